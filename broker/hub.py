@@ -1,0 +1,94 @@
+"""Wake-ups for whoever waits in this process: committed audit rows, fanned out."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+
+@dataclass(frozen=True, kw_only=True)
+class Event:
+    """One committed row of the audit log. `seq` is the stream's id too."""
+
+    seq: int
+    at: datetime
+    kind: str
+    actor: str
+    intent_id: str | None
+    data: Mapping[str, Any]
+
+
+class Subscription:
+    """Events for one listener. One that is too slow is told so and starts afresh from the database."""
+
+    def __init__(self, size: int) -> None:
+        self._queue: asyncio.Queue[Event | None] = asyncio.Queue(size)
+        self.overflowed = False
+
+    def push(self, event: Event | None) -> None:
+        if self._queue.full():
+            self.overflowed = True
+            return
+        self._queue.put_nowait(event)
+
+    async def get(self) -> Event | None:
+        """The next event; None when the hub closes or events were lost."""
+        if self.overflowed and self._queue.empty():
+            return None
+        return await self._queue.get()
+
+
+class Hub:
+    def __init__(self) -> None:
+        self._waiters: dict[str, set[asyncio.Event]] = defaultdict(set)
+        self._subscriptions: set[Subscription] = set()
+        self.closed = False
+
+    def publish(self, event: Event) -> None:
+        if event.intent_id is not None:
+            for waiter in self._waiters.get(event.intent_id, ()):
+                waiter.set()
+        for subscription in self._subscriptions:
+            subscription.push(event)
+
+    @contextmanager
+    def waiting(self, intent_id: str) -> Iterator[asyncio.Event]:
+        """An asyncio.Event that is set at each change of the intent, and when the hub closes.
+
+        Enter it before reading the intent, so that no change falls between.
+        """
+        waiter = asyncio.Event()
+        if self.closed:
+            waiter.set()
+        self._waiters[intent_id].add(waiter)
+        try:
+            yield waiter
+        finally:
+            self._waiters[intent_id].discard(waiter)
+            if not self._waiters[intent_id]:
+                del self._waiters[intent_id]
+
+    @contextmanager
+    def subscribed(self, size: int = 1000) -> Iterator[Subscription]:
+        subscription = Subscription(size)
+        if self.closed:
+            subscription.push(None)
+        self._subscriptions.add(subscription)
+        try:
+            yield subscription
+        finally:
+            self._subscriptions.discard(subscription)
+
+    def close(self) -> None:
+        """Let go of everybody who waits: the broker is stopping."""
+        self.closed = True
+        for waiters in self._waiters.values():
+            for waiter in waiters:
+                waiter.set()
+        for subscription in self._subscriptions:
+            subscription.push(None)

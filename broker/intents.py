@@ -1,0 +1,225 @@
+"""What an agent wants done and what became of it: the intent, its states, its digest. No I/O."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from decimal import Decimal
+from enum import StrEnum
+from hashlib import sha256
+from typing import Any, Final
+
+import rfc8785
+
+from .clock import to_ms
+from .money import plain
+
+
+class State(StrEnum):
+    PENDING = "pending"
+    APPROVED = "approved"
+    SUBMITTING = "submitting"
+    PLACED = "placed"
+    REFUSED = "refused"
+    NOT_SENT = "not_sent"
+    UNKNOWN = "unknown"
+    REJECTED = "rejected"
+    EXPIRED = "expired"
+    WITHDRAWN = "withdrawn"
+
+
+TRANSITIONS: Final[frozenset[tuple[State, State]]] = frozenset(
+    {
+        # Only while expires_at is ahead, which the same statement checks.
+        (State.PENDING, State.APPROVED),
+        (State.PENDING, State.REJECTED),
+        # Nobody decided: the one meaning of expired.
+        (State.PENDING, State.EXPIRED),
+        # By the agent that asked.
+        (State.PENDING, State.WITHDRAWN),
+        # Client order id, namespace and timestamp are committed with this step, before the one POST.
+        (State.APPROVED, State.SUBMITTING),
+        # Stale, or a check failed: certain that nothing was sent.
+        (State.APPROVED, State.NOT_SENT),
+        # An approved intent found at start turned out to be at the exchange (a restored backup).
+        (State.APPROVED, State.UNKNOWN),
+        (State.SUBMITTING, State.PLACED),
+        # Binance said no, for certain.
+        (State.SUBMITTING, State.REFUSED),
+        (State.SUBMITTING, State.NOT_SENT),
+        # Sent without a clear answer, or the broker died meanwhile. Never "failed".
+        (State.SUBMITTING, State.UNKNOWN),
+        # By asking Binance, never by sending again.
+        (State.UNKNOWN, State.PLACED),
+        (State.UNKNOWN, State.REFUSED),
+        # Only after the horizon by Binance's clock.
+        (State.UNKNOWN, State.NOT_SENT),
+    }
+)
+"""Every change of state there is. Nothing else changes a state."""
+
+OPEN: Final = frozenset({State.PENDING, State.APPROVED, State.SUBMITTING, State.UNKNOWN})
+"""States that something still has to happen to."""
+
+COMMITTED: Final = frozenset({State.APPROVED, State.SUBMITTING, State.UNKNOWN, State.PLACED})
+"""States that count towards the day's volume."""
+
+DECIDED_AGAINST: Final = frozenset({State.REJECTED, State.EXPIRED, State.WITHDRAWN})
+
+ORDER_FINAL: Final = frozenset({"filled", "cancelled", "expired", "rejected"})
+"""Statuses of an order at the exchange after which nothing more becomes of it."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Suggestion:
+    """What the trader would rather see, in the answer to the agent."""
+
+    amount: Decimal | None = None
+    price: Decimal | None = None
+
+    def __bool__(self) -> bool:
+        return self.amount is not None or self.price is not None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Decision:
+    """Who decided, when, and in what words."""
+
+    by: str
+    at: datetime
+    approved: bool
+    reason: str | None = None
+    suggestion: Suggestion = field(default_factory=Suggestion)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Request:
+    """A checked request, ready to be parked. `arguments` are rounded, decimals as plain strings."""
+
+    agent: str
+    tool: str
+    asked: Mapping[str, Any]
+    arguments: Mapping[str, Any]
+    market: str
+    mode: str
+    account: str
+    reference_price: Decimal | None
+    tolerance_pct: Decimal | None
+    worst_price: Decimal | None
+    value_usdt: Decimal | None
+    is_exit: bool
+    summary: str
+    card: Mapping[str, Any]
+    reason: str | None
+    idempotency_key: str | None
+    ttl_seconds: int
+
+    @property
+    def equality(self) -> str:
+        """The same for equal requests of one agent: tool and rounded trading arguments."""
+        return fingerprint({"tool": self.tool, "arguments": dict(self.arguments)})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Intent:
+    """One parked request. `card` holds the figures that its trader was shown at parking."""
+
+    id: str
+    agent: str
+    tool: str
+    state: State
+    market: str
+    asked: Mapping[str, Any]
+    arguments: Mapping[str, Any]
+    canonical: str
+    digest: str
+    equality: str
+    summary: str
+    card: Mapping[str, Any]
+    reason: str | None
+    idempotency_key: str | None
+    is_exit: bool
+    value_usdt: Decimal | None
+    created_at: datetime
+    expires_at: datetime
+    updated_at: datetime
+    decision: Decision | None = None
+    client_order_id: str | None = None
+    namespace: str | None = None
+    wire_timestamp_ms: int | None = None
+    not_founds: int = 0
+    note: str | None = None
+    order: Mapping[str, Any] | None = None
+
+    @property
+    def order_status(self) -> str | None:
+        return self.order["status"] if self.order else None
+
+    @property
+    def order_is_final(self) -> bool:
+        return self.order_status in ORDER_FINAL
+
+
+def canonical_text(request: Request, expires_at: datetime) -> str:
+    """What the trader approves and the executor sends: RFC 8785, decimals as plain strings."""
+    return canonical(
+        {
+            "tool": request.tool,
+            "arguments": dict(request.arguments),
+            "market": request.market,
+            "mode": request.mode,
+            "account": request.account,
+            "referencePrice": _text(request.reference_price),
+            "tolerancePct": _text(request.tolerance_pct),
+            "worstPrice": _text(request.worst_price),
+            "expiresAt": to_ms(expires_at),
+        }
+    )
+
+
+def canonical(value: Any) -> str:
+    return rfc8785.dumps(value).decode()
+
+
+def digest_of(text: str) -> str:
+    return sha256(text.encode()).hexdigest()
+
+
+def fingerprint(value: Any) -> str:
+    return digest_of(canonical(value))
+
+
+def _text(value: Decimal | None) -> str | None:
+    return None if value is None else plain(value)
+
+
+ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
+
+
+def new_id(now: datetime, random: bytes) -> str:
+    """26 characters that sort by time: 48 bits of milliseconds, then 80 random bits (a ULID)."""
+    number = to_ms(now) << 80 | int.from_bytes(random[:10], "big")
+    return "".join(ALPHABET[number >> shift & 31] for shift in range(125, -1, -5))
+
+
+def client_order_id(intent_id: str) -> str:
+    """A function of the intent's id alone: whatever dies, a look-up finds its order.
+
+    Binance: at most 36 of [a-zA-Z0-9-_] on spot, and that set fits futures too.
+    """
+    return f"cb-{intent_id}"
+
+
+RECV_WINDOW_MS: Final = 5_000
+"""How late Binance may still accept a request, by its own clock."""
+
+ENGINE_WAIT_MS: Final = 10_000
+"""How long Binance's API waits for its engine before it answers -1007 (rest-api.md)."""
+
+SLACK_MS: Final = 5_000
+
+
+def certain_at_ms(wire_timestamp_ms: int) -> int:
+    """From then on, by Binance's clock, "no such order" means that there never will be one."""
+    return wire_timestamp_ms + RECV_WINDOW_MS + ENGINE_WAIT_MS + SLACK_MS

@@ -1,0 +1,79 @@
+"""Logging: one line an event on stderr; JSON Lines in LOG_FILE."""
+
+from __future__ import annotations
+
+import logging
+import re
+import sys
+from collections.abc import MutableMapping
+from typing import Any
+
+import structlog
+
+from .settings import Settings
+
+SECRET = re.compile(
+    r"(signature=|apikey=|api_key=|x-mbx-apikey['\": ]+|x-mcp-api-key['\": ]+|bearer\s+|token=)[^&\s'\",}]+",
+    re.IGNORECASE,
+)
+
+
+def redact(text: str) -> str:
+    """Strike out what looks like a credential; log lines may carry other people's error texts."""
+    return SECRET.sub(r"\1[redacted]", text)
+
+
+def _redact_values(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    for key, value in event.items():
+        if isinstance(value, str):
+            event[key] = redact(value)
+    return event
+
+
+def configure(settings: Settings) -> None:
+    shared: list[Any] = [
+        structlog.stdlib.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        structlog.processors.format_exc_info,
+        _redact_values,
+    ]
+    structlog.configure(
+        processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        cache_logger_on_first_use=True,
+    )
+    root = logging.getLogger()
+    root.handlers = [_handler(logging.StreamHandler(sys.stderr), _console(), shared)]
+    if settings.log_file is not None:
+        file = logging.FileHandler(settings.log_file, encoding="utf-8")
+        root.handlers.append(_handler(file, structlog.processors.JSONRenderer(), shared))
+    root.setLevel(settings.log_level.upper())
+    for chatty in (
+        "ccxt",
+        "aiohttp",
+        "httpx2",
+        "httpcore2",
+        "alembic",
+        "mcp",
+        "sse_starlette",
+        "uvicorn.access",
+    ):
+        logging.getLogger(chatty).setLevel(logging.WARNING)
+
+
+def _handler(handler: logging.Handler, renderer: Any, shared: list[Any]) -> logging.Handler:
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=shared,
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, renderer],
+        )
+    )
+    return handler
+
+
+def _console() -> Any:
+    return structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
+
+
+def get_logger(name: str) -> Any:
+    return structlog.get_logger(name)

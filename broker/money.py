@@ -1,0 +1,91 @@
+"""Decimals: reading, rounding to what the exchange accepts, and writing them."""
+
+from __future__ import annotations
+
+from decimal import ROUND_CEILING, ROUND_FLOOR, ROUND_HALF_EVEN, Decimal, InvalidOperation
+from typing import Literal
+
+Side = Literal["buy", "sell"]
+
+MAX_DIGITS = 15
+"""Significant digits that a double carries without loss."""
+
+MICRO = Decimal("0.000001")
+
+
+def parse(value: object) -> Decimal:
+    """A decimal from a JSON number or a string.
+
+    Raises ValueError for what is not a finite number, or a JSON number of more than 15 significant digits
+    (a double may have changed it on the way: such a number is sent as a string).
+    """
+    if isinstance(value, bool) or not isinstance(value, int | float | str | Decimal):
+        raise ValueError("must be a number or a string that holds one")
+    text = repr(value) if isinstance(value, float) else str(value)
+    try:
+        number = Decimal(text)
+    except InvalidOperation:
+        raise ValueError("must be a number") from None
+    if len(text) > 64 or not number.is_finite() or abs(number.adjusted()) > 30:
+        raise ValueError("must be a finite number of ordinary size")
+    if not isinstance(value, str | Decimal) and len(number.normalize().as_tuple().digits) > MAX_DIGITS:
+        raise ValueError(f"has more than {MAX_DIGITS} significant digits: send it as a string")
+    return number
+
+
+def plain(value: Decimal) -> str:
+    """The shortest plain writing: no exponent, no trailing zeros. The digest and the wire use it."""
+    text = format(value, "f")
+    if "." in text:
+        text = text.rstrip("0").rstrip(".")
+    return "0" if text in ("-0", "") else text
+
+
+def to_json(value: Decimal) -> int | float | str:
+    """A JSON number where a double carries the value exactly as written, else a string."""
+    if len(value.normalize().as_tuple().digits) > MAX_DIGITS:
+        return plain(value)
+    return int(value) if value == value.to_integral_value() else float(value)
+
+
+def floor_to(value: Decimal, unit: Decimal) -> Decimal:
+    return (value / unit).to_integral_value(ROUND_FLOOR) * unit
+
+
+def ceil_to(value: Decimal, unit: Decimal) -> Decimal:
+    return (value / unit).to_integral_value(ROUND_CEILING) * unit
+
+
+def round_price(price: Decimal, tick: Decimal, side: Side) -> Decimal:
+    """To the tick, in the trader's favour: a buy down, a sell up."""
+    return floor_to(price, tick) if side == "buy" else ceil_to(price, tick)
+
+
+def to_micros(value: Decimal) -> int:
+    """Millionths, rounded up, for sums in the database."""
+    return int((value / MICRO).to_integral_value(ROUND_CEILING))
+
+
+def from_micros(micros: int) -> Decimal:
+    return Decimal(micros) * MICRO
+
+
+def grouped(value: Decimal) -> str:
+    """For a person: every digit, thousands apart: 64,534.1."""
+    return f"{Decimal(plain(value)):,f}"
+
+
+def cents(value: Decimal) -> str:
+    """For a person: an amount in USDT with two decimals: 963.20."""
+    return f"{value.quantize(Decimal('0.01'), ROUND_HALF_EVEN):,f}"
+
+
+def percent(part: Decimal, whole: Decimal) -> Decimal:
+    """`part` in percent of `whole`; zero when there is no whole."""
+    return part / whole * 100 if whole else Decimal(0)
+
+
+def signed_percent(value: Decimal) -> str:
+    """For a person: +2.0 % or −6.6 %."""
+    text = f"{abs(value):.1f} %"
+    return f"−{text}" if value < 0 else f"+{text}"

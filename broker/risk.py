@@ -1,0 +1,125 @@
+"""The checks: figures in, verdict out. No I/O."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from decimal import Decimal
+
+from pydantic import BaseModel, ConfigDict
+
+from .errors import BrokerError, Code
+from .money import Side, cents, grouped, percent, plain, signed_percent
+
+NEAR = Decimal("0.8")
+"""From this share of its limit on, a figure is shown unfolded."""
+
+
+class Check(BaseModel):
+    """One figure against its limit. `enforced` is false where an exit may pass all the same."""
+
+    model_config = ConfigDict(frozen=True)
+
+    name: str
+    label: str
+    figure: str | None
+    limit: str | None
+    unit: str
+    passed: bool
+    enforced: bool = True
+    near: bool = False
+
+    @property
+    def refuses(self) -> bool:
+        return self.enforced and not self.passed
+
+
+def balance(asset: str, needed: Decimal | None, free: Decimal | None) -> Check:
+    """Check 1: what the order takes from the account is there. Enforced for exits too."""
+    return _check("balance", f"Free {asset}", needed, free, asset, enforced=True)
+
+
+def order_value(value_usdt: Decimal | None, limit_usdt: Decimal, *, is_exit: bool) -> Check:
+    """Check 2: the order's value."""
+    return _check("order_value", "Order value", value_usdt, limit_usdt, "USDT", enforced=not is_exit)
+
+
+def daily_volume(
+    used_usdt: Decimal, value_usdt: Decimal | None, limit_usdt: Decimal, *, is_exit: bool
+) -> Check:
+    """Check 3: the UTC day's volume with this order."""
+    total = None if value_usdt is None else used_usdt + value_usdt
+    return _check("daily_volume", "Volume today with this", total, limit_usdt, "USDT", enforced=not is_exit)
+
+
+def refuse_failed(checks: Iterable[Check]) -> None:
+    """Raise RISK_CHECK_FAILED with every failing figure, if one refuses."""
+    failed = [check for check in checks if check.refuses]
+    if failed:
+        raise BrokerError(
+            Code.RISK_CHECK_FAILED,
+            "Nothing was parked. " + " ".join(_sentence(check) for check in failed),
+            details={"checks": [_shown(check) for check in failed]},
+        )
+
+
+def collar(side: Side, price: Decimal, best: Decimal, limit_pct: Decimal) -> None:
+    """A limit price far through the market is a slip: raise PRICE_COLLAR.
+
+    `best` is what the order would trade against: the ask for a buy, the bid for a sell.
+    """
+    through = price / best - 1 if side == "buy" else 1 - price / best
+    through_pct = through * 100
+    if through_pct > limit_pct:
+        raise BrokerError(
+            Code.PRICE_COLLAR,
+            f"price: {plain(price)} is {signed_percent(through_pct)[1:]} through the market "
+            f"({plain(best)}); at most {plain(limit_pct)} % is allowed (LIMIT_COLLAR_PCT). "
+            "Nothing was parked.",
+            details={
+                "field": "price",
+                "price": plain(price),
+                "market": plain(best),
+                "limitPct": plain(limit_pct),
+            },
+        )
+
+
+def above_limits(checks: Sequence[Check]) -> list[Check]:
+    """What an exit is above, and passes all the same after a second tap."""
+    return [check for check in checks if not check.passed and not check.enforced]
+
+
+def _check(
+    name: str, label: str, figure: Decimal | None, limit: Decimal | None, unit: str, *, enforced: bool
+) -> Check:
+    readable = figure is not None and limit is not None
+    return Check(
+        name=name,
+        label=label,
+        figure=None if figure is None else plain(figure),
+        limit=None if limit is None else plain(limit),
+        unit=unit,
+        passed=readable and figure <= limit,  # type: ignore[operator]
+        enforced=enforced,
+        near=readable and figure > limit * NEAR,  # type: ignore[operator]
+    )
+
+
+def _sentence(check: Check) -> str:
+    if check.figure is None or check.limit is None:
+        return f"{check.label}: could not be read."
+    return f"{check.label}: {_amount(check.figure, check.unit)}, limit {_amount(check.limit, check.unit)}."
+
+
+def _amount(text: str, unit: str) -> str:
+    number = Decimal(text)
+    return f"{cents(number) if unit == 'USDT' else grouped(number)} {unit}"
+
+
+def _shown(check: Check) -> dict[str, object]:
+    return check.model_dump(include={"name", "figure", "limit", "unit", "passed"})
+
+
+def share_of(part: Decimal, whole: Decimal) -> str:
+    """For a person: "1.0 % of equity"."""
+    return f"{percent(part, whole):.1f} %"

@@ -1,0 +1,172 @@
+"""The environment, typed. Units stand in the names, as operators write them."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from decimal import Decimal
+from enum import StrEnum
+from hashlib import sha256
+from pathlib import Path
+from typing import Any, Literal, Self
+from urllib.parse import urlsplit
+
+from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from .errors import StartError
+
+LATER = {
+    "REDIS_URL": "Redis",
+    "METRICS_TOKEN": "metrics",
+}
+"""Settings of a later release. They are refused, never ignored: somebody relies on what he sets."""
+
+
+class Mode(StrEnum):
+    PAPER = "paper"
+    TESTNET = "testnet"
+    LIVE = "live"
+
+
+class Settings(BaseSettings):
+    model_config = SettingsConfigDict(env_file=".env", extra="forbid", frozen=True, env_ignore_empty=True)
+
+    port: int = Field(3606, ge=0, le=65535)
+    host: str = "127.0.0.1"
+    mcp_api_key: SecretStr | None = Field(None, min_length=16)
+    binance_api_key: SecretStr | None = None
+    binance_api_secret: SecretStr | None = None
+    binance_futures_api_key: SecretStr | None = None
+    binance_futures_api_secret: SecretStr | None = None
+    binance_testnet: bool = True
+    binance_futures_testnet: bool = True
+    max_order_value_usdt: Decimal = Field(Decimal(1000), gt=0)
+    max_daily_volume_usdt: Decimal = Field(Decimal(10000), gt=0)
+    max_leverage: int = Field(20, ge=1, le=125)
+    max_position_size_pct: Decimal = Field(Decimal(5), gt=0, le=100)
+    limit_collar_pct: Decimal = Field(Decimal(5), gt=0, lt=100)
+    price_tolerance_pct: Decimal = Field(Decimal("0.5"), ge=0, lt=100)
+    exit_price_tolerance_pct: Decimal | None = Field(None, ge=0, lt=100)
+    intent_ttl_seconds: int = Field(300, ge=30, le=86400)
+    intent_exit_ttl_seconds: int = Field(1800, ge=30, le=86400)
+    approval_validity_seconds: int = Field(30, ge=1, le=3600)
+    confirm_protective_cancels: bool = False
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    log_file: Path | None = None
+    data_dir: Path | None = None
+    database_url: str | None = None
+    public_url: str | None = None
+    paper_url: str | None = None
+    paper_seed: int = 1
+    redis_url: str | None = None
+    metrics_token: SecretStr | None = None
+
+    @field_validator("log_level", mode="before")
+    @classmethod
+    def _any_case(cls, value: Any) -> Any:
+        return value.lower() if isinstance(value, str) else value
+
+    @field_validator("public_url", "paper_url")
+    @classmethod
+    def _plain_origin(cls, value: str | None) -> str | None:
+        if value is None:
+            return None
+        parts = urlsplit(value)
+        if (
+            parts.scheme not in ("http", "https")
+            or not parts.hostname
+            or parts.path.strip("/")
+            or parts.query
+        ):
+            raise ValueError("must be http(s)://host[:port] without a path")
+        return value.rstrip("/")
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        for name, what in LATER.items():
+            if getattr(self, name.lower()) is not None:
+                raise ValueError(f"{name}: this release has no {what} yet; remove the setting")
+        if self.confirm_protective_cancels:
+            raise ValueError(
+                "CONFIRM_PROTECTIVE_CANCELS: this release cannot park cancels yet; remove the setting"
+            )
+        for pair in ("BINANCE_API", "BINANCE_FUTURES_API"):
+            key, secret = (getattr(self, f"{pair}_{half}".lower()) for half in ("KEY", "SECRET"))
+            if (key is None) != (secret is None):
+                missing = "SECRET" if secret is None else "KEY"
+                raise ValueError(f"{pair}_{missing} is missing: set both halves of the key pair, or neither")
+        if self.binance_testnet != self.binance_futures_testnet:
+            raise ValueError("BINANCE_TESTNET and BINANCE_FUTURES_TESTNET disagree: set both alike")
+        if self.paper_url is not None:
+            if self.mode is not Mode.PAPER:
+                raise ValueError("PAPER_URL is set together with Binance keys or BINANCE_TESTNET=false")
+            if urlsplit(self.paper_url).hostname not in ("127.0.0.1", "localhost", "::1"):
+                raise ValueError("PAPER_URL must be on this machine (127.0.0.1)")
+        return self
+
+    @property
+    def mode(self) -> Mode:
+        if not self.binance_testnet:
+            return Mode.LIVE
+        return Mode.TESTNET if self.binance_api_key else Mode.PAPER
+
+    @property
+    def account(self) -> str:
+        """The account that a database belongs to: a fingerprint of the key, never the key."""
+        if self.mode is Mode.PAPER:
+            return "paper"
+        if self.binance_api_key is None:
+            return "no-keys"
+        return sha256(self.binance_api_key.get_secret_value().encode()).hexdigest()[:16]
+
+    @property
+    def configured(self) -> bool:
+        """Whether tools that need an account can work at all."""
+        return self.mode is Mode.PAPER or self.binance_api_key is not None
+
+    @property
+    def folder(self) -> Path:
+        if self.data_dir is not None:
+            return self.data_dir
+        base = os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share"
+        return Path(base) / "confirmation-broker"
+
+    @property
+    def database(self) -> Path:
+        """The SQLite file. Its driver is the broker's own choice, so the URL's is not looked at."""
+        if self.database_url is None:
+            return self.folder / f"{self.mode}.db"
+        scheme, _, path = self.database_url.partition("://")
+        if scheme not in ("sqlite", "sqlite+aiosqlite") or not path.startswith("/") or path == "/":
+            raise StartError("DATABASE_URL must be sqlite+aiosqlite:///PATH in this release")
+        return Path(path[1:])
+
+    @property
+    def url(self) -> str:
+        """Where a person's browser finds the pages."""
+        if self.public_url:
+            return self.public_url
+        host = "127.0.0.1" if self.host in ("0.0.0.0", "::", "localhost") else self.host  # noqa: S104
+        return f"http://{host}:{self.port}"
+
+
+def load(overrides: Mapping[str, Any] | None = None) -> Settings:
+    """Read the environment and `.env`; one clear line when a setting is malformed.
+
+    Raises StartError.
+    """
+    try:
+        settings = Settings(**(overrides or {}))
+        _ = settings.database
+    except ValidationError as error:
+        raise StartError("; ".join(_line(item) for item in error.errors())) from None
+    return settings
+
+
+def _line(item: Any) -> str:
+    name = "_".join(str(part) for part in item["loc"]).upper()
+    problem = item["msg"].removeprefix("Value error, ")
+    if item["type"] == "extra_forbidden":
+        return f"{name} in .env is not a setting of the broker"
+    return f"{name}: {problem}" if name else problem

@@ -1,0 +1,104 @@
+"""The only SQL: tables, migrations, transitions, the audit chain, people."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, insert, select
+from sqlalchemy.exc import DatabaseError
+
+from ..clock import Clock, Randomness
+from ..errors import BrokerError, StartError
+from . import queries
+from .audit import AuditLog, Broken, events_of, recent_events
+from .database import Database, Transaction
+from .feed import Feed
+from .files import audit_key, prepare_folder, secret_file, take_lock
+from .intents import Intents, Moved, NotDecidable, OverDailyVolume, Parked, idempotency_conflict
+from .migrate import has_tables, upgrade
+from .people import People, Session, Trader
+from .tables import meta
+
+
+class Store:
+    """One database of one mode and one account."""
+
+    def __init__(self, database: Database, key: bytes, clock: Clock, random: Randomness) -> None:
+        self.database = database
+        self.log = AuditLog(key)
+        self.intents = Intents(database, self.log, clock, random)
+        self.people = People(database, self.log, clock, random)
+        self._clock = clock
+
+    @classmethod
+    def open(cls, path: Path, *, mode: str, account: str, clock: Clock, random: Randomness) -> Store:
+        """Make or migrate the database. Raises StartError."""
+        prepare_folder(path.parent)
+        database = Database(path)
+        try:
+            fresh = not database.read_now(has_tables)
+            key = audit_key(path, random, may_make=fresh)
+            upgrade(path)
+            database.write_now(lambda connection: _belongs(connection, mode, account))
+        except (BrokerError, DatabaseError) as error:
+            database.close()
+            raise StartError(f"The database {path} cannot be used: {_reason(error)}") from None
+        except StartError:
+            database.close()
+            raise
+        return cls(database, key, clock, random)
+
+    async def read(self, transaction: Transaction[Any]) -> Any:
+        return await self.database.read(transaction)
+
+    async def audit(self, kind: str, actor: str, **data: Any) -> None:
+        """Record something that is no transition: a cancel that passed through, a start."""
+        await self.database.write(
+            lambda connection: self.log.append(
+                connection, at=self._clock(), kind=kind, actor=actor, data=data
+            )
+        )
+
+    def close(self) -> None:
+        self.database.close()
+
+
+def _belongs(connection: Connection, mode: str, account: str) -> None:
+    """A database belongs to the mode and the account that it was made for."""
+    owner = {row.name: row.value for row in connection.execute(select(meta))}
+    mine = {"mode": mode, "account": account}
+    if not owner:
+        connection.execute(insert(meta), [{"name": name, "value": value} for name, value in mine.items()])
+        return
+    for name, value in mine.items():
+        if owner.get(name) != value:
+            raise StartError(f"The database belongs to {name} {owner.get(name)}, not to {value}")
+
+
+def _reason(error: Exception) -> str:
+    cause = error.__cause__ if isinstance(error, BrokerError) else error
+    return str(getattr(cause, "orig", None) or cause or error)
+
+
+__all__ = [
+    "Broken",
+    "Database",
+    "Feed",
+    "Intents",
+    "Moved",
+    "NotDecidable",
+    "OverDailyVolume",
+    "Parked",
+    "People",
+    "Session",
+    "Store",
+    "Trader",
+    "events_of",
+    "idempotency_conflict",
+    "prepare_folder",
+    "queries",
+    "recent_events",
+    "secret_file",
+    "take_lock",
+]

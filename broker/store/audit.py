@@ -1,0 +1,109 @@
+"""The append-only audit log: numbered without gaps, each row sealed to the one before by HMAC."""
+
+from __future__ import annotations
+
+import hmac
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, Row, insert, select
+
+from ..clock import from_ms, to_ms
+from ..hub import Event
+from ..intents import canonical
+from .tables import audit
+
+GENESIS = "0" * 64
+
+
+@dataclass(frozen=True)
+class Broken:
+    """The first row at which the chain does not hold."""
+
+    seq: int
+    problem: str
+
+
+class AuditLog:
+    """Every transition writes its row in its own transaction; nothing ever changes or removes one."""
+
+    def __init__(self, key: bytes) -> None:
+        self._key = key
+
+    def append(
+        self,
+        connection: Connection,
+        *,
+        at: datetime,
+        kind: str,
+        actor: str,
+        intent_id: str | None = None,
+        data: Mapping[str, Any] | None = None,
+    ) -> int:
+        """Answers the row's number."""
+        last = connection.execute(
+            select(audit.c.seq, audit.c.mac).order_by(audit.c.seq.desc()).limit(1)
+        ).one_or_none()
+        row: dict[str, Any] = {
+            "seq": last.seq + 1 if last else 1,
+            "at": to_ms(at),
+            "kind": kind,
+            "actor": actor,
+            "intent_id": intent_id,
+            "data": canonical(dict(data or {})),
+        }
+        row["mac"] = self._seal(last.mac if last else GENESIS, row)
+        connection.execute(insert(audit).values(row))
+        return int(row["seq"])
+
+    def verify(self, connection: Connection) -> Broken | None:
+        """Walk the whole chain; None when it holds."""
+        previous, number = GENESIS, 0
+        for row in connection.execute(select(audit).order_by(audit.c.seq)).mappings():
+            number += 1
+            if row["seq"] != number:
+                return Broken(number, f"row {number} is missing")
+            if not hmac.compare_digest(self._seal(previous, dict(row)), row["mac"]):
+                return Broken(number, f"row {number} was changed, or rows were reordered")
+            previous = row["mac"]
+        return None
+
+    def _seal(self, previous: str, row: Mapping[str, Any]) -> str:
+        text = canonical(
+            [previous, *(row[name] for name in ("seq", "at", "kind", "actor", "intent_id", "data"))]
+        )
+        return hmac.new(self._key, text.encode(), "sha256").hexdigest()
+
+
+def events_after(connection: Connection, seq: int, limit: int = 500) -> Sequence[Event]:
+    rows = connection.execute(select(audit).where(audit.c.seq > seq).order_by(audit.c.seq).limit(limit))
+    return [_event(row) for row in rows]
+
+
+def events_of(connection: Connection, intent_id: str) -> Sequence[Event]:
+    rows = connection.execute(select(audit).where(audit.c.intent_id == intent_id).order_by(audit.c.seq))
+    return [_event(row) for row in rows]
+
+
+def recent_events(connection: Connection, kinds: Sequence[str], since: datetime) -> Sequence[Event]:
+    """Newest first."""
+    query = select(audit).where(audit.c.kind.in_(kinds), audit.c.at >= to_ms(since))
+    return [_event(row) for row in connection.execute(query.order_by(audit.c.seq.desc()).limit(20))]
+
+
+def head(connection: Connection) -> int:
+    return connection.execute(select(audit.c.seq).order_by(audit.c.seq.desc()).limit(1)).scalar() or 0
+
+
+def _event(row: Row[Any]) -> Event:
+    return Event(
+        seq=row.seq,
+        at=from_ms(row.at),
+        kind=row.kind,
+        actor=row.actor,
+        intent_id=row.intent_id,
+        data=json.loads(row.data),
+    )

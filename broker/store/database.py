@@ -1,0 +1,100 @@
+"""One SQLite file: a writer thread with BEGIN IMMEDIATE, a few reader threads, power-loss safe commits.
+
+A transaction is a plain function of a connection. It runs whole in one thread, so that a caller that is
+cancelled never leaves half of it, and a command can run the same function without an event loop.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, TypeVar
+
+from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy.exc import DatabaseError, IntegrityError
+from sqlalchemy.pool import QueuePool
+
+from ..errors import BrokerError, Code
+
+T = TypeVar("T")
+Transaction = Callable[[Connection], T]
+
+READERS = 2
+BUSY_TIMEOUT_MS = 5000
+
+
+class Database:
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.on_commit: Callable[[], None] = lambda: None
+        self._writer = _engine(path, "BEGIN IMMEDIATE", 1)
+        self._reader = _engine(path, "BEGIN", READERS)
+        self._writing = ThreadPoolExecutor(1, thread_name_prefix="store-writer")
+        self._reading = ThreadPoolExecutor(READERS, thread_name_prefix="store-reader")
+
+    async def write(self, transaction: Transaction[T]) -> T:
+        """Run in one transaction that is committed, or rolled back whole. Raises STORE_UNAVAILABLE."""
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._writing, self._commit, transaction, loop)
+
+    async def read(self, transaction: Transaction[T]) -> T:
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._reading, self.read_now, transaction)
+
+    def write_now(self, transaction: Transaction[T]) -> T:
+        """For commands, which have no event loop."""
+        return _run(self._writer, transaction)
+
+    def read_now(self, transaction: Transaction[T]) -> T:
+        return _run(self._reader, transaction)
+
+    def _commit(self, transaction: Transaction[T], loop: asyncio.AbstractEventLoop) -> T:
+        result = _run(self._writer, transaction)
+        if not loop.is_closed():
+            loop.call_soon_threadsafe(self.on_commit)
+        return result
+
+    def close(self) -> None:
+        self._writing.shutdown()
+        self._reading.shutdown()
+        self._writer.dispose()
+        self._reader.dispose()
+
+
+def _run(engine: Engine, transaction: Transaction[T]) -> T:
+    try:
+        with engine.begin() as connection:
+            return transaction(connection)
+    except IntegrityError:
+        raise
+    except DatabaseError as error:
+        reason = str(error.orig) if error.orig else type(error).__name__
+        raise BrokerError(
+            Code.STORE_UNAVAILABLE,
+            f"The broker's database is not available ({reason}); nothing was parked or sent.",
+        ) from error
+
+
+def _engine(path: Path, begin: str, connections: int) -> Engine:
+    engine = create_engine(
+        f"sqlite:///{path}",
+        poolclass=QueuePool,
+        pool_size=connections,
+        max_overflow=0,
+        connect_args={"check_same_thread": False, "timeout": BUSY_TIMEOUT_MS / 1000},
+    )
+
+    @event.listens_for(engine, "connect")
+    def prepare(connection: sqlite3.Connection, _: Any) -> None:
+        connection.isolation_level = None  # the driver begins nothing by itself
+        for pragma in ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON"):
+            connection.execute(f"PRAGMA {pragma}")
+
+    @event.listens_for(engine, "begin")
+    def start(connection: Connection) -> None:
+        connection.exec_driver_sql(begin)
+
+    return engine

@@ -1,0 +1,48 @@
+"""The audit log, as it grows, handed to the hub: own commits at once, others' within half a second."""
+
+from __future__ import annotations
+
+import asyncio
+
+from ..errors import BrokerError
+from ..hub import Hub
+from ..logs import get_logger
+from .audit import events_after, head
+from .database import Database
+
+POLL_SECONDS = 0.5
+
+log = get_logger(__name__)
+
+
+class Feed:
+    def __init__(self, database: Database, hub: Hub) -> None:
+        self._database = database
+        self._hub = hub
+        self._grown = asyncio.Event()
+        self._seen = 0
+        database.on_commit = self._grown.set
+
+    async def run(self) -> None:
+        """Publish each row once, in order, until cancelled."""
+        self._seen = await self._database.read(head)
+        while True:
+            try:
+                await self._publish_new()
+            except BrokerError as error:
+                log.error("feed: the database cannot be read", error=error.message)
+            await self._wait()
+
+    async def _publish_new(self) -> None:
+        self._grown.clear()
+        while events := await self._database.read(lambda connection: events_after(connection, self._seen)):
+            for event in events:
+                self._hub.publish(event)
+                self._seen = event.seq
+
+    async def _wait(self) -> None:
+        try:
+            async with asyncio.timeout(POLL_SECONDS):
+                await self._grown.wait()
+        except TimeoutError:
+            pass

@@ -1,0 +1,73 @@
+"""What lies beside the database: the lock of the serving process and the audit log's key."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from pathlib import Path
+from typing import IO
+
+from ..clock import Randomness
+from ..errors import StartError
+
+
+def prepare_folder(folder: Path) -> None:
+    """Raises StartError when nothing can be written there."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        probe = folder / f".probe-{os.getpid()}"
+        probe.touch()
+        probe.unlink()
+    except OSError as error:
+        raise StartError(f"The data folder {folder} cannot be written: {error.strerror}") from None
+
+
+def take_lock(database: Path) -> IO[str]:
+    """One serving process per database. The kernel lets go of it when the process dies.
+
+    Raises StartError.
+    """
+    file = open(beside(database, "lock"), "a")  # held as long as the process
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        file.close()
+        raise StartError(f"Another broker serves the database {database} already") from None
+    return file
+
+
+def secret_file(path: Path, make: bytes, *, may_make: bool = True) -> bytes:
+    """The file's content; made with mode 0600 when there is none. Raises StartError."""
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:
+        if not may_make:
+            raise StartError(f"{path} is missing, and without it the audit log cannot go on") from None
+    except OSError as error:
+        raise StartError(f"{path} cannot be read: {error.strerror}") from None
+    return _make(path, make)
+
+
+def audit_key(database: Path, random: Randomness, *, may_make: bool) -> bytes:
+    return secret_file(beside(database, "audit-key"), random(32), may_make=may_make)
+
+
+def beside(database: Path, what: str) -> Path:
+    return database.with_name(f"{database.name}.{what}")
+
+
+def _make(path: Path, content: bytes) -> bytes:
+    """Whole or not at all, and never over another's: two processes may start at once."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        os.link(temporary, path)
+    except FileExistsError:
+        return path.read_bytes()
+    finally:
+        temporary.unlink()
+    return content

@@ -1,0 +1,345 @@
+"""The transitions: each a compare-and-set in one transaction with its audit row."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+from sqlalchemy import Connection, insert, select, update
+
+from ..clock import Clock, Randomness, from_ms, to_ms
+from ..errors import BrokerError, Code
+from ..intents import (
+    TRANSITIONS,
+    Decision,
+    Intent,
+    Request,
+    State,
+    Suggestion,
+    canonical_text,
+    digest_of,
+    new_id,
+)
+from ..money import plain
+from .audit import AuditLog
+from .database import Database, Transaction
+from .queries import daily_volume, due, find, find_by_key, find_equal_pending
+from .rows import decision_columns, to_row
+from .tables import intents
+
+
+@dataclass(frozen=True)
+class Parked:
+    intent: Intent
+    deduplicated: bool
+
+
+class NotDecidable(Exception):
+    """A decision that comes too late, after another's, or for another digest; with the intent as it is."""
+
+    def __init__(self, intent: Intent) -> None:
+        super().__init__(intent.id)
+        self.intent = intent
+
+
+class OverDailyVolume(Exception):
+    """An approval that would pass the day's limit; the intent stays pending."""
+
+    def __init__(self, intent: Intent, used: Decimal, limit: Decimal) -> None:
+        super().__init__(intent.id)
+        self.intent, self.used, self.limit = intent, used, limit
+
+
+class Moved(Exception):
+    """Somebody else moved the intent first."""
+
+
+class Intents:
+    def __init__(self, database: Database, log: AuditLog, clock: Clock, random: Randomness) -> None:
+        self._database = database
+        self._log = log
+        self._clock = clock
+        self._random = random
+
+    async def park(self, request: Request) -> Parked:
+        """Store a checked request as pending, or answer the intent that it repeats.
+
+        Raises IDEMPOTENCY_CONFLICT.
+        """
+        return await self._database.write(lambda connection: self._park(connection, request))
+
+    async def approve(self, intent_id: str, digest: str, trader: str, max_volume: Decimal) -> Intent:
+        """Record a trader's yes to exactly that digest, and reserve its value in the day's volume (USDT).
+
+        Raises NotDecidable, OverDailyVolume, UNKNOWN_INTENT. Repeating one's own decision answers the first.
+        """
+        now = self._clock()
+        decision = Decision(by=trader, at=now, approved=True)
+
+        def transaction(connection: Connection) -> Intent:
+            intent, repeated = self._decidable(connection, intent_id, digest, decision)
+            if repeated:
+                return intent
+            if not intent.is_exit:
+                used = daily_volume(connection, now)
+                if intent.value_usdt is None or used + intent.value_usdt > max_volume:
+                    raise OverDailyVolume(intent, used, max_volume)
+            return self._decide(connection, intent, State.APPROVED, decision)
+
+        return await self._record(transaction)
+
+    async def reject(
+        self, intent_id: str, digest: str, trader: str, reason: str | None, suggestion: Suggestion
+    ) -> Intent:
+        """Record a trader's no. Raises NotDecidable, UNKNOWN_INTENT."""
+        decision = Decision(by=trader, at=self._clock(), approved=False, reason=reason, suggestion=suggestion)
+
+        def transaction(connection: Connection) -> Intent:
+            intent, repeated = self._decidable(connection, intent_id, digest, decision)
+            return intent if repeated else self._decide(connection, intent, State.REJECTED, decision)
+
+        return await self._record(transaction)
+
+    async def withdraw(self, intent_id: str, agent: str) -> Intent:
+        """By the agent that asked. Raises UNKNOWN_INTENT, NOT_PENDING; withdrawing twice is fine."""
+
+        def transaction(connection: Connection) -> Intent:
+            self._expire_due(connection)
+            intent = find(connection, intent_id, agent)
+            if intent.state is State.WITHDRAWN:
+                return intent
+            if intent.state is not State.PENDING:
+                raise BrokerError(
+                    Code.NOT_PENDING,
+                    f"The intent is {intent.state}, so it cannot be withdrawn.",
+                    details={"intentId": intent.id, "status": str(intent.state)},
+                    next_step={"tool": "intent_get", "arguments": {"intentId": intent.id}},
+                )
+            return self._move(connection, intent, State.WITHDRAWN, f"agent:{agent}")
+
+        return await self._database.write(transaction)
+
+    async def expire_due(self) -> datetime | None:
+        """Expire what nobody decided in time; answers when the next pending intent is due."""
+
+        def transaction(connection: Connection) -> datetime | None:
+            self._expire_due(connection)
+            soonest = select(intents.c.expires_at).where(intents.c.state == State.PENDING)
+            moment = connection.execute(soonest.order_by(intents.c.expires_at).limit(1)).scalar()
+            return None if moment is None else from_ms(moment)
+
+        return await self._database.write(transaction)
+
+    async def begin_submission(
+        self, intent: Intent, *, client_order_id: str, namespace: str, wire_timestamp_ms: int
+    ) -> Intent:
+        """approved → submitting: all that a look-up needs is on disk before the one POST. Raises Moved."""
+        sent = {
+            "client_order_id": client_order_id,
+            "namespace": namespace,
+            "wire_timestamp_ms": wire_timestamp_ms,
+        }
+        return await self._database.write(
+            lambda connection: self._move(
+                connection, intent, State.SUBMITTING, "executor", columns=sent, data=sent
+            )
+        )
+
+    async def settle(
+        self,
+        intent: Intent,
+        to: State,
+        *,
+        actor: str,
+        note: str | None = None,
+        order: Mapping[str, Any] | None = None,
+        data: Mapping[str, Any] | None = None,
+    ) -> Intent:
+        """Record what a submission came to. `note` says why, for people. Raises Moved."""
+        columns: dict[str, Any] = {"note": note}
+        if order is not None:
+            columns["order"] = dict(order)
+        shown = {"note": note, "order": None if order is None else dict(order), **(data or {})}
+        return await self._database.write(
+            lambda connection: self._move(connection, intent, to, actor, columns=columns, data=shown)
+        )
+
+    async def follow(self, intent: Intent, order: Mapping[str, Any]) -> Intent:
+        """Keep what became of a placed order beside the state. Raises Moved."""
+
+        def transaction(connection: Connection) -> Intent:
+            now = self._clock()
+            self._update(connection, intent, {"order": dict(order), "updated_at": to_ms(now)})
+            self._log.append(
+                connection,
+                at=now,
+                kind="order:changed",
+                actor="binance",
+                intent_id=intent.id,
+                data={"order": dict(order)},
+            )
+            return find(connection, intent.id)
+
+        return await self._database.write(transaction)
+
+    async def count_not_found(self, intent: Intent) -> Intent:
+        """One more answer "no such order" after the horizon. Raises Moved."""
+
+        def transaction(connection: Connection) -> Intent:
+            self._update(connection, intent, {"not_founds": intent.not_founds + 1})
+            return find(connection, intent.id)
+
+        return await self._database.write(transaction)
+
+    # -- within one transaction
+
+    def _park(self, connection: Connection, request: Request) -> Parked:
+        self._expire_due(connection)
+        if request.idempotency_key is not None:
+            earlier = find_by_key(connection, request.agent, request.tool, request.idempotency_key)
+            if earlier is not None and earlier.equality != request.equality:
+                raise idempotency_conflict(earlier)
+        else:
+            earlier = find_equal_pending(connection, request.agent, request.equality)
+        if earlier is not None:
+            return Parked(earlier, deduplicated=True)
+        intent = self._new(request)
+        connection.execute(insert(intents).values(to_row(intent)))
+        self._log.append(
+            connection,
+            at=intent.created_at,
+            kind="intent:parked",
+            actor=f"agent:{intent.agent}",
+            intent_id=intent.id,
+            data={
+                "tool": intent.tool,
+                "asked": dict(intent.asked),
+                "canonical": intent.canonical,
+                "digest": intent.digest,
+                "summary": intent.summary,
+                "card": dict(intent.card),
+                "reason": intent.reason,
+            },
+        )
+        return Parked(intent, deduplicated=False)
+
+    def _new(self, request: Request) -> Intent:
+        now = from_ms(to_ms(self._clock()))
+        expires_at = now + timedelta(seconds=request.ttl_seconds)
+        text = canonical_text(request, expires_at)
+        return Intent(
+            id=new_id(now, self._random(10)),
+            agent=request.agent,
+            tool=request.tool,
+            state=State.PENDING,
+            market=request.market,
+            asked=request.asked,
+            arguments=request.arguments,
+            canonical=text,
+            digest=digest_of(text),
+            equality=request.equality,
+            summary=request.summary,
+            card=request.card,
+            reason=request.reason,
+            idempotency_key=request.idempotency_key,
+            is_exit=request.is_exit,
+            value_usdt=request.value_usdt,
+            created_at=now,
+            expires_at=expires_at,
+            updated_at=now,
+        )
+
+    async def _record(self, transaction: Transaction[Intent]) -> Intent:
+        """A decision that comes too late first records the expiry that it met, and then shows it."""
+        try:
+            return await self._database.write(transaction)
+        except NotDecidable as late:
+            await self.expire_due()
+            intent_id = late.intent.id
+            raise NotDecidable(
+                await self._database.read(lambda connection: find(connection, intent_id))
+            ) from None
+
+    def _decidable(
+        self, connection: Connection, intent_id: str, digest: str, decision: Decision
+    ) -> tuple[Intent, bool]:
+        """The intent, and whether this decision only repeats the one that stands."""
+        intent = find(connection, intent_id)
+        if intent.digest == digest:
+            if intent.state is State.PENDING and intent.expires_at > decision.at:
+                return intent, False
+            first = intent.decision
+            if first and (first.by, first.approved) == (decision.by, decision.approved):
+                return intent, True
+        raise NotDecidable(intent)
+
+    def _decide(self, connection: Connection, intent: Intent, to: State, decision: Decision) -> Intent:
+        suggestion = decision.suggestion
+        return self._move(
+            connection,
+            intent,
+            to,
+            f"trader:{decision.by}",
+            columns=decision_columns(decision),
+            data={
+                "digest": intent.digest,
+                "reason": decision.reason,
+                "suggestedAmount": None if suggestion.amount is None else plain(suggestion.amount),
+                "suggestedPrice": None if suggestion.price is None else plain(suggestion.price),
+            },
+            where=(intents.c.digest == intent.digest, intents.c.expires_at > to_ms(decision.at)),
+        )
+
+    def _expire_due(self, connection: Connection) -> None:
+        for intent in due(connection, self._clock()):
+            self._move(connection, intent, State.EXPIRED, "broker")
+
+    def _move(
+        self,
+        connection: Connection,
+        intent: Intent,
+        to: State,
+        actor: str,
+        *,
+        columns: Mapping[str, Any] | None = None,
+        data: Mapping[str, Any] | None = None,
+        where: Sequence[Any] = (),
+    ) -> Intent:
+        """The one place that changes a state."""
+        if (intent.state, to) not in TRANSITIONS:
+            raise ValueError(f"{intent.state} → {to} is no transition")
+        now = self._clock()
+        changed = {**(columns or {}), "state": str(to), "updated_at": to_ms(now)}
+        self._update(connection, intent, changed, where)
+        self._log.append(
+            connection,
+            at=now,
+            kind=f"intent:{to}",
+            actor=actor,
+            intent_id=intent.id,
+            data={"from": str(intent.state), **(data or {})},
+        )
+        return find(connection, intent.id)
+
+    def _update(
+        self,
+        connection: Connection,
+        intent: Intent,
+        columns: Mapping[str, Any],
+        where: Sequence[Any] = (),
+    ) -> None:
+        statement = update(intents).where(intents.c.id == intent.id, intents.c.state == intent.state, *where)
+        if connection.execute(statement.values(columns)).rowcount != 1:
+            raise Moved(intent.id)
+
+
+def idempotency_conflict(earlier: Intent) -> BrokerError:
+    return BrokerError(
+        Code.IDEMPOTENCY_CONFLICT,
+        "This idempotencyKey was used before with other arguments. Use a new key for a new action.",
+        details={"intentId": earlier.id, "asked": dict(earlier.asked)},
+        next_step={"tool": "intent_get", "arguments": {"intentId": earlier.id}},
+    )

@@ -1,0 +1,269 @@
+"""Traders and their sessions, agents and their keys. Secrets are kept only as hashes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy import Connection, Row, delete, func, insert, select
+
+from ..clock import Clock, Randomness, from_ms, to_ms
+from ..credentials import (
+    MAX_NAME,
+    MAX_PASSWORD,
+    MIN_PASSWORD,
+    hash_key,
+    hash_password,
+    new_token,
+    verify_password,
+)
+from ..errors import BrokerError, Code, invalid
+from ..intents import new_id
+from .audit import AuditLog
+from .database import Database
+from .tables import agents, invitations, sessions, traders
+
+SESSION_DAYS = 7
+INVITATION_HOURS = 24
+
+
+@dataclass(frozen=True, kw_only=True)
+class Session:
+    """A trader's sign-in on one browser. Its id is no secret; its token is only in that browser."""
+
+    id: str
+    trader: str
+    created_at: datetime
+    expires_at: datetime
+    user_agent: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Trader:
+    name: str
+    created_at: datetime
+
+
+class People:
+    """Blocking functions of a database: commands call them as they are, the server in a transaction."""
+
+    def __init__(self, database: Database, log: AuditLog, clock: Clock, random: Randomness) -> None:
+        self._database = database
+        self._log = log
+        self._clock = clock
+        self._random = random
+
+    # -- traders
+
+    def add_trader(self, name: str, password: str, *, actor: str) -> None:
+        """Raises INVALID_ARGUMENTS for a name that is taken or malformed, or a weak password."""
+        self._database.write_now(self._adding(name, password, actor))
+
+    def remove_trader(self, name: str, *, actor: str) -> None:
+        """Also ends the trader's sessions. Raises INVALID_ARGUMENTS for an unknown name."""
+
+        def transaction(connection: Connection) -> None:
+            if connection.execute(delete(traders).where(traders.c.name == name)).rowcount != 1:
+                raise invalid("name", f"there is no trader {name[:MAX_NAME]!r}")
+            connection.execute(delete(sessions).where(sessions.c.trader == name))
+            self._audit(connection, "trader:removed", actor, name=name)
+
+        self._database.write_now(transaction)
+
+    def traders(self) -> Sequence[Trader]:
+        query = select(traders.c.name, traders.c.created_at).order_by(traders.c.name)
+        return self._database.read_now(
+            lambda connection: [
+                Trader(name=row.name, created_at=from_ms(row.created_at)) for row in connection.execute(query)
+            ]
+        )
+
+    def right_password(self, name: str, password: str) -> bool:
+        """Slow on purpose, equally so for an unknown name: call it off the event loop."""
+        query = select(traders.c.password_hash).where(traders.c.name == name)
+        hashed = self._database.read_now(lambda connection: connection.execute(query).scalar())
+        return verify_password(hashed, password[: MAX_PASSWORD + 1])
+
+    # -- the first trader
+
+    def invite(self) -> str | None:
+        """A one-time token with which the first trader sets his own password; None once one exists."""
+        token = new_token(self._random)
+
+        def transaction(connection: Connection) -> str | None:
+            if _count_traders(connection):
+                return None
+            connection.execute(delete(invitations))
+            connection.execute(
+                insert(invitations).values(token_hash=hash_key(token), created_at=to_ms(self._clock()))
+            )
+            return token
+
+        return self._database.write_now(transaction)
+
+    async def invitation_holds(self, token: str) -> bool:
+        return await self._database.read(lambda connection: self._holds(connection, token))
+
+    async def accept_invitation(self, token: str, name: str, password: str) -> bool:
+        """Make the first trader; False when the link is dead. Raises INVALID_ARGUMENTS."""
+        adding = self._adding(name, password, actor="first-run link")
+
+        def transaction(connection: Connection) -> bool:
+            if not self._holds(connection, token):
+                return False
+            adding(connection)
+            connection.execute(delete(invitations))
+            return True
+
+        return await self._database.write(transaction)
+
+    # -- sessions
+
+    async def open_session(self, trader: str, user_agent: str) -> tuple[Session, str]:
+        """The session and its token, which is nowhere else."""
+        token, now = new_token(self._random), self._clock()
+        session = Session(
+            id=new_id(now, self._random(10)),
+            trader=trader,
+            created_at=now,
+            expires_at=now + timedelta(days=SESSION_DAYS),
+            user_agent=user_agent[:200],
+        )
+
+        def transaction(connection: Connection) -> None:
+            connection.execute(
+                insert(sessions).values(
+                    token_hash=hash_key(token),
+                    id=session.id,
+                    trader=trader,
+                    created_at=to_ms(now),
+                    expires_at=to_ms(session.expires_at),
+                    user_agent=session.user_agent,
+                )
+            )
+            self._audit(connection, "session:opened", f"trader:{trader}", session=session.id)
+
+        await self._database.write(transaction)
+        return session, token
+
+    async def session(self, token: str) -> Session | None:
+        """The session of that token, unless it ended."""
+        query = select(sessions).where(
+            sessions.c.token_hash == hash_key(token), sessions.c.expires_at > to_ms(self._clock())
+        )
+        row = await self._database.read(lambda connection: connection.execute(query).one_or_none())
+        return _session(row) if row else None
+
+    async def sessions_of(self, trader: str) -> Sequence[Session]:
+        """Newest first."""
+        query = select(sessions).where(
+            sessions.c.trader == trader, sessions.c.expires_at > to_ms(self._clock())
+        )
+        ordered = query.order_by(sessions.c.created_at.desc())
+        rows = await self._database.read(lambda connection: connection.execute(ordered).all())
+        return [_session(row) for row in rows]
+
+    async def end_session(self, session_id: str, trader: str) -> bool:
+        """Sign out, or revoke another of one's own sessions."""
+
+        def transaction(connection: Connection) -> bool:
+            mine = delete(sessions).where(sessions.c.id == session_id, sessions.c.trader == trader)
+            if connection.execute(mine).rowcount != 1:
+                return False
+            self._audit(connection, "session:ended", f"trader:{trader}", session=session_id)
+            return True
+
+        return await self._database.write(transaction)
+
+    async def refuse_sign_in(self, name: str, why: str) -> None:
+        await self._database.write(
+            lambda connection: self._audit(
+                connection, "session:refused", "browser", name=name[:MAX_NAME], why=why
+            )
+        )
+
+    # -- agents
+
+    def set_agent(self, name: str, key: str) -> None:
+        """Make the agent, or give it that key."""
+
+        def transaction(connection: Connection) -> None:
+            query = select(agents.c.key_hash).where(agents.c.name == name)
+            known = connection.execute(query).scalar()
+            if known == hash_key(key):
+                return
+            connection.execute(delete(agents).where(agents.c.name == name))
+            connection.execute(
+                insert(agents).values(name=name, key_hash=hash_key(key), created_at=to_ms(self._clock()))
+            )
+            self._audit(connection, "agent:key-set", "broker", name=name)
+
+        self._database.write_now(transaction)
+
+    async def agent(self, key: str) -> str | None:
+        """The name of the agent whose key that is."""
+        query = select(agents.c.name).where(agents.c.key_hash == hash_key(key))
+        return await self._database.read(lambda connection: connection.execute(query).scalar())
+
+    # -- within one transaction
+
+    def _adding(self, name: str, password: str, actor: str) -> _Adding:
+        _check_name(name)
+        if not MIN_PASSWORD <= len(password) <= MAX_PASSWORD:
+            raise invalid("password", f"must have {MIN_PASSWORD} to {MAX_PASSWORD} characters")
+        return _Adding(self, name, hash_password(password), actor)
+
+    def add_hashed(self, connection: Connection, name: str, hashed: str, actor: str) -> None:
+        taken = select(func.count()).where(func.lower(traders.c.name) == name.lower())
+        if connection.execute(taken).scalar_one():
+            raise invalid("name", "is taken by another trader")
+        connection.execute(
+            insert(traders).values(name=name, password_hash=hashed, created_at=to_ms(self._clock()))
+        )
+        self._audit(connection, "trader:added", actor, name=name)
+
+    def _holds(self, connection: Connection, token: str) -> bool:
+        youngest = self._clock() - timedelta(hours=INVITATION_HOURS)
+        query = select(func.count()).where(
+            invitations.c.token_hash == hash_key(token), invitations.c.created_at > to_ms(youngest)
+        )
+        return bool(connection.execute(query).scalar_one()) and not _count_traders(connection)
+
+    def _audit(self, connection: Connection, kind: str, actor: str, **data: str) -> None:
+        self._log.append(connection, at=self._clock(), kind=kind, actor=actor, data=data)
+
+
+@dataclass(frozen=True)
+class _Adding:
+    """The transaction that adds a trader whose password was hashed beforehand, outside of it."""
+
+    people: People
+    name: str
+    hashed: str
+    actor: str
+
+    def __call__(self, connection: Connection) -> None:
+        self.people.add_hashed(connection, self.name, self.hashed, self.actor)
+
+
+def _check_name(name: str) -> None:
+    if not 1 <= len(name) <= MAX_NAME or not name.isprintable() or name != name.strip():
+        raise invalid("name", f"must have 1 to {MAX_NAME} printable characters, no space around them")
+
+
+def _count_traders(connection: Connection) -> int:
+    return connection.execute(select(func.count()).select_from(traders)).scalar_one()
+
+
+def _session(row: Row[tuple[object, ...]]) -> Session:
+    return Session(
+        id=row.id,
+        trader=row.trader,
+        created_at=from_ms(row.created_at),
+        expires_at=from_ms(row.expires_at),
+        user_agent=row.user_agent,
+    )
+
+
+__all__ = ["BrokerError", "Code", "People", "Session", "Trader"]

@@ -1,0 +1,125 @@
+"""Reading intents: plain functions of a connection, used alone and within transactions."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from datetime import UTC, datetime
+from decimal import Decimal
+
+from sqlalchemy import Connection, Select, func, select
+
+from ..clock import to_ms
+from ..errors import BrokerError, Code
+from ..intents import COMMITTED, Intent, State
+from ..money import from_micros
+from .rows import to_intent
+from .tables import intents
+
+
+def find(connection: Connection, intent_id: str, agent: str | None = None) -> Intent:
+    """One intent; with `agent`, only that agent's: another's answers like one that does not exist.
+
+    Raises UNKNOWN_INTENT.
+    """
+    query = select(intents).where(intents.c.id == intent_id)
+    if agent is not None:
+        query = query.where(intents.c.agent == agent)
+    found = _all(connection, query)
+    if not found:
+        raise BrokerError(
+            Code.UNKNOWN_INTENT, "No intent of yours has that id.", details={"intentId": intent_id[:64]}
+        )
+    return found[0]
+
+
+def find_by_key(connection: Connection, agent: str, tool: str, key: str) -> Intent | None:
+    query = select(intents).where(
+        intents.c.agent == agent, intents.c.tool == tool, intents.c.idempotency_key == key
+    )
+    return _first(connection, query)
+
+
+def find_equal_pending(connection: Connection, agent: str, equality: str) -> Intent | None:
+    query = select(intents).where(
+        intents.c.agent == agent, intents.c.equality == equality, intents.c.state == State.PENDING
+    )
+    return _first(connection, query)
+
+
+def find_earlier_equal(connection: Connection, intent: Intent, since: datetime) -> Intent | None:
+    """The newest equal request of the same agent that went, or may go, to Binance since then."""
+    query = select(intents).where(
+        intents.c.equality == intent.equality,
+        intents.c.agent == intent.agent,
+        intents.c.id != intent.id,
+        intents.c.state.in_(COMMITTED),
+        intents.c.updated_at >= to_ms(since),
+    )
+    return _first(connection, query.order_by(intents.c.id.desc()).limit(1))
+
+
+def due(connection: Connection, now: datetime) -> Sequence[Intent]:
+    """Pending intents whose time is up."""
+    query = select(intents).where(intents.c.state == State.PENDING, intents.c.expires_at <= to_ms(now))
+    return _all(connection, query)
+
+
+def in_states(connection: Connection, states: Collection[State], limit: int = 1000) -> Sequence[Intent]:
+    """Oldest first."""
+    query = select(intents).where(intents.c.state.in_(states)).order_by(intents.c.id)
+    return _all(connection, query.limit(limit))
+
+
+def followed(connection: Connection, since: datetime) -> Sequence[Intent]:
+    """Placed intents whose order may still change; those quiet since then are left out."""
+    query = select(intents).where(
+        intents.c.state == State.PLACED,
+        intents.c.updated_at >= to_ms(since),
+        intents.c.order["status"].as_string().in_(("open", "partly_filled")),
+    )
+    return _all(connection, query.order_by(intents.c.id))
+
+
+def decided(connection: Connection, limit: int = 50) -> Sequence[Intent]:
+    """What is no longer pending, the latest change first."""
+    query = select(intents).where(intents.c.state != State.PENDING)
+    return _all(connection, query.order_by(intents.c.updated_at.desc(), intents.c.id.desc()).limit(limit))
+
+
+def of_agent(connection: Connection, agent: str, state: State | None, limit: int) -> Sequence[Intent]:
+    """An agent's own, newest first."""
+    query = select(intents).where(intents.c.agent == agent)
+    if state is not None:
+        query = query.where(intents.c.state == state)
+    return _all(connection, query.order_by(intents.c.id.desc()).limit(limit))
+
+
+def count_pending(connection: Connection) -> int:
+    query = select(func.count()).select_from(intents).where(intents.c.state == State.PENDING)
+    return connection.execute(query).scalar_one()
+
+
+def daily_volume(connection: Connection, now: datetime) -> Decimal:
+    """USDT committed in the UTC day of `now`: approved, submitting, unknown and placed."""
+    midnight = to_ms(now.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0))
+    query = select(func.coalesce(func.sum(intents.c.value_micros), 0)).where(
+        intents.c.state.in_(COMMITTED),
+        intents.c.updated_at >= midnight,  # implied by the next line, and indexed
+        func.coalesce(intents.c.wire_timestamp_ms, intents.c.decided_at) >= midnight,
+    )
+    return from_micros(int(connection.execute(query).scalar_one()))
+
+
+def waiting_volume(connection: Connection) -> Decimal:
+    """USDT of what is still pending: shown, not counted."""
+    query = select(func.coalesce(func.sum(intents.c.value_micros), 0))
+    return from_micros(int(connection.execute(query.where(intents.c.state == State.PENDING)).scalar_one()))
+
+
+def _all(connection: Connection, query: Select[tuple[object, ...]]) -> Sequence[Intent]:
+    return [to_intent(row) for row in connection.execute(query)]
+
+
+def _first(connection: Connection, query: Select[tuple[object, ...]]) -> Intent | None:
+    found = _all(connection, query)
+    return found[0] if found else None

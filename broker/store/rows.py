@@ -1,0 +1,95 @@
+"""Intents as rows, and rows as intents."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Any
+
+from sqlalchemy import Row
+
+from ..clock import from_ms, to_ms
+from ..intents import Decision, Intent, State, Suggestion
+from ..money import from_micros, plain, to_micros
+
+
+def to_row(intent: Intent) -> dict[str, Any]:
+    """A pending intent, as it is inserted."""
+    return {
+        "id": intent.id,
+        "agent": intent.agent,
+        "tool": intent.tool,
+        "state": str(intent.state),
+        "market": intent.market,
+        "asked": dict(intent.asked),
+        "arguments": dict(intent.arguments),
+        "canonical": intent.canonical,
+        "digest": intent.digest,
+        "equality": intent.equality,
+        "summary": intent.summary,
+        "card": dict(intent.card),
+        "reason": intent.reason,
+        "idempotency_key": intent.idempotency_key,
+        "is_exit": intent.is_exit,
+        "value_micros": None if intent.value_usdt is None else to_micros(intent.value_usdt),
+        "created_at": to_ms(intent.created_at),
+        "expires_at": to_ms(intent.expires_at),
+        "updated_at": to_ms(intent.updated_at),
+    }
+
+
+def decision_columns(decision: Decision) -> dict[str, Any]:
+    suggestion = decision.suggestion
+    return {
+        "decided_by": decision.by,
+        "decided_at": to_ms(decision.at),
+        "approved": decision.approved,
+        "decision_reason": decision.reason,
+        "suggested_amount": None if suggestion.amount is None else plain(suggestion.amount),
+        "suggested_price": None if suggestion.price is None else plain(suggestion.price),
+    }
+
+
+def to_intent(row: Row[Any]) -> Intent:
+    return Intent(
+        id=row.id,
+        agent=row.agent,
+        tool=row.tool,
+        state=State(row.state),
+        market=row.market,
+        asked=row.asked,
+        arguments=row.arguments,
+        canonical=row.canonical,
+        digest=row.digest,
+        equality=row.equality,
+        summary=row.summary,
+        card=row.card,
+        reason=row.reason,
+        idempotency_key=row.idempotency_key,
+        is_exit=row.is_exit,
+        value_usdt=None if row.value_micros is None else from_micros(row.value_micros),
+        created_at=from_ms(row.created_at),
+        expires_at=from_ms(row.expires_at),
+        updated_at=from_ms(row.updated_at),
+        decision=_decision(row),
+        client_order_id=row.client_order_id,
+        namespace=row.namespace,
+        wire_timestamp_ms=row.wire_timestamp_ms,
+        not_founds=row.not_founds,
+        note=row.note,
+        order=row.order,
+    )
+
+
+def _decision(row: Row[Any]) -> Decision | None:
+    if row.decided_by is None:
+        return None
+    return Decision(
+        by=row.decided_by,
+        at=from_ms(row.decided_at),
+        approved=row.approved,
+        reason=row.decision_reason,
+        suggestion=Suggestion(
+            amount=None if row.suggested_amount is None else Decimal(row.suggested_amount),
+            price=None if row.suggested_price is None else Decimal(row.suggested_price),
+        ),
+    )

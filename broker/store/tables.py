@@ -1,0 +1,113 @@
+"""The tables. Times are UTC milliseconds, money is text (or millionths where it is summed)."""
+
+from __future__ import annotations
+
+from sqlalchemy import JSON, BigInteger, Boolean, Column, Index, Integer, MetaData, String, Table, Text, text
+
+metadata = MetaData()
+
+meta = Table(
+    "meta",
+    metadata,
+    Column("name", String, primary_key=True),
+    Column("value", Text, nullable=False),
+)
+
+intents = Table(
+    "intents",
+    metadata,
+    Column("id", String(26), primary_key=True),
+    Column("agent", String, nullable=False),
+    Column("tool", String, nullable=False),
+    Column("state", String, nullable=False),
+    Column("market", String, nullable=False),
+    Column("asked", JSON, nullable=False),
+    Column("arguments", JSON, nullable=False),
+    Column("canonical", Text, nullable=False),
+    Column("digest", String(64), nullable=False),
+    Column("equality", String(64), nullable=False),
+    Column("summary", Text, nullable=False),
+    Column("card", JSON, nullable=False),
+    Column("reason", Text),
+    Column("idempotency_key", String),
+    Column("is_exit", Boolean, nullable=False),
+    Column("value_micros", BigInteger),
+    Column("created_at", BigInteger, nullable=False),
+    Column("expires_at", BigInteger, nullable=False),
+    Column("updated_at", BigInteger, nullable=False),
+    Column("decided_by", String),
+    Column("decided_at", BigInteger),
+    Column("approved", Boolean),
+    Column("decision_reason", Text),
+    Column("suggested_amount", String),
+    Column("suggested_price", String),
+    Column("client_order_id", String(36)),
+    Column("namespace", String),
+    Column("wire_timestamp_ms", BigInteger),
+    Column("not_founds", Integer, nullable=False, server_default="0"),
+    Column("note", Text),
+    Column("order", JSON),
+    # The last guards of idempotency; the store looks first, in the same transaction.
+    Index("one_intent_per_key", "agent", "tool", "idempotency_key", unique=True),
+    Index(
+        "one_pending_per_keyless_request",
+        "agent",
+        "equality",
+        unique=True,
+        sqlite_where=text("state = 'pending' AND idempotency_key IS NULL"),
+        postgresql_where=text("state = 'pending' AND idempotency_key IS NULL"),
+    ),
+    Index("by_state", "state", "expires_at"),
+    Index("by_agent", "agent", "id"),
+    Index("by_equality", "equality"),
+    Index("by_wire_timestamp", "wire_timestamp_ms"),
+    Index("by_update", "updated_at"),
+)
+
+audit = Table(
+    "audit",
+    metadata,
+    Column("seq", BigInteger().with_variant(Integer, "sqlite"), primary_key=True, autoincrement=False),
+    Column("at", BigInteger, nullable=False),
+    Column("kind", String, nullable=False),
+    Column("actor", String, nullable=False),
+    Column("intent_id", String(26)),
+    Column("data", Text, nullable=False),
+    Column("mac", String(64), nullable=False),
+    Index("audit_by_intent", "intent_id"),
+)
+
+agents = Table(
+    "agents",
+    metadata,
+    Column("name", String, primary_key=True),
+    Column("key_hash", String(64), nullable=False, unique=True),
+    Column("created_at", BigInteger, nullable=False),
+)
+
+traders = Table(
+    "traders",
+    metadata,
+    Column("name", String, primary_key=True),
+    Column("password_hash", String, nullable=False),
+    Column("created_at", BigInteger, nullable=False),
+)
+
+sessions = Table(
+    "sessions",
+    metadata,
+    Column("token_hash", String(64), primary_key=True),
+    Column("id", String(26), nullable=False, unique=True),
+    Column("trader", String, nullable=False),
+    Column("created_at", BigInteger, nullable=False),
+    Column("expires_at", BigInteger, nullable=False),
+    Column("user_agent", String, nullable=False),
+    Index("sessions_by_trader", "trader"),
+)
+
+invitations = Table(
+    "invitations",
+    metadata,
+    Column("token_hash", String(64), primary_key=True),
+    Column("created_at", BigInteger, nullable=False),
+)
