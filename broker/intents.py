@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
+from functools import cached_property
 from hashlib import sha256
 from typing import Any, Final
 
@@ -151,6 +153,12 @@ class Intent:
     not_founds: int = 0
     note: str | None = None
     order: Mapping[str, Any] | None = None
+
+    @cached_property
+    def terms(self) -> Mapping[str, Any]:
+        """The canonical text, read: what was approved, and the only source of what is sent."""
+        terms: Mapping[str, Any] = json.loads(self.canonical)
+        return terms
 
     @property
     def order_status(self) -> str | None:

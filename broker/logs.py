@@ -56,7 +56,7 @@ def configure(settings: Settings) -> None:
         "alembic",
         "mcp",
         "sse_starlette",
-        "uvicorn.access",
+        "uvicorn",
     ):
         logging.getLogger(chatty).setLevel(logging.WARNING)
 

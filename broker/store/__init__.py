@@ -10,11 +10,11 @@ from sqlalchemy.exc import DatabaseError
 
 from ..clock import Clock, Randomness
 from ..errors import BrokerError, StartError
+from ..files import beside, prepare_folder, secret_file
 from . import queries
 from .audit import AuditLog, Broken, events_of, recent_events
 from .database import Database, Transaction
 from .feed import Feed
-from .files import audit_key, prepare_folder, secret_file, take_lock
 from .intents import Intents, Moved, NotDecidable, OverDailyVolume, Parked, idempotency_conflict
 from .migrate import has_tables, upgrade
 from .people import People, Session, Trader
@@ -38,7 +38,7 @@ class Store:
         database = Database(path)
         try:
             fresh = not database.read_now(has_tables)
-            key = audit_key(path, random, may_make=fresh)
+            key = secret_file(beside(path, "audit-key"), random(32), may_make=fresh)
             upgrade(path)
             database.write_now(lambda connection: _belongs(connection, mode, account))
         except (BrokerError, DatabaseError) as error:
@@ -96,9 +96,6 @@ __all__ = [
     "Trader",
     "events_of",
     "idempotency_conflict",
-    "prepare_folder",
     "queries",
     "recent_events",
-    "secret_file",
-    "take_lock",
 ]

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, insert, update
 
 from ..clock import Clock, Randomness, from_ms, to_ms
 from ..errors import BrokerError, Code
@@ -122,16 +122,9 @@ class Intents:
 
         return await self._database.write(transaction)
 
-    async def expire_due(self) -> datetime | None:
-        """Expire what nobody decided in time; answers when the next pending intent is due."""
-
-        def transaction(connection: Connection) -> datetime | None:
-            self._expire_due(connection)
-            soonest = select(intents.c.expires_at).where(intents.c.state == State.PENDING)
-            moment = connection.execute(soonest.order_by(intents.c.expires_at).limit(1)).scalar()
-            return None if moment is None else from_ms(moment)
-
-        return await self._database.write(transaction)
+    async def expire_due(self) -> None:
+        """Expire what nobody decided in time."""
+        await self._database.write(self._expire_due)
 
     async def begin_submission(
         self, intent: Intent, *, client_order_id: str, namespace: str, wire_timestamp_ms: int

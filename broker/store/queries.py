@@ -70,11 +70,10 @@ def in_states(connection: Connection, states: Collection[State], limit: int = 10
     return _all(connection, query.limit(limit))
 
 
-def followed(connection: Connection, since: datetime) -> Sequence[Intent]:
-    """Placed intents whose order may still change; those quiet since then are left out."""
+def followed(connection: Connection) -> Sequence[Intent]:
+    """Placed intents whose order may still change."""
     query = select(intents).where(
         intents.c.state == State.PLACED,
-        intents.c.updated_at >= to_ms(since),
         intents.c.order["status"].as_string().in_(("open", "partly_filled")),
     )
     return _all(connection, query.order_by(intents.c.id))

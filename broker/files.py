@@ -1,4 +1,4 @@
-"""What lies beside the database: the lock of the serving process and the audit log's key."""
+"""The data folder: locks, and secrets that only their owner can read."""
 
 from __future__ import annotations
 
@@ -7,8 +7,12 @@ import os
 from pathlib import Path
 from typing import IO
 
-from ..clock import Randomness
-from ..errors import StartError
+from .clock import Randomness
+from .credentials import new_key
+from .errors import StartError
+from .settings import Settings
+
+API_KEY = "mcp-api-key"
 
 
 def prepare_folder(folder: Path) -> None:
@@ -48,8 +52,12 @@ def secret_file(path: Path, make: bytes, *, may_make: bool = True) -> bytes:
     return _make(path, make)
 
 
-def audit_key(database: Path, random: Randomness, *, may_make: bool) -> bytes:
-    return secret_file(beside(database, "audit-key"), random(32), may_make=may_make)
+def api_key(settings: Settings, random: Randomness) -> str:
+    """MCP_API_KEY, or the one that was made at the first start and kept in the data folder."""
+    if settings.mcp_api_key is not None:
+        return settings.mcp_api_key.get_secret_value()
+    prepare_folder(settings.folder)
+    return secret_file(settings.folder / API_KEY, new_key(random).encode()).decode().strip()
 
 
 def beside(database: Path, what: str) -> Path:

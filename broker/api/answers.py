@@ -1,0 +1,21 @@
+"""Answers of the HTTP surface."""
+
+from __future__ import annotations
+
+from starlette.responses import JSONResponse, Response
+
+from ..errors import BrokerError, Code
+
+
+def unforeseen() -> BrokerError:
+    return BrokerError(Code.INTERNAL, "An error of the broker's own, now in its log; nothing was parked.")
+
+
+def failed(error: BrokerError) -> Response:
+    """The failed-call shape with its status; two bodies are exactly as the contract has them."""
+    headers = {}
+    if retry := error.details.get("retryAfterSeconds"):
+        headers["Retry-After"] = str(retry)
+    if error.code is Code.BINANCE_NOT_CONFIGURED:
+        return JSONResponse({"error": "Binance API not configured"}, error.http_status)
+    return JSONResponse(error.body(), error.http_status, headers=headers)

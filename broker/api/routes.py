@@ -1,0 +1,124 @@
+"""The HTTP tools and the health check."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import BaseRoute, Route, request_response
+
+from .. import __version__
+from ..clock import to_ms
+from ..errors import BrokerError, Code, invalid
+from ..gateway import Gateway
+from ..logs import get_logger
+from ..settings import Mode
+from ..store import Store, queries
+from ..tools import TOOLS, AnyTool, Risk
+from .answers import failed, unforeseen
+from .auth import RequireAgent, agent_of
+
+MAX_BODY = 64 * 1024
+
+log = get_logger(__name__)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ApiState:
+    gateway: Gateway
+    store: Store
+    executor_healthy: Callable[[], bool]
+
+
+def routes(state: ApiState) -> Sequence[BaseRoute]:
+    async def call(request: Request) -> Response:
+        return await _call(request, state)
+
+    async def health(request: Request) -> Response:
+        return await _health(request, state)
+
+    return [
+        Route("/health", health, methods=["GET"]),
+        Route("/tools", _tools, methods=["GET"]),
+        Route("/tools/{name}", RequireAgent(request_response(call), state.store), methods=["POST"]),
+    ]
+
+
+def described(tool: AnyTool) -> dict[str, Any]:
+    return {
+        "name": tool.name,
+        "title": tool.title,
+        "description": f"{tool.risk} risk. {tool.description}",
+        "inputSchema": tool.input.model_json_schema(),
+        "outputSchema": tool.output.model_json_schema(mode="serialization"),
+        "riskLevel": str(tool.risk),
+        "requiresConfirmation": tool.risk is Risk.HIGH,
+    }
+
+
+async def _tools(_: Request) -> Response:
+    return JSONResponse({"tools": [described(tool) for tool in TOOLS.values()]})
+
+
+async def _call(request: Request, state: ApiState) -> Response:
+    try:
+        answer = await state.gateway.call(
+            request.scope["agent"],
+            request.path_params["name"],
+            await _arguments(request),
+            idempotency_key=request.headers.get("idempotency-key"),
+        )
+    except BrokerError as error:
+        return failed(error)
+    except Exception:
+        log.exception("a tool call failed", tool=request.path_params["name"][:64])
+        return failed(unforeseen())
+    return Response(answer.model_dump_json(exclude_none=True), media_type="application/json")
+
+
+async def _arguments(request: Request) -> dict[str, Any]:
+    body = bytearray()
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > MAX_BODY:
+            raise BrokerError(
+                Code.PAYLOAD_TOO_LARGE,
+                f"The body is over {MAX_BODY} bytes.",
+                details={"maxBytes": MAX_BODY},
+            )
+    if not body:
+        return {}
+    try:
+        arguments = json.loads(body, parse_float=Decimal)
+    except (ValueError, RecursionError):
+        raise invalid("body", "must be a JSON object") from None
+    if not isinstance(arguments, dict):
+        raise invalid("body", "must be a JSON object")
+    return arguments
+
+
+async def _health(request: Request, state: ApiState) -> Response:
+    """200 while the database and the executor work, whatever Binance does."""
+    settings, clock = state.gateway.settings, state.gateway.clock
+    body: dict[str, Any] = {
+        "status": "healthy",
+        "service": "mcp-binance-connector",
+        "version": __version__,
+        "mode": str(settings.mode),
+        "testnet": settings.mode is Mode.TESTNET,
+        "timestamp": to_ms(clock()),
+    }
+    try:
+        pending = await state.store.read(queries.count_pending)
+        if await agent_of(request, state.store) is not None:
+            body["pending"] = pending
+    except BrokerError as error:
+        return JSONResponse({**body, "status": "unhealthy", "problem": error.message}, 503)
+    if not state.executor_healthy():
+        return JSONResponse({**body, "status": "unhealthy", "problem": "The executor is not running."}, 503)
+    return JSONResponse(body)

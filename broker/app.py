@@ -1,0 +1,251 @@
+"""Wiring: everything that runs in one serving process, and the order in which it starts and stops."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import signal
+import socket
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+import uvicorn
+from starlette.applications import Starlette
+from starlette.routing import Route
+from starlette.types import ASGIApp
+
+from . import api, web
+from .cards import Figure
+from .clock import Clock, Randomness
+from .errors import BrokerError, StartError
+from .exchange import Exchange
+from .executor import Executor
+from .expiry import expire_in_time
+from .files import api_key, prepare_folder, take_lock
+from .gateway import Gateway
+from .hub import Hub
+from .intents import Intent
+from .logs import get_logger
+from .paper import PaperServer
+from .reconciler import Reconciler
+from .settings import Mode, Settings
+from .store import Feed, Store
+from .tools import HIGH, read_equity
+
+DEFAULT_AGENT = "default"
+EQUITY_SECONDS = 2.0
+STOP_SECONDS = 2
+"""What open connections get before they are cut."""
+
+log = get_logger(__name__)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Broker:
+    """A running broker without its port."""
+
+    app: ASGIApp
+    hub: Hub
+    store: Store
+    exchange: Exchange
+    invitation: str | None
+
+
+def open_store(settings: Settings, clock: Clock, random: Randomness) -> Store:
+    """Raises StartError."""
+    return Store.open(
+        settings.database, mode=settings.mode, account=settings.account, clock=clock, random=random
+    )
+
+
+@asynccontextmanager
+async def running(settings: Settings, *, clock: Clock, random: Randomness) -> AsyncIterator[Broker]:
+    """Start all parts; stop them in reverse. Raises StartError."""
+    async with AsyncExitStack() as stack:
+        prepare_folder(settings.folder)
+        prepare_folder(settings.database.parent)
+        stack.enter_context(take_lock(settings.database))
+        store = open_store(settings, clock, random)
+        stack.callback(store.close)
+        store.people.set_agent(DEFAULT_AGENT, api_key(settings, random))
+        paper_url = await stack.enter_async_context(_paper(settings, clock))
+        exchange = Exchange(
+            settings,
+            paper_url=paper_url,
+            clock=clock,
+            markets_cache=settings.folder / f"{settings.mode}.markets.json",
+        )
+        await exchange.start()
+        stack.push_async_callback(exchange.close)
+
+        hub = Hub()
+        gateway = Gateway(settings=settings, exchange=exchange, store=store, hub=hub, clock=clock)
+        executor = Executor(settings=settings, store=store, exchange=exchange, clock=clock)
+        reconciler = Reconciler(store=store, exchange=exchange)
+        await reconciler.adopt()
+        endpoint = api.McpEndpoint(gateway)
+        await stack.enter_async_context(endpoint.running())
+        await stack.enter_async_context(
+            _background(
+                Feed(store.database, hub).run(),
+                executor.run(),
+                reconciler.run(),
+                expire_in_time(store, clock),
+            )
+        )
+        desk = web.Desk(
+            settings=settings,
+            store=store,
+            hub=hub,
+            clock=clock,
+            approved=executor.take,
+            figures_now=_figures_now(exchange),
+            equity=_remembered(lambda: _equity(exchange)),
+            exchange_problem=lambda: exchange.last_error,
+        )
+        state = api.ApiState(gateway=gateway, store=store, executor_healthy=lambda: executor.healthy)
+        app = Starlette(
+            routes=[Route("/mcp", endpoint.app), *api.routes(state), *web.routes(desk)],
+        )
+        stack.callback(hub.close)
+        yield Broker(
+            app=web.guarded(app, settings),
+            hub=hub,
+            store=store,
+            exchange=exchange,
+            invitation=store.people.invite(),
+        )
+
+
+async def serve(
+    settings: Settings, *, clock: Clock, random: Randomness, ready: Callable[[Broker], None]
+) -> None:
+    """Serve until SIGINT or SIGTERM; `ready` is told once the port answers. Raises StartError."""
+    with _listening(settings.host, settings.port) as listening:
+        async with running(settings, clock=clock, random=random) as broker:
+            server = _Server(broker.app, lambda: ready(broker))
+            _stop_on_signals(server, broker.hub)
+            gc.collect()
+            gc.freeze()  # what is there now stays: the collector need not walk it again
+            gc.set_threshold(50_000, 20, 100)
+            await server.serve(sockets=[listening])
+
+
+class _Server(uvicorn.Server):
+    """Leaves signals to us, since waiting agents and open pages have to be let go first."""
+
+    def __init__(self, app: ASGIApp, ready: Callable[[], None]) -> None:
+        super().__init__(
+            uvicorn.Config(
+                app,
+                lifespan="off",
+                ws="none",
+                log_config=None,
+                access_log=False,
+                server_header=False,
+                timeout_graceful_shutdown=STOP_SECONDS,
+            )
+        )
+        self._ready = ready
+
+    @contextmanager
+    def capture_signals(self) -> Any:
+        yield
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self._ready()
+
+
+def _stop_on_signals(server: uvicorn.Server, hub: Hub) -> None:
+    def stop() -> None:
+        server.force_exit = server.should_exit  # a second signal does not wait
+        server.should_exit = True
+        hub.close()
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, stop)
+
+
+@contextmanager
+def _listening(host: str, port: int) -> Any:
+    """The socket, taken before anything else is. Raises StartError."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    # Named as TCP, or asyncio leaves Nagle's algorithm on, which costs 40 ms an answer.
+    with socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP) as listening:
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            listening.bind((host, port))
+            listening.listen(2048)
+        except (OSError, OverflowError) as error:
+            reason = getattr(error, "strerror", None) or str(error)
+            raise StartError(f"Cannot listen on {host} port {port}: {reason}. Set PORT or HOST.") from None
+        yield listening
+
+
+@asynccontextmanager
+async def _paper(settings: Settings, clock: Clock) -> AsyncIterator[str | None]:
+    """The paper exchange's address in paper mode: one that runs already, or one inside."""
+    if settings.mode is not Mode.PAPER or settings.paper_url is not None:
+        yield settings.paper_url
+        return
+    try:
+        server = PaperServer(settings.folder / "paper-exchange", seed=settings.paper_seed, clock=clock)
+        await server.__aenter__()
+    except OSError as error:
+        raise StartError(f"The paper exchange cannot start: {error}") from None
+    try:
+        yield server.url
+    finally:
+        await server.__aexit__(None, None, None)
+
+
+@asynccontextmanager
+async def _background(*work: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
+    tasks = [asyncio.create_task(each) for each in work]
+    for task in tasks:
+        task.add_done_callback(_report_death)
+    try:
+        yield
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def _report_death(task: asyncio.Task[None]) -> None:
+    if not task.cancelled() and (error := task.exception()):
+        log.error("a part of the broker died", part=str(task.get_coro()), exc_info=error)
+
+
+def _figures_now(exchange: Exchange) -> Callable[[Intent], Coroutine[Any, Any, list[Figure]]]:
+    async def read(intent: Intent) -> list[Figure]:
+        return await HIGH[intent.tool].figures_now(exchange, intent)
+
+    return read
+
+
+async def _equity(exchange: Exchange) -> Decimal | None:
+    with suppress(BrokerError):
+        return await read_equity(exchange)
+    return None
+
+
+def _remembered(
+    read: Callable[[], Coroutine[Any, Any, Decimal | None]],
+) -> Callable[[], Coroutine[Any, Any, Decimal | None]]:
+    """Pages may ask often; Binance is asked every two seconds at most."""
+    lock, last, at = asyncio.Lock(), None, float("-inf")
+
+    async def remembered() -> Decimal | None:
+        nonlocal last, at
+        async with lock:
+            now = asyncio.get_running_loop().time()
+            if now - at >= EQUITY_SECONDS:
+                last, at = await read(), now
+            return last
+
+    return remembered

@@ -1,0 +1,191 @@
+"""The command `broker`. No command approves anything."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from . import __version__
+from .clock import random_bytes, utc_now
+from .errors import BrokerError, StartError
+from .settings import Settings, load
+
+app = typer.Typer(
+    help="A person confirms what a trading agent asks of Binance, before it is sent.",
+    pretty_exceptions_enable=False,
+    add_completion=False,
+)
+traders = typer.Typer(help="Who may decide.", no_args_is_help=True)
+audit = typer.Typer(help="The audit log.", no_args_is_help=True)
+app.add_typer(traders, name="traders")
+app.add_typer(audit, name="audit")
+
+
+def main() -> None:
+    """One clear line and exit code 2 for what the operator can mend; never a traceback for it."""
+    try:
+        app()
+    except StartError as error:
+        print(f"broker: {error}", file=sys.stderr)
+        sys.exit(2)
+    except BrokerError as error:
+        print(f"broker: {error.message}", file=sys.stderr)
+        sys.exit(2)
+
+
+@app.callback(invoke_without_command=True)
+def default(
+    context: typer.Context,
+    version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False,
+) -> None:
+    if version:
+        print(__version__)
+        raise typer.Exit
+    if context.invoked_subcommand is None:
+        serve()
+
+
+@app.command()
+def serve() -> None:
+    """Run the broker: the page, the agents' tools, the executor. This is also what `broker` alone does."""
+    import asyncio
+
+    import uvloop
+
+    from .app import serve as run
+    from .logs import configure
+
+    settings = load()
+    configure(settings)
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(
+            run(
+                settings,
+                clock=utc_now,
+                random=random_bytes,
+                ready=lambda broker: _announce(settings, broker.invitation),
+            )
+        )
+
+
+def _announce(settings: Settings, invitation: str | None) -> None:
+    from .files import API_KEY
+
+    key = "MCP_API_KEY" if settings.mcp_api_key else f"the key in {settings.folder / API_KEY}"
+    print(f"Confirmation broker {__version__}, {settings.mode.upper()} mode")
+    print(f"  Page    {settings.url}")
+    print(f"  Agents  {settings.url}/mcp with {key}")
+    if invitation is not None:
+        print(f"  First trader, one-time link: {settings.url}/welcome?token={invitation}")
+    print("Ctrl-C stops it.", flush=True)
+
+
+@app.command()
+def call(
+    tool: Annotated[str, typer.Argument(help="For example binance_get_ticker.")],
+    arguments: Annotated[list[str] | None, typer.Argument(metavar="KEY=VALUE …")] = None,
+) -> None:
+    """Call one tool of the running broker, as the agent "default" would."""
+    import httpx2
+
+    from .files import api_key
+
+    settings = load()
+    key = api_key(settings, random_bytes)
+    try:
+        answer = httpx2.post(
+            f"{settings.url}/tools/{tool}",
+            json=dict(_argument(text) for text in arguments or []),
+            headers={"X-MCP-API-Key": key},
+            timeout=60,
+        )
+    except httpx2.HTTPError:
+        raise StartError(f"No broker answers at {settings.url}. Start one with `broker`.") from None
+    body = answer.json()
+    print(json.dumps(body, indent=2))
+    if answer.status_code != 200 or body.get("success") is False:
+        raise typer.Exit(1)
+
+
+def _argument(text: str) -> tuple[str, Any]:
+    """Whole numbers and booleans as such; all else as text, so that no decimal loses a digit."""
+    name, equals, value = text.partition("=")
+    if not equals:
+        raise StartError(f"{text!r} is not KEY=VALUE")
+    if value in ("true", "false"):
+        return name, value == "true"
+    return name, int(value) if value.isdecimal() and name in _whole_numbers() else value
+
+
+def _whole_numbers() -> frozenset[str]:
+    return frozenset({"limit", "ttlSeconds", "timeoutSeconds", "leverage"})
+
+
+@traders.command("add")
+def add_trader(
+    name: str,
+    password_stdin: Annotated[
+        bool, typer.Option("--password-stdin", help="Read it from standard input.")
+    ] = False,
+) -> None:
+    """Let somebody decide. It is recorded, and every page says so."""
+    password = (
+        sys.stdin.readline().rstrip("\n")
+        if password_stdin
+        else typer.prompt("Password", hide_input=True, confirmation_prompt=True)
+    )
+    with _store() as store:
+        store.people.add_trader(name, password, actor="command line")
+    print(f"{name} can sign in.")
+
+
+@traders.command("list")
+def list_traders() -> None:
+    """Who may decide, and since when."""
+    with _store() as store:
+        for trader in store.people.traders():
+            print(f"{trader.name}\t{trader.created_at:%Y-%m-%d %H:%M} UTC")
+
+
+@traders.command("remove")
+def remove_trader(name: str) -> None:
+    """Somebody decides no more; his sessions end at once."""
+    with _store() as store:
+        store.people.remove_trader(name, actor="command line")
+    print(f"{name} can no longer sign in.")
+
+
+@audit.command("verify")
+def verify_audit() -> None:
+    """Walk the audit log's chain; exit code 1 at the first row that does not hold."""
+    with _store() as store:
+        broken = store.database.read_now(store.log.verify)
+    if broken is not None:
+        print(f"The audit log does not hold: {broken.problem}.")
+        raise typer.Exit(1)
+    print("The audit log holds.")
+
+
+@app.command()
+def paper(
+    port: Annotated[int, typer.Option(help="On 127.0.0.1; 0 takes a free one.")] = 0,
+    folder: Annotated[Path | None, typer.Option(help="Where it keeps its state.")] = None,
+) -> None:
+    """Run the paper exchange alone (API key `paper-key`, secret `paper-secret`)."""
+    from .paper import run
+
+    settings = load()
+    run(folder or settings.folder / "paper-exchange", port, settings.paper_seed)
+
+
+def _store() -> Any:
+    from contextlib import closing
+
+    from .app import open_store
+
+    settings: Settings = load()
+    return closing(open_store(settings, utc_now, random_bytes))

@@ -1,0 +1,148 @@
+"""Approved → the one POST.
+
+What is sent is built from the canonical text that was approved, and from nothing else. All that a look-up
+needs is on disk before the POST, and no path here sends twice.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import timedelta
+
+from .clock import Clock, to_ms
+from .errors import BrokerError, Code
+from .exchange import Exchange, Sent, Verdict
+from .intents import Intent, State, client_order_id, digest_of
+from .logs import get_logger
+from .settings import Settings
+from .store import Moved, Store, queries
+from .tools import HIGH, order_json
+
+SWEEP_SECONDS = 1.0
+RETRY_SECONDS = 0.5
+GRACE_SECONDS = 1.5
+"""How long a stopping broker waits for answers; what is still open is `unknown` at the next start."""
+
+log = get_logger(__name__)
+
+
+class Executor:
+    def __init__(self, *, settings: Settings, store: Store, exchange: Exchange, clock: Clock) -> None:
+        self._settings = settings
+        self._store = store
+        self._exchange = exchange
+        self._clock = clock
+        self._under_way: dict[str, asyncio.Task[None]] = {}
+        self.healthy = False
+
+    def take(self, intent: Intent) -> None:
+        """Submit an intent that was approved just now."""
+        if intent.state is State.APPROVED:
+            self._start(intent, look_first=False)
+
+    async def run(self) -> None:
+        """Take what was approved before this process started, or could not start at once; until cancelled."""
+        try:
+            while True:
+                await self._sweep()
+                await asyncio.sleep(SWEEP_SECONDS)
+        finally:
+            self.healthy = False
+            await self._finish()
+
+    async def _sweep(self) -> None:
+        try:
+            found = await self._store.read(lambda connection: queries.in_states(connection, {State.APPROVED}))
+        except BrokerError as error:
+            self.healthy = False
+            log.error("executor: the database cannot be read", error=error.message)
+            return
+        self.healthy = True
+        for intent in found:
+            self._start(intent, look_first=True)
+
+    def _start(self, intent: Intent, *, look_first: bool) -> None:
+        if intent.id in self._under_way:
+            return
+        task = asyncio.create_task(self._execute(intent, look_first))
+        self._under_way[intent.id] = task
+        task.add_done_callback(lambda _: self._under_way.pop(intent.id))
+
+    async def _finish(self) -> None:
+        tasks = list(self._under_way.values())
+        if tasks:
+            _, late = await asyncio.wait(tasks, timeout=GRACE_SECONDS)
+            for task in late:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _execute(self, intent: Intent, look_first: bool) -> None:
+        try:
+            await self._submit(intent, look_first)
+        except Moved:
+            log.warning("executor: somebody else moved the intent", intent=intent.id)
+        except BrokerError as error:
+            # Nothing was sent: the sweep tries again until the approval is too old.
+            log.warning("executor: not sent yet", intent=intent.id, error=error.message)
+        except Exception:
+            log.exception("executor: failed", intent=intent.id)
+
+    async def _submit(self, intent: Intent, look_first: bool) -> None:
+        if problem := self._unfit(intent):
+            await self._store.intents.settle(intent, State.NOT_SENT, actor="executor", note=problem)
+            return
+        tool, terms = HIGH[intent.tool], intent.terms
+        order_id = client_order_id(intent.id)
+        await self._exchange.take_budget()
+        if look_first and await tool.look_up(self._exchange, terms["arguments"], order_id):
+            note = "an order with this request's id is at Binance already"
+            await self._store.intents.settle(intent, State.UNKNOWN, actor="executor", note=note)
+            return
+        timestamp = to_ms(self._clock()) + self._exchange.clock_offset_ms
+        intent = await self._store.intents.begin_submission(
+            intent, client_order_id=order_id, namespace=terms["market"], wire_timestamp_ms=timestamp
+        )
+        sent = await tool.submit(self._exchange, terms["arguments"], order_id, timestamp)
+        await self._record(intent, sent)
+
+    def _unfit(self, intent: Intent) -> str | None:
+        """Why an approved intent must not be sent any more, if so."""
+        if intent.decision is None or not intent.decision.approved:
+            return "there is no approval on record"
+        if digest_of(intent.canonical) != intent.digest:
+            return "the stored request is not the one that was approved"
+        if (intent.terms["mode"], intent.terms["account"]) != (self._settings.mode, self._settings.account):
+            return "the request is for another account"
+        validity = timedelta(seconds=self._settings.approval_validity_seconds)
+        if self._clock() - intent.decision.at > validity:
+            return f"too late to send: approved more than {validity.seconds} s before it could start"
+        return None
+
+    async def _record(self, intent: Intent, sent: Sent) -> None:
+        """The answer is known only here until it is on disk, so a database in trouble is waited for."""
+        while True:
+            try:
+                await self._store.intents.settle(
+                    intent,
+                    State(sent.verdict),
+                    actor="executor" if sent.verdict is Verdict.NOT_SENT else "binance",
+                    note=_note(sent),
+                    order=None if sent.order is None else order_json(sent.order),
+                    data={"http": sent.http, "code": sent.code, "message": sent.message},
+                )
+                return
+            except BrokerError as error:
+                if error.code is not Code.STORE_UNAVAILABLE:
+                    raise
+                log.error("executor: an answer waits for the database", intent=intent.id)
+                await asyncio.sleep(RETRY_SECONDS)
+
+
+def _note(sent: Sent) -> str | None:
+    match sent.verdict:
+        case Verdict.PLACED:
+            return None
+        case Verdict.REFUSED:
+            return sent.message or sent.reason
+        case _:
+            return sent.reason

@@ -1,0 +1,100 @@
+"""A tool call: validate, then pass through, or check and park."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, cast
+
+from .clock import Clock
+from .errors import BrokerError, Code
+from .exchange import Exchange
+from .hub import Hub
+from .intents import Intent
+from .settings import Settings
+from .store import Store, idempotency_conflict, queries
+from .tools import (
+    TOOLS,
+    AnyTool,
+    Call,
+    HighInput,
+    HighTool,
+    IntentAnswer,
+    Output,
+    answer,
+    validated,
+)
+
+Progress = Callable[[float], Awaitable[None]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Gateway:
+    """What every agent-facing surface calls, and nothing else."""
+
+    settings: Settings
+    exchange: Exchange
+    store: Store
+    hub: Hub
+    clock: Clock
+
+    async def call(
+        self,
+        agent: str,
+        name: str,
+        arguments: Mapping[str, Any],
+        *,
+        idempotency_key: str | None = None,
+        progress: Progress | None = None,
+    ) -> Output:
+        """Raises BrokerError. `idempotency_key` is one that came beside the arguments; theirs goes first."""
+        tool = find_tool(name)
+        if isinstance(tool, HighTool) and idempotency_key is not None:
+            arguments = {"idempotencyKey": idempotency_key, **arguments}
+        given = validated(tool, arguments)
+        call = Call(
+            agent=agent,
+            settings=self.settings,
+            exchange=self.exchange,
+            store=self.store,
+            hub=self.hub,
+            clock=self.clock,
+            progress=progress,
+        )
+        if isinstance(tool, HighTool):
+            return await self._park(call, tool, cast(HighInput, given))
+        return await tool.run(call, given)
+
+    async def _park(self, call: Call, tool: HighTool, given: HighInput) -> IntentAnswer:
+        """A repeated key is answered before any check; then figures, checks, and the commit."""
+        if earlier := await self._repeated(call, tool, given):
+            return answer(call, earlier, deduplicated=True)
+        rounded = tool.rounded(call, given)
+        request = await tool.prepare(call, given, rounded)
+        parked = await self.store.intents.park(request)
+        return answer(call, parked.intent, deduplicated=parked.deduplicated)
+
+    async def _repeated(self, call: Call, tool: HighTool, given: HighInput) -> Intent | None:
+        key = given.idempotencyKey
+        if key is None:
+            return None
+        earlier: Intent | None = await self.store.read(
+            lambda connection: queries.find_by_key(connection, call.agent, tool.name, key)
+        )
+        if earlier is None or earlier.asked == given.asked():
+            return earlier
+        if dict(earlier.arguments) == dict(tool.rounded(call, given)):
+            return earlier
+        raise idempotency_conflict(earlier)
+
+
+def find_tool(name: str) -> AnyTool:
+    """Raises UNKNOWN_TOOL."""
+    tool = TOOLS.get(name)
+    if tool is None:
+        raise BrokerError(
+            Code.UNKNOWN_TOOL,
+            f"There is no tool named {name[:64]!r}.",
+            details={"tools": sorted(TOOLS)},
+        )
+    return tool

@@ -1,0 +1,120 @@
+"""unknown → settled; placed → followed. By asking, never by sending again."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from decimal import Decimal
+from typing import Any
+
+from .errors import BrokerError
+from .exchange import Exchange, OrderState
+from .intents import Intent, State, certain_at_ms, client_order_id
+from .logs import get_logger
+from .store import Moved, Store, queries
+from .tools import HIGH, order_json
+
+PASS_SECONDS = 1.0
+FOLLOW_EVERY = 2
+"""Passes between two looks at resting orders: one request per symbol, weight 6."""
+
+ENOUGH_NOT_FOUNDS = 2
+
+log = get_logger(__name__)
+
+
+class Reconciler:
+    def __init__(self, *, store: Store, exchange: Exchange) -> None:
+        self._store = store
+        self._exchange = exchange
+
+    async def adopt(self) -> None:
+        """At start: what a dead process was sending is unknown until Binance says."""
+        for intent in await self._in_state(State.SUBMITTING):
+            note = "the broker stopped before Binance's answer was recorded"
+            await self._store.intents.settle(intent, State.UNKNOWN, actor="reconciler", note=note)
+
+    async def run(self) -> None:
+        turn = 0
+        while True:
+            await self._guarded(self.settle_unknown())
+            if turn % FOLLOW_EVERY == 0:
+                await self._guarded(self.follow_placed())
+            turn += 1
+            await asyncio.sleep(PASS_SECONDS)
+
+    async def settle_unknown(self) -> None:
+        for intent in await self._in_state(State.UNKNOWN):
+            await self._guarded(self._settle(intent))
+
+    async def follow_placed(self) -> None:
+        """One request per symbol tells which orders still rest; only the others are asked about."""
+        by_symbol: dict[str, list[Intent]] = defaultdict(list)
+        for intent in await self._store.read(queries.followed):
+            by_symbol[intent.terms["arguments"]["symbol"]].append(intent)
+        for symbol, intents in by_symbol.items():
+            await self._guarded(self._follow(symbol, intents))
+
+    async def _settle(self, intent: Intent) -> None:
+        now_ms = await self._exchange.server_time_ms()  # before asking: an answer is never older than this
+        order = await self._look_up(intent)
+        if order is not None:
+            to = State.REFUSED if order.status == "rejected" else State.PLACED
+            note = "Binance rejected the order" if to is State.REFUSED else None
+            await self._store.intents.settle(
+                intent, to, actor="reconciler", note=note, order=order_json(await self._with_fees(order))
+            )
+        elif now_ms > certain_at_ms(intent.wire_timestamp_ms or now_ms):
+            await self._not_found(intent)
+
+    async def _not_found(self, intent: Intent) -> None:
+        if intent.not_founds + 1 < ENOUGH_NOT_FOUNDS:
+            await self._store.intents.count_not_found(intent)
+            return
+        note = "Binance has no such order, and by its clock can no longer accept it"
+        await self._store.intents.settle(intent, State.NOT_SENT, actor="reconciler", note=note)
+
+    async def _follow(self, symbol: str, intents: Sequence[Intent]) -> None:
+        resting = {raw["clientOrderId"]: raw for raw in await self._exchange.open_orders(symbol)}
+        for intent in intents:
+            if _unchanged(intent, resting.get(intent.client_order_id)):
+                continue
+            order = await self._look_up(intent)
+            if order is not None:
+                await self._store.intents.follow(intent, order_json(await self._with_fees(order)))
+
+    async def _look_up(self, intent: Intent) -> OrderState | None:
+        arguments = intent.terms["arguments"]
+        return await HIGH[intent.tool].look_up(self._exchange, arguments, client_order_id(intent.id))
+
+    async def _with_fees(self, order: OrderState) -> OrderState:
+        """A look-up does not tell fees; its trades do."""
+        if order.fees or not order.filled:
+            return order
+        fees: dict[str, Decimal] = defaultdict(Decimal)
+        for raw in await self._exchange.my_trades(order.symbol, 500, order_id=order.id):
+            fees[raw["fee"]["currency"]] += raw["fee"]["cost"]
+        return replace(order, fees=tuple(fees.items()))
+
+    async def _in_state(self, state: State) -> Sequence[Intent]:
+        found: Sequence[Intent] = await self._store.read(
+            lambda connection: queries.in_states(connection, {state})
+        )
+        return found
+
+    async def _guarded(self, work: Any) -> None:
+        """One intent's trouble never stops the others."""
+        try:
+            await work
+        except Moved:
+            pass
+        except BrokerError as error:
+            log.warning("reconciler: asking again later", error=error.message)
+        except Exception:
+            log.exception("reconciler: failed")
+
+
+def _unchanged(intent: Intent, raw: Mapping[str, Any] | None) -> bool:
+    return raw is not None and intent.order is not None and raw["filled"] == Decimal(intent.order["filled"])

@@ -1,0 +1,38 @@
+"""Every tool, declared once. MCP, HTTP, cards and the reference are drawn from here."""
+
+from __future__ import annotations
+
+from . import account, cancels, intents, market
+from .answers import IntentAnswer, text
+from .declaration import AnyTool, Call, HighInput, HighTool, Input, Output, Risk, Tool, validated
+from .intents import HIGH, answer
+from .placed import order_json
+from .valuation import read_equity
+
+_ALL: tuple[AnyTool, ...] = (
+    *market.TOOLS,
+    *account.TOOLS,
+    *cancels.TOOLS,
+    *HIGH.values(),
+    *intents.TOOLS,
+)
+TOOLS: dict[str, AnyTool] = {tool.name: tool for tool in _ALL}
+
+__all__ = [
+    "HIGH",
+    "TOOLS",
+    "AnyTool",
+    "Call",
+    "HighInput",
+    "HighTool",
+    "Input",
+    "IntentAnswer",
+    "Output",
+    "Risk",
+    "Tool",
+    "answer",
+    "order_json",
+    "read_equity",
+    "text",
+    "validated",
+]

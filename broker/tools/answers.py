@@ -1,0 +1,188 @@
+"""What an agent is told of an intent: the same over MCP and HTTP, in words that a model can act on."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import Annotated, Any
+
+from pydantic import Field
+
+from ..clock import from_ms, iso, to_ms
+from ..intents import ORDER_FINAL, Decision, Intent, State, certain_at_ms
+from ..money import to_json
+from .declaration import Number, Output
+
+NUMERIC = ("amount", "price", "average", "filled", "cost")
+
+
+class SuggestionAnswer(Output):
+    amount: Number | None = None
+    price: Number | None = None
+
+
+class DecisionAnswer(Output):
+    by: Annotated[str, Field(description="The trader.")]
+    at: int
+    approved: bool
+    reason: str | None = None
+    suggestion: SuggestionAnswer | None = None
+
+
+class NextStep(Output):
+    """What the agent may do now."""
+
+    say: str
+    tool: str | None = None
+    arguments: dict[str, Any] | None = None
+
+
+class IntentAnswer(Output):
+    status: Annotated[State, Field(description="pending means NOT EXECUTED YET.")]
+    intentId: str
+    tool: str
+    summary: str
+    approvalUrl: str
+    createdAt: int
+    expiresAt: int
+    digest: str
+    rounded: Annotated[dict[str, Any], Field(description="What will be sent, after rounding.")]
+    outcome: Annotated[str, Field(description="The state in words.")]
+    next: NextStep
+    reason: str | None = None
+    decision: DecisionAnswer | None = None
+    result: Annotated[dict[str, Any] | None, Field(description="Once placed.")] = None
+    deduplicated: bool | None = None
+
+
+class IntentList(Output):
+    intents: list[IntentAnswer]
+    count: int
+
+
+def told(
+    intent: Intent, *, url: str, result: Mapping[str, Any] | None, deduplicated: bool = False
+) -> IntentAnswer:
+    return IntentAnswer(
+        status=intent.state,
+        intentId=intent.id,
+        tool=intent.tool,
+        summary=intent.summary,
+        approvalUrl=f"{url}/intents/{intent.id}",
+        createdAt=to_ms(intent.created_at),
+        expiresAt=to_ms(intent.expires_at),
+        digest=intent.digest,
+        rounded=_numbers(intent.arguments),
+        outcome=outcome(intent),
+        next=next_step(intent),
+        reason=intent.reason,
+        decision=_decision(intent.decision),
+        result=_result(result),
+        deduplicated=deduplicated or None,
+    )
+
+
+def text(answer: IntentAnswer) -> str:
+    """The sentence that stands before the JSON, for clients that show a model only text."""
+    if answer.status is State.PENDING:
+        return (
+            f"NOT EXECUTED YET. A person must approve this at {answer.approvalUrl} before "
+            f"{iso(from_ms(answer.expiresAt))}. Tell the user, then call intent_wait; on a time-out call "
+            "intent_get. Do not call this tool again for the same action."
+        )
+    return f"{answer.outcome} {answer.next.say}"
+
+
+def outcome(intent: Intent) -> str:
+    by = intent.decision.by if intent.decision else "nobody"
+    match intent.state:
+        case State.PENDING:
+            return "Not executed: waiting for a trader."
+        case State.APPROVED:
+            return f"Approved by {by}, not sent yet."
+        case State.SUBMITTING:
+            return f"Approved by {by}, being sent now."
+        case State.PLACED:
+            return _placed(intent)
+        case State.REFUSED:
+            return f"Approved by {by}, but Binance refused it: {intent.note}. Nothing was executed."
+        case State.NOT_SENT:
+            return f"Approved by {by}, but not sent: {intent.note}. Nothing was executed."
+        case State.UNKNOWN:
+            certain = iso(from_ms(certain_at_ms(intent.wire_timestamp_ms or 0)))
+            return f"Sent, but Binance's answer is not known: it MAY BE LIVE. Certain by {certain}."
+        case State.REJECTED:
+            return f"Rejected by {by}. Nothing was sent."
+        case State.EXPIRED:
+            return "Nobody decided in time. Nothing was sent."
+        case State.WITHDRAWN:
+            return "Withdrawn by you. Nothing was sent."
+
+
+def next_step(intent: Intent) -> NextStep:
+    match intent.state:
+        case State.PENDING:
+            return _wait(intent, "Tell the user to decide at approvalUrl, then wait for it.", "placed")
+        case State.APPROVED | State.SUBMITTING:
+            return _wait(intent, "Wait for the exchange's answer.", "placed")
+        case State.UNKNOWN:
+            return _wait(intent, "Do not repeat it. Wait until it is settled.", "placed")
+        case State.PLACED if not intent.order_is_final:
+            return _wait(intent, "Done: the order rests. Wait for its fill if you need it.", "filled")
+        case State.PLACED:
+            return NextStep(say="Done. Do not repeat it.")
+        case State.REJECTED if intent.decision and intent.decision.suggestion:
+            return NextStep(say="Do not repeat it as it was; you may ask for what the trader suggested.")
+        case State.REJECTED:
+            return NextStep(say="Do not repeat it; read the trader's reason and ask the user.")
+        case State.EXPIRED:
+            return NextStep(say="Ask the user whether it is still wanted before you ask again.")
+        case State.WITHDRAWN:
+            return NextStep(say="You may ask for something else.")
+        case State.REFUSED | State.NOT_SENT:
+            return NextStep(say="Tell the user why. A new call makes a new request.")
+
+
+def _placed(intent: Intent) -> str:
+    order = intent.order or {}
+    base = f"Order placed, filled {order.get('filled', '?')} of {order.get('amount', '?')}"
+    if order.get("status") in ORDER_FINAL - {"filled"}:
+        return f"{base}; the rest was {order['status']}."
+    return f"{base}."
+
+
+def _wait(intent: Intent, say: str, until: str) -> NextStep:
+    arguments: dict[str, Any] = {"intentId": intent.id}
+    if until != "placed":
+        arguments["until"] = until
+    return NextStep(say=say, tool="intent_wait", arguments=arguments)
+
+
+def _decision(decision: Decision | None) -> DecisionAnswer | None:
+    if decision is None:
+        return None
+    suggestion = decision.suggestion
+    return DecisionAnswer(
+        by=decision.by,
+        at=to_ms(decision.at),
+        approved=decision.approved,
+        reason=decision.reason,
+        suggestion=SuggestionAnswer(amount=suggestion.amount, price=suggestion.price) if suggestion else None,
+    )
+
+
+def _result(result: Mapping[str, Any] | None) -> dict[str, Any] | None:
+    """The order's figures as JSON numbers; they are kept as text."""
+    if result is None:
+        return None
+    return {name: _numbers(value) if isinstance(value, Mapping) else value for name, value in result.items()}
+
+
+def _numbers(values: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: _number(name, value) for name, value in values.items()}
+
+
+def _number(name: str, value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return _numbers(value)
+    return to_json(Decimal(value)) if name in NUMERIC and isinstance(value, str) else value

@@ -1,0 +1,106 @@
+"""Cancelling: MEDIUM risk, passes straight through, audited with the agent and the orders."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
+
+from ..errors import BrokerError, Code
+from .account import Market
+from .declaration import Call, Input, Output, Risk, Symbol, Tool
+
+
+class CancelOrderInput(Input):
+    symbol: Symbol
+    orderId: Annotated[str, Field(pattern=r"^[0-9]{1,20}$", description="Binance's id of the order.")]
+    market: Market = "spot"
+    conditional: Annotated[
+        Literal[False], Field(description="Conditional orders come with a later release.")
+    ] = False
+
+
+class CancelledOrder(Output):
+    id: str
+    symbol: str
+    status: Literal["CANCELLED"]
+
+
+class CancelOrder(Output):
+    success: Literal[True]
+    cancelledOrder: CancelledOrder
+
+
+class CancelAllInput(Input):
+    symbol: Symbol
+    market: Market = "spot"
+
+
+class CancelAll(Output):
+    success: Literal[True]
+    cancelledCount: int
+
+
+async def _cancel_order(call: Call, arguments: CancelOrderInput) -> CancelOrder:
+    symbol = call.exchange.symbol(arguments.symbol)
+    try:
+        await call.exchange.cancel(symbol, arguments.orderId)
+    except BrokerError as error:
+        await _audit(call, symbol, [arguments.orderId], error)
+        raise _unclear(error, symbol) from None
+    await _audit(call, symbol, [arguments.orderId])
+    return CancelOrder(
+        success=True,
+        cancelledOrder=CancelledOrder(id=arguments.orderId, symbol=symbol, status="CANCELLED"),
+    )
+
+
+async def _cancel_all(call: Call, arguments: CancelAllInput) -> CancelAll:
+    symbol = call.exchange.symbol(arguments.symbol)
+    try:
+        cancelled = await call.exchange.cancel_all(symbol)
+    except BrokerError as error:
+        await _audit(call, symbol, [], error)
+        raise _unclear(error, symbol) from None
+    await _audit(call, symbol, [str(raw["id"]) for raw in cancelled])
+    return CancelAll(success=True, cancelledCount=len(cancelled))
+
+
+async def _audit(call: Call, symbol: str, orders: list[str], error: BrokerError | None = None) -> None:
+    data: dict[str, Any] = {"symbol": symbol, "orders": orders}
+    if error is not None:
+        data["error"] = str(error.code)
+    kind = "orders:cancelled" if error is None else "orders:cancel-failed"
+    await call.store.audit(kind, f"agent:{call.agent}", **data)
+
+
+def _unclear(error: BrokerError, symbol: str) -> BrokerError:
+    """After a time-out nobody knows: the agent is told how to find out."""
+    if error.code in (Code.BINANCE_TIMEOUT, Code.BINANCE_UNAVAILABLE):
+        error.next_step = {"tool": "binance_get_open_orders", "arguments": {"symbol": symbol}}
+    return error
+
+
+TOOLS = (
+    Tool(
+        name="binance_cancel_order",
+        title="Cancel an order",
+        description="Cancels one resting order at once, without a trader's approval. It is recorded.",
+        risk=Risk.MEDIUM,
+        input=CancelOrderInput,
+        output=CancelOrder,
+        run=_cancel_order,
+        reads_only=False,
+    ),
+    Tool(
+        name="binance_cancel_all_orders",
+        title="Cancel all orders of a symbol",
+        description="Cancels all resting orders of one symbol at once, without a trader's approval. "
+        "It is recorded.",
+        risk=Risk.MEDIUM,
+        input=CancelAllInput,
+        output=CancelAll,
+        run=_cancel_all,
+        reads_only=False,
+    ),
+)

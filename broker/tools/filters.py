@@ -1,0 +1,104 @@
+"""Binance's rules for a symbol, held against a rounded order before it is parked.
+
+Source: Binance spot API, filters.md: LOT_SIZE, MARKET_LOT_SIZE, PRICE_FILTER, PERCENT_PRICE_BY_SIDE and
+NOTIONAL.
+"""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+from ..errors import BrokerError, Code
+from ..exchange import OrderRequest, Rules
+from ..money import plain
+
+
+def obey(order: OrderRequest, rules: Rules, average_price: Decimal) -> None:
+    """Raise ORDER_FILTER for the first rule that the order breaks."""
+    if not rules.active:
+        raise _broken("symbol", f"{rules.symbol} is not trading now")
+    _lot(order, rules)
+    if order.price is not None:
+        _price(order.price, rules)
+        _band(order, order.price, rules, average_price)
+    _notional(order, rules, average_price)
+
+
+def admits_any_order(rules: Rules, max_order_value: Decimal, rate: Decimal) -> None:
+    """A limit of ours below Binance's minimum refuses every order, so it is named as such."""
+    minimum = rules.min_notional * rate
+    if max_order_value < minimum:
+        raise _broken(
+            "amount",
+            f"MAX_ORDER_VALUE_USDT ({plain(max_order_value)}) lies below Binance's minimum order value for "
+            f"{rules.symbol} ({plain(minimum)} USDT): no order can pass both",
+            minNotional=rules.min_notional,
+        )
+
+
+def _lot(order: OrderRequest, rules: Rules) -> None:
+    market = order.type == "market"
+    least = rules.market_min_amount if market else rules.min_amount
+    most = rules.market_max_amount if market else rules.max_amount
+    if order.amount < least:
+        raise _broken(
+            "amount",
+            f"{plain(order.amount)} {rules.base} (rounded down to the step {plain(rules.step)}) is below "
+            f"Binance's minimum of {plain(least)}",
+            min=least,
+            step=rules.step,
+        )
+    if order.amount > most:
+        raise _broken(
+            "amount",
+            f"{plain(order.amount)} {rules.base} is above Binance's maximum of {plain(most)}",
+            max=most,
+        )
+
+
+def _price(price: Decimal, rules: Rules) -> None:
+    if price < rules.min_price or price <= 0:
+        least = max(rules.min_price, rules.tick)
+        raise _broken("price", f"{plain(price)} is below Binance's minimum of {plain(least)}", min=least)
+    if rules.max_price is not None and price > rules.max_price:
+        raise _broken(
+            "price",
+            f"{plain(price)} is above Binance's maximum of {plain(rules.max_price)}",
+            max=rules.max_price,
+        )
+
+
+def _band(order: OrderRequest, price: Decimal, rules: Rules, average: Decimal) -> None:
+    up, down = (rules.bid_up, rules.bid_down) if order.side == "buy" else (rules.ask_up, rules.ask_down)
+    if up is not None and price > average * up:
+        most = average * up
+        raise _broken("price", f"{plain(price)} is above Binance's price band ({plain(most)})", max=most)
+    if down is not None and price < average * down:
+        least = average * down
+        raise _broken("price", f"{plain(price)} is below Binance's price band ({plain(least)})", min=least)
+
+
+def _notional(order: OrderRequest, rules: Rules, average: Decimal) -> None:
+    value = order.amount * (order.price or average)
+    if value < rules.min_notional:
+        raise _broken(
+            "amount",
+            f"the order's value of {plain(round(value, 8))} {rules.quote} is below Binance's minimum of "
+            f"{plain(rules.min_notional)}",
+            minNotional=rules.min_notional,
+        )
+    if rules.max_notional is not None and value > rules.max_notional:
+        raise _broken(
+            "amount",
+            f"the order's value of {plain(round(value, 8))} {rules.quote} is above Binance's maximum of "
+            f"{plain(rules.max_notional)}",
+            maxNotional=rules.max_notional,
+        )
+
+
+def _broken(field: str, problem: str, **allowed: Decimal) -> BrokerError:
+    return BrokerError(
+        Code.ORDER_FILTER,
+        f"{field}: {problem}. Nothing was parked.",
+        details={"field": field, **{name: plain(value) for name, value in allowed.items()}},
+    )

@@ -1,0 +1,145 @@
+"""The broker's own tools: an agent reads, waits for and withdraws its own intents."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from ..intents import Intent, State
+from ..store import queries
+from .answers import IntentAnswer, IntentList, told
+from .create_order import CreateOrder
+from .declaration import Call, HighTool, Input, Risk, Tool
+
+PROGRESS_SECONDS = 5.0
+
+HIGH: dict[str, HighTool] = {tool.name: tool for tool in (CreateOrder(),)}
+"""Every tool whose calls are parked, by name."""
+
+IntentId = Annotated[str, Field(min_length=1, max_length=64)]
+
+
+class IntentInput(Input):
+    intentId: IntentId
+
+
+class WaitInput(Input):
+    intentId: IntentId
+    timeoutSeconds: Annotated[float, Field(ge=1, le=50)] = 25
+    until: Annotated[
+        Literal["decided", "placed", "filled"],
+        Field(description="What to wait for, unless it ends otherwise."),
+    ] = "placed"
+
+
+class ListInput(Input):
+    status: State | None = None
+    limit: Annotated[int, Field(ge=1, le=100)] = 50
+
+
+def answer(call: Call, intent: Intent, *, deduplicated: bool = False) -> IntentAnswer:
+    placed = intent.state is State.PLACED
+    result = HIGH[intent.tool].result(intent) if placed else None
+    return told(intent, url=call.settings.url, result=result, deduplicated=deduplicated)
+
+
+async def _get(call: Call, arguments: IntentInput) -> IntentAnswer:
+    return answer(call, await _own(call, arguments.intentId))
+
+
+async def _wait(call: Call, arguments: WaitInput) -> IntentAnswer:
+    """Its timeout is no error: the answer says how it stands."""
+    loop = asyncio.get_running_loop()
+    started = loop.time()
+    deadline = started + arguments.timeoutSeconds
+    with call.hub.waiting(arguments.intentId) as changed:
+        while True:
+            changed.clear()
+            intent = await _own(call, arguments.intentId)
+            now = loop.time()
+            if _reached(intent, arguments.until) or now >= deadline or call.hub.closed:
+                return answer(call, intent)
+            await _wait_for(changed, min(PROGRESS_SECONDS, deadline - now))
+            if call.progress is not None and not changed.is_set():
+                await call.progress(loop.time() - started)
+
+
+async def _wait_for(changed: asyncio.Event, seconds: float) -> None:
+    try:
+        async with asyncio.timeout(seconds):
+            await changed.wait()
+    except TimeoutError:
+        pass
+
+
+def _reached(intent: Intent, until: str) -> bool:
+    match intent.state:
+        case State.PENDING:
+            return False
+        case State.APPROVED | State.SUBMITTING | State.UNKNOWN:
+            return until == "decided"
+        case State.PLACED:
+            return until != "filled" or intent.order_is_final
+        case _:
+            return True
+
+
+async def _list(call: Call, arguments: ListInput) -> IntentList:
+    found = await call.store.read(
+        lambda connection: queries.of_agent(connection, call.agent, arguments.status, arguments.limit)
+    )
+    intents = [answer(call, intent) for intent in found]
+    return IntentList(intents=intents, count=len(intents))
+
+
+async def _cancel(call: Call, arguments: IntentInput) -> IntentAnswer:
+    return answer(call, await call.store.intents.withdraw(arguments.intentId, call.agent))
+
+
+async def _own(call: Call, intent_id: str) -> Intent:
+    found: Intent = await call.store.read(lambda connection: queries.find(connection, intent_id, call.agent))
+    return found
+
+
+TOOLS = (
+    Tool(
+        name="intent_get",
+        title="How a request stands",
+        description="The state of one of your requests, at once. Reading one is never an error.",
+        risk=Risk.LOW,
+        input=IntentInput,
+        output=IntentAnswer,
+        run=_get,
+    ),
+    Tool(
+        name="intent_wait",
+        title="Wait for a decision",
+        description="Waits until a request is decided, placed or filled, or ended otherwise, or the timeout. "
+        "Call it again while status is pending.",
+        risk=Risk.LOW,
+        input=WaitInput,
+        output=IntentAnswer,
+        run=_wait,
+    ),
+    Tool(
+        name="intent_list",
+        title="Your requests",
+        description="Your own requests, newest first.",
+        risk=Risk.LOW,
+        input=ListInput,
+        output=IntentList,
+        run=_list,
+    ),
+    Tool(
+        name="intent_cancel",
+        title="Withdraw a request",
+        description="Withdraws a request that is still pending. It does not cancel an order at Binance.",
+        risk=Risk.LOW,
+        input=IntentInput,
+        output=IntentAnswer,
+        run=_cancel,
+        reads_only=False,
+    ),
+)

@@ -1,0 +1,279 @@
+"""Market data: LOW risk, passes straight through."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
+
+from ..exchange import Level
+from ..money import percent
+from .declaration import Call, Input, Number, Output, Risk, Symbol, Tool
+from .quotes import best_of
+
+TOP = 20
+
+
+class SymbolInput(Input):
+    symbol: Symbol
+
+
+class Ticker(Output):
+    symbol: str
+    price: Number
+    bid: Number | None
+    ask: Number | None
+    high24h: Number
+    low24h: Number
+    volume24h: Number
+    change24h: Annotated[Number, Field(description="Percent.")]
+    timestamp: int
+
+
+class BookInput(Input):
+    symbol: Symbol
+    limit: Literal[5, 10, 20, 50, 100] = 20
+
+
+class BookLevel(Output):
+    price: Number
+    amount: Number
+
+
+class OrderBook(Output):
+    symbol: str
+    bids: list[BookLevel]
+    asks: list[BookLevel]
+    spread: Number
+    spreadPercentage: Number
+    timestamp: int
+
+
+class KlinesInput(Input):
+    symbol: Symbol
+    interval: Literal["1m", "5m", "15m", "30m", "1h", "4h", "1d", "1w"] = "5m"
+    limit: Annotated[int, Field(ge=1, le=500)] = 100
+
+
+class Candle(Output):
+    timestamp: int
+    open: Number
+    high: Number
+    low: Number
+    close: Number
+    volume: Number
+
+
+class Klines(Output):
+    symbol: str
+    interval: str
+    candles: list[Candle]
+    count: int
+
+
+class TradesInput(Input):
+    symbol: Symbol
+    limit: Annotated[int, Field(ge=1, le=100)] = 50
+
+
+class PublicTrade(Output):
+    id: str
+    price: Number
+    amount: Number
+    side: Literal["buy", "sell"]
+    timestamp: int
+
+
+class Trades(Output):
+    symbol: str
+    trades: list[PublicTrade]
+    count: int
+
+
+class ExchangeInfoInput(Input):
+    symbol: Symbol | None = None
+
+
+class Precision(Output):
+    amount: Number
+    price: Number
+
+
+class Range(Output):
+    min: Number | None
+    max: Number | None
+
+
+class Limits(Output):
+    amount: Range
+    price: Range
+    cost: Range
+
+
+class TopMarket(Output):
+    symbol: str
+    price: Number
+    volume24h: Annotated[Number, Field(description="In USDT.")]
+
+
+class ExchangeInfo(Output):
+    """With a symbol: that market's rules. Without: how many markets there are, and the largest."""
+
+    symbol: str | None = None
+    base: str | None = None
+    quote: str | None = None
+    precision: Precision | None = None
+    limits: Limits | None = None
+    active: bool | None = None
+    totalMarkets: int | None = None
+    topMarkets: list[TopMarket] | None = None
+
+
+async def _ticker(call: Call, arguments: SymbolInput) -> Ticker:
+    symbol = call.exchange.symbol(arguments.symbol)
+    raw = await call.exchange.ticker(symbol)
+    return Ticker(
+        symbol=symbol,
+        price=raw["last"],
+        bid=raw["bid"],
+        ask=raw["ask"],
+        high24h=raw["high"],
+        low24h=raw["low"],
+        volume24h=raw["baseVolume"],
+        change24h=raw["percentage"],
+        timestamp=raw["timestamp"],
+    )
+
+
+async def _order_book(call: Call, arguments: BookInput) -> OrderBook:
+    symbol = call.exchange.symbol(arguments.symbol)
+    book = await call.exchange.book(symbol, arguments.limit)
+    ask = best_of(book, "buy")
+    spread = ask - best_of(book, "sell")
+    return OrderBook(
+        symbol=symbol,
+        bids=_levels(book.bids, arguments.limit),
+        asks=_levels(book.asks, arguments.limit),
+        spread=spread,
+        spreadPercentage=round(percent(spread, ask), 6),
+        timestamp=book.timestamp_ms,
+    )
+
+
+def _levels(levels: tuple[Level, ...], limit: int) -> list[BookLevel]:
+    return [BookLevel(price=level.price, amount=level.amount) for level in levels[:limit]]
+
+
+async def _klines(call: Call, arguments: KlinesInput) -> Klines:
+    symbol = call.exchange.symbol(arguments.symbol)
+    rows = await call.exchange.klines(symbol, arguments.interval, arguments.limit)
+    candles = [
+        Candle(timestamp=row[0], open=row[1], high=row[2], low=row[3], close=row[4], volume=row[5])
+        for row in rows
+    ]
+    return Klines(symbol=symbol, interval=arguments.interval, candles=candles, count=len(candles))
+
+
+async def _trades(call: Call, arguments: TradesInput) -> Trades:
+    symbol = call.exchange.symbol(arguments.symbol)
+    trades = [
+        PublicTrade(
+            id=row["id"],
+            price=row["price"],
+            amount=row["amount"],
+            side=row["side"],
+            timestamp=row["timestamp"],
+        )
+        for row in await call.exchange.trades(symbol, arguments.limit)
+    ]
+    return Trades(symbol=symbol, trades=trades, count=len(trades))
+
+
+async def _exchange_info(call: Call, arguments: ExchangeInfoInput) -> ExchangeInfo:
+    if arguments.symbol is None:
+        return await _all_markets(call)
+    rules = call.exchange.rules(call.exchange.symbol(arguments.symbol))
+    return ExchangeInfo(
+        symbol=rules.symbol,
+        base=rules.base,
+        quote=rules.quote,
+        precision=Precision(amount=rules.step, price=rules.tick),
+        limits=Limits(
+            amount=Range(min=rules.min_amount, max=rules.max_amount),
+            price=Range(min=rules.min_price, max=rules.max_price),
+            cost=Range(min=rules.min_notional, max=rules.max_notional),
+        ),
+        active=rules.active,
+    )
+
+
+async def _all_markets(call: Call) -> ExchangeInfo:
+    tickers = await call.exchange.all_tickers()
+    quoted = [(symbol, raw) for symbol, raw in tickers.items() if _in_usdt(call, symbol)]
+    quoted.sort(key=lambda item: _volume(item[1]), reverse=True)
+    return ExchangeInfo(
+        totalMarkets=len(tickers),
+        topMarkets=[
+            TopMarket(symbol=symbol, price=raw["last"], volume24h=_volume(raw))
+            for symbol, raw in quoted[:TOP]
+        ],
+    )
+
+
+def _in_usdt(call: Call, symbol: str) -> bool:
+    return symbol.endswith("USDT") and call.exchange.rules(symbol).quote == "USDT"
+
+
+def _volume(raw: dict[str, Any]) -> Decimal:
+    return raw["quoteVolume"] or Decimal(0)
+
+
+TOOLS = (
+    Tool(
+        name="binance_get_ticker",
+        title="Price and 24 h statistics",
+        description="The last price, best bid and ask, and the last 24 hours of one symbol.",
+        risk=Risk.LOW,
+        input=SymbolInput,
+        output=Ticker,
+        run=_ticker,
+    ),
+    Tool(
+        name="binance_get_orderbook",
+        title="Order book",
+        description="The best bids and asks of one symbol, with the spread.",
+        risk=Risk.LOW,
+        input=BookInput,
+        output=OrderBook,
+        run=_order_book,
+    ),
+    Tool(
+        name="binance_get_klines",
+        title="Candles",
+        description="Candles of one symbol, oldest first; the last one is still forming.",
+        risk=Risk.LOW,
+        input=KlinesInput,
+        output=Klines,
+        run=_klines,
+    ),
+    Tool(
+        name="binance_get_trades",
+        title="Recent public trades",
+        description="The latest public trades of one symbol.",
+        risk=Risk.LOW,
+        input=TradesInput,
+        output=Trades,
+        run=_trades,
+    ),
+    Tool(
+        name="binance_get_exchange_info",
+        title="Markets and their rules",
+        description="One symbol's rules (step, tick, limits); without a symbol, the number of markets "
+        "and the 20 largest against USDT.",
+        risk=Risk.LOW,
+        input=ExchangeInfoInput,
+        output=ExchangeInfo,
+        run=_exchange_info,
+    ),
+)

@@ -1,0 +1,106 @@
+"""An order in a trader's words."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from decimal import Decimal
+
+from ..cards import Card, Figure, Tone
+from ..money import cents, grouped, percent, signed_percent
+from ..risk import Check, above_limits
+from .quotes import Quote
+
+SLIPPAGE_WARN_PCT = Decimal("0.1")
+
+
+def draw(
+    quote: Quote, checks: Sequence[Check], *, reference: Decimal, worst: Decimal | None, live: bool
+) -> Card:
+    return Card(
+        act=act(quote),
+        sentence=sentence(quote, worst),
+        symbol=quote.rules.symbol,
+        figures=figures(quote, reference),
+        checks=list(checks),
+        second_tap=_second_tap(quote, checks, live=live),
+        suggestible=["amount"] if quote.order.type == "market" else ["amount", "price"],
+    )
+
+
+def act(quote: Quote) -> str:
+    """What the button names."""
+    kind = "LIMIT " if quote.order.type == "limit" else ""
+    return f"{kind}{quote.order.side.upper()} {grouped(quote.order.amount)} {quote.rules.base}"
+
+
+def sentence(quote: Quote, worst: Decimal | None) -> str:
+    if quote.order.price is None:
+        return _market_sentence(quote, worst)
+    return f"{act(quote)} at {grouped(quote.order.price)}, {_limit_words(quote, quote.order.price)}"
+
+
+def _market_sentence(quote: Quote, worst: Decimal | None) -> str:
+    bound = "at any price" if worst is None else f"sent only at {grouped(worst)} or better"
+    value = "?" if quote.value is None else cents(quote.value)
+    if quote.sells_all:
+        average = "?" if quote.average is None else grouped(round(quote.average, 2))
+        return f"{act(quote)} = ALL your free {quote.rules.base}, book average {average}, {bound}"
+    return f"{act(quote)} at market ≈ {value} {quote.rules.quote}, {bound}"
+
+
+def _limit_words(quote: Quote, price: Decimal) -> str:
+    away = abs(percent(price - quote.best, quote.best))
+    all_of_it = f", ALL your free {quote.rules.base}" if quote.sells_all else ""
+    if quote.fills_now:
+        side = "ABOVE" if quote.order.side == "buy" else "BELOW"
+        return f"{away:.1f} % {side} market: fills now{all_of_it}"
+    side = "below" if quote.order.side == "buy" else "above"
+    held = (
+        f"{cents(price * quote.order.amount)} {quote.rules.quote}"
+        if quote.order.side == "buy"
+        else f"{grouped(quote.order.amount)} {quote.rules.base}"
+    )
+    return f"{away:.1f} % {side} market, rests until cancelled, holds {held}{all_of_it}"
+
+
+def figures(quote: Quote, reference: Decimal) -> list[Figure]:
+    base, unit = quote.rules.base, quote.rules.quote
+    shown = [Figure(label="Market when asked", value=f"{grouped(reference)} {unit}")]
+    if quote.order.type == "market" and quote.average is not None:
+        slip = abs(percent(quote.average - quote.middle, quote.middle))
+        shown.append(
+            Figure(
+                label="Book average, slippage",
+                value=f"{grouped(round(quote.average, 2))}, {slip:.2f} %",
+                tone=Tone.WARN if slip > SLIPPAGE_WARN_PCT else Tone.PLAIN,
+            )
+        )
+    if quote.value_usdt is not None:
+        share = percent(quote.value_usdt, quote.equity)
+        shown.append(
+            Figure(label="Value, share of equity", value=f"{cents(quote.value_usdt)} USDT, {share:.1f} %")
+        )
+    signed = quote.order.amount if quote.order.side == "buy" else -quote.order.amount
+    shown += [
+        Figure(label=f"{base} now", value=grouped(quote.base.total)),
+        Figure(label=f"{base} after it", value=grouped(quote.base.total + signed)),
+        Figure(label=f"Free {unit}", value=cents(quote.quote.free)),
+    ]
+    return shown
+
+
+def now(quote_now: Decimal, reference: Decimal, unit: str) -> Figure:
+    """The market now beside the market when the agent asked."""
+    moved = percent(quote_now - reference, reference)
+    return Figure(
+        label="Market now",
+        value=f"{grouped(quote_now)} {unit} ({signed_percent(moved)})",
+        tone=Tone.WARN if abs(moved) >= Decimal("0.5") else Tone.PLAIN,
+    )
+
+
+def _second_tap(quote: Quote, checks: Sequence[Check], *, live: bool) -> list[str]:
+    reasons = [f"{check.label} is above its limit" for check in above_limits(checks)]
+    if live and quote.sells_all:
+        reasons.append(f"Sells ALL your free {quote.rules.base}")
+    return reasons

@@ -1,0 +1,33 @@
+"""What things are worth in USDT."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from decimal import Decimal
+
+from ..exchange import Account, Exchange
+
+USDT = "USDT"
+
+
+def rate(asset: str, prices: Mapping[str, Decimal]) -> Decimal | None:
+    """USDT for one unit; None when Binance has no pair for it."""
+    if asset == USDT:
+        return Decimal(1)
+    if direct := prices.get(asset + USDT):
+        return direct
+    inverse = prices.get(USDT + asset)
+    return 1 / inverse if inverse else None
+
+
+def equity(account: Account, prices: Mapping[str, Decimal]) -> Decimal:
+    """The sum of all balances. An asset without a pair against USDT counts nothing."""
+    return sum(
+        ((item.free + item.locked) * (rate(item.asset, prices) or 0) for item in account.balances),
+        Decimal(0),
+    )
+
+
+async def read_equity(exchange: Exchange) -> Decimal:
+    """Raises BrokerError."""
+    return equity(await exchange.account(), await exchange.last_prices())
