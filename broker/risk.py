@@ -108,6 +108,8 @@ def _check(
 def _sentence(check: Check) -> str:
     if check.figure is None or check.limit is None:
         return f"{check.label}: could not be read."
+    if check.name == "balance":
+        return f"Needs {_amount(check.figure, check.unit)}, free are {_amount(check.limit, check.unit)}."
     return f"{check.label}: {_amount(check.figure, check.unit)}, limit {_amount(check.limit, check.unit)}."
 
 

@@ -23,10 +23,13 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
+ROOT = Path(__file__).parent.parent.parent
+
+
 def environment(**settings: str) -> dict[str, str]:
     """Only what the broker is told here, and what a process needs to start."""
-    kept = ("PATH", "HOME", "LANG", "VIRTUAL_ENV", "PYTHONPATH")
-    return {name: os.environ[name] for name in kept if name in os.environ} | settings
+    kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
+    return kept | {"PYTHONPATH": str(ROOT)} | settings
 
 
 class Process:
@@ -57,7 +60,7 @@ class Process:
             if match := re.search(pattern, line):
                 return match
 
-    def signal(self, number: signal.Signals) -> None:
+    def send(self, number: signal.Signals) -> None:
         self._popen.send_signal(number)
 
     def stop(self, number: signal.Signals = signal.SIGTERM) -> int:
@@ -83,14 +86,21 @@ class Process:
 class BrokerProcess(Process):
     """`broker`, on a port and a data folder of its own; `url` and `invitation` are what it printed."""
 
-    def __init__(self, folder: Path, *, port: int | None = None, **settings: str) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        port: int | None = None,
+        command: tuple[str, ...] = ("broker",),
+        **settings: str,
+    ) -> None:
         self.port = port or free_port()
         self.folder = folder
         data = folder / "data"
         super().__init__(
             sys.executable,
             "-m",
-            "broker",
+            *command,
             cwd=folder,
             env=environment(PORT=str(self.port), DATA_DIR=str(data), **settings),
         )
