@@ -1,0 +1,204 @@
+"""The paper exchange as a server on 127.0.0.1: inside a running event loop, or as a process of its own."""
+
+import asyncio
+import contextlib
+import logging
+import signal
+import socket
+import sqlite3
+from collections.abc import Callable, Iterator, Mapping
+from datetime import UTC, datetime
+from decimal import Decimal
+from ipaddress import ip_address
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import uvicorn
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.responses import PlainTextResponse
+from starlette.routing import Mount
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from broker.paper.control import Control
+from broker.paper.exchange import DEPOSIT, Exchange
+from broker.paper.front import Front
+from broker.paper.limits import Limits
+from broker.paper.line import Transports
+from broker.paper.rest import Rest
+from broker.paper.signing import Credentials
+from broker.paper.spot_account import SpotAccount
+from broker.paper.spot_market import SpotMarket
+from broker.paper.store import Store
+
+_log = logging.getLogger(__name__)
+
+HOST = "127.0.0.1"
+MATCHING_INTERVAL_SECONDS = 0.25
+KEEP_ALIVE_SECONDS = 75
+
+
+def build_app(
+    exchange: Exchange,
+    *,
+    key: str = "paper-key",
+    secret: str = "paper-secret",  # noqa: S107 - it guards play money
+    limits: Limits | None = None,
+    transports: Transports | None = None,
+) -> Starlette:
+    """Without `transports`, faults that break a connection can't be carried out."""
+    limits = limits or Limits()
+    endpoints = SpotMarket(exchange, limits).endpoints() | SpotAccount(exchange).endpoints()
+    front = Front(Rest(exchange, endpoints, Credentials(key, secret), limits), transports or _no_access)
+    app = Starlette(
+        routes=[Mount("/control", routes=Control(exchange, front).routes()), Mount("/", app=front)],
+        middleware=[Middleware(LoopbackOnly)],
+    )
+    app.state.front = front
+    return app
+
+
+class LoopbackOnly:
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or _is_loopback(scope):
+            await self._app(scope, receive, send)
+        else:
+            await PlainTextResponse("loopback only", 403)(scope, receive, send)
+
+
+class PaperServer:
+    """Serves on 127.0.0.1 while it is entered. Raises FolderInUse, and OSError when the port is taken.
+
+    State is kept in `folder`. `clock` gives aware UTC times.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        port: int = 0,
+        seed: int,
+        clock: Callable[[], datetime],
+        key: str = "paper-key",
+        secret: str = "paper-secret",  # noqa: S107 - it guards play money
+        balances: Mapping[str, Decimal] = DEPOSIT,
+        limits: Limits | None = None,
+    ) -> None:
+        self._folder = folder
+        self._port = port
+        self._seed = seed
+        self._clock = clock
+        self._credentials = {"key": key, "secret": secret}
+        self._balances = balances
+        self._limits = limits
+
+    async def __aenter__(self) -> Self:
+        self._socket = _listening(self._port)
+        self.url = f"http://{HOST}:{self._socket.getsockname()[1]}"
+        try:
+            self._store = Store(self._folder)
+        except BaseException:
+            self._socket.close()
+            raise
+        self.exchange = Exchange(self._store, seed=self._seed, clock=self._clock, balances=self._balances)
+        app = build_app(self.exchange, **self._credentials, limits=self._limits, transports=self._transport)
+        self._front: Front = app.state.front
+        self._uvicorn = _Uvicorn(app)
+        self._serving = asyncio.create_task(self._uvicorn.serve(sockets=[self._socket]))
+        self._matching = asyncio.create_task(self._match_on())
+        await self._uvicorn.ready.wait()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._matching.cancel()
+        self._front.close()
+        self._uvicorn.should_exit = True
+        await asyncio.gather(self._serving, self._matching, return_exceptions=True)
+        self._store.close()
+
+    async def _match_on(self) -> None:
+        while True:
+            await asyncio.sleep(MATCHING_INTERVAL_SECONDS)
+            try:
+                self.exchange.match()
+            except sqlite3.Error:
+                _log.exception("what was filled could not be written down")
+
+    def _transport(self, scope: Scope) -> asyncio.Transport | None:
+        client = tuple(scope["client"])
+        for connection in self._uvicorn.server_state.connections:
+            if getattr(connection, "client", None) == client:
+                return connection.transport
+        return None
+
+
+class _Uvicorn(uvicorn.Server):
+    """Leaves the signals to whoever runs the event loop, and says when it is ready."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        config = uvicorn.Config(
+            app,
+            http="httptools",
+            lifespan="off",
+            ws="none",
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            timeout_keep_alive=KEEP_ALIVE_SECONDS,
+            timeout_graceful_shutdown=1,
+        )
+        super().__init__(config)
+        self.ready = asyncio.Event()
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self.ready.set()
+
+
+def run(folder: Path, port: int, seed: int) -> None:
+    """Serves until SIGINT or SIGTERM. Prints its address."""
+    asyncio.run(_run(folder, port, seed))
+
+
+def _no_access(_: Scope) -> asyncio.Transport | None:
+    raise RuntimeError("this server gives no access to its connections")
+
+
+def _listening(port: int) -> socket.socket:
+    """Named as TCP, or asyncio would leave Nagle's algorithm on, which costs 40 ms an answer."""
+    listening = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listening.bind((HOST, port))
+    except OSError:
+        listening.close()
+        raise
+    return listening
+
+
+async def _run(folder: Path, port: int, seed: int) -> None:
+    stopped = asyncio.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, stopped.set)
+    async with PaperServer(folder, port=port, seed=seed, clock=_utc_now) as server:
+        print(f"Paper exchange at {server.url}", flush=True)
+        await stopped.wait()
+
+
+def _utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+def _is_loopback(scope: Scope) -> bool:
+    client = scope.get("client")
+    return client is not None and ip_address(client[0]).is_loopback
