@@ -1,0 +1,74 @@
+"""One guarded call to Binance: budget, deadline, wire facts, the broker's errors, and what it tells of
+Binance's health. All but the executor's POST goes through here."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Hashable
+from typing import Any, Final, TypeVar
+
+from ..errors import BrokerError, Code
+from ..logs import get_logger
+from .failures import UNREACHABLE, explain
+from .weight import READS_PCT, Weight
+from .wire import recording
+
+log = get_logger(__name__)
+
+T = TypeVar("T")
+
+OUR_ACCOUNT: Final = frozenset({-1021, -1022, -2008, -2014, -2015})
+"""Refusals that are the set-up's fault, not the caller's: worth telling the operator."""
+
+
+class Calls:
+    """`reachable` is whether the last call was answered; `last_error` a text without secrets."""
+
+    def __init__(self, weight: Weight, timeout_seconds: float) -> None:
+        self._weight = weight
+        self._timeout = timeout_seconds
+        self._flying: dict[Hashable, asyncio.Task[Any]] = {}
+        self.reachable = False
+        self.last_error: str | None = None
+
+    async def make(
+        self,
+        call: Callable[[], Awaitable[T]],
+        *,
+        weight_pct: int = READS_PCT,
+        timeout_seconds: float | None = None,
+    ) -> T:
+        """Raises BrokerError and nothing else."""
+        self._weight.check(weight_pct)
+        with recording() as facts:
+            try:
+                async with asyncio.timeout(timeout_seconds or self._timeout):
+                    answer = await call()
+            except Exception as error:
+                failure = explain(error, facts)
+                if failure.code is Code.INTERNAL:
+                    log.exception("a call to Binance could not be made")
+                self._note(failure)
+                raise failure from None
+        self.reachable, self.last_error = True, None
+        return answer
+
+    async def share(self, key: Hashable, call: Callable[[], Awaitable[T]]) -> T:
+        """Like `make`; whoever asks the same while it is under way gets the same answer."""
+        task = self._flying.get(key)
+        if task is None:
+            task = self._flying[key] = asyncio.create_task(self.make(call))
+            task.add_done_callback(lambda done: self._landed(key, done))
+        answer: T = await asyncio.shield(task)
+        return answer
+
+    def _landed(self, key: Hashable, task: asyncio.Task[Any]) -> None:
+        del self._flying[key]
+        if not task.cancelled():
+            task.exception()  # nobody may be left to hear of it
+
+    def _note(self, failure: BrokerError) -> None:
+        self.reachable = failure.code not in UNREACHABLE
+        told = failure.code in UNREACHABLE | {Code.RATE_LIMITED}
+        told = told or failure.details.get("binanceCode") in OUR_ACCOUNT
+        self.last_error = failure.message if told else None

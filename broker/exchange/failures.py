@@ -1,0 +1,70 @@
+"""Why a read failed, in the broker's codes. Never in ccxt's own text, which holds signed addresses."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import ccxt
+
+from ..errors import BrokerError, Code
+from .outcome import TOO_MANY, WireFacts
+from .weight import BAN_SECONDS, rate_limited
+
+OWN_TROUBLE: Final = frozenset({-1000, -1001, -1006, -1008, -1016})
+"""Codes by which Binance says that the fault is on its side."""
+
+UNREACHABLE: Final = frozenset({Code.BINANCE_UNAVAILABLE, Code.BINANCE_TIMEOUT})
+
+MAX_SYMBOL: Final = 30
+
+
+def unknown_symbol(text: str) -> BrokerError:
+    shown = text[:MAX_SYMBOL]
+    message = f"{shown!r} is not a symbol of Binance spot; give an id such as BTCUSDT"
+    return BrokerError(Code.UNKNOWN_SYMBOL, message, details={"symbol": shown})
+
+
+def unavailable(why: str) -> BrokerError:
+    return BrokerError(Code.BINANCE_UNAVAILABLE, f"Binance is not available: {why}")
+
+
+def not_configured() -> BrokerError:
+    return BrokerError(Code.BINANCE_NOT_CONFIGURED, "Binance API not configured")
+
+
+def explain(error: Exception, facts: WireFacts) -> BrokerError:
+    """What the caller of a read is told."""
+    if isinstance(error, BrokerError):
+        return error
+    if facts.http in BAN_SECONDS or facts.code in TOO_MANY:
+        return _too_many(facts)
+    if isinstance(error, TimeoutError | ccxt.RequestTimeout):
+        return _late(facts)
+    if not facts.sent:
+        return BrokerError(Code.INTERNAL, f"the call could not be made ({type(error).__name__})")
+    if facts.http is None or facts.http == 200:
+        return unavailable("no connection" if not facts.connected else "its answer broke off or is broken")
+    if facts.code is None or facts.http >= 500 or facts.code in OWN_TROUBLE:
+        return unavailable(f"HTTP {facts.http}{_said(facts)}")
+    if facts.code == -1121:
+        return BrokerError(Code.UNKNOWN_SYMBOL, "Binance does not know the symbol", details=_details(facts))
+    return BrokerError(Code.BINANCE_REFUSED, f"Binance refused{_said(facts)}", details=_details(facts))
+
+
+def _too_many(facts: WireFacts) -> BrokerError:
+    seconds = BAN_SECONDS.get(facts.http or 429, 60) if facts.retry_after is None else facts.retry_after
+    return rate_limited("Binance asked for a pause", seconds)
+
+
+def _late(facts: WireFacts) -> BrokerError:
+    if not facts.sent:
+        return rate_limited("too many calls wait for Binance", BAN_SECONDS[429])
+    return BrokerError(Code.BINANCE_TIMEOUT, "Binance did not answer in time")
+
+
+def _said(facts: WireFacts) -> str:
+    return f": {facts.msg} ({facts.code})" if facts.code is not None else ""
+
+
+def _details(facts: WireFacts) -> dict[str, object]:
+    return {"binanceCode": facts.code, "binanceMessage": facts.msg, "httpStatus": facts.http}

@@ -1,0 +1,156 @@
+"""Symbols and their rules, loaded with one exchangeInfo request and kept in a file for the next start."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
+from typing import Any, Final
+
+from .failures import MAX_SYMBOL, unavailable, unknown_symbol
+from .models import Rules
+
+FRESH: Final = timedelta(hours=1)
+
+KEPT: Final = (
+    "symbol",
+    "status",
+    "baseAsset",
+    "quoteAsset",
+    "baseAssetPrecision",
+    "quotePrecision",
+    "orderTypes",
+    "permissions",
+    "isSpotTradingAllowed",
+    "isMarginTradingAllowed",
+)
+
+KEPT_FILTERS: Final = frozenset(
+    {"PRICE_FILTER", "LOT_SIZE", "MARKET_LOT_SIZE", "NOTIONAL", "MIN_NOTIONAL", "PERCENT_PRICE_BY_SIDE"}
+)
+
+Raw = dict[str, Any]
+
+
+class Markets:
+    """The markets of one client, shared with its companions."""
+
+    def __init__(self, client: Any, companions: Sequence[Any] = ()) -> None:
+        self._client = client
+        self._companions = companions
+        self._rules: dict[str, Rules] = {}
+
+    @property
+    def ready(self) -> bool:
+        return bool(self._client.markets)
+
+    def require(self) -> None:
+        """Raises BINANCE_UNAVAILABLE while there are no markets yet."""
+        if not self.ready:
+            raise unavailable("its symbols are not loaded yet")
+
+    def knows(self, symbol: str) -> bool:
+        return symbol in self._client.markets_by_id
+
+    def take(self, symbols: Sequence[Raw]) -> None:
+        """Use these trimmed symbols from now on, in every client. Raises when they can't be read."""
+        self._client.options.update(crossMarginPairsData=[], isolatedMarginPairsData=[])
+        parsed = [self._client.parse_market(symbol) for symbol in symbols]
+        markets = [market for market in parsed if market is not None]
+        if not markets:
+            raise ValueError("there are no markets in it")
+        self._client.set_markets(markets)
+        for companion in self._companions:
+            companion.set_markets_from_exchange(self._client)
+        self._rules.clear()
+
+    def symbol(self, text: str) -> str:
+        """Binance's id for an id or a unified symbol.
+
+        Raises UNKNOWN_SYMBOL, or BINANCE_UNAVAILABLE while there are no markets yet.
+        """
+        self.require()
+        if len(text) <= MAX_SYMBOL:
+            if self.knows(text):
+                return text
+            if text in self._client.markets:
+                return str(self._client.markets[text]["id"])
+        raise unknown_symbol(text)
+
+    def rules(self, symbol: str) -> Rules:
+        """A symbol's rules; raises as `symbol` does."""
+        known = self.symbol(symbol)
+        if known not in self._rules:
+            try:
+                self._rules[known] = rules_of(self._client.markets_by_id[known][0]["info"])
+            except (KeyError, ArithmeticError):
+                raise unavailable(f"its rules for {known} cannot be read") from None
+        return self._rules[known]
+
+
+def trim(symbol: Raw) -> Raw:
+    """What the broker and ccxt need of one symbol of exchangeInfo: 1 KB instead of 6."""
+    kept = {name: symbol[name] for name in KEPT if name in symbol}
+    return kept | {"filters": [item for item in symbol["filters"] if item["filterType"] in KEPT_FILTERS]}
+
+
+def rules_of(info: Raw) -> Rules:
+    """Raises KeyError when Binance leaves out a filter that every symbol has."""
+    filters = {item["filterType"]: item for item in info["filters"]}
+    price, lot = filters["PRICE_FILTER"], filters["LOT_SIZE"]
+    market_lot = filters.get("MARKET_LOT_SIZE", lot)
+    notional = filters.get("NOTIONAL") or filters.get("MIN_NOTIONAL") or {"minNotional": "0"}
+    band = filters.get("PERCENT_PRICE_BY_SIDE", {})
+    return Rules(
+        symbol=info["symbol"],
+        base=info["baseAsset"],
+        quote=info["quoteAsset"],
+        tick=Decimal(price["tickSize"]),
+        step=Decimal(lot["stepSize"]),
+        min_amount=Decimal(lot["minQty"]),
+        max_amount=Decimal(lot["maxQty"]),
+        market_min_amount=max(Decimal(lot["minQty"]), Decimal(market_lot["minQty"])),
+        market_max_amount=min(Decimal(lot["maxQty"]), _limit(market_lot, "maxQty") or Decimal(lot["maxQty"])),
+        min_notional=Decimal(notional["minNotional"]),
+        max_notional=_limit(notional, "maxNotional"),
+        min_price=Decimal(price["minPrice"]),
+        max_price=_limit(price, "maxPrice"),
+        bid_up=_limit(band, "bidMultiplierUp"),
+        bid_down=_limit(band, "bidMultiplierDown"),
+        ask_up=_limit(band, "askMultiplierUp"),
+        ask_down=_limit(band, "askMultiplierDown"),
+        active=info["status"] == "TRADING" and info.get("isSpotTradingAllowed", True),
+        order_types=frozenset(info["orderTypes"]),
+    )
+
+
+def _limit(values: Mapping[str, Any], name: str) -> Decimal | None:
+    """None when missing or zero, by which Binance switches a limit off."""
+    return Decimal(values.get(name, "0")) or None
+
+
+class Cache:
+    """The trimmed symbols in a file. They hold nothing secret."""
+
+    def __init__(self, path: Path, mode: str) -> None:
+        self._path = path
+        self._mode = mode
+
+    def read(self, now: datetime) -> list[Raw] | None:
+        """None when there are none of this mode from within the last hour."""
+        try:
+            kept = json.loads(self._path.read_bytes())
+            age = now - datetime.fromisoformat(kept["savedAt"])
+            if kept["mode"] != self._mode or not timedelta(0) <= age < FRESH:
+                return None
+            return list(kept["symbols"])
+        except (OSError, ValueError, KeyError, TypeError):
+            return None
+
+    def write(self, symbols: Sequence[Raw], now: datetime) -> None:
+        kept = {"mode": self._mode, "savedAt": now.isoformat(), "symbols": symbols}
+        beside = self._path.with_suffix(".new")
+        beside.write_text(json.dumps(kept), encoding="utf-8")
+        beside.replace(self._path)

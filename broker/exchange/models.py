@@ -1,0 +1,179 @@
+"""What the exchange says, in the broker's words: rules, books, accounts, orders."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from decimal import Decimal
+from enum import StrEnum
+from typing import Literal
+
+from ..money import Side
+
+OrderType = Literal["market", "limit"]
+
+OrderStatus = Literal["open", "partly_filled", "filled", "cancelled", "expired", "rejected"]
+
+
+class Market(StrEnum):
+    SPOT = "spot"
+    FUTURES = "futures"
+
+
+class Verdict(StrEnum):
+    """What a submission came to. Only UNKNOWN leaves a question."""
+
+    PLACED = "placed"
+    REFUSED = "refused"
+    NOT_SENT = "not_sent"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class Level:
+    price: Decimal
+    amount: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class Walk:
+    """What a market order would meet: `filled` is less than asked when the levels don't suffice."""
+
+    average: Decimal | None
+    worst: Decimal | None
+    filled: Decimal
+    value: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class Book:
+    """Bids and asks, best first. The time is Binance's, in UTC milliseconds."""
+
+    symbol: str
+    bids: tuple[Level, ...]
+    asks: tuple[Level, ...]
+    timestamp_ms: int
+
+    @property
+    def best_bid(self) -> Decimal | None:
+        return self.bids[0].price if self.bids else None
+
+    @property
+    def best_ask(self) -> Decimal | None:
+        return self.asks[0].price if self.asks else None
+
+    def walk(self, side: Side, amount: Decimal) -> Walk:
+        """Take `amount` of the base asset, level by level: a buy from the asks, a sell from the bids."""
+        filled = value = Decimal(0)
+        worst = None
+        for level in self.asks if side == "buy" else self.bids:
+            if filled >= amount:
+                break
+            taken = min(level.amount, amount - filled)
+            filled += taken
+            value += taken * level.price
+            worst = level.price
+        return Walk(value / filled if filled else None, worst, filled, value)
+
+
+@dataclass(frozen=True, slots=True)
+class Balance:
+    asset: str
+    free: Decimal
+    locked: Decimal
+
+    @property
+    def total(self) -> Decimal:
+        return self.free + self.locked
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """Balances above zero, and what Binance lets this account do. `taker_fee` is a fraction."""
+
+    balances: tuple[Balance, ...]
+    can_trade: bool
+    can_withdraw: bool
+    update_time_ms: int
+    taker_fee: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """A symbol's filters (Binance: rest-api.md, filters.md). None where Binance sets no limit.
+
+    Market orders obey both lot filters, so `market_min_amount` and `market_max_amount` are the tighter of
+    the two. The four multipliers apply to the exchange's average price.
+    """
+
+    symbol: str
+    base: str
+    quote: str
+    tick: Decimal
+    step: Decimal
+    min_amount: Decimal
+    max_amount: Decimal
+    market_min_amount: Decimal
+    market_max_amount: Decimal
+    min_notional: Decimal
+    max_notional: Decimal | None
+    min_price: Decimal
+    max_price: Decimal | None
+    bid_up: Decimal | None
+    bid_down: Decimal | None
+    ask_up: Decimal | None
+    ask_down: Decimal | None
+    active: bool
+    order_types: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Fill:
+    price: Decimal
+    amount: Decimal
+    fee: Decimal
+    fee_asset: str
+    trade_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class OrderRequest:
+    """What is to be sent, already rounded: it goes out as it stands, or not at all."""
+
+    symbol: str
+    side: Side
+    type: OrderType
+    amount: Decimal
+    price: Decimal | None
+
+
+@dataclass(frozen=True, slots=True)
+class OrderState:
+    """An order as Binance last told it. `fills` and `fees` come with the answer to its submission only."""
+
+    id: str
+    client_order_id: str
+    symbol: str
+    side: Side
+    type: str
+    price: Decimal | None
+    average: Decimal | None
+    amount: Decimal
+    filled: Decimal
+    cost: Decimal
+    fees: tuple[tuple[str, Decimal], ...]
+    status: OrderStatus
+    timestamp_ms: int
+    fills: tuple[Fill, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """The end of one submission. `message` is Binance's text, bounded; `reason` is ours."""
+
+    verdict: Verdict
+    order: OrderState | None
+    http: int | None
+    code: int | None
+    message: str
+    retry_after_seconds: int | None
+    reason: str

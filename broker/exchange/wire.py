@@ -1,0 +1,153 @@
+"""What really happens on the wire, call by call, under the real ccxt.
+
+ccxt keeps the last answer per instance, shared by concurrent calls; here each call records its own.
+"""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from decimal import localcontext
+from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qsl
+
+import aiohttp
+
+from ..logs import redact
+from .outcome import BadAnswer, WireFacts
+from .weight import Weight
+
+MAX_MESSAGE = 300
+
+Ccxt: Any
+if TYPE_CHECKING:
+    Ccxt = Any
+else:
+    Ccxt = object
+
+
+class NotAsAsked(Exception):
+    """ccxt was about to send something else than what was asked for; nothing was sent."""
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """The one POST that a submission may make."""
+
+    url: str
+    fields: Mapping[str, str]
+
+    def check(self, url: str, body: str | None) -> None:
+        """Raises NotAsAsked unless the request carries exactly these fields, and its signature."""
+        if url != self.url:
+            raise NotAsAsked("the order would have gone to another address")
+        pairs = parse_qsl(body or "", keep_blank_values=True)
+        wire = dict(pairs)
+        wire.pop("signature", None)
+        for name in sorted(wire.keys() | self.fields.keys()):
+            if wire.get(name) != self.fields.get(name):
+                raise NotAsAsked(
+                    f"{name} would have been {wire.get(name)}, asked for was {self.fields.get(name)}"
+                )
+        if len(pairs) != len(self.fields) + 1:
+            raise NotAsAsked("a field would have been sent twice, or unsigned")
+
+
+@dataclass(slots=True)
+class _Recording:
+    asked: Asked | None
+    facts: WireFacts = field(default_factory=WireFacts)
+
+
+_current: ContextVar[_Recording | None] = ContextVar("recording", default=None)
+
+
+@contextmanager
+def recording(asked: Asked | None = None) -> Iterator[WireFacts]:
+    """The facts of the calls made inside. Only with `asked` may a POST leave, once, and just that one."""
+    record = _Recording(asked)
+    token = _current.set(record)
+    try:
+        # ccxt sets rounding and traps of the decimal context that it finds.
+        with localcontext():
+            yield record.facts
+    finally:
+        _current.reset(token)
+
+
+class Wire(Ccxt):  # type: ignore[misc]
+    """Mixed into a ccxt class, in front of it."""
+
+    weight: Weight
+    now_ms: Callable[[], int]
+
+    def nonce(self) -> int:
+        return self.now_ms()
+
+    async def fetch(self, url: str, method: str = "GET", headers: Any = None, body: str | None = None) -> Any:
+        record = _current.get() or _Recording(None)
+        if method not in ("GET", "DELETE"):
+            _let_out(record, url, method, body)
+        record.facts.begin()
+        try:
+            answer = await super().fetch(url, method, headers, body)
+        except Exception as error:
+            record.facts.connected = not _never_connected(error)
+            raise
+        # ccxt hands on an empty, broken or HTML body of a 200 as if it were an answer.
+        if not isinstance(answer, list) and not (isinstance(answer, dict) and answer):
+            raise BadAnswer("the answer is empty or broken")
+        return answer
+
+    def handle_errors(
+        self,
+        code: int,
+        reason: str,
+        url: str,
+        method: str,
+        headers: Mapping[str, str],
+        body: str,
+        response: Any,
+        request_headers: Any,
+        request_body: Any,
+    ) -> Any:
+        record = _current.get() or _Recording(None)
+        retry_after = self.weight.note(code, {name.lower(): value for name, value in headers.items()})
+        _write_down(record.facts, code, response, retry_after)
+        return super().handle_errors(
+            code, reason, url, method, headers, body, response, request_headers, request_body
+        )
+
+
+def _let_out(record: _Recording, url: str, method: str, body: str | None) -> None:
+    if record.asked is None or method != "POST":
+        raise NotAsAsked(f"no {method} was asked for")
+    if record.facts.sent:
+        raise NotAsAsked("an order is sent once")
+    record.asked.check(url, body)
+
+
+def _write_down(facts: WireFacts, http: int, response: Any, retry_after: int | None) -> None:
+    said = response if isinstance(response, dict) else {}
+    facts.http, facts.retry_after = http, retry_after
+    facts.code = _code(said.get("code"))
+    facts.msg = redact(str(said.get("msg", "")))[:MAX_MESSAGE]
+
+
+def _code(value: Any) -> int | None:
+    try:
+        return int(value)
+    except (TypeError, ValueError):
+        return None
+
+
+def _never_connected(error: BaseException | None) -> bool:
+    """Name look-up, connecting or TLS failed: not a byte of the request left."""
+    while error is not None:
+        if isinstance(error, aiohttp.ClientConnectorError | socket.gaierror):
+            return True
+        error = error.__cause__
+    return False

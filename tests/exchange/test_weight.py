@@ -1,0 +1,67 @@
+from __future__ import annotations
+
+import pytest
+
+from broker.errors import BrokerError, Code
+from broker.exchange.weight import Weight
+
+
+class Now:
+    """12 s into a minute."""
+
+    ms = 1_700_000_000_000 // 60_000 * 60_000 + 12_000
+
+    def __call__(self) -> int:
+        return self.ms
+
+
+@pytest.fixture
+def now() -> Now:
+    return Now()
+
+
+@pytest.fixture
+def weight(now: Now) -> Weight:
+    return Weight(now, limit=1000)
+
+
+def refusal(weight: Weight, pct: int = 100) -> int:
+    """After how many seconds it may be tried again."""
+    with pytest.raises(BrokerError) as failed:
+        weight.check(pct)
+    assert failed.value.code is Code.RATE_LIMITED
+    seconds: int = failed.value.details["retryAfterSeconds"]
+    return seconds
+
+
+def test_reads_stop_before_orders_do(weight: Weight) -> None:
+    weight.note(200, {"x-mbx-used-weight-1m": "900"})
+    assert refusal(weight, 90) == 48
+    weight.check()
+
+
+def test_a_spent_weight_comes_back_with_binances_minute(weight: Weight, now: Now) -> None:
+    weight.note(200, {"x-mbx-used-weight-1m": "1000"})
+    assert refusal(weight) == 48
+    now.ms += 48_000
+    weight.check()
+    assert weight.used == 0
+
+
+@pytest.mark.parametrize(
+    ("http", "headers", "seconds"),
+    [(429, {"retry-after": "7"}, 7), (429, {}, 60), (418, {}, 120), (418, {"retry-after": "soon"}, 120)],
+)
+def test_a_ban_holds_as_long_as_binance_says(
+    weight: Weight, now: Now, http: int, headers: dict[str, str], seconds: int
+) -> None:
+    weight.note(http, headers)
+    assert refusal(weight) == seconds
+    now.ms += seconds * 1000
+    weight.check()
+
+
+def test_an_answer_without_the_header_changes_nothing(weight: Weight) -> None:
+    weight.note(200, {"x-mbx-used-weight-1m": "400"})
+    weight.note(400, {})
+    assert weight.used == 400

@@ -1,0 +1,54 @@
+"""The last look before an order leaves."""
+
+from __future__ import annotations
+
+from typing import Any
+from urllib.parse import urlencode
+
+import pytest
+
+from broker.exchange.wire import Asked, NotAsAsked, recording
+
+URL = "http://127.0.0.1:1/api/v3/order"
+FIELDS = {"symbol": "BTCUSDT", "side": "BUY", "quantity": "0.015", "timestamp": "1"}
+ASKED = Asked(URL, FIELDS)
+
+
+def body(**changes: Any) -> str:
+    fields = {name: value for name, value in (FIELDS | changes).items() if value is not None}
+    return urlencode(fields) + "&signature=0"
+
+
+def test_what_was_asked_for_may_go() -> None:
+    ASKED.check(URL, body())
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({"quantity": "0.0150"}, "quantity would have been 0.0150, asked for was 0.015"),
+        ({"side": "SELL"}, "side would have been SELL"),
+        ({"timestamp": None}, "timestamp would have been None"),
+        ({"quoteOrderQty": "900"}, "quoteOrderQty would have been 900, asked for was None"),
+        ({"reduceOnly": ""}, "reduceOnly would have been"),
+    ],
+)
+def test_another_field_or_value_may_not(changes: dict[str, Any], told: str) -> None:
+    with pytest.raises(NotAsAsked, match=told):
+        ASKED.check(URL, body(**changes))
+
+
+@pytest.mark.parametrize("text", [None, "", urlencode(FIELDS), body() + "&symbol=BTCUSDT"])
+def test_an_unsigned_or_doubled_field_may_not(text: str | None) -> None:
+    with pytest.raises(NotAsAsked):
+        ASKED.check(URL, text)
+
+
+def test_another_address_may_not() -> None:
+    with pytest.raises(NotAsAsked, match="another address"):
+        ASKED.check(URL + "/test", body())
+
+
+def test_a_recording_ends_with_its_block() -> None:
+    with recording() as outer, recording() as inner:
+        assert outer is not inner
