@@ -30,6 +30,7 @@ from .hub import Hub
 from .intents import Intent
 from .logs import get_logger
 from .paper import PaperServer
+from .paper.errors import FolderInUse
 from .reconciler import Reconciler
 from .settings import Mode, Settings
 from .store import Feed, Store
@@ -195,7 +196,7 @@ async def _paper(settings: Settings, clock: Clock) -> AsyncIterator[str | None]:
     try:
         server = PaperServer(settings.folder / "paper-exchange", seed=settings.paper_seed, clock=clock)
         await server.__aenter__()
-    except OSError as error:
+    except (OSError, FolderInUse) as error:
         raise StartError(f"The paper exchange cannot start: {error}") from None
     try:
         yield server.url

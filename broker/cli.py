@@ -102,10 +102,11 @@ def call(
             json=dict(_argument(text) for text in arguments or []),
             headers={"X-MCP-API-Key": key},
             timeout=60,
+            trust_env=False,
         )
-    except httpx2.HTTPError:
+        body = answer.json()
+    except (httpx2.HTTPError, ValueError):
         raise StartError(f"No broker answers at {settings.url}. Start one with `broker`.") from None
-    body = answer.json()
     print(json.dumps(body, indent=2))
     if answer.status_code != 200 or body.get("success") is False:
         raise typer.Exit(1)
@@ -162,6 +163,9 @@ def remove_trader(name: str) -> None:
 @audit.command("verify")
 def verify_audit() -> None:
     """Walk the audit log's chain; exit code 1 at the first row that does not hold."""
+    database = load().database
+    if not database.exists():
+        raise StartError(f"There is no database {database}")
     with _store() as store:
         broken = store.database.read_now(store.log.verify)
     if broken is not None:
@@ -177,9 +181,13 @@ def paper(
 ) -> None:
     """Run the paper exchange alone (API key `paper-key`, secret `paper-secret`)."""
     from .paper import run
+    from .paper.errors import FolderInUse
 
     settings = load()
-    run(folder or settings.folder / "paper-exchange", port, settings.paper_seed)
+    try:
+        run(folder or settings.folder / "paper-exchange", port, settings.paper_seed)
+    except (OSError, FolderInUse) as error:
+        raise StartError(f"The paper exchange cannot start: {error}") from None
 
 
 def _store() -> Any:

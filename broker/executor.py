@@ -7,6 +7,8 @@ needs is on disk before the POST, and no path here sends twice.
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
+from dataclasses import replace
 from datetime import timedelta
 
 from .clock import Clock, to_ms
@@ -86,10 +88,17 @@ class Executor:
             log.warning("executor: not sent yet", intent=intent.id, error=error.message)
         except Exception:
             log.exception("executor: failed", intent=intent.id)
+            await self._leave_to_the_reconciler(intent)
+
+    async def _leave_to_the_reconciler(self, intent: Intent) -> None:
+        """An error of our own after the commit: the order may be at Binance all the same."""
+        begun = replace(intent, state=State.SUBMITTING)
+        note = "an error of the broker's own, now in its log"
+        with suppress(Moved, BrokerError):
+            await self._store.intents.settle(begun, State.UNKNOWN, actor="executor", note=note)
 
     async def _submit(self, intent: Intent, look_first: bool) -> None:
-        if problem := self._unfit(intent):
-            await self._store.intents.settle(intent, State.NOT_SENT, actor="executor", note=problem)
+        if await self._put_away(intent):
             return
         tool, terms = HIGH[intent.tool], intent.terms
         order_id = client_order_id(intent.id)
@@ -98,12 +107,20 @@ class Executor:
             note = "an order with this request's id is at Binance already"
             await self._store.intents.settle(intent, State.UNKNOWN, actor="executor", note=note)
             return
+        if await self._put_away(intent):  # Binance may have taken its time to answer
+            return
         timestamp = to_ms(self._clock()) + self._exchange.clock_offset_ms
         intent = await self._store.intents.begin_submission(
             intent, client_order_id=order_id, namespace=terms["market"], wire_timestamp_ms=timestamp
         )
         sent = await tool.submit(self._exchange, terms["arguments"], order_id, timestamp)
         await self._record(intent, sent)
+
+    async def _put_away(self, intent: Intent) -> bool:
+        problem = self._unfit(intent)
+        if problem is not None:
+            await self._store.intents.settle(intent, State.NOT_SENT, actor="executor", note=problem)
+        return problem is not None
 
     def _unfit(self, intent: Intent) -> str | None:
         """Why an approved intent must not be sent any more, if so."""

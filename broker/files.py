@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import os
 from pathlib import Path
+from tempfile import mkstemp
 from typing import IO
 
 from .clock import Randomness
@@ -31,7 +32,11 @@ def take_lock(database: Path) -> IO[str]:
 
     Raises StartError.
     """
-    file = open(beside(database, "lock"), "a")  # held as long as the process
+    path = beside(database, "lock")
+    try:
+        file = open(path, "a")  # held as long as the process
+    except OSError as error:
+        raise StartError(f"{path} cannot be written: {error.strerror}") from None
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:
@@ -66,16 +71,18 @@ def beside(database: Path, what: str) -> Path:
 
 def _make(path: Path, content: bytes) -> bytes:
     """Whole or not at all, and never over another's: two processes may start at once."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        os.link(temporary, path)
+        descriptor, temporary = mkstemp(dir=path.parent, prefix=f".{path.name}.")  # mode 0600
+        try:
+            with os.fdopen(descriptor, "wb") as file:
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+            os.link(temporary, path)
+        finally:
+            os.unlink(temporary)
     except FileExistsError:
         return path.read_bytes()
-    finally:
-        temporary.unlink()
+    except OSError as error:
+        raise StartError(f"{path} cannot be written: {error.strerror}") from None
     return content

@@ -31,10 +31,9 @@ class Subscription:
         self.overflowed = False
 
     def push(self, event: Event | None) -> None:
-        if self._queue.full():
-            self.overflowed = True
-            return
-        self._queue.put_nowait(event)
+        self.overflowed = self.overflowed or self._queue.full()
+        if not self.overflowed:  # nothing follows a gap
+            self._queue.put_nowait(event)
 
     async def get(self) -> Event | None:
         """The next event; None when the hub closes or events were lost."""

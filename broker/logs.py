@@ -6,10 +6,12 @@ import logging
 import re
 import sys
 from collections.abc import MutableMapping
+from pathlib import Path
 from typing import Any
 
 import structlog
 
+from .errors import StartError
 from .settings import Settings
 
 SECRET = re.compile(
@@ -31,6 +33,7 @@ def _redact_values(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableM
 
 
 def configure(settings: Settings) -> None:
+    """Raises StartError when LOG_FILE cannot be written."""
     shared: list[Any] = [
         structlog.stdlib.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
@@ -45,8 +48,7 @@ def configure(settings: Settings) -> None:
     root = logging.getLogger()
     root.handlers = [_handler(logging.StreamHandler(sys.stderr), _console(), shared)]
     if settings.log_file is not None:
-        file = logging.FileHandler(settings.log_file, encoding="utf-8")
-        root.handlers.append(_handler(file, structlog.processors.JSONRenderer(), shared))
+        root.handlers.append(_handler(_file(settings.log_file), structlog.processors.JSONRenderer(), shared))
     root.setLevel(settings.log_level.upper())
     for chatty in (
         "ccxt",
@@ -69,6 +71,13 @@ def _handler(handler: logging.Handler, renderer: Any, shared: list[Any]) -> logg
         )
     )
     return handler
+
+
+def _file(path: Path) -> logging.Handler:
+    try:
+        return logging.FileHandler(path, encoding="utf-8")
+    except OSError as error:
+        raise StartError(f"LOG_FILE {path} cannot be written: {error.strerror}") from None
 
 
 def _console() -> Any:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from decimal import ROUND_CEILING, ROUND_FLOOR, ROUND_HALF_EVEN, Decimal, InvalidOperation
+import re
+from decimal import ROUND_CEILING, ROUND_HALF_EVEN, Decimal
 from typing import Literal
 
 Side = Literal["buy", "sell"]
@@ -10,25 +11,30 @@ Side = Literal["buy", "sell"]
 MAX_DIGITS = 15
 """Significant digits that a double carries without loss."""
 
+MAX_MAGNITUDE = 15
+"""Powers of ten that any price or amount lies within: its multiples of a step fit the decimal context."""
+
+NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d{1,3})?", re.ASCII | re.IGNORECASE)
+
 MICRO = Decimal("0.000001")
 
 
 def parse(value: object) -> Decimal:
     """A decimal from a JSON number or a string.
 
-    Raises ValueError for what is not a finite number, or a JSON number of more than 15 significant digits
-    (a double may have changed it on the way: such a number is sent as a string).
+    Raises ValueError for what is not a finite number, or a JSON number (a float, an int, or a Decimal that a
+    JSON parser made) of more than 15 significant digits: a double may have changed it on the way, so such a
+    number is sent as a string.
     """
     if isinstance(value, bool) or not isinstance(value, int | float | str | Decimal):
         raise ValueError("must be a number or a string that holds one")
     text = repr(value) if isinstance(value, float) else str(value)
-    try:
-        number = Decimal(text)
-    except InvalidOperation:
-        raise ValueError("must be a number") from None
-    if len(text) > 64 or not number.is_finite() or abs(number.adjusted()) > 30:
-        raise ValueError("must be a finite number of ordinary size")
-    if not isinstance(value, str | Decimal) and len(number.normalize().as_tuple().digits) > MAX_DIGITS:
+    if len(text) > 64 or not NUMBER.fullmatch(text):
+        raise ValueError("must be a finite number in plain digits")
+    number = Decimal(text)
+    if abs(number.adjusted()) > MAX_MAGNITUDE:
+        raise ValueError("must be a number of ordinary size")
+    if not isinstance(value, str) and len(number.normalize().as_tuple().digits) > MAX_DIGITS:
         raise ValueError(f"has more than {MAX_DIGITS} significant digits: send it as a string")
     return number
 
@@ -49,11 +55,13 @@ def to_json(value: Decimal) -> int | float | str:
 
 
 def floor_to(value: Decimal, unit: Decimal) -> Decimal:
-    return (value / unit).to_integral_value(ROUND_FLOOR) * unit
+    units, rest = divmod(value, unit)  # exact, where a quotient of many digits would be rounded
+    return (units - (rest < 0)) * unit
 
 
 def ceil_to(value: Decimal, unit: Decimal) -> Decimal:
-    return (value / unit).to_integral_value(ROUND_CEILING) * unit
+    units, rest = divmod(value, unit)
+    return (units + (rest > 0)) * unit
 
 
 def round_price(price: Decimal, tick: Decimal, side: Side) -> Decimal:

@@ -9,6 +9,7 @@ from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
+from .clock import to_ms
 from .errors import BrokerError
 from .exchange import Exchange, OrderState
 from .intents import Intent, State, certain_at_ms, client_order_id
@@ -66,8 +67,12 @@ class Reconciler:
             await self._store.intents.settle(
                 intent, to, actor="reconciler", note=note, order=order_json(await self._with_fees(order))
             )
-        elif now_ms > certain_at_ms(intent.wire_timestamp_ms or now_ms):
+        elif now_ms > certain_at_ms(intent.wire_timestamp_ms or self._latest_sending_ms(intent)):
             await self._not_found(intent)
+
+    def _latest_sending_ms(self, intent: Intent) -> int:
+        """Sent by a broker whose record is lost (a restored backup): before it was found to be unknown."""
+        return to_ms(intent.updated_at) + self._exchange.clock_offset_ms
 
     async def _not_found(self, intent: Intent) -> None:
         if intent.not_founds + 1 < ENOUGH_NOT_FOUNDS:

@@ -78,6 +78,7 @@ class Settings(BaseSettings):
             or not parts.hostname
             or parts.path.strip("/")
             or parts.query
+            or parts.fragment
         ):
             raise ValueError("must be http(s)://host[:port] without a path")
         return value.rstrip("/")
@@ -96,6 +97,10 @@ class Settings(BaseSettings):
             if (key is None) != (secret is None):
                 missing = "SECRET" if secret is None else "KEY"
                 raise ValueError(f"{pair}_{missing} is missing: set both halves of the key pair, or neither")
+        if self.binance_futures_api_key is not None and self.binance_api_key is None:
+            raise ValueError(
+                "BINANCE_FUTURES_API_KEY is set without BINANCE_API_KEY: this release trades spot only"
+            )
         if self.binance_testnet != self.binance_futures_testnet:
             raise ValueError("BINANCE_TESTNET and BINANCE_FUTURES_TESTNET disagree: set both alike")
         if self.paper_url is not None:
@@ -138,7 +143,8 @@ class Settings(BaseSettings):
         if self.database_url is None:
             return self.folder / f"{self.mode}.db"
         scheme, _, path = self.database_url.partition("://")
-        if scheme not in ("sqlite", "sqlite+aiosqlite") or not path.startswith("/") or path == "/":
+        names_a_file = path.startswith("/") and path != "/" and "?" not in path
+        if scheme not in ("sqlite", "sqlite+aiosqlite") or not names_a_file:
             raise StartError("DATABASE_URL must be sqlite+aiosqlite:///PATH in this release")
         return Path(path[1:])
 
@@ -148,7 +154,7 @@ class Settings(BaseSettings):
         if self.public_url:
             return self.public_url
         host = "127.0.0.1" if self.host in ("0.0.0.0", "::", "localhost") else self.host  # noqa: S104
-        return f"http://{host}:{self.port}"
+        return f"http://[{host}]:{self.port}" if ":" in host else f"http://{host}:{self.port}"
 
 
 def load(overrides: Mapping[str, Any] | None = None) -> Settings:

@@ -83,7 +83,7 @@ class McpEndpoint:
             # The message of an unforeseen error may hold anything: it stays in the log.
             log.exception("a tool call failed", tool=params.name[:64])
             return _failed(unforeseen())
-        body = answer.model_dump(mode="json", exclude_none=True)
+        body = answer.model_dump(mode="json", exclude_defaults=True)
         return _result(body, text(answer) if isinstance(answer, IntentAnswer) else None)
 
 

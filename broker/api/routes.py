@@ -78,7 +78,7 @@ async def _call(request: Request, state: ApiState) -> Response:
     except Exception:
         log.exception("a tool call failed", tool=request.path_params["name"][:64])
         return failed(unforeseen())
-    return Response(answer.model_dump_json(exclude_none=True), media_type="application/json")
+    return Response(answer.model_dump_json(exclude_defaults=True), media_type="application/json")
 
 
 async def _arguments(request: Request) -> dict[str, Any]:

@@ -39,7 +39,7 @@ class Store:
         try:
             fresh = not database.read_now(has_tables)
             key = secret_file(beside(path, "audit-key"), random(32), may_make=fresh)
-            upgrade(path)
+            database.write_now(upgrade)
             database.write_now(lambda connection: _belongs(connection, mode, account))
         except (BrokerError, DatabaseError) as error:
             database.close()

@@ -9,14 +9,16 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, insert, select
+from sqlalchemy import Connection, Row, insert, select, update
 
 from ..clock import from_ms, to_ms
 from ..hub import Event
 from ..intents import canonical
-from .tables import audit
+from .tables import audit, meta
 
 GENESIS = "0" * 64
+HEAD = "audit_head"
+"""In the table `meta`: the seal of the newest row, without which deleting the newest would not show."""
 
 
 @dataclass(frozen=True)
@@ -57,6 +59,7 @@ class AuditLog:
         }
         row["mac"] = self._seal(last.mac if last else GENESIS, row)
         connection.execute(insert(audit).values(row))
+        _keep_head(connection, self._head_seal(row["mac"]))
         return int(row["seq"])
 
     def verify(self, connection: Connection) -> Broken | None:
@@ -69,13 +72,28 @@ class AuditLog:
             if not hmac.compare_digest(self._seal(previous, dict(row)), row["mac"]):
                 return Broken(number, f"row {number} was changed, or rows were reordered")
             previous = row["mac"]
+        if number and not hmac.compare_digest(self._head_seal(previous), _head(connection)):
+            return Broken(number + 1, f"rows after {number} are missing")
         return None
+
+    def _head_seal(self, mac: str) -> str:
+        return hmac.new(self._key, f"head {mac}".encode(), "sha256").hexdigest()
 
     def _seal(self, previous: str, row: Mapping[str, Any]) -> str:
         text = canonical(
             [previous, *(row[name] for name in ("seq", "at", "kind", "actor", "intent_id", "data"))]
         )
         return hmac.new(self._key, text.encode(), "sha256").hexdigest()
+
+
+def _keep_head(connection: Connection, seal: str) -> None:
+    changed = connection.execute(update(meta).where(meta.c.name == HEAD).values(value=seal))
+    if not changed.rowcount:
+        connection.execute(insert(meta).values(name=HEAD, value=seal))
+
+
+def _head(connection: Connection) -> str:
+    return connection.execute(select(meta.c.value).where(meta.c.name == HEAD)).scalar() or ""
 
 
 def events_after(connection: Connection, seq: int, limit: int = 500) -> Sequence[Event]:

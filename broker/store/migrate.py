@@ -6,21 +6,16 @@ from pathlib import Path
 
 from alembic import command
 from alembic.config import Config
-from sqlalchemy import Connection, create_engine, inspect
+from sqlalchemy import Connection, inspect
 
 
 def has_tables(connection: Connection) -> bool:
     return inspect(connection).has_table("audit")
 
 
-def upgrade(path: Path) -> None:
-    """Bring the database to this release's schema, in one transaction per step."""
+def upgrade(connection: Connection) -> None:
+    """Bring the database to this release's schema, whole or not at all."""
     config = Config()
     config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
-    engine = create_engine(f"sqlite:///{path}")
-    try:
-        with engine.begin() as connection:
-            config.attributes["connection"] = connection
-            command.upgrade(config, "head")
-    finally:
-        engine.dispose()
+    config.attributes["connection"] = connection
+    command.upgrade(config, "head")

@@ -6,7 +6,7 @@ from collections.abc import Collection, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
 
-from sqlalchemy import Connection, Select, func, select
+from sqlalchemy import Connection, Select, func, or_, select
 
 from ..clock import to_ms
 from ..errors import BrokerError, Code
@@ -14,6 +14,8 @@ from ..intents import COMMITTED, Intent, State
 from ..money import from_micros
 from .rows import to_intent
 from .tables import intents
+
+DAY_MS = 86_400_000
 
 
 def find(connection: Connection, intent_id: str, agent: str | None = None) -> Intent:
@@ -99,12 +101,15 @@ def count_pending(connection: Connection) -> int:
 
 
 def daily_volume(connection: Connection, now: datetime) -> Decimal:
-    """USDT committed in the UTC day of `now`: approved, submitting, unknown and placed."""
+    """USDT committed in the UTC day of `now`: approved, submitting, unknown and placed, by submission."""
     midnight = to_ms(now.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0))
     query = select(func.coalesce(func.sum(intents.c.value_micros), 0)).where(
         intents.c.state.in_(COMMITTED),
-        intents.c.updated_at >= midnight,  # implied by the next line, and indexed
-        func.coalesce(intents.c.wire_timestamp_ms, intents.c.decided_at) >= midnight,
+        intents.c.updated_at >= midnight - DAY_MS,  # implied by the next line, and indexed
+        or_(
+            func.coalesce(intents.c.wire_timestamp_ms, intents.c.decided_at) >= midnight,
+            intents.c.state == State.APPROVED,  # yesterday's, to be submitted today
+        ),
     )
     return from_micros(int(connection.execute(query).scalar_one()))
 

@@ -105,11 +105,11 @@ def outcome(intent: Intent) -> str:
         case State.PLACED:
             return _placed(intent)
         case State.REFUSED:
-            return f"Approved by {by}, but Binance refused it: {intent.note}. Nothing was executed."
+            return f"Approved by {by}, but Binance refused it: {_why(intent)}. Nothing was executed."
         case State.NOT_SENT:
-            return f"Approved by {by}, but not sent: {intent.note}. Nothing was executed."
+            return f"Approved by {by}, but not sent: {_why(intent)}. Nothing was executed."
         case State.UNKNOWN:
-            certain = iso(from_ms(certain_at_ms(intent.wire_timestamp_ms or 0)))
+            certain = iso(from_ms(certain_at_ms(intent.wire_timestamp_ms or to_ms(intent.updated_at))))
             return f"Sent, but Binance's answer is not known: it MAY BE LIVE. Certain by {certain}."
         case State.REJECTED:
             return f"Rejected by {by}. Nothing was sent."
@@ -141,6 +141,10 @@ def next_step(intent: Intent) -> NextStep:
             return NextStep(say="You may ask for something else.")
         case State.REFUSED | State.NOT_SENT:
             return NextStep(say="Tell the user why. A new call makes a new request.")
+
+
+def _why(intent: Intent) -> str:
+    return (intent.note or "it gave no reason").rstrip(".")
 
 
 def _placed(intent: Intent) -> str:

@@ -7,8 +7,11 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from ..errors import BrokerError, Code
+from ..logs import get_logger
 from .account import Market
 from .declaration import Call, Input, Output, Risk, Symbol, Tool
+
+log = get_logger(__name__)
 
 
 class CancelOrderInput(Input):
@@ -43,12 +46,13 @@ class CancelAll(Output):
 
 async def _cancel_order(call: Call, arguments: CancelOrderInput) -> CancelOrder:
     symbol = call.exchange.symbol(arguments.symbol)
+    await _asked(call, symbol, [arguments.orderId])
     try:
         await call.exchange.cancel(symbol, arguments.orderId)
     except BrokerError as error:
-        await _audit(call, symbol, [arguments.orderId], error)
+        await _ended(call, symbol, [arguments.orderId], error)
         raise _unclear(error, symbol) from None
-    await _audit(call, symbol, [arguments.orderId])
+    await _ended(call, symbol, [arguments.orderId])
     return CancelOrder(
         success=True,
         cancelledOrder=CancelledOrder(id=arguments.orderId, symbol=symbol, status="CANCELLED"),
@@ -57,21 +61,31 @@ async def _cancel_order(call: Call, arguments: CancelOrderInput) -> CancelOrder:
 
 async def _cancel_all(call: Call, arguments: CancelAllInput) -> CancelAll:
     symbol = call.exchange.symbol(arguments.symbol)
+    await _asked(call, symbol, [])
     try:
         cancelled = await call.exchange.cancel_all(symbol)
     except BrokerError as error:
-        await _audit(call, symbol, [], error)
+        await _ended(call, symbol, [], error)
         raise _unclear(error, symbol) from None
-    await _audit(call, symbol, [str(raw["id"]) for raw in cancelled])
+    await _ended(call, symbol, [str(raw["id"]) for raw in cancelled])
     return CancelAll(success=True, cancelledCount=len(cancelled))
 
 
-async def _audit(call: Call, symbol: str, orders: list[str], error: BrokerError | None = None) -> None:
+async def _asked(call: Call, symbol: str, orders: list[str]) -> None:
+    """Before the request: what cannot be recorded is not sent. Raises STORE_UNAVAILABLE."""
+    await call.store.audit("orders:cancel-asked", f"agent:{call.agent}", symbol=symbol, orders=orders)
+
+
+async def _ended(call: Call, symbol: str, orders: list[str], error: BrokerError | None = None) -> None:
+    """The agent is told what Binance said, also when the database fails just now."""
     data: dict[str, Any] = {"symbol": symbol, "orders": orders}
     if error is not None:
         data["error"] = str(error.code)
     kind = "orders:cancelled" if error is None else "orders:cancel-failed"
-    await call.store.audit(kind, f"agent:{call.agent}", **data)
+    try:
+        await call.store.audit(kind, f"agent:{call.agent}", **data)
+    except BrokerError as trouble:
+        log.error("cancel: its outcome is not recorded", kind=kind, error=trouble.message, **data)
 
 
 def _unclear(error: BrokerError, symbol: str) -> BrokerError:

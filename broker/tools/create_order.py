@@ -103,7 +103,7 @@ class CreateOrder(HighTool):
         )
 
     def _obey_the_exchange(self, quote: quotes.Quote, settings: Settings) -> None:
-        if quote.rate is not None:
+        if quote.rate is not None and not quote.is_exit:
             filters.admits_any_order(quote.rules, settings.max_order_value_usdt, quote.rate)
         filters.obey(quote.order, quote.rules, quote.average_price)
         if quote.order.price is not None:

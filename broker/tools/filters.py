@@ -25,13 +25,13 @@ def obey(order: OrderRequest, rules: Rules, average_price: Decimal) -> None:
 
 
 def admits_any_order(rules: Rules, max_order_value: Decimal, rate: Decimal) -> None:
-    """A limit of ours below Binance's minimum refuses every order, so it is named as such."""
+    """A limit of ours below Binance's minimum refuses every entry, so it is named as such."""
     minimum = rules.min_notional * rate
     if max_order_value < minimum:
         raise _broken(
             "amount",
             f"MAX_ORDER_VALUE_USDT ({plain(max_order_value)}) lies below Binance's minimum order value for "
-            f"{rules.symbol} ({plain(minimum)} USDT): no order can pass both",
+            f"{rules.symbol} ({plain(minimum)} USDT): only an exit can pass both",
             minNotional=rules.min_notional,
         )
 

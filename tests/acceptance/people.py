@@ -52,7 +52,7 @@ async def first_trader(browser: Browser, broker: BrokerProcess, name: str = "Ana
     await page.get_by_label("Name").fill(name)
     for field in await page.locator("input[type=password]").all():
         await field.fill(PASSWORD)
-    await page.locator("form button[type=submit]").click()
+    await page.get_by_role("button", name="Start deciding").click()
     await page.wait_for_url(f"{broker.url}/")
     return page
 
@@ -71,7 +71,7 @@ async def orders_at(exchange_url: str) -> list[dict[str, Any]]:
     """Every order that the paper exchange ever took."""
     async with httpx2.AsyncClient() as http:
         answer = await http.get(f"{exchange_url}/control/orders")
-        found: list[dict[str, Any]] = answer.json()
+        found: list[dict[str, Any]] = answer.json()["orders"]
         return found
 
 

@@ -41,7 +41,7 @@ async def test_an_approved_order_is_placed_once_and_the_agent_gets_its_fill(
     assert order["clientOrderId"] == told["result"]["order"]["clientOrderId"]
     assert order["clientOrderId"].endswith(parked["intentId"])
     assert str(order["orderId"]) == told["result"]["order"]["id"]
-    await expect(page.get_by_text("Placed, filled 0.015 of 0.015")).to_be_visible()
+    await expect(page.get_by_text("Placed, filled 0.015 of 0.015").first).to_be_visible()
 
 
 async def test_a_rejection_reaches_the_agent_with_its_reason_and_suggestion(

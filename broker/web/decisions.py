@@ -1,0 +1,205 @@
+"""A trader's yes or no to exactly what one card showed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+
+from starlette.datastructures import FormData
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+from starlette.routing import BaseRoute, Route
+
+from ..errors import BrokerError, invalid
+from ..intents import Intent, State, Suggestion
+from ..money import cents, parse
+from ..store import NotDecidable, OverDailyVolume, Session
+from . import lists
+from .assets import wants_fragment
+from .desk import Desk
+from .drawing import Drawing
+from .pages import Pages
+from .visitor import for_traders
+from .words import PRESETS, in_words, outcome
+
+MAX_REASON = 300
+MAX_BODY = 64 * 1024
+
+
+@dataclass(frozen=True, kw_only=True)
+class Form:
+    """What the card's form was sent with, as text."""
+
+    digest: str
+    decision: str
+    confirmed: bool
+    typed: Mapping[str, str]
+
+    @classmethod
+    def of(cls, form: FormData) -> Form:
+        text = {name: value for name, value in form.items() if isinstance(value, str)}
+        names = ("reason_preset", "reason", "suggested_amount", "suggested_price")
+        return cls(
+            digest=text.get("digest", ""),
+            decision=text.get("decision", ""),
+            confirmed=text.get("confirmed") == "yes",
+            typed={name: text.get(name, "").strip() for name in names},
+        )
+
+    def reason(self) -> str | None:
+        """Raises INVALID_ARGUMENTS."""
+        preset, words = self.typed["reason_preset"], self.typed["reason"]
+        if preset and preset not in PRESETS:
+            raise invalid("reason_preset", "must be one of the reasons offered", allowed=list(PRESETS))
+        if len(words) > MAX_REASON:
+            raise invalid("reason", f"must have at most {MAX_REASON} characters, not {len(words)}")
+        return ": ".join(part for part in (preset, words) if part) or None
+
+    def suggestion(self, suggestible: list[str]) -> Suggestion:
+        """Raises INVALID_ARGUMENTS."""
+        return Suggestion(
+            amount=self._number("amount", suggestible), price=self._number("price", suggestible)
+        )
+
+    @property
+    def suggests(self) -> bool:
+        return bool(self.typed["suggested_amount"] or self.typed["suggested_price"])
+
+    def _number(self, name: str, suggestible: list[str]) -> Decimal | None:
+        field = f"suggested_{name}"
+        text = self.typed[field]
+        if not text:
+            return None
+        if name not in suggestible:
+            raise invalid(field, f"no other {name} can be suggested for this request")
+        try:
+            number = parse(text)
+        except ValueError as error:
+            raise invalid(field, f"{error} (a dot for decimals)") from None
+        if number <= 0:
+            raise invalid(field, "must be above zero")
+        return number
+
+
+class Decisions:
+    def __init__(self, desk: Desk, drawing: Drawing, pages: Pages) -> None:
+        self._desk = desk
+        self._drawing = drawing
+        self._pages = pages
+
+    def routes(self) -> list[BaseRoute]:
+        endpoint = for_traders(self._desk.store, self.decide)
+        return [Route("/intents/{id}/decision", endpoint, methods=["POST"], max_body_size=MAX_BODY)]
+
+    async def decide(self, request: Request, session: Session) -> Response:
+        intent_id = request.path_params["id"]
+        async with request.form(max_files=0, max_fields=20) as sent:
+            form = Form.of(sent)
+        shown = _Answer(self._pages, request, session, intent_id, form)
+        try:
+            return await self._decide(shown, form)
+        except NotDecidable as late:
+            return await shown(409, problem=_too_late(late.intent))
+        except OverDailyVolume as over:
+            return await shown(422, problem=_over(over))
+
+    async def _decide(self, shown: _Answer, form: Form) -> Response:
+        if form.decision == "approve":
+            return await self._approve(shown, form)
+        if form.decision == "reject":
+            return await self._reject(shown, form)
+        return await shown(422, problem="decision: must be approve or reject")
+
+    async def _approve(self, shown: _Answer, form: Form) -> Response:
+        if form.suggests:
+            return await shown(422, problem=_APPROVES_AS_SHOWN)
+        if not form.confirmed and await self._needs_second_tap(shown.intent_id, form.digest):
+            return await shown(200, confirming=True)
+        limit = self._desk.settings.max_daily_volume_usdt
+        intent = await self._desk.store.intents.approve(shown.intent_id, form.digest, shown.trader, limit)
+        if intent.state is State.APPROVED:
+            self._desk.approved(intent)
+        return await shown.decided()
+
+    async def _reject(self, shown: _Answer, form: Form) -> Response:
+        intent = (await self._asked(shown.intent_id)).intent
+        try:
+            reason = form.reason()
+            suggestion = form.suggestion(intent.card["suggestible"])
+        except BrokerError as error:
+            return await shown(422, problem=error.message)
+        await self._desk.store.intents.reject(intent.id, form.digest, shown.trader, reason, suggestion)
+        return await shown.decided()
+
+    async def _needs_second_tap(self, intent_id: str, digest: str) -> bool:
+        view = self._drawing.card(await self._asked(intent_id))
+        return view.waiting and view.intent.digest == digest and bool(view.red)
+
+    async def _asked(self, intent_id: str) -> lists.Asked:
+        now = self._desk.clock()
+        record: lists.Record = await self._desk.store.read(
+            lambda connection: lists.record(connection, intent_id, now)
+        )
+        return record.asked
+
+
+@dataclass(frozen=True)
+class _Answer:
+    """The request as it is after a decision, or after one that did not count."""
+
+    pages: Pages
+    request: Request
+    session: Session
+    intent_id: str
+    form: Form
+
+    @property
+    def trader(self) -> str:
+        return self.session.trader
+
+    async def __call__(
+        self, status: int, *, problem: str | None = None, confirming: bool = False
+    ) -> Response:
+        return await self.pages.one(
+            self.request,
+            self.session,
+            self.intent_id,
+            status,
+            problem=problem,
+            confirming=confirming,
+            typed=self.form.typed,
+        )
+
+    async def decided(self) -> Response:
+        if wants_fragment(self.request):
+            return await self(200)
+        return RedirectResponse(f"/intents/{self.intent_id}", 303)
+
+
+_APPROVES_AS_SHOWN = (
+    "Not approved: approving sends exactly what the card shows, and you typed something else. "
+    "Clear the suggestion, or reject with it."
+)
+
+
+def _too_late(intent: Intent) -> str:
+    """Who decided and when, as far as somebody did."""
+    if intent.state is State.PENDING:
+        return "Not recorded: this request has changed since you saw it. Look again before you decide."
+    if intent.decision is None:
+        return f"Not recorded, too late: {outcome(intent, intent.updated_at).text}."
+    verb = "approved" if intent.decision.approved else "rejected"
+    return f"Not recorded: {intent.decision.by} {verb} this at {in_words(intent.decision.at)}."
+
+
+def _over(over: OverDailyVolume) -> str:
+    if over.intent.value_usdt is None:
+        return (
+            "Not approved: the value of this request in USDT is not known, so the day's limit cannot be kept."
+        )
+    return (
+        f"Not approved: with these {cents(over.intent.value_usdt)} USDT the day's volume would be "
+        f"{cents(over.used + over.intent.value_usdt)} USDT, and the limit is {cents(over.limit)} USDT "
+        f"({cents(over.used)} are used). The request still waits."
+    )

@@ -1,0 +1,60 @@
+"""From what is in the database and at the exchange to what the templates draw."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from . import lists
+from .desk import Desk
+from .lists import Asked
+from .readings import Readings
+from .views import CardView, FrameView, InboxView, RequestView, card_view
+
+
+class Drawing:
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+        self._readings = Readings(desk)
+
+    async def frame(self, trader: str) -> FrameView:
+        now = self._desk.clock()
+        stored = await self._desk.store.read(lambda connection: lists.frame(connection, now))
+        return FrameView(
+            mode=str(self._desk.settings.mode),
+            trader=trader,
+            tally=stored.tally,
+            limit=self._desk.settings.max_daily_volume_usdt,
+            equity=await self._readings.equity(),
+            problem=self._desk.exchange_problem(),
+            notices=stored.notices,
+            now=now,
+        )
+
+    async def inbox(self, trader: str) -> InboxView:
+        now = self._desk.clock()
+        inbox: lists.Inbox = await self._desk.store.read(lambda connection: lists.inbox(connection, now))
+        return InboxView(
+            frame=await self.frame(trader),
+            cards=await self._with_figures(inbox.waiting),
+            decided=[self.card(Asked(intent=intent, earlier=None)) for intent in inbox.decided],
+            seen=inbox.seen,
+        )
+
+    async def request(self, trader: str, intent_id: str) -> RequestView:
+        """Raises UNKNOWN_INTENT."""
+        now = self._desk.clock()
+        record: lists.Record = await self._desk.store.read(
+            lambda connection: lists.record(connection, intent_id, now)
+        )
+        [card] = await self._with_figures([record.asked])
+        return RequestView(frame=await self.frame(trader), card=card, events=record.events, seen=record.seen)
+
+    def card(self, asked: Asked) -> CardView:
+        return card_view(asked, self._desk.settings, self._desk.clock())
+
+    async def _with_figures(self, asked: Sequence[Asked]) -> list[CardView]:
+        """With the figures as they are now, where a decision is still open."""
+        views = [self.card(one) for one in asked]
+        figures = await self._readings.figures([view.intent for view in views if view.waiting])
+        return [replace(view, asks_now=view.waiting, now=figures.get(view.intent.id)) for view in views]

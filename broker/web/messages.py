@@ -1,0 +1,96 @@
+"""Pieces of pages as the stream carries them: what changed, drawn once for all tabs that look on."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Final
+
+from sqlalchemy import Connection
+from sse_starlette import ServerSentEvent
+
+from ..clock import to_ms
+from ..hub import Event
+from ..store import queries
+from . import lists
+from .assets import render
+from .desk import Desk
+from .drawing import Drawing
+from .shared import Shared
+from .words import ANNOUNCED, CANCELLED
+
+INBOX: Final = "inbox"
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """Everything on a page. `seen` is the number of the last audit row that it holds."""
+
+    message: bytes
+    seen: int
+
+
+class Messages:
+    def __init__(self, desk: Desk, drawing: Drawing) -> None:
+        self._desk = desk
+        self._drawing = drawing
+        self._changes: Shared[int, bytes | None] = Shared(keep=256)
+
+    async def snapshot(self, trader: str, subject: str) -> Snapshot:
+        """Of the inbox, of the request with that id, or of what stands on every page.
+
+        Raises UNKNOWN_INTENT.
+        """
+        if subject == INBOX:
+            inbox = await self._drawing.inbox(trader)
+            return Snapshot(_message(inbox.seen, "stream/inbox.html", page=inbox), inbox.seen)
+        if subject:
+            request = await self._drawing.request(trader, subject)
+            return Snapshot(_message(request.seen, "stream/request.html", page=request), request.seen)
+        frame = await self._drawing.frame(trader)
+        return Snapshot(_message(0, "stream/frame.html", frame=frame), 0)
+
+    async def change(self, event: Event) -> bytes | None:
+        """What the event changes on the pages; None when that is nothing."""
+        return await self._changes.get(event.seq, lambda: self._change(event))
+
+    def heartbeat(self) -> ServerSentEvent:
+        """Server time and Binance's state: a page that hears nothing knows that it is alone."""
+        data = {"now": to_ms(self._desk.clock()), "problem": self._desk.exchange_problem()}
+        return ServerSentEvent(json.dumps(data), event="heartbeat", sep="\n")
+
+    async def _change(self, event: Event) -> bytes | None:
+        if event.intent_id is not None:
+            return await self._intent_change(event, event.intent_id)
+        if event.kind in (*ANNOUNCED, CANCELLED):
+            return await self._news(event)
+        return None
+
+    async def _intent_change(self, event: Event, intent_id: str) -> bytes:
+        now = self._desk.clock()
+
+        def read(connection: Connection) -> tuple[lists.Asked, lists.Tally]:
+            intent = queries.find(connection, intent_id)
+            return lists.asked(connection, intent, now), lists.tally(connection, now)
+
+        asked, tally = await self._desk.store.read(read)
+        return _message(
+            event.seq,
+            "stream/change.html",
+            card=self._drawing.card(asked),
+            tally=tally,
+            limit=self._desk.settings.max_daily_volume_usdt,
+            event=event,
+        )
+
+    async def _news(self, event: Event) -> bytes:
+        now = self._desk.clock()
+        events = await self._desk.store.read(lambda connection: lists.notices(connection, now))
+        return _message(event.seq, "stream/news.html", events=events)
+
+
+SUPERSEDED: Final = ServerSentEvent("", event="superseded", sep="\n").encode()
+
+
+def _message(seq: int, template: str, **context: object) -> bytes:
+    return ServerSentEvent(render(template, **context), id=str(seq), sep="\n").encode()

@@ -1,0 +1,53 @@
+"""The inbox, and one request on its own page."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, Response
+from starlette.routing import BaseRoute, Route
+
+from ..store import Session, Store
+from .assets import html, wants_fragment
+from .drawing import Drawing
+from .visitor import for_traders
+
+
+class Pages:
+    def __init__(self, store: Store, drawing: Drawing) -> None:
+        self._store = store
+        self._drawing = drawing
+
+    def routes(self) -> list[BaseRoute]:
+        return [
+            Route("/", for_traders(self._store, self.inbox)),
+            Route("/intents/{id}", for_traders(self._store, self.request)),
+        ]
+
+    async def inbox(self, request: Request, session: Session) -> Response:
+        return html("inbox.html", page=await self._drawing.inbox(session.trader))
+
+    async def request(self, request: Request, session: Session) -> Response:
+        return await self.one(request, session, request.path_params["id"])
+
+    async def one(
+        self,
+        request: Request,
+        session: Session,
+        intent_id: str,
+        status: int = 200,
+        *,
+        problem: str | None = None,
+        confirming: bool = False,
+        typed: Mapping[str, str] | None = None,
+    ) -> HTMLResponse:
+        """The request as it is now: its card alone for the page's script, else its whole page."""
+        page = await self._drawing.request(session.trader, intent_id)
+        card = replace(
+            page.card, problem=problem, confirming=confirming and page.card.waiting, typed=typed or {}
+        )
+        if wants_fragment(request):
+            return html("card.html", status, card=card)
+        return html("request.html", status, page=replace(page, card=card))

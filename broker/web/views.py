@@ -1,0 +1,109 @@
+"""What the templates draw: a request as a card."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from decimal import Decimal
+
+from ..cards import Card, Figure
+from ..clock import to_ms
+from ..hub import Event
+from ..intents import Intent
+from ..risk import Check
+from ..settings import Settings
+from .lists import Asked, Tally
+from .words import Outcome, as_quoted, outcome, repeats, waits
+
+
+@dataclass(frozen=True, kw_only=True)
+class FrameView:
+    """What stands on every page. `equity` is in USDT, None when it could not be read."""
+
+    mode: str
+    trader: str
+    tally: Tally
+    limit: Decimal
+    equity: Decimal | None
+    problem: str | None
+    notices: Sequence[Event]
+    now: datetime
+
+
+@dataclass(frozen=True, kw_only=True)
+class CardView:
+    """`red` says why one tap is not enough. `now` is None when the figures could not be read.
+
+    `typed` holds what the form was sent with, so that nothing is lost when it comes back.
+    """
+
+    intent: Intent
+    card: Card
+    mode: str
+    outcome: Outcome
+    waiting: bool
+    red: Sequence[str]
+    at: datetime
+    asks_now: bool = False
+    now: Sequence[Figure] | None = None
+    problem: str | None = None
+    confirming: bool = False
+    typed: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def order(self) -> int:
+        """Sorts cards: oldest first."""
+        return to_ms(self.intent.created_at)
+
+    @property
+    def expires_ms(self) -> int:
+        return to_ms(self.intent.expires_at)
+
+    @property
+    def headline(self) -> tuple[str, str, str]:
+        """The sentence: before the act, the act, after it."""
+        return self.card.sentence.partition(self.card.act)
+
+    @property
+    def reason(self) -> str | None:
+        """The agent's own words."""
+        return as_quoted(self.intent.reason) if self.intent.reason else None
+
+    @property
+    def notable_checks(self) -> Sequence[Check]:
+        return [check for check in self.card.checks if check.near or not check.passed]
+
+
+def card_view(asked: Asked, settings: Settings, at: datetime) -> CardView:
+    intent = asked.intent
+    card = Card.model_validate(intent.card)
+    waiting = waits(intent, at)
+    again = [repeats(asked.earlier, at)] if asked.earlier else []
+    return CardView(
+        intent=intent,
+        card=card,
+        mode=str(settings.mode),
+        outcome=outcome(intent, at),
+        waiting=waiting,
+        red=[*again, *card.second_tap] if waiting else [],
+        at=at,
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class InboxView:
+    """`seen` is the number of the last audit row that it holds, here and below."""
+
+    frame: FrameView
+    cards: Sequence[CardView]
+    decided: Sequence[CardView]
+    seen: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class RequestView:
+    frame: FrameView
+    card: CardView
+    events: Sequence[Event]
+    seen: int

@@ -1,0 +1,91 @@
+"""Who is at the door: a trader with a session, or somebody who has to sign in first."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Awaitable, Callable
+from urllib.parse import quote, urlsplit
+
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, RedirectResponse, Response
+
+from ..errors import BrokerError, Code
+from ..settings import Settings
+from ..store import Session, Store
+from ..store.people import SESSION_DAYS
+from .assets import html, wants_fragment
+
+COOKIE = "broker_session"
+
+LOCAL_PATH = re.compile(r"/(?![/\\])[\w\-./?=&%~]{0,200}", re.ASCII)
+
+Endpoint = Callable[[Request], Awaitable[Response]]
+TraderEndpoint = Callable[[Request, Session], Awaitable[Response]]
+
+
+def local_path(path: str | None) -> str:
+    """The path if it lies on this site for certain, else the inbox."""
+    return path if path and LOCAL_PATH.fullmatch(path) else "/"
+
+
+async def session_of(request: Request, store: Store) -> Session | None:
+    token = request.cookies.get(COOKIE)
+    return await store.people.session(token) if token else None
+
+
+def for_traders(store: Store, endpoint: TraderEndpoint) -> Endpoint:
+    """Only with a session; others are shown the way in, and come back afterwards."""
+
+    async def answer(request: Request) -> Response:
+        session = await session_of(request, store)
+        return await endpoint(request, session) if session else _sign_in_first(request)
+
+    return with_errors(answer)
+
+
+def with_errors(endpoint: Endpoint) -> Endpoint:
+    async def answer(request: Request) -> Response:
+        try:
+            return await endpoint(request)
+        except BrokerError as error:
+            return _failure(request, error)
+
+    return answer
+
+
+def let_in(response: Response, token: str, settings: Settings) -> None:
+    response.set_cookie(
+        COOKIE,
+        token,
+        max_age=SESSION_DAYS * 86400,
+        httponly=True,
+        samesite="lax",
+        secure=settings.url.startswith("https://"),
+    )
+
+
+def let_out(response: Response) -> None:
+    response.delete_cookie(COOKIE)
+
+
+def _sign_in_first(request: Request) -> Response:
+    if wants_fragment(request):
+        seen = urlsplit(request.headers.get("hx-current-url", "")).path
+        return Response(status_code=401, headers={"HX-Redirect": _sign_in(seen)})
+    return RedirectResponse(_sign_in(request.url.path if request.method == "GET" else "/"), 303)
+
+
+def _sign_in(then: str) -> str:
+    return f"/signin?next={quote(local_path(then), safe='/')}"
+
+
+def _failure(request: Request, error: BrokerError) -> Response:
+    status, title = {
+        Code.UNKNOWN_INTENT: (404, "There is no such request"),
+        Code.STORE_UNAVAILABLE: (503, "The database is not available"),
+    }.get(error.code, (error.http_status, "That did not work"))
+    message = "Nothing was recorded. " if request.method == "POST" else ""
+    message += error.message
+    if wants_fragment(request):
+        return PlainTextResponse(message, status)
+    return html("message.html", status, title=title, message=message)

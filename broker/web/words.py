@@ -1,0 +1,207 @@
+"""What became of a request, and what happened, in a trader's words. Always with the actor."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from typing import Any, Final
+
+from ..cards import Tone
+from ..clock import from_ms
+from ..hub import Event
+from ..intents import Intent, State, certain_at_ms
+from ..money import cents, grouped
+
+ANNOUNCED: Final = ("trader:added", "trader:removed", "agent:key-set")
+"""New people and keys: on every page for a day."""
+
+CANCELLED: Final = "orders:cancelled"
+"""What agents cancelled without asking: on every page for an hour."""
+
+MAX_SHOWN = 300
+"""Characters of a text that another system wrote."""
+
+
+PRESETS: Final = ("Too large", "Wrong price", "Wrong direction", "Not now", "Reason unclear")
+"""Reasons for a rejection that a trader needs not type."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """`certain_by`: until then nobody can know."""
+
+    text: str
+    tone: Tone = Tone.PLAIN
+    certain_by: datetime | None = None
+
+
+def waits(intent: Intent, now: datetime) -> bool:
+    """Whether it can still be decided."""
+    return intent.state is State.PENDING and intent.expires_at > now
+
+
+def outcome(intent: Intent, now: datetime) -> Outcome:
+    return Outcome(text="Waiting for you") if waits(intent, now) else _OUTCOMES[intent.state](intent, now)
+
+
+def _expired(_: Intent, __: datetime) -> Outcome:
+    return Outcome(text="Nobody decided, nothing sent")
+
+
+def _sending(intent: Intent, _: datetime) -> Outcome:
+    return Outcome(text=f"Approved by {_decider(intent)}, sending")
+
+
+def _placed(intent: Intent, _: datetime) -> Outcome:
+    order = intent.order or {}
+    ended = {"cancelled": ", then cancelled", "expired": ", then expired", "rejected": ", then rejected"}
+    text = f"Placed{ended.get(order.get('status', ''), '')}{_filled(order)}"
+    return Outcome(text=text, tone=Tone.WARN if order.get("status") in ended else Tone.GOOD)
+
+
+def _filled(order: Mapping[str, Any]) -> str:
+    if order.get("amount") is None or order.get("filled") is None:
+        return ""
+    filled = _number(order["filled"])
+    average = order.get("average")
+    price = f" at {grouped(round(_number(average), 8))}" if filled and average is not None else ""
+    return f", filled {grouped(filled)} of {grouped(_number(order['amount']))}{price}"
+
+
+def _refused(intent: Intent, _: datetime) -> Outcome:
+    return Outcome(text=_with_reason("Binance refused", intent.note), tone=Tone.WARN)
+
+
+def _not_sent(intent: Intent, _: datetime) -> Outcome:
+    note = intent.note or ""
+    if note.startswith("too late"):
+        return Outcome(text="Approved, too late to send", tone=Tone.WARN)
+    return Outcome(text=_with_reason("Approved, not sent", note), tone=Tone.WARN)
+
+
+def _unknown(intent: Intent, now: datetime) -> Outcome:
+    text = "Sent, no answer. May be live. Don't repeat it."
+    sent_ms = intent.wire_timestamp_ms
+    certain_by = None if sent_ms is None else from_ms(certain_at_ms(sent_ms))
+    if certain_by is not None and certain_by > now:
+        return Outcome(text=text, tone=Tone.BAD, certain_by=certain_by)
+    return Outcome(text=f"{text} Binance is being asked.", tone=Tone.BAD)
+
+
+def _rejected(intent: Intent, _: datetime) -> Outcome:
+    return Outcome(text=f"Rejected by {_decider(intent)}")
+
+
+def _withdrawn(intent: Intent, _: datetime) -> Outcome:
+    return Outcome(text=f"Withdrawn by agent {intent.agent}")
+
+
+_OUTCOMES: Final[Mapping[State, Callable[[Intent, datetime], Outcome]]] = {
+    State.PENDING: _expired,
+    State.EXPIRED: _expired,
+    State.APPROVED: _sending,
+    State.SUBMITTING: _sending,
+    State.PLACED: _placed,
+    State.REFUSED: _refused,
+    State.NOT_SENT: _not_sent,
+    State.UNKNOWN: _unknown,
+    State.REJECTED: _rejected,
+    State.WITHDRAWN: _withdrawn,
+}
+
+
+def actor(name: str) -> str:
+    """An actor of the audit log: "trader:Ana" is Ana, "agent:default" is agent default."""
+    return name.removeprefix("trader:").replace("agent:", "agent ", 1)
+
+
+_HAPPENED: Final = {
+    "intent:parked": "Asked by {actor}",
+    "intent:pending": "Back to waiting: price moved",
+    "intent:approved": "Approved by {actor}",
+    "intent:rejected": "Rejected by {actor}",
+    "intent:expired": "Time was up, nobody had decided",
+    "intent:withdrawn": "Withdrawn by {actor}",
+    "intent:submitting": "Being sent to Binance",
+    "intent:placed": "Placed at Binance",
+    "intent:refused": "Refused by Binance",
+    "intent:not_sent": "Not sent",
+    "intent:unknown": "No clear answer: it may be live",
+    "order:changed": "Order changed at Binance",
+}
+
+
+def happened(event: Event) -> str:
+    """One line of a request's record."""
+    line = _HAPPENED.get(event.kind, event.kind).format(actor=actor(event.actor))
+    if event.kind in ("intent:placed", "order:changed"):
+        return line + _filled(event.data.get("order") or {})
+    return _with_reason(line, event.data.get("note"))
+
+
+def notice(event: Event) -> str:
+    """What every page announces."""
+    name, by = event.data.get("name", ""), actor(event.actor)
+    if event.kind == "trader:added":
+        return f"New trader {name}, added by {by}"
+    if event.kind == "trader:removed":
+        return f"Trader {name} was removed by {by}"
+    if event.kind == "agent:key-set":
+        return f"Agent {name} has a new key"
+    count = len(event.data.get("orders", ()))
+    return f"{by} cancelled {count} {'order' if count == 1 else 'orders'} on {event.data.get('symbol', '?')}"
+
+
+def in_words(moment: datetime) -> str:
+    """As a page says it when no script puts it into the reader's own time."""
+    return f"{moment:%H:%M:%S} UTC"
+
+
+def amount(figure: str | None, unit: str) -> str:
+    """A check's figure, as people write amounts of that unit."""
+    if figure is None:
+        return "not read"
+    return cents(Decimal(figure)) if unit == "USDT" else grouped(Decimal(figure))
+
+
+def unbroken(text: str) -> str:
+    """No line ends between a number and its unit."""
+    return re.sub(r"(?<=\d) (?=\S)", "\N{NO-BREAK SPACE}", text)
+
+
+def device(user_agent: str) -> str:
+    """The browser and the machine, as far as it says so."""
+    browsers = {"Edg": "Edge", "OPR": "Opera", "Firefox": "Firefox", "Chrome": "Chrome", "Safari": "Safari"}
+    machines = {"iPhone": "iPhone", "iPad": "iPad", "Android": "Android", "Windows": "Windows"}
+    machines |= {"Mac OS": "a Mac", "Linux": "Linux"}
+    browser = next((name for mark, name in browsers.items() if mark in user_agent), None)
+    machine = next((name for mark, name in machines.items() if mark in user_agent), None)
+    return f"{browser} on {machine}" if browser and machine else as_quoted(user_agent)
+
+
+def repeats(earlier: Intent, now: datetime) -> str:
+    """Why a request that equals an earlier one needs a second tap."""
+    minutes = int((now - earlier.updated_at).total_seconds()) // 60
+    ago = "less than a minute" if minutes < 1 else "1 minute" if minutes == 1 else f"{minutes} minutes"
+    return f"The same request went through {ago} ago: {outcome(earlier, now).text}"
+
+
+def as_quoted(text: str) -> str:
+    """Another's words on one line, without characters that could turn or hide what stands around them."""
+    visible = "".join(letter if letter.isprintable() else " " for letter in text)
+    return " ".join(visible.split())
+
+
+def _decider(intent: Intent) -> str:
+    return intent.decision.by if intent.decision else "a trader"
+
+
+def _with_reason(what: str, why: str | None) -> str:
+    return f"{what}: {why[:MAX_SHOWN]}" if why else what
+
+
+def _number(value: object) -> Decimal:
+    return Decimal(str(value))
