@@ -119,14 +119,14 @@ class BrokerProcess(Process):
 class PaperProcess(Process):
     """`broker paper`, which outlives a broker that is killed."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, port: int = 0) -> None:
         super().__init__(
             sys.executable,
             "-m",
             "broker",
             "paper",
             "--port",
-            "0",
+            str(port),
             "--folder",
             str(folder / "exchange"),
             cwd=folder,
