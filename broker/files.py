@@ -5,7 +5,7 @@ from __future__ import annotations
 import fcntl
 import os
 from pathlib import Path
-from tempfile import mkstemp
+from tempfile import TemporaryFile, mkstemp
 from typing import IO
 
 from .clock import Randomness
@@ -20,9 +20,7 @@ def prepare_folder(folder: Path) -> None:
     """Raises StartError when nothing can be written there."""
     try:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        probe = folder / f".probe-{os.getpid()}"
-        probe.touch()
-        probe.unlink()
+        TemporaryFile(dir=folder).close()
     except OSError as error:
         raise StartError(f"The data folder {folder} cannot be written: {error.strerror}") from None
 

@@ -46,14 +46,20 @@ class Hub:
     def __init__(self) -> None:
         self._waiters: dict[str, set[asyncio.Event]] = defaultdict(set)
         self._subscriptions: set[Subscription] = set()
+        self._newest: dict[str, int] = {}
         self.closed = False
 
     def publish(self, event: Event) -> None:
+        self._newest[event.kind.partition(":")[0]] = event.seq
         if event.intent_id is not None:
             for waiter in self._waiters.get(event.intent_id, ()):
                 waiter.set()
         for subscription in self._subscriptions:
             subscription.push(event)
+
+    def newest(self, subject: str) -> int:
+        """The number of the last event about the subject ("agent" of "agent:key-set"); 0 before the first."""
+        return self._newest.get(subject, 0)
 
     @contextmanager
     def waiting(self, intent_id: str) -> Iterator[asyncio.Event]:

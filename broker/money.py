@@ -83,6 +83,11 @@ def grouped(value: Decimal) -> str:
     return f"{Decimal(plain(value)):,f}"
 
 
+def about(value: Decimal) -> str:
+    """For a person: a computed average, in eight significant digits."""
+    return grouped(Decimal(f"{value:.8g}"))
+
+
 def cents(value: Decimal) -> str:
     """For a person: an amount in USDT with two decimals: 963.20."""
     return f"{value.quantize(Decimal('0.01'), ROUND_HALF_EVEN):,f}"

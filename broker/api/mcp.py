@@ -20,7 +20,7 @@ from ..gateway import Gateway
 from ..logs import get_logger
 from ..tools import TOOLS, AnyTool, IntentAnswer, Risk, text
 from .answers import unforeseen
-from .auth import RequireAgent
+from .auth import Agents, RequireAgent
 from .routes import MAX_BODY, described
 
 IDEMPOTENCY_META = "confirmation-broker/idempotency-key"
@@ -44,10 +44,12 @@ class McpEndpoint:
     def __init__(self, gateway: Gateway) -> None:
         self._gateway = gateway
         self._tools = [_listed(tool) for tool in TOOLS.values()]
+        schemas = {tool.name: tool.input_schema for tool in self._tools}
         server: Server[Any] = Server(
             "trading-binance-mcp",
             version=__version__,
             instructions=INSTRUCTIONS,
+            get_tool_input_schema=schemas.get,  # or each call would make the whole list
             on_list_tools=self._list,
             on_call_tool=self._call,
         )
@@ -58,7 +60,9 @@ class McpEndpoint:
             # Hosts and origins are guarded once, around the whole application.
             security_settings=TransportSecuritySettings(enable_dns_rebinding_protection=False),
         )
-        self.app: ASGIApp = RequireAgent(StreamableHTTPASGIApp(self._manager), gateway.store)
+        self.app: ASGIApp = RequireAgent(
+            StreamableHTTPASGIApp(self._manager), Agents(gateway.store, gateway.hub)
+        )
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:

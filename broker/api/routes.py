@@ -21,7 +21,7 @@ from ..settings import Mode
 from ..store import Store, queries
 from ..tools import TOOLS, AnyTool, Risk
 from .answers import failed, unforeseen
-from .auth import RequireAgent, agent_of
+from .auth import Agents, RequireAgent, agent_of
 
 MAX_BODY = 64 * 1024
 
@@ -42,10 +42,11 @@ def routes(state: ApiState) -> Sequence[BaseRoute]:
     async def health(request: Request) -> Response:
         return await _health(request, state)
 
+    agents = Agents(state.store, state.gateway.hub)
     return [
         Route("/health", health, methods=["GET"]),
         Route("/tools", _tools, methods=["GET"]),
-        Route("/tools/{name}", RequireAgent(request_response(call), state.store), methods=["POST"]),
+        Route("/tools/{name}", RequireAgent(request_response(call), agents), methods=["POST"]),
     ]
 
 

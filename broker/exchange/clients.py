@@ -20,6 +20,8 @@ OFFICIAL: Final = "https://api.binance.com/"
 SECTIONS: Final = ("public", "private")
 """Without an address ccxt refuses every other section: those that move funds are out of reach."""
 
+REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
+
 OPTIONS: Final[Mapping[str, Any]] = {
     # A stock instance asks four other endpoints, with the keys, when it loads its markets.
     "fetchCurrencies": False,
@@ -77,9 +79,7 @@ def attach(client: Any, *, fresh_connections: bool) -> aiohttp.ClientSession:
     """
     client.ssl_context = _tls()
     connector = aiohttp.TCPConnector(ssl=_tls(), force_close=fresh_connections)
-    watch = aiohttp.TraceConfig()
-    watch.on_request_redirect.append(_refuse_redirect)
-    client.session = aiohttp.ClientSession(connector=connector, trace_configs=[watch])
+    client.session = aiohttp.ClientSession(connector=connector, middlewares=[_refuse_redirect])
     client.own_session = False
     session: aiohttp.ClientSession = client.session
     return session
@@ -90,11 +90,17 @@ def _tls() -> ssl.SSLContext:
     return ssl.create_default_context(cafile=certifi.where())
 
 
-async def _refuse_redirect(_: Any, __: Any, redirect: aiohttp.TraceRequestRedirectParams) -> None:
+async def _refuse_redirect(
+    request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
+) -> aiohttp.ClientResponse:
     # aiohttp would send a signed request once more, elsewhere.
-    raise aiohttp.ClientResponseError(
-        redirect.response.request_info, (), status=redirect.response.status, message="redirected"
-    )
+    response = await handler(request)
+    if response.status in REDIRECTS:
+        response.close()
+        raise aiohttp.ClientResponseError(
+            response.request_info, (), status=response.status, message="redirected"
+        )
+    return response
 
 
 def _addresses(client: Any, mode: Mode, paper_url: str | None) -> dict[str, str]:

@@ -51,9 +51,7 @@ class Reads:
         market = self._markets.symbol(symbol)
 
         async def call() -> dict[str, Any]:
-            ticker: dict[str, Any] = await self._client.fetch_ticker(market)
-            _require(ticker["last"])
-            return ticker
+            return _whole(await self._client.fetch_ticker(market), "last")
 
         return await self._calls.share(("ticker", market), call)
 
@@ -65,6 +63,7 @@ class Reads:
             tickers = (await self._client.fetch_tickers()).values()
             ranked = sorted(tickers, key=lambda ticker: ticker["quoteVolume"] or Decimal(0), reverse=True)
             by_id = {ticker["info"]["symbol"]: ticker for ticker in ranked}
+            _require(*by_id)
             # Binance may have listed more since the markets were loaded.
             return {symbol: ticker for symbol, ticker in by_id.items() if self._markets.knows(symbol)}
 
@@ -82,16 +81,22 @@ class Reads:
 
     async def klines(self, symbol: str, interval: str, limit: int) -> list[list[Any]]:
         market = self._markets.symbol(symbol)
-        return await self._calls.share(
-            ("klines", market, interval, limit),
-            lambda: self._client.fetch_ohlcv(market, interval, None, limit),
-        )
+
+        async def call() -> list[list[Any]]:
+            rows: list[list[Any]] = await self._client.fetch_ohlcv(market, interval, None, limit)
+            for row in rows:
+                _require(*row)
+            return rows
+
+        return await self._calls.share(("klines", market, interval, limit), call)
 
     async def trades(self, symbol: str, limit: int) -> list[dict[str, Any]]:
         market = self._markets.symbol(symbol)
-        return await self._calls.share(
-            ("trades", market, limit), lambda: self._client.fetch_trades(market, None, limit)
-        )
+
+        async def call() -> list[dict[str, Any]]:
+            return _all_whole(await self._client.fetch_trades(market, None, limit), "price")
+
+        return await self._calls.share(("trades", market, limit), call)
 
     async def average_price(self, symbol: str) -> Decimal:
         market = self._markets.symbol(symbol)
@@ -123,23 +128,42 @@ class Reads:
 
     async def open_orders(self, symbol: str | None) -> list[dict[str, Any]]:
         market = None if symbol is None else self._markets.symbol(symbol)
-        return await self._private(lambda: self._client.fetch_open_orders(market))
+
+        async def call() -> list[dict[str, Any]]:
+            return _all_whole(await self._client.fetch_open_orders(market), "id")
+
+        return await self._private(call)
 
     async def my_trades(self, symbol: str, limit: int, order_id: str | None) -> list[dict[str, Any]]:
         market = self._markets.symbol(symbol)
         params = {} if order_id is None else {"orderId": order_id}
-        rows = await self._private(lambda: self._client.fetch_my_trades(market, None, limit, params))
-        return [_with_fee(row) for row in rows]
+
+        async def call() -> list[dict[str, Any]]:
+            rows = await self._client.fetch_my_trades(market, None, limit, params)
+            return [_with_fee(row) for row in _all_whole(rows, "id")]
+
+        return await self._private(call)
 
     async def cancel(self, symbol: str, order_id: str) -> dict[str, Any]:
         market = self._markets.symbol(symbol)
-        return await self._private(lambda: self._client.cancel_order(order_id, market))
+
+        async def call() -> dict[str, Any]:
+            return _whole(await self._client.cancel_order(order_id, market), "id")
+
+        return await self._private(call)
 
     async def cancel_all(self, symbol: str) -> list[dict[str, Any]]:
         """The cancelled orders; none when there were none, which Binance answers with an error."""
         market = self._markets.symbol(symbol)
+
+        async def call() -> list[dict[str, Any]]:
+            answer = await self._client.private_delete_openorders({"symbol": market})
+            # ccxt would make one order without an id of a list of orders (an OCO).
+            reports = [report for item in answer for report in item.get("orderReports", [item])]
+            return _all_whole([self._client.parse_order(report) for report in reports], "id")
+
         try:
-            return await self._private(lambda: self._client.cancel_all_orders(market))
+            return await self._private(call)
         except BrokerError as error:
             if error.details.get("binanceCode") == NOTHING_TO_CANCEL:
                 return []
@@ -185,6 +209,16 @@ def _with_fee(row: dict[str, Any]) -> dict[str, Any]:
     return {**row, "fee": {"cost": Decimal(info["commission"]), "currency": info["commissionAsset"]}}
 
 
-def _require(value: object) -> None:
-    if value is None:
+def _all_whole(rows: list[dict[str, Any]], name: str) -> list[dict[str, Any]]:
+    return [_whole(row, name) for row in rows]
+
+
+def _whole(answer: dict[str, Any], name: str) -> dict[str, Any]:
+    """ccxt makes a dict full of None of an answer that isn't one; every true one has this figure."""
+    _require(answer[name])
+    return answer
+
+
+def _require(*figures: object) -> None:
+    if not figures or None in figures:
         raise ValueError("a figure is missing in the answer")

@@ -67,7 +67,9 @@ _current: ContextVar[_Recording | None] = ContextVar("recording", default=None)
 
 @contextmanager
 def recording(asked: Asked | None = None) -> Iterator[WireFacts]:
-    """The facts of the calls made inside. Only with `asked` may a POST leave, once, and just that one."""
+    """The facts of the calls made inside. With `asked` that one POST may leave, once, and nothing else;
+    without it, no POST at all.
+    """
     record = _Recording(asked)
     token = _current.set(record)
     try:
@@ -89,7 +91,7 @@ class Wire(Ccxt):  # type: ignore[misc]
 
     async def fetch(self, url: str, method: str = "GET", headers: Any = None, body: str | None = None) -> Any:
         record = _current.get() or _Recording(None)
-        if method not in ("GET", "DELETE"):
+        if record.asked or method not in ("GET", "DELETE"):
             _let_out(record, url, method, body)
         record.facts.begin()
         try:

@@ -40,14 +40,15 @@ class Store:
             fresh = not database.read_now(has_tables)
             key = secret_file(beside(path, "audit-key"), random(32), may_make=fresh)
             database.write_now(upgrade)
-            database.write_now(lambda connection: _belongs(connection, mode, account))
+            store = cls(database, key, clock, random)
+            database.write_now(lambda connection: store._belongs_to(connection, mode, account))
         except (BrokerError, DatabaseError) as error:
             database.close()
             raise StartError(f"The database {path} cannot be used: {_reason(error)}") from None
         except StartError:
             database.close()
             raise
-        return cls(database, key, clock, random)
+        return store
 
     async def read(self, transaction: Transaction[Any]) -> Any:
         return await self.database.read(transaction)
@@ -63,17 +64,18 @@ class Store:
     def close(self) -> None:
         self.database.close()
 
-
-def _belongs(connection: Connection, mode: str, account: str) -> None:
-    """A database belongs to the mode and the account that it was made for."""
-    owner = {row.name: row.value for row in connection.execute(select(meta))}
-    mine = {"mode": mode, "account": account}
-    if not owner:
-        connection.execute(insert(meta), [{"name": name, "value": value} for name, value in mine.items()])
-        return
-    for name, value in mine.items():
-        if owner.get(name) != value:
-            raise StartError(f"The database belongs to {name} {owner.get(name)}, not to {value}")
+    def _belongs_to(self, connection: Connection, mode: str, account: str) -> None:
+        """A database belongs to the mode and the account that it was made for."""
+        owner = {row.name: row.value for row in connection.execute(select(meta))}
+        mine = {"mode": mode, "account": account}
+        if not owner:
+            connection.execute(insert(meta), [{"name": name, "value": value} for name, value in mine.items()])
+            # The log is never empty, so that emptying it shows.
+            self.log.append(connection, at=self._clock(), kind="database:made", actor="broker", data=mine)
+            return
+        for name, value in mine.items():
+            if owner.get(name) != value:
+                raise StartError(f"The database belongs to {name} {owner.get(name)}, not to {value}")
 
 
 def _reason(error: Exception) -> str:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, insert, select, update
+from sqlalchemy import Connection, Row, bindparam, insert, select, update
 
 from ..clock import from_ms, to_ms
 from ..hub import Event
@@ -19,6 +19,14 @@ from .tables import audit, meta
 GENESIS = "0" * 64
 HEAD = "audit_head"
 """In the table `meta`: the seal of the newest row, without which deleting the newest would not show."""
+
+AT_ONCE = 500
+"""How many rows are read at a time."""
+
+# Built once: building a statement takes longer than running it.
+LAST = select(audit.c.seq, audit.c.mac).order_by(audit.c.seq.desc()).limit(1)
+AFTER = select(audit).where(audit.c.seq > bindparam("after")).order_by(audit.c.seq).limit(bindparam("most"))
+SET_HEAD = update(meta).where(meta.c.name == HEAD)
 
 
 @dataclass(frozen=True)
@@ -46,9 +54,7 @@ class AuditLog:
         data: Mapping[str, Any] | None = None,
     ) -> int:
         """Answers the row's number."""
-        last = connection.execute(
-            select(audit.c.seq, audit.c.mac).order_by(audit.c.seq.desc()).limit(1)
-        ).one_or_none()
+        last = connection.execute(LAST).one_or_none()
         row: dict[str, Any] = {
             "seq": last.seq + 1 if last else 1,
             "at": to_ms(at),
@@ -58,7 +64,7 @@ class AuditLog:
             "data": canonical(dict(data or {})),
         }
         row["mac"] = self._seal(last.mac if last else GENESIS, row)
-        connection.execute(insert(audit).values(row))
+        connection.execute(insert(audit), row)
         _keep_head(connection, self._head_seal(row["mac"]))
         return int(row["seq"])
 
@@ -72,7 +78,7 @@ class AuditLog:
             if not hmac.compare_digest(self._seal(previous, dict(row)), row["mac"]):
                 return Broken(number, f"row {number} was changed, or rows were reordered")
             previous = row["mac"]
-        if number and not hmac.compare_digest(self._head_seal(previous), _head(connection)):
+        if not hmac.compare_digest(self._head_seal(previous), _head(connection)):
             return Broken(number + 1, f"rows after {number} are missing")
         return None
 
@@ -87,7 +93,7 @@ class AuditLog:
 
 
 def _keep_head(connection: Connection, seal: str) -> None:
-    changed = connection.execute(update(meta).where(meta.c.name == HEAD).values(value=seal))
+    changed = connection.execute(SET_HEAD, {"value": seal})
     if not changed.rowcount:
         connection.execute(insert(meta).values(name=HEAD, value=seal))
 
@@ -96,8 +102,8 @@ def _head(connection: Connection) -> str:
     return connection.execute(select(meta.c.value).where(meta.c.name == HEAD)).scalar() or ""
 
 
-def events_after(connection: Connection, seq: int, limit: int = 500) -> Sequence[Event]:
-    rows = connection.execute(select(audit).where(audit.c.seq > seq).order_by(audit.c.seq).limit(limit))
+def events_after(connection: Connection, seq: int, limit: int = AT_ONCE) -> Sequence[Event]:
+    rows = connection.execute(AFTER, {"after": seq, "most": limit})
     return [_event(row) for row in rows]
 
 
@@ -113,7 +119,7 @@ def recent_events(connection: Connection, kinds: Sequence[str], since: datetime)
 
 
 def head(connection: Connection) -> int:
-    return connection.execute(select(audit.c.seq).order_by(audit.c.seq.desc()).limit(1)).scalar() or 0
+    return connection.execute(LAST).scalar() or 0
 
 
 def _event(row: Row[Any]) -> Event:

@@ -11,6 +11,7 @@ import sqlite3
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from time import monotonic, sleep
 from typing import Any, TypeVar
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event
@@ -38,7 +39,10 @@ class Database:
     async def write(self, transaction: Transaction[T]) -> T:
         """Run in one transaction that is committed, or rolled back whole. Raises STORE_UNAVAILABLE."""
         loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._writing, self._commit, transaction, loop)
+        work = self._writing.submit(_run, self._writer, transaction)
+        result = asyncio.wrap_future(work)
+        work.add_done_callback(lambda _: self._tell(loop))  # after the caller, who goes on first
+        return await result
 
     async def read(self, transaction: Transaction[T]) -> T:
         loop = asyncio.get_running_loop()
@@ -51,11 +55,9 @@ class Database:
     def read_now(self, transaction: Transaction[T]) -> T:
         return _run(self._reader, transaction)
 
-    def _commit(self, transaction: Transaction[T], loop: asyncio.AbstractEventLoop) -> T:
-        result = _run(self._writer, transaction)
+    def _tell(self, loop: asyncio.AbstractEventLoop) -> None:
         if not loop.is_closed():
             loop.call_soon_threadsafe(self.on_commit)
-        return result
 
     def close(self) -> None:
         self._writing.shutdown()
@@ -78,19 +80,34 @@ def _run(engine: Engine, transaction: Transaction[T]) -> T:
         ) from error
 
 
+def _use_wal(connection: sqlite3.Connection) -> None:
+    """The switch is the one statement that does not wait for another's lock, as at two first starts."""
+    give_up = monotonic() + BUSY_TIMEOUT_MS / 1000
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+            return
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or monotonic() > give_up:
+                raise
+            sleep(0.02)
+
+
 def _engine(path: Path, begin: str, connections: int) -> Engine:
     engine = create_engine(
         URL.create("sqlite", database=str(path)),
         poolclass=QueuePool,
         pool_size=connections,
         max_overflow=0,
+        pool_reset_on_return=None,  # every transaction ends before its connection goes back
         connect_args={"check_same_thread": False, "timeout": BUSY_TIMEOUT_MS / 1000},
     )
 
     @event.listens_for(engine, "connect")
     def prepare(connection: sqlite3.Connection, _: Any) -> None:
         connection.isolation_level = None  # the driver begins nothing by itself
-        for pragma in ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON"):
+        _use_wal(connection)
+        for pragma in ("synchronous = FULL", "foreign_keys = ON"):
             connection.execute(f"PRAGMA {pragma}")
 
     @event.listens_for(engine, "begin")

@@ -7,7 +7,7 @@ import asyncio
 from ..errors import BrokerError
 from ..hub import Hub
 from ..logs import get_logger
-from .audit import events_after, head
+from .audit import AT_ONCE, events_after, head
 from .database import Database
 
 POLL_SECONDS = 0.5
@@ -35,10 +35,13 @@ class Feed:
 
     async def _publish_new(self) -> None:
         self._grown.clear()
-        while events := await self._database.read(lambda connection: events_after(connection, self._seen)):
+        more = True
+        while more:
+            events = await self._database.read(lambda connection: events_after(connection, self._seen))
             for event in events:
                 self._hub.publish(event)
                 self._seen = event.seq
+            more = len(events) == AT_ONCE
 
     async def _wait(self) -> None:
         try:

@@ -27,7 +27,7 @@ from ..money import plain
 from .audit import AuditLog
 from .database import Database, Transaction
 from .queries import daily_volume, due, find, find_by_key, find_equal_pending
-from .rows import decision_columns, to_row
+from .rows import decision_columns, to_intent, to_row
 from .tables import intents
 
 
@@ -165,7 +165,7 @@ class Intents:
 
         def transaction(connection: Connection) -> Intent:
             now = self._clock()
-            self._update(connection, intent, {"order": dict(order), "updated_at": to_ms(now)})
+            followed = self._update(connection, intent, {"order": dict(order), "updated_at": to_ms(now)})
             self._log.append(
                 connection,
                 at=now,
@@ -174,18 +174,15 @@ class Intents:
                 intent_id=intent.id,
                 data={"order": dict(order)},
             )
-            return find(connection, intent.id)
+            return followed
 
         return await self._database.write(transaction)
 
     async def count_not_found(self, intent: Intent) -> Intent:
         """One more answer "no such order" after the horizon. Raises Moved."""
 
-        def transaction(connection: Connection) -> Intent:
-            self._update(connection, intent, {"not_founds": intent.not_founds + 1})
-            return find(connection, intent.id)
-
-        return await self._database.write(transaction)
+        counted = {"not_founds": intent.not_founds + 1}
+        return await self._database.write(lambda connection: self._update(connection, intent, counted))
 
     # -- within one transaction
 
@@ -200,7 +197,7 @@ class Intents:
         if earlier is not None:
             return Parked(earlier, deduplicated=True)
         intent = self._new(request)
-        connection.execute(insert(intents).values(to_row(intent)))
+        connection.execute(insert(intents), to_row(intent))
         self._log.append(
             connection,
             at=intent.created_at,
@@ -306,7 +303,7 @@ class Intents:
             raise ValueError(f"{intent.state} → {to} is no transition")
         now = self._clock()
         changed = {**(columns or {}), "state": str(to), "updated_at": to_ms(now)}
-        self._update(connection, intent, changed, where)
+        moved = self._update(connection, intent, changed, where)
         self._log.append(
             connection,
             at=now,
@@ -315,7 +312,7 @@ class Intents:
             intent_id=intent.id,
             data={"from": str(intent.state), **(data or {})},
         )
-        return find(connection, intent.id)
+        return moved
 
     def _update(
         self,
@@ -323,10 +320,12 @@ class Intents:
         intent: Intent,
         columns: Mapping[str, Any],
         where: Sequence[Any] = (),
-    ) -> None:
+    ) -> Intent:
         statement = update(intents).where(intents.c.id == intent.id, intents.c.state == intent.state, *where)
-        if connection.execute(statement.values(columns)).rowcount != 1:
+        row = connection.execute(statement.returning(intents), dict(columns)).one_or_none()
+        if row is None:
             raise Moved(intent.id)
+        return to_intent(row)
 
 
 def idempotency_conflict(earlier: Intent) -> BrokerError:

@@ -6,7 +6,7 @@ from collections.abc import Collection, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
 
-from sqlalchemy import Connection, Select, func, or_, select
+from sqlalchemy import Connection, Select, bindparam, func, or_, select
 
 from ..clock import to_ms
 from ..errors import BrokerError, Code
@@ -17,28 +17,42 @@ from .tables import intents
 
 DAY_MS = 86_400_000
 
+# Built once: building a statement takes longer than running it.
+BY_ID = select(intents).where(intents.c.id == bindparam("intent_id"))
+BY_KEY = select(intents).where(
+    intents.c.agent == bindparam("agent"),
+    intents.c.tool == bindparam("tool"),
+    intents.c.idempotency_key == bindparam("key"),
+)
+DUE = select(intents).where(intents.c.state == State.PENDING, intents.c.expires_at <= bindparam("now"))
+COUNT_PENDING = select(func.count()).select_from(intents).where(intents.c.state == State.PENDING)
+VOLUME = select(func.coalesce(func.sum(intents.c.value_micros), 0))
+WAITING_VOLUME = VOLUME.where(intents.c.state == State.PENDING)
+DAILY_VOLUME = VOLUME.where(
+    intents.c.state.in_(COMMITTED),
+    intents.c.updated_at >= bindparam("day_before"),  # implied by the next line, and indexed
+    or_(
+        func.coalesce(intents.c.wire_timestamp_ms, intents.c.decided_at) >= bindparam("midnight"),
+        intents.c.state == State.APPROVED,  # yesterday's, to be submitted today
+    ),
+)
+
 
 def find(connection: Connection, intent_id: str, agent: str | None = None) -> Intent:
     """One intent; with `agent`, only that agent's: another's answers like one that does not exist.
 
     Raises UNKNOWN_INTENT.
     """
-    query = select(intents).where(intents.c.id == intent_id)
-    if agent is not None:
-        query = query.where(intents.c.agent == agent)
-    found = _all(connection, query)
-    if not found:
+    found = _first(connection, BY_ID, intent_id=intent_id)
+    if found is None or agent not in (None, found.agent):
         raise BrokerError(
             Code.UNKNOWN_INTENT, "No intent of yours has that id.", details={"intentId": intent_id[:64]}
         )
-    return found[0]
+    return found
 
 
 def find_by_key(connection: Connection, agent: str, tool: str, key: str) -> Intent | None:
-    query = select(intents).where(
-        intents.c.agent == agent, intents.c.tool == tool, intents.c.idempotency_key == key
-    )
-    return _first(connection, query)
+    return _first(connection, BY_KEY, agent=agent, tool=tool, key=key)
 
 
 def find_equal_pending(connection: Connection, agent: str, equality: str) -> Intent | None:
@@ -62,8 +76,7 @@ def find_earlier_equal(connection: Connection, intent: Intent, since: datetime) 
 
 def due(connection: Connection, now: datetime) -> Sequence[Intent]:
     """Pending intents whose time is up."""
-    query = select(intents).where(intents.c.state == State.PENDING, intents.c.expires_at <= to_ms(now))
-    return _all(connection, query)
+    return _all(connection, DUE, now=to_ms(now))
 
 
 def in_states(connection: Connection, states: Collection[State], limit: int = 1000) -> Sequence[Intent]:
@@ -96,34 +109,25 @@ def of_agent(connection: Connection, agent: str, state: State | None, limit: int
 
 
 def count_pending(connection: Connection) -> int:
-    query = select(func.count()).select_from(intents).where(intents.c.state == State.PENDING)
-    return connection.execute(query).scalar_one()
+    return connection.execute(COUNT_PENDING).scalar_one()
 
 
 def daily_volume(connection: Connection, now: datetime) -> Decimal:
     """USDT committed in the UTC day of `now`: approved, submitting, unknown and placed, by submission."""
     midnight = to_ms(now.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0))
-    query = select(func.coalesce(func.sum(intents.c.value_micros), 0)).where(
-        intents.c.state.in_(COMMITTED),
-        intents.c.updated_at >= midnight - DAY_MS,  # implied by the next line, and indexed
-        or_(
-            func.coalesce(intents.c.wire_timestamp_ms, intents.c.decided_at) >= midnight,
-            intents.c.state == State.APPROVED,  # yesterday's, to be submitted today
-        ),
-    )
-    return from_micros(int(connection.execute(query).scalar_one()))
+    since = {"midnight": midnight, "day_before": midnight - DAY_MS}
+    return from_micros(int(connection.execute(DAILY_VOLUME, since).scalar_one()))
 
 
 def waiting_volume(connection: Connection) -> Decimal:
     """USDT of what is still pending: shown, not counted."""
-    query = select(func.coalesce(func.sum(intents.c.value_micros), 0))
-    return from_micros(int(connection.execute(query.where(intents.c.state == State.PENDING)).scalar_one()))
+    return from_micros(int(connection.execute(WAITING_VOLUME).scalar_one()))
 
 
-def _all(connection: Connection, query: Select[tuple[object, ...]]) -> Sequence[Intent]:
-    return [to_intent(row) for row in connection.execute(query)]
+def _all(connection: Connection, query: Select[tuple[object, ...]], **values: object) -> Sequence[Intent]:
+    return [to_intent(row) for row in connection.execute(query, values)]
 
 
-def _first(connection: Connection, query: Select[tuple[object, ...]]) -> Intent | None:
-    found = _all(connection, query)
+def _first(connection: Connection, query: Select[tuple[object, ...]], **values: object) -> Intent | None:
+    found = _all(connection, query, **values)
     return found[0] if found else None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any, Literal
@@ -68,9 +69,13 @@ class CreateOrder(HighTool):
         if order.amount == 0:
             step = plain(call.exchange.rules(order.symbol).step)
             raise invalid("amount", f"rounds down to nothing at the step {step}", step=step)
-        quote = await quotes.read(call.exchange, order)
+        now = call.clock()
+        quote, used = await asyncio.gather(
+            quotes.read(call.exchange, order),
+            call.store.read(lambda connection: queries.daily_volume(connection, now)),
+        )
         self._obey_the_exchange(quote, call.settings)
-        checks = await self._checks(call, quote)
+        checks = _checks(quote, used, call.settings)
         risk.refuse_failed(checks)
         reference = quote.best if quote.average is None or order.price is not None else quote.average
         tolerance = _tolerance(quote, call.settings)
@@ -80,7 +85,7 @@ class CreateOrder(HighTool):
             else quotes.worst_price(reference, tolerance, quote.rules.tick, order.side)
         )
         mode = call.settings.mode
-        card = order_card.draw(quote, checks, reference=reference, worst=worst, live=mode is Mode.LIVE)
+        card = order_card.draw(quote, checks, worst=worst, live=mode is Mode.LIVE)
         ttl = call.settings.intent_exit_ttl_seconds if quote.is_exit else call.settings.intent_ttl_seconds
         return Request(
             agent=call.agent,
@@ -109,16 +114,6 @@ class CreateOrder(HighTool):
         if quote.order.price is not None:
             risk.collar(quote.order.side, quote.order.price, quote.best, settings.limit_collar_pct)
 
-    async def _checks(self, call: Call, quote: quotes.Quote) -> list[risk.Check]:
-        now = call.clock()
-        used = await call.store.read(lambda connection: queries.daily_volume(connection, now))
-        limits, is_exit = call.settings, quote.is_exit
-        return [
-            _balance(quote),
-            risk.order_value(quote.value_usdt, limits.max_order_value_usdt, is_exit=is_exit),
-            risk.daily_volume(used, quote.value_usdt, limits.max_daily_volume_usdt, is_exit=is_exit),
-        ]
-
     async def submit(
         self, exchange: Exchange, arguments: Mapping[str, str], client_order_id: str, timestamp_ms: int
     ) -> Sent:
@@ -143,10 +138,10 @@ class CreateOrder(HighTool):
         if order.price is not None:
             away = percent(order.price - best, best)
             return [
-                order_card.now(best, _reference(intent), unit),
+                order_card.now("Market now", best, _reference(intent), unit),
                 Figure(label="Limit beside it", value=signed_percent(away)),
             ]
-        return [order_card.now(average or best, _reference(intent), unit)]
+        return [order_card.now("Book average now", average or best, _reference(intent), unit)]
 
 
 def order_of(arguments: Mapping[str, str]) -> OrderRequest:
@@ -159,6 +154,15 @@ def order_of(arguments: Mapping[str, str]) -> OrderRequest:
         amount=Decimal(arguments["amount"]),
         price=None if price is None else Decimal(price),
     )
+
+
+def _checks(quote: quotes.Quote, used: Decimal, limits: Settings) -> list[risk.Check]:
+    """`used` is the day's volume in USDT without this order."""
+    return [
+        _balance(quote),
+        risk.order_value(quote.value_usdt, limits.max_order_value_usdt, is_exit=quote.is_exit),
+        risk.daily_volume(used, quote.value_usdt, limits.max_daily_volume_usdt, is_exit=quote.is_exit),
+    ]
 
 
 def _balance(quote: quotes.Quote) -> risk.Check:

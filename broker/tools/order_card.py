@@ -6,21 +6,19 @@ from collections.abc import Sequence
 from decimal import Decimal
 
 from ..cards import Card, Figure, Tone
-from ..money import cents, grouped, percent, signed_percent
+from ..money import about, cents, grouped, percent, signed_percent
 from ..risk import Check, above_limits
 from .quotes import Quote
 
 SLIPPAGE_WARN_PCT = Decimal("0.1")
 
 
-def draw(
-    quote: Quote, checks: Sequence[Check], *, reference: Decimal, worst: Decimal | None, live: bool
-) -> Card:
+def draw(quote: Quote, checks: Sequence[Check], *, worst: Decimal | None, live: bool) -> Card:
     return Card(
         act=act(quote),
         sentence=sentence(quote, worst),
         symbol=quote.rules.symbol,
-        figures=figures(quote, reference),
+        figures=figures(quote),
         checks=list(checks),
         second_tap=_second_tap(quote, checks, live=live),
         suggestible=["amount"] if quote.order.type == "market" else ["amount", "price"],
@@ -43,7 +41,7 @@ def _market_sentence(quote: Quote, worst: Decimal | None) -> str:
     bound = "at any price" if worst is None else f"sent only at {grouped(worst)} or better"
     value = "?" if quote.value is None else cents(quote.value)
     if quote.sells_all:
-        average = "?" if quote.average is None else grouped(round(quote.average, 2))
+        average = "?" if quote.average is None else about(quote.average)
         return f"{act(quote)} = ALL your free {quote.rules.base}, book average {average}, {bound}"
     return f"{act(quote)} at market ≈ {value} {quote.rules.quote}, {bound}"
 
@@ -63,15 +61,15 @@ def _limit_words(quote: Quote, price: Decimal) -> str:
     return f"{away:.1f} % {side} market, rests until cancelled, holds {held}{all_of_it}"
 
 
-def figures(quote: Quote, reference: Decimal) -> list[Figure]:
+def figures(quote: Quote) -> list[Figure]:
     base, unit = quote.rules.base, quote.rules.quote
-    shown = [Figure(label="Market when asked", value=f"{grouped(reference)} {unit}")]
+    shown = [Figure(label="Market when asked", value=f"{grouped(quote.best)} {unit}")]
     if quote.order.type == "market" and quote.average is not None:
         slip = abs(percent(quote.average - quote.middle, quote.middle))
         shown.append(
             Figure(
                 label="Book average, slippage",
-                value=f"{grouped(round(quote.average, 2))}, {slip:.2f} %",
+                value=f"{about(quote.average)}, {slip:.2f} %",
                 tone=Tone.WARN if slip > SLIPPAGE_WARN_PCT else Tone.PLAIN,
             )
         )
@@ -89,12 +87,12 @@ def figures(quote: Quote, reference: Decimal) -> list[Figure]:
     return shown
 
 
-def now(quote_now: Decimal, reference: Decimal, unit: str) -> Figure:
-    """The market now beside the market when the agent asked."""
-    moved = percent(quote_now - reference, reference)
+def now(label: str, price: Decimal, reference: Decimal, unit: str) -> Figure:
+    """A price now beside what it was when the agent asked."""
+    moved = percent(price - reference, reference)
     return Figure(
-        label="Market now",
-        value=f"{grouped(quote_now)} {unit} ({signed_percent(moved)})",
+        label=label,
+        value=f"{about(price)} {unit} ({signed_percent(moved)})",
         tone=Tone.WARN if abs(moved) >= Decimal("0.5") else Tone.PLAIN,
     )
 

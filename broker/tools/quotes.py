@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import cached_property
 
 from ..errors import BrokerError, Code
 from ..exchange import Account, Balance, Book, Exchange, OrderRequest, Rules
@@ -33,7 +34,7 @@ class Quote:
     def middle(self) -> Decimal:
         return (best_of(self.book, "buy") + best_of(self.book, "sell")) / 2
 
-    @property
+    @cached_property
     def average(self) -> Decimal | None:
         """The book's average for the whole amount; None when the visible book is too thin for it."""
         walk = self.book.walk(self.order.side, self.order.amount)

@@ -48,16 +48,16 @@ class Form:
         )
 
     def reason(self) -> str | None:
-        """Raises INVALID_ARGUMENTS."""
+        """Raises INVALID_ARGUMENTS, which names the field as the page does."""
         preset, words = self.typed["reason_preset"], self.typed["reason"]
         if preset and preset not in PRESETS:
-            raise invalid("reason_preset", "must be one of the reasons offered", allowed=list(PRESETS))
+            raise invalid("Reason", "must be one of those offered", allowed=list(PRESETS))
         if len(words) > MAX_REASON:
-            raise invalid("reason", f"must have at most {MAX_REASON} characters, not {len(words)}")
+            raise invalid("In your words", f"must have at most {MAX_REASON} characters, not {len(words)}")
         return ": ".join(part for part in (preset, words) if part) or None
 
     def suggestion(self, suggestible: list[str]) -> Suggestion:
-        """Raises INVALID_ARGUMENTS."""
+        """Raises INVALID_ARGUMENTS, likewise."""
         return Suggestion(
             amount=self._number("amount", suggestible), price=self._number("price", suggestible)
         )
@@ -67,12 +67,12 @@ class Form:
         return bool(self.typed["suggested_amount"] or self.typed["suggested_price"])
 
     def _number(self, name: str, suggestible: list[str]) -> Decimal | None:
-        field = f"suggested_{name}"
-        text = self.typed[field]
+        field = f"Another {name}"
+        text = self.typed[f"suggested_{name}"]
         if not text:
             return None
         if name not in suggestible:
-            raise invalid(field, f"no other {name} can be suggested for this request")
+            raise invalid(field, "cannot be suggested for this request")
         try:
             number = parse(text)
         except ValueError as error:

@@ -13,7 +13,7 @@ from ..cards import Tone
 from ..clock import from_ms
 from ..hub import Event
 from ..intents import Intent, State, certain_at_ms
-from ..money import cents, grouped
+from ..money import about, cents, grouped
 
 ANNOUNCED: Final = ("trader:added", "trader:removed", "agent:key-set")
 """New people and keys: on every page for a day."""
@@ -67,7 +67,7 @@ def _filled(order: Mapping[str, Any]) -> str:
         return ""
     filled = _number(order["filled"])
     average = order.get("average")
-    price = f" at {grouped(round(_number(average), 8))}" if filled and average is not None else ""
+    price = f" at {about(_number(average))}" if filled and average is not None else ""
     return f", filled {grouped(filled)} of {grouped(_number(order['amount']))}{price}"
 
 
