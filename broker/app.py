@@ -38,6 +38,9 @@ from .tools import HIGH, read_equity
 
 DEFAULT_AGENT = "default"
 EQUITY_SECONDS = 2.0
+PULSE_SECONDS = 5.0
+"""Between two looks at Binance's clock, weight 1 each."""
+
 STOP_SECONDS = 2
 """What open connections get before they are cut."""
 
@@ -95,6 +98,7 @@ async def running(settings: Settings, *, clock: Clock, random: Randomness) -> As
                 executor.run(),
                 reconciler.run(),
                 expire_in_time(store, clock),
+                _listen(exchange),
             )
         )
         desk = web.Desk(
@@ -227,6 +231,14 @@ def _figures_now(exchange: Exchange) -> Callable[[Intent], Coroutine[Any, Any, l
         return await HIGH[intent.tool].figures_now(exchange, intent)
 
     return read
+
+
+async def _listen(exchange: Exchange) -> None:
+    """Whether Binance is there shows on the page also while nobody asks it for anything else."""
+    while True:
+        await asyncio.sleep(PULSE_SECONDS)
+        with suppress(BrokerError):
+            await exchange.server_time_ms()
 
 
 async def _equity(exchange: Exchange) -> Decimal | None:

@@ -24,6 +24,18 @@ BY_KEY = select(intents).where(
     intents.c.tool == bindparam("tool"),
     intents.c.idempotency_key == bindparam("key"),
 )
+EARLIER_EQUAL = (
+    select(intents)
+    .where(
+        intents.c.agent == bindparam("agent"),
+        intents.c.equality == bindparam("equality"),
+        intents.c.id != bindparam("itself"),
+        intents.c.state.in_(COMMITTED),
+        intents.c.updated_at >= bindparam("since"),
+    )
+    .order_by(intents.c.id.desc())
+    .limit(1)
+)
 DUE = select(intents).where(intents.c.state == State.PENDING, intents.c.expires_at <= bindparam("now"))
 COUNT_PENDING = select(func.count()).select_from(intents).where(intents.c.state == State.PENDING)
 VOLUME = select(func.coalesce(func.sum(intents.c.value_micros), 0))
@@ -64,14 +76,14 @@ def find_equal_pending(connection: Connection, agent: str, equality: str) -> Int
 
 def find_earlier_equal(connection: Connection, intent: Intent, since: datetime) -> Intent | None:
     """The newest equal request of the same agent that went, or may go, to Binance since then."""
-    query = select(intents).where(
-        intents.c.equality == intent.equality,
-        intents.c.agent == intent.agent,
-        intents.c.id != intent.id,
-        intents.c.state.in_(COMMITTED),
-        intents.c.updated_at >= to_ms(since),
+    return _first(
+        connection,
+        EARLIER_EQUAL,
+        agent=intent.agent,
+        equality=intent.equality,
+        itself=intent.id,
+        since=to_ms(since),
     )
-    return _first(connection, query.order_by(intents.c.id.desc()).limit(1))
 
 
 def due(connection: Connection, now: datetime) -> Sequence[Intent]:

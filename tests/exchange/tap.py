@@ -1,4 +1,4 @@
-"""A TCP relay before the paper exchange, which counts connections and can answer an order itself."""
+"""A TCP relay before the paper exchange, which counts connections and can answer a request itself."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ POST = b"POST /api/v3/order "
 
 
 class Tap:
-    """`answer`: the raw bytes to send in place of the exchange's answer to an order."""
+    """`answer`: the raw bytes to send in place of the exchange's answer to requests that start with `to`."""
 
     def __init__(self, upstream: str) -> None:
         self._upstream = urlsplit(upstream)
         self._tasks: set[asyncio.Task[None]] = set()
         self.url = ""
         self.answer: bytes | None = None
-        self.redirect_reads = False
+        self.to = POST
         self.orders_by_connection: list[int] = []
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -37,20 +37,14 @@ class Tap:
         try:
             while data := await reader.read(65536):
                 self.orders_by_connection[number] += data.count(POST)
-                instead = self._instead(data)
-                if instead is not None:
-                    writer.write(instead)
+                if self.to in data and self.answer is not None:
+                    writer.write(self.answer)
                     await writer.drain()
                     return
                 to_exchange.write(data)
         finally:
             back.cancel()
             to_exchange.close()
-
-    def _instead(self, data: bytes) -> bytes | None:
-        if self.redirect_reads:
-            return answer("307 Temporary Redirect", "", "location: /api/v3/ping")
-        return self.answer if POST in data else None
 
     async def _copy(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         while data := await reader.read(65536):

@@ -31,6 +31,7 @@ async def test_a_binance_that_is_down_at_start_is_waited_for(
     settings: Settings, free_port: int, tmp_path: Path
 ) -> None:
     async with started(settings, f"http://127.0.0.1:{free_port}") as exchange:
+        assert await until(lambda: asyncio.sleep(0, exchange.last_error))
         with pytest.raises(BrokerError) as failed:
             await exchange.account()
         assert failed.value.code is Code.BINANCE_UNAVAILABLE

@@ -68,6 +68,13 @@ async def test_the_verdict_agrees_with_the_exchange(
         assert (found is not None) == bool(truth)
 
 
+async def test_even_a_ccxt_that_repeats_sends_an_order_once(exchange: Exchange, control: Control) -> None:
+    exchange._executor.options["maxRetriesOnFailure"] = 3
+    await control.do("fault", method="POST", path=ORDER, when="executed", do="drop")
+    assert (await submit(exchange, BUY, "cb-1")).verdict is U
+    assert len(await control.requests("POST", ORDER)) == 1
+
+
 @pytest.mark.parametrize(("when", "truth"), [("received", 0), ("executed", 1), ("answered", 1)])
 async def test_an_answer_that_does_not_come_is_unknown(
     impatient: Exchange, control: Control, when: str, truth: int

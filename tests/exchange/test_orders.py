@@ -179,9 +179,11 @@ async def test_orders_at_the_same_time_have_their_own_facts(exchange: Exchange, 
 
 
 async def test_a_submission_leaves_the_decimal_context_alone(exchange: Exchange) -> None:
-    before = repr(decimal.getcontext())
-    await submit(exchange, BUY)
-    assert repr(decimal.getcontext()) == before
+    with decimal.localcontext(decimal.Context(rounding=decimal.ROUND_HALF_EVEN, traps=[])) as context:
+        before = repr(context)
+        await submit(exchange, BUY)
+        await exchange.ticker("BTCUSDT")
+        assert repr(decimal.getcontext()) == before
 
 
 async def test_budget_is_refused_while_binance_wants_a_pause(exchange: Exchange, control: Control) -> None:

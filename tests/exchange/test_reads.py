@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Awaitable, Callable
 from decimal import Decimal
 from pathlib import Path
@@ -18,7 +19,7 @@ from broker.paper.limits import Limits
 from broker.settings import Settings
 
 from .helpers import BUY, REST, Control, connected, submit
-from .tap import tapping
+from .tap import answer, tapping
 
 pytestmark = pytest.mark.anyio
 
@@ -121,6 +122,8 @@ async def test_my_trades_can_be_those_of_one_order(exchange: Exchange) -> None:
     of_one = await exchange.my_trades("BTCUSDT", 50, order_id=orders[1].id)
     assert [trade["order"] for trade in of_one] == [orders[1].id] * len(orders[1].fills)
     assert sum(trade["amount"] for trade in of_one) == BUY.amount
+    assert sum(trade["fee"]["cost"] for trade in of_one) == BUY.amount / 1000
+    assert {trade["fee"]["currency"] for trade in of_one} == {"BTC"}
 
 
 async def test_a_cancelled_order_is_open_no_more(exchange: Exchange) -> None:
@@ -138,6 +141,15 @@ async def test_all_orders_of_a_symbol_are_cancelled_and_none_is_no_error(exchang
         await submit(exchange, REST, f"cb-{number}")
     assert len(await exchange.cancel_all("BTCUSDT")) == 3
     assert await exchange.cancel_all("BTCUSDT") == []
+
+
+async def test_a_cancelled_pair_counts_as_its_two_orders(settings: Settings, paper: PaperServer) -> None:
+    one = {"symbol": "BTCUSDT", "orderId": 1, "clientOrderId": "a", "status": "CANCELED", "side": "SELL"}
+    pair = {"orderListId": 7, "contingencyType": "OCO", "orderReports": [one | {"orderId": 2}, one]}
+    async with tapping(paper.url) as tap, connected(settings, tap.url) as exchange:
+        tap.to = b"DELETE /api/v3/openOrders"
+        tap.answer = answer("200 OK", json.dumps([one | {"orderId": 3}, pair]))
+        assert {order["id"] for order in await exchange.cancel_all("BTCUSDT")} == {"1", "2", "3"}
 
 
 async def test_binances_clock_signs_and_is_told(
@@ -216,6 +228,18 @@ async def test_no_read_makes_something_up(
     assert failed.value.code is Code.BINANCE_UNAVAILABLE
     assert not exchange.reachable
     assert exchange.last_error == failed.value.message
+
+
+@pytest.mark.parametrize("body", ['{"unexpected": true}', '[{"unexpected": true}]', "[1]", '{"symbols": 1}'])
+@pytest.mark.parametrize(("method", "path", "read"), READS)
+async def test_an_answer_of_another_shape_is_no_answer(
+    settings: Settings, paper: PaperServer, method: str, path: str, read: Call, body: str
+) -> None:
+    async with tapping(paper.url) as tap, connected(settings, tap.url) as exchange:
+        tap.to, tap.answer = f"{method} {path}".encode(), answer("200 OK", body)
+        with pytest.raises(BrokerError) as failed:
+            await read(exchange)
+        assert failed.value.code is Code.BINANCE_UNAVAILABLE
 
 
 @pytest.mark.parametrize(
@@ -298,7 +322,7 @@ async def test_reads_stop_before_binance_has_to_stop_them(settings: Settings, tm
 
 async def test_a_redirected_read_goes_nowhere_else(settings: Settings, paper: PaperServer) -> None:
     async with tapping(paper.url) as tap, connected(settings, tap.url) as exchange:
-        tap.redirect_reads = True
+        tap.to, tap.answer = b"GET", answer("307 Temporary Redirect", "", "location: /api/v3/ping")
         with pytest.raises(BrokerError) as failed:
             await exchange.account()
         assert failed.value.code is Code.BINANCE_UNAVAILABLE

@@ -7,7 +7,9 @@ from urllib.parse import urlencode
 
 import pytest
 
+from broker.exchange import clients
 from broker.exchange.wire import Asked, NotAsAsked, recording
+from broker.settings import Settings
 
 URL = "http://127.0.0.1:1/api/v3/order"
 FIELDS = {"symbol": "BTCUSDT", "side": "BUY", "quantity": "0.015", "timestamp": "1"}
@@ -47,6 +49,17 @@ def test_an_unsigned_or_doubled_field_may_not(text: str | None) -> None:
 def test_another_address_may_not() -> None:
     with pytest.raises(NotAsAsked, match="another address"):
         ASKED.check(URL + "/test", body())
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize(
+    ("asked", "method"), [(None, "POST"), (None, "PUT"), (ASKED, "GET"), (ASKED, "DELETE"), (ASKED, "PUT")]
+)
+async def test_a_submission_is_one_post_and_no_other_call_has_any(asked: Asked | None, method: str) -> None:
+    client = clients.executor(Settings(_env_file=None), "http://127.0.0.1:1", timeout_seconds=1)
+    with recording(asked) as facts, pytest.raises(NotAsAsked):
+        await client.fetch(URL, method, None, body())
+    assert not facts.sent
 
 
 def test_a_recording_ends_with_its_block() -> None:
