@@ -107,6 +107,9 @@ class Executor:
             note = "an order with this request's id is at Binance already"
             await self._store.intents.settle(intent, State.UNKNOWN, actor="executor", note=note)
             return
+        if worse := await tool.worse_than_shown(self._exchange, terms):
+            await self._store.intents.settle(intent, State.NOT_SENT, actor="executor", note=worse)
+            return
         if await self._put_away(intent):  # Binance may have taken its time to answer
             return
         timestamp = to_ms(self._clock()) + self._exchange.clock_offset_ms

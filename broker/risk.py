@@ -51,6 +51,12 @@ def daily_volume(
     return _check("daily_volume", "Volume today with this", total, limit_usdt, "USDT", enforced=not is_exit)
 
 
+def position(asset: str, value_usdt: Decimal | None, equity_usdt: Decimal, limit_pct: Decimal) -> Check:
+    """Check 4: what would be held of an asset after the order, against a share of the equity."""
+    limit = equity_usdt * limit_pct / 100
+    return _check("position", f"{asset} held after it", value_usdt, limit, "USDT", enforced=True)
+
+
 def refuse_failed(checks: Iterable[Check]) -> None:
     """Raise RISK_CHECK_FAILED with every failing figure, if one refuses."""
     failed = [check for check in checks if check.refuses]

@@ -14,13 +14,14 @@ from ..cards import Figure
 from ..errors import invalid
 from ..exchange import Exchange, OrderRequest, OrderState, Sent
 from ..intents import Intent, Request
-from ..money import floor_to, percent, plain, round_price, signed_percent
+from ..money import about, floor_to, grouped, percent, plain, round_price, signed_percent
 from ..settings import Mode, Settings
 from ..store import queries
 from . import filters, order_card, quotes
 from .account import Market
 from .answers import IntentAnswer
 from .declaration import Call, HighInput, HighTool, Positive, Symbol
+from .valuation import STABLECOINS
 
 
 class CreateOrderInput(HighInput):
@@ -121,6 +122,18 @@ class CreateOrder(HighTool):
             order_of(arguments), client_order_id=client_order_id, timestamp_ms=timestamp_ms
         )
 
+    async def worse_than_shown(self, exchange: Exchange, terms: Mapping[str, Any]) -> str | None:
+        """By the book's average for the whole amount, as the reference was."""
+        if terms["worstPrice"] is None:
+            return None
+        order, worst = order_of(terms["arguments"]), Decimal(terms["worstPrice"])
+        walk = (await exchange.book(order.symbol)).walk(order.side, order.amount)
+        if walk.average is None or walk.filled < order.amount:
+            return "the order book is too thin now to know its price"
+        if walk.average <= worst if order.side == "buy" else walk.average >= worst:
+            return None
+        return f"price moved: now {about(walk.average)}, shown was {grouped(worst)} or better"
+
     async def look_up(
         self, exchange: Exchange, arguments: Mapping[str, str], client_order_id: str
     ) -> OrderState | None:
@@ -158,11 +171,15 @@ def order_of(arguments: Mapping[str, str]) -> OrderRequest:
 
 def _checks(quote: quotes.Quote, used: Decimal, limits: Settings) -> list[risk.Check]:
     """`used` is the day's volume in USDT without this order."""
-    return [
+    checks = [
         _balance(quote),
         risk.order_value(quote.value_usdt, limits.max_order_value_usdt, is_exit=quote.is_exit),
         risk.daily_volume(used, quote.value_usdt, limits.max_daily_volume_usdt, is_exit=quote.is_exit),
     ]
+    base = quote.rules.base
+    if quote.order.side == "buy" and base not in STABLECOINS:
+        checks.append(risk.position(base, quote.position_usdt, quote.equity, limits.max_position_size_pct))
+    return checks
 
 
 def _balance(quote: quotes.Quote) -> risk.Check:

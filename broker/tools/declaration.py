@@ -120,6 +120,10 @@ class HighTool(ABC):
         """The one POST, built from the canonical text's arguments alone."""
 
     @abstractmethod
+    async def worse_than_shown(self, exchange: Exchange, terms: Mapping[str, Any]) -> str | None:
+        """Why it must not be sent any more: it would now cost more than the card said. Raises BrokerError."""
+
+    @abstractmethod
     async def look_up(
         self, exchange: Exchange, arguments: Mapping[str, str], client_order_id: str
     ) -> OrderState | None:

@@ -67,6 +67,13 @@ class Quote:
         return None if self.value is None or self.rate is None else self.value * self.rate
 
     @property
+    def position_usdt(self) -> Decimal | None:
+        """What a buy would leave in the base asset, at the market."""
+        if self.rate is None:
+            return None
+        return (self.base.total + self.order.amount) * self.best * self.rate
+
+    @property
     def base(self) -> Balance:
         return self._balance(self.rules.base)
 

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
-from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
@@ -72,8 +71,3 @@ def render(template: str, **context: Any) -> str:
 
 def html(template: str, status: int = 200, /, **context: Any) -> HTMLResponse:
     return HTMLResponse(render(template, **context), status)
-
-
-def wants_fragment(request: Request) -> bool:
-    """Whether the page's script asks, which puts a piece of a page in place by itself."""
-    return request.headers.get("hx-request") == "true"

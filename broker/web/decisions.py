@@ -16,11 +16,10 @@ from ..intents import Intent, State, Suggestion
 from ..money import cents, parse
 from ..store import NotDecidable, OverDailyVolume, Session
 from . import lists
-from .assets import wants_fragment
 from .desk import Desk
 from .drawing import Drawing
 from .pages import Pages
-from .visitor import for_traders
+from .visitor import for_traders, wants_fragment
 from .words import PRESETS, in_words, outcome
 
 MAX_REASON = 300

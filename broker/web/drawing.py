@@ -34,10 +34,13 @@ class Drawing:
     async def inbox(self, trader: str) -> InboxView:
         now = self._desk.clock()
         inbox: lists.Inbox = await self._desk.store.read(lambda connection: lists.inbox(connection, now))
+        frame = await self.frame(trader)
+        full = len(inbox.waiting) == lists.MOST_WAITING
         return InboxView(
-            frame=await self.frame(trader),
+            frame=frame,
             cards=await self._with_figures(inbox.waiting),
             decided=[self.card(Asked(intent=intent, earlier=None)) for intent in inbox.decided],
+            more=max(0, frame.tally.count - lists.MOST_WAITING) if full else 0,
             seen=inbox.seen,
         )
 

@@ -17,6 +17,7 @@ from .words import ANNOUNCED, CANCELLED, waits
 
 MOST_WAITING = 100
 MOST_DECIDED = 50
+MOST_STEPS = 40
 EQUAL_WITHIN = timedelta(minutes=10)
 
 
@@ -97,8 +98,9 @@ def inbox(connection: Connection, now: datetime) -> Inbox:
 
 def record(connection: Connection, intent_id: str, now: datetime) -> Record:
     """Raises UNKNOWN_INTENT."""
+    events = events_of(connection, intent_id)
     return Record(
         asked=asked(connection, queries.find(connection, intent_id), now),
-        events=events_of(connection, intent_id),
+        events=[*events[:1], *events[1:][-MOST_STEPS:]],  # an order may be filled in very many parts
         seen=head(connection),
     )

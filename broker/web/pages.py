@@ -10,9 +10,9 @@ from starlette.responses import HTMLResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from ..store import Session, Store
-from .assets import html, wants_fragment
+from .assets import html
 from .drawing import Drawing
-from .visitor import for_traders
+from .visitor import for_traders, wants_fragment
 
 
 class Pages:

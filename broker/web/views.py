@@ -66,6 +66,11 @@ class CardView:
         return self.card.sentence.partition(self.card.act)
 
     @property
+    def side(self) -> str:
+        """BUY and SELL differ in colour too, never in colour alone."""
+        return next((word.lower() for word in self.card.act.split() if word in ("BUY", "SELL")), "")
+
+    @property
     def reason(self) -> str | None:
         """The agent's own words."""
         return as_quoted(self.intent.reason) if self.intent.reason else None
@@ -93,16 +98,19 @@ def card_view(asked: Asked, settings: Settings, at: datetime) -> CardView:
 
 @dataclass(frozen=True, kw_only=True)
 class InboxView:
-    """`seen` is the number of the last audit row that it holds, here and below."""
+    """`more` counts what waits beside these cards. `seen` is the last audit row that it holds."""
 
     frame: FrameView
     cards: Sequence[CardView]
     decided: Sequence[CardView]
+    more: int
     seen: int
 
 
 @dataclass(frozen=True, kw_only=True)
 class RequestView:
+    """`seen` as above."""
+
     frame: FrameView
     card: CardView
     events: Sequence[Event]

@@ -6,14 +6,15 @@ import re
 from collections.abc import Awaitable, Callable
 from urllib.parse import quote, urlsplit
 
-from starlette.requests import Request
-from starlette.responses import PlainTextResponse, RedirectResponse, Response
+from markupsafe import escape
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from ..errors import BrokerError, Code
 from ..settings import Settings
 from ..store import Session, Store
 from ..store.people import SESSION_DAYS
-from .assets import html, wants_fragment
+from .assets import html
 
 COOKIE = "broker_session"
 
@@ -33,6 +34,11 @@ async def session_of(request: Request, store: Store) -> Session | None:
     return await store.people.session(token) if token else None
 
 
+def wants_fragment(request: Request) -> bool:
+    """Whether the page's script asks, which puts a piece of a page in place by itself."""
+    return request.headers.get("hx-request") == "true"
+
+
 def for_traders(store: Store, endpoint: TraderEndpoint) -> Endpoint:
     """Only with a session; others are shown the way in, and come back afterwards."""
 
@@ -49,6 +55,8 @@ def with_errors(endpoint: Endpoint) -> Endpoint:
             return await endpoint(request)
         except BrokerError as error:
             return _failure(request, error)
+        except ClientDisconnect:  # left before the request was whole: nothing was done, nobody reads this
+            return Response(status_code=400)
 
     return answer
 
@@ -87,5 +95,5 @@ def _failure(request: Request, error: BrokerError) -> Response:
     message = "Nothing was recorded. " if request.method == "POST" else ""
     message += error.message
     if wants_fragment(request):
-        return PlainTextResponse(message, status)
+        return HTMLResponse(escape(message), status)
     return html("message.html", status, title=title, message=message)

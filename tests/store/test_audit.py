@@ -1,0 +1,167 @@
+"""The audit log: append-only, gapless, and sealed so that whoever changes it is found out."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from sqlalchemy.exc import IntegrityError
+
+from broker.store import Broken, Store, recent_events
+from broker.store.audit import events_after
+
+from ..support import Clock, open_store, request
+
+ROWS = 6
+LAST = ROWS + 2
+"""The log begins with the making of the database and ends with a parked intent."""
+COLUMNS = ("seq", "at", "kind", "actor", "intent_id", "data", "mac")
+
+
+async def fill(store: Store) -> None:
+    for number in range(ROWS):
+        await store.audit("test:row", "agent:a", number=number, text="Überweisung")
+
+
+def verify(store: Store) -> Broken | None:
+    return store.database.read_now(store.log.verify)
+
+
+def tamper(path: Path, statement: str, *values: Any) -> None:
+    """As somebody with the database file in his hands."""
+    with closing(sqlite3.connect(path)) as connection:
+        for act in ("update", "delete"):
+            connection.execute(f"DROP TRIGGER IF EXISTS audit_no_{act}")
+        connection.execute(statement, values)
+        connection.commit()
+
+
+@pytest.fixture(scope="module")
+def filled(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A closed database with a few rows in its log."""
+    path = tmp_path_factory.mktemp("filled") / "paper.db"
+    with closing(open_store(path, Clock())) as store:
+        asyncio.run(fill(store))
+        asyncio.run(park(store))
+    return path
+
+
+async def park(store: Store) -> None:
+    await store.intents.park(request())
+
+
+@pytest.fixture
+def copy(filled: Path, tmp_path: Path) -> Iterator[Store]:
+    with closing(_copied(filled, tmp_path)) as store:
+        yield store
+
+
+def _copied(filled: Path, folder: Path) -> Store:
+    shutil.copytree(filled.parent, folder, dirs_exist_ok=True)
+    return open_store(folder / filled.name, Clock())
+
+
+def test_an_untouched_log_holds(copy: Store) -> None:
+    assert verify(copy) is None
+
+
+def test_a_new_log_says_what_it_was_made_for(tmp_path: Path) -> None:
+    with closing(open_store(tmp_path / "paper.db", Clock())) as store:
+        assert verify(store) is None
+        (made,) = store.database.read_now(lambda connection: events_after(connection, 0))
+    assert (made.kind, made.data) == ("database:made", {"mode": "paper", "account": "paper"})
+
+
+@given(row=st.integers(1, LAST), column=st.sampled_from(COLUMNS), at=st.integers(0), bit=st.integers(0, 6))
+def test_any_changed_byte_of_any_row_is_found(
+    filled: Path, tmp_path_factory: pytest.TempPathFactory, row: int, column: str, at: int, bit: int
+) -> None:
+    path = tmp_path_factory.mktemp("changed") / "paper.db"
+    shutil.copytree(filled.parent, path.parent, dirs_exist_ok=True)
+    with closing(sqlite3.connect(path)) as connection:
+        (value,) = connection.execute(f"SELECT {column} FROM audit WHERE seq = ?", (row,)).fetchone()
+    tamper(path, f"UPDATE audit SET {column} = ? WHERE seq = ?", _changed(value, at, bit), row)
+    with closing(open_store(path, Clock())) as store:
+        assert verify(store) is not None
+
+
+def _changed(value: object, at: int, bit: int) -> object:
+    """One bit of one character or number flipped; of nothing, something is made."""
+    if value is None:
+        return "x"
+    if isinstance(value, int):
+        return value ^ (1 << (bit + 10))  # far enough to be no other row's number
+    text = str(value)
+    at %= len(text)
+    return text[:at] + chr(ord(text[at]) ^ (1 << bit)) + text[at + 1 :]
+
+
+@pytest.mark.parametrize("row", range(1, LAST + 1))
+def test_any_deleted_row_is_found_the_newest_too(copy: Store, row: int) -> None:
+    tamper(copy.database.path, "DELETE FROM audit WHERE seq = ?", row)
+    broken = verify(copy)
+    assert broken is not None
+    assert broken.seq == row
+
+
+def test_a_deleted_tail_is_found(copy: Store) -> None:
+    tamper(copy.database.path, "DELETE FROM audit WHERE seq > 2")
+    assert verify(copy) == Broken(3, "rows after 2 are missing")
+
+
+def test_an_emptied_log_is_found_with_or_without_the_seal_of_its_end(copy: Store) -> None:
+    tamper(copy.database.path, "DELETE FROM audit")
+    assert verify(copy) == Broken(1, "rows after 0 are missing")
+    tamper(copy.database.path, "DELETE FROM meta WHERE name = 'audit_head'")
+    assert verify(copy) == Broken(1, "rows after 0 are missing")
+
+
+def test_rows_that_changed_places_are_found(copy: Store) -> None:
+    tamper(
+        copy.database.path,
+        "UPDATE audit SET seq = CASE seq WHEN 2 THEN -3 WHEN 3 THEN -2 END WHERE seq IN (2, 3)",
+    )
+    tamper(copy.database.path, "UPDATE audit SET seq = -seq WHERE seq < 0")
+    assert verify(copy) == Broken(2, "row 2 was changed, or rows were reordered")
+
+
+def test_a_row_appended_without_the_key_is_found(copy: Store) -> None:
+    tamper(
+        copy.database.path,
+        "INSERT INTO audit SELECT ?, at, kind, actor, intent_id, data, mac FROM audit WHERE seq = 1",
+        LAST + 1,
+    )
+    assert verify(copy) is not None
+
+
+def test_with_another_key_nothing_holds(filled: Path, tmp_path: Path) -> None:
+    shutil.copytree(filled.parent, tmp_path, dirs_exist_ok=True)
+    key = tmp_path / "paper.db.audit-key"
+    key.write_bytes(bytes(32))
+    with closing(open_store(tmp_path / "paper.db", Clock())) as store:
+        assert verify(store) == Broken(1, "row 1 was changed, or rows were reordered")
+
+
+@pytest.mark.parametrize(
+    "statement", ["UPDATE audit SET actor = 'x' WHERE seq = 1", "DELETE FROM audit WHERE seq = 1"]
+)
+def test_the_database_itself_refuses_to_change_the_log(copy: Store, statement: str) -> None:
+    with pytest.raises(IntegrityError, match="append-only"):
+        copy.database.write_now(lambda connection: connection.exec_driver_sql(statement))
+    assert verify(copy) is None
+
+
+def test_events_are_read_from_where_one_was_and_newest_first_by_kind(copy: Store) -> None:
+    later = copy.database.read_now(lambda connection: events_after(connection, LAST - 2))
+    assert [event.seq for event in later] == [LAST - 1, LAST]
+    recent = copy.database.read_now(lambda connection: recent_events(connection, ["test:row"], Clock()()))
+    assert [event.seq for event in recent] == list(range(LAST - 1, 1, -1))
+    assert recent[0].data == {"number": ROWS - 1, "text": "Überweisung"}

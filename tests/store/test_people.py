@@ -1,0 +1,183 @@
+"""Traders, their sessions and the first-run link; agents and their keys."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+
+from broker.errors import BrokerError, Code
+from broker.store import Store
+from broker.store.audit import events_after
+
+from ..support import Clock
+
+pytestmark = pytest.mark.anyio
+
+PASSWORD = "correct horse battery"
+
+
+def kinds(store: Store) -> list[tuple[str, str]]:
+    events = store.database.read_now(lambda connection: events_after(connection, 1))
+    return [(event.kind, event.actor) for event in events]
+
+
+def add(store: Store, name: str = "Ana") -> None:
+    store.people.add_trader(name, PASSWORD, actor="command line")
+
+
+# Traders
+
+
+def test_a_trader_is_added_known_by_his_password_and_removed(store: Store) -> None:
+    add(store)
+    assert [trader.name for trader in store.people.traders()] == ["Ana"]
+    assert store.people.right_password("Ana", PASSWORD)
+    assert not store.people.right_password("Ana", PASSWORD + "!")
+    assert not store.people.right_password("Ben", PASSWORD)
+    store.people.remove_trader("Ana", actor="command line")
+    assert not store.people.right_password("Ana", PASSWORD)
+    assert kinds(store) == [("trader:added", "command line"), ("trader:removed", "command line")]
+
+
+@pytest.mark.parametrize("name", ["", " Ana", "Ana\n", "A" * 41, "An\u202ea"])
+def test_a_name_that_could_mislead_is_refused(store: Store, name: str) -> None:
+    with pytest.raises(BrokerError, match=r"^name: must have 1 to 40 printable"):
+        add(store, name)
+
+
+def test_a_name_that_differs_only_by_case_is_taken(store: Store) -> None:
+    add(store)
+    with pytest.raises(BrokerError, match="name: is taken"):
+        add(store, "ANA")
+
+
+@pytest.mark.parametrize("length", [7, 201])
+def test_a_password_of_the_wrong_length_is_refused(store: Store, length: int) -> None:
+    with pytest.raises(BrokerError, match="password: must have 8 to 200") as refused:
+        store.people.add_trader("Ana", "x" * length, actor="command line")
+    assert refused.value.code is Code.INVALID_ARGUMENTS
+    assert "xxx" not in refused.value.message
+
+
+def test_an_unknown_trader_cannot_be_removed(store: Store) -> None:
+    with pytest.raises(BrokerError, match="there is no trader 'Ana'"):
+        store.people.remove_trader("Ana", actor="command line")
+
+
+def test_the_database_holds_neither_password_nor_key(store: Store) -> None:
+    add(store)
+    store.people.set_agent("default", "an-agents-secret-key")
+    path = store.database.path
+    store.close()
+    content = path.read_bytes()
+    assert PASSWORD.encode() not in content
+    assert b"an-agents-secret-key" not in content
+
+
+# The first-run link
+
+
+async def test_the_first_trader_comes_in_by_a_link_that_dies_with_it(store: Store) -> None:
+    token = store.people.invite()
+    assert token is not None
+    assert await store.people.invitation_holds(token)
+    assert await store.people.accept_invitation(token, "Ana", PASSWORD)
+    assert not await store.people.invitation_holds(token)
+    assert not await store.people.accept_invitation(token, "Eve", PASSWORD)
+    assert [trader.name for trader in store.people.traders()] == ["Ana"]
+    assert kinds(store) == [("trader:added", "first-run link")]
+    assert store.people.invite() is None
+
+
+async def test_a_new_link_ends_the_old_one(store: Store) -> None:
+    old, new = store.people.invite(), store.people.invite()
+    assert old is not None and new is not None
+    assert not await store.people.invitation_holds(old)
+    assert await store.people.invitation_holds(new)
+
+
+async def test_a_link_lives_for_a_day(store: Store, clock: Clock) -> None:
+    token = store.people.invite()
+    assert token is not None
+    clock.advance(86_400)
+    assert not await store.people.accept_invitation(token, "Ana", PASSWORD)
+
+
+async def test_a_link_dies_once_a_trader_was_added_elsewhere(store: Store) -> None:
+    token = store.people.invite()
+    assert token is not None
+    add(store, "Ben")
+    assert not await store.people.invitation_holds(token)
+
+
+async def test_another_token_is_no_link(store: Store) -> None:
+    store.people.invite()
+    assert not await store.people.invitation_holds("another")
+    assert not await store.people.invitation_holds("")
+
+
+# Sessions
+
+
+async def test_a_session_is_known_by_its_token_until_it_ends(store: Store) -> None:
+    session, token = await store.people.open_session("Ana", "Firefox " * 100)
+    assert await store.people.session(token) == session
+    assert len(session.user_agent) == 200
+    assert await store.people.session(session.id) is None
+    assert await store.people.end_session(session.id, "Ana")
+    assert await store.people.session(token) is None
+    assert not await store.people.end_session(session.id, "Ana")
+    assert kinds(store) == [("session:opened", "trader:Ana"), ("session:ended", "trader:Ana")]
+
+
+async def test_nobody_ends_anothers_session(store: Store) -> None:
+    session, token = await store.people.open_session("Ana", "Firefox")
+    assert not await store.people.end_session(session.id, "Ben")
+    assert await store.people.session(token) == session
+
+
+async def test_a_session_ends_by_itself_after_a_week(store: Store, clock: Clock) -> None:
+    _, token = await store.people.open_session("Ana", "Firefox")
+    clock.advance(timedelta(days=7).total_seconds())
+    assert await store.people.session(token) is None
+    assert await store.people.sessions_of("Ana") == []
+
+
+async def test_a_trader_sees_his_own_sessions_the_newest_first(store: Store, clock: Clock) -> None:
+    first, _ = await store.people.open_session("Ana", "Firefox")
+    clock.advance(1)
+    second, _ = await store.people.open_session("Ana", "Phone")
+    await store.people.open_session("Ben", "Firefox")
+    assert await store.people.sessions_of("Ana") == [second, first]
+
+
+async def test_removing_a_trader_ends_his_sessions_at_once(store: Store) -> None:
+    add(store)
+    _, token = await store.people.open_session("Ana", "Firefox")
+    store.people.remove_trader("Ana", actor="command line")
+    assert await store.people.session(token) is None
+
+
+async def test_a_refused_sign_in_is_recorded_and_bounded(store: Store) -> None:
+    await store.people.refuse_sign_in("x" * 1000, "wrong password")
+    (event,) = store.database.read_now(lambda connection: events_after(connection, 1))
+    assert (event.kind, event.data) == ("session:refused", {"name": "x" * 40, "why": "wrong password"})
+
+
+# Agents
+
+
+async def test_an_agent_is_known_by_its_key(store: Store) -> None:
+    store.people.set_agent("default", "first-key")
+    assert await store.people.agent("first-key") == "default"
+    assert await store.people.agent("another-key") is None
+    assert await store.people.agent("") is None
+
+
+async def test_a_new_key_ends_the_old_one_and_is_recorded_once(store: Store) -> None:
+    for key in ("first-key", "second-key", "second-key"):
+        store.people.set_agent("default", key)
+    assert await store.people.agent("first-key") is None
+    assert await store.people.agent("second-key") == "default"
+    assert kinds(store) == [("agent:key-set", "broker")] * 2

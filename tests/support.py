@@ -1,0 +1,299 @@
+"""A broker wired up as `broker.app` does it, before the real paper exchange; its clock stands still."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import socket
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from contextlib import AsyncExitStack, asynccontextmanager, closing, suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
+from typing import Any, TypeVar
+
+import httpx2
+import mcp
+import uvicorn
+from mcp.client.streamable_http import streamable_http_client
+from starlette.applications import Starlette
+from starlette.routing import Route
+
+from broker import api
+from broker.exchange import Exchange
+from broker.executor import Executor
+from broker.gateway import Gateway
+from broker.hub import Hub
+from broker.intents import Intent, Request, State
+from broker.paper import PaperServer
+from broker.reconciler import Reconciler
+from broker.settings import Settings
+from broker.store import Feed, Store, queries
+
+T = TypeVar("T")
+
+AGENT = "default"
+KEY = "the-agents-own-key"
+TRADER = "Ana"
+NOON = datetime(2026, 3, 4, 12, tzinfo=UTC)
+BTC = "BTCUSDT"
+ORDER = "/api/v3/order"
+BUY: dict[str, Any] = {"symbol": BTC, "side": "buy", "amount": "0.015"}
+REST: dict[str, Any] = {**BUY, "type": "limit", "price": "58000"}
+
+
+class Clock:
+    """Stands still until it is moved."""
+
+    def __init__(self, now: datetime = NOON) -> None:
+        self.now = now
+
+    def __call__(self) -> datetime:
+        return self.now
+
+    def advance(self, seconds: float) -> None:
+        self.now += timedelta(seconds=seconds)
+
+
+class Randomness:
+    """Never the same twice, always the same in the next run."""
+
+    def __init__(self) -> None:
+        self._numbers = itertools.count(1)
+
+    def __call__(self, size: int) -> bytes:
+        return next(self._numbers).to_bytes(size, "big")
+
+
+class Control:
+    """The paper exchange's control surface: prices, faults, and the truth about what reached it."""
+
+    def __init__(self, client: httpx2.AsyncClient) -> None:
+        self._client = client
+
+    async def do(self, what: str, **arguments: Any) -> Any:
+        answer = await self._client.post(what, json=arguments)
+        assert answer.status_code == 200, answer.text
+        return answer.json()
+
+    async def fault(self, when: str, do: str, *, method: str = "POST", **more: Any) -> None:
+        await self.do("fault", when=when, do=do, method=method, path=ORDER, **more)
+
+    async def orders(self) -> list[dict[str, Any]]:
+        orders: list[dict[str, Any]] = (await self._client.get("orders")).json()["orders"]
+        return orders
+
+    async def requests(self, method: str = "POST", path: str = ORDER) -> list[dict[str, Any]]:
+        logged = (await self._client.get("requests")).json()["requests"]
+        return [entry for entry in logged if (entry["method"], entry["path"]) == (method, path)]
+
+    async def held(self) -> int:
+        """How many requests are held at the exchange, as soon as one is."""
+        return len((await self._client.get("held", params={"count": 1})).json()["held"])
+
+
+def settings_in(folder: Path, **changes: Any) -> Settings:
+    return Settings(_env_file=None, data_dir=folder, **changes)
+
+
+def open_store(path: Path, clock: Clock, random: Randomness | None = None) -> Store:
+    return Store.open(path, mode="paper", account="paper", clock=clock, random=random or Randomness())
+
+
+@dataclass(frozen=True, kw_only=True)
+class Wired:
+    settings: Settings
+    clock: Clock
+    store: Store
+    hub: Hub
+    exchange: Exchange
+    gateway: Gateway
+    executor: Executor
+    reconciler: Reconciler
+    paper: PaperServer
+    control: Control
+
+    async def call(self, tool: str, /, **arguments: Any) -> dict[str, Any]:
+        """A tool call of the agent, answered as JSON. Raises BrokerError."""
+        answer = await self.gateway.call(AGENT, tool, arguments)
+        return answer.model_dump(mode="json", exclude_defaults=True)
+
+    async def park(self, **arguments: Any) -> Intent:
+        answer = await self.call("binance_create_order", **arguments)
+        return await self.intent(answer["intentId"])
+
+    async def approve(self, intent: Intent) -> Intent:
+        limit = self.settings.max_daily_volume_usdt
+        return await self.store.intents.approve(intent.id, intent.digest, TRADER, limit)
+
+    async def approved(self, **arguments: Any) -> Intent:
+        """Parked and approved, and in nobody's hands yet."""
+        return await self.approve(await self.park(**arguments))
+
+    async def begun(self, **arguments: Any) -> Intent:
+        """Committed as `submitting`, as by a process that died before its POST."""
+        intent = await self.approved(**arguments)
+        return await self.store.intents.begin_submission(
+            intent,
+            client_order_id=f"cb-{intent.id}",
+            namespace="spot",
+            wire_timestamp_ms=await self.exchange.server_time_ms(),
+        )
+
+    async def intent(self, intent_id: str) -> Intent:
+        found: Intent = await self.store.read(lambda connection: queries.find(connection, intent_id))
+        return found
+
+    async def submitted(self, intent: Intent) -> Intent:
+        """Through the executor, until there is a verdict."""
+        self.executor.take(intent)
+        return await self.until(intent, State.PLACED, State.REFUSED, State.NOT_SENT, State.UNKNOWN)
+
+    async def until(self, intent: Intent, *states: State) -> Intent:
+        async with asyncio.timeout(10):
+            with self.hub.waiting(intent.id) as changed:
+                while (found := await self.intent(intent.id)).state not in states:
+                    await changed.wait()
+                    changed.clear()
+                return found
+
+    async def parked_count(self) -> int:
+        counted: int = await self.store.read(queries.count_pending)
+        return counted
+
+    async def audit_holds(self) -> bool:
+        return await self.store.read(self.store.log.verify) is None
+
+
+@asynccontextmanager
+async def wired(
+    folder: Path, *, clock: Clock | None = None, patience: float = 8.0, **changes: Any
+) -> AsyncIterator[Wired]:
+    """BTC is held at 60,000 with 1 BTC on every level. `patience` is what Binance gets, in seconds."""
+    clock = clock or Clock()
+    settings = settings_in(folder, **changes)
+    async with AsyncExitStack() as stack:
+        paper = await stack.enter_async_context(PaperServer(folder / "paper", seed=1, clock=clock))
+        paper.exchange.pin(BTC, Decimal(60_000))
+        paper.exchange.set_level_size(BTC, Decimal(1))
+        client = httpx2.AsyncClient(base_url=f"{paper.url}/control", trust_env=False, verify=False)
+        await stack.enter_async_context(client)
+        store = open_store(folder / "paper.db", clock)
+        stack.callback(store.close)
+        exchange = Exchange(
+            settings,
+            paper_url=paper.url,
+            clock=clock,
+            markets_cache=None,
+            read_seconds=patience,
+            submit_seconds=patience,
+        )
+        await exchange.start()
+        stack.push_async_callback(exchange.close)
+        await asyncio.wait_for(exchange.until_ready(), 10)
+        hub = Hub()
+        await stack.enter_async_context(running(Feed(store.database, hub).run()))
+        yield Wired(
+            settings=settings,
+            clock=clock,
+            store=store,
+            hub=hub,
+            exchange=exchange,
+            gateway=Gateway(settings=settings, exchange=exchange, store=store, hub=hub, clock=clock),
+            executor=Executor(settings=settings, store=store, exchange=exchange, clock=clock),
+            reconciler=Reconciler(store=store, exchange=exchange),
+            paper=paper,
+            control=Control(client),
+        )
+
+
+@asynccontextmanager
+async def running(work: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
+    """One of the broker's endless parts, while the block runs."""
+    task = asyncio.create_task(work)
+    try:
+        yield
+    finally:
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
+
+
+@asynccontextmanager
+async def served(broker: Wired) -> AsyncIterator[str]:
+    """The agents' side on a port of its own; its address. The agent's key is KEY."""
+    broker.store.people.set_agent(AGENT, KEY)
+    endpoint = api.McpEndpoint(broker.gateway)
+    state = api.ApiState(
+        gateway=broker.gateway, store=broker.store, executor_healthy=lambda: broker.executor.healthy
+    )
+    app = Starlette(routes=[Route("/mcp", endpoint.app), *api.routes(state)])
+    config = uvicorn.Config(app, lifespan="off", ws="none", log_config=None, timeout_graceful_shutdown=1)
+    server = uvicorn.Server(config)
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        async with endpoint.running():
+            serving = asyncio.create_task(server._serve([listening]))
+            try:
+                yield f"http://127.0.0.1:{listening.getsockname()[1]}"
+            finally:
+                server.should_exit = True
+                await serving
+
+
+@asynccontextmanager
+async def http_client(url: str, key: str | None = KEY) -> AsyncIterator[httpx2.AsyncClient]:
+    headers = {} if key is None else {"X-MCP-API-Key": key}
+    async with httpx2.AsyncClient(base_url=url, headers=headers, trust_env=False, verify=False) as client:
+        yield client
+
+
+@asynccontextmanager
+async def mcp_client(url: str, mode: str) -> AsyncIterator[mcp.Client]:
+    """`mode` is the protocol's era: "auto" for the newest, "legacy" for the one with a handshake."""
+    async with http_client(url) as http:
+        async with mcp.Client(streamable_http_client(f"{url}/mcp", http_client=http), mode=mode) as client:
+            yield client
+
+
+async def let_write(store: Store, allowed: bool) -> None:
+    """Whether the database can be written: a full disk, and room again."""
+
+    def set_on_the_writer() -> None:
+        with closing(store.database._writer.raw_connection()) as connection:
+            connection.cursor().execute(f"PRAGMA query_only = {'OFF' if allowed else 'ON'}")
+
+    await asyncio.to_thread(set_on_the_writer)
+
+
+async def eventually(found: Callable[[], Awaitable[T]]) -> T:
+    """What `found` comes to, as soon as it is something."""
+    async with asyncio.timeout(10):
+        while True:
+            if answer := await found():
+                return answer
+            await asyncio.sleep(0.01)
+
+
+def request(**changes: Any) -> Request:
+    """A checked request, as a tool would hand it to the store."""
+    values: dict[str, Any] = {
+        "agent": AGENT,
+        "tool": "binance_create_order",
+        "asked": {"symbol": BTC, "side": "buy", "amount": "0.015"},
+        "arguments": {"symbol": BTC, "side": "buy", "type": "market", "amount": "0.015"},
+        "market": "spot",
+        "mode": "paper",
+        "account": "paper",
+        "reference_price": Decimal(60_000),
+        "tolerance_pct": Decimal("0.5"),
+        "worst_price": Decimal(60_300),
+        "value_usdt": Decimal(900),
+        "is_exit": False,
+        "summary": "BUY 0.015 BTC at market",
+        "card": {"act": "BUY 0.015 BTC"},
+        "reason": None,
+        "idempotency_key": None,
+        "ttl_seconds": 300,
+    }
+    return Request(**{**values, **changes})

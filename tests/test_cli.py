@@ -1,0 +1,187 @@
+"""The command: what the operator can mend is one clear line and exit code 2, never a traceback."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import os
+import socket
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing
+from pathlib import Path
+
+import pytest
+
+from broker import __version__
+from broker.app import serve
+from broker.cli import main
+from broker.clock import random_bytes, utc_now
+from broker.errors import StartError
+from broker.files import take_lock
+from broker.store import Store
+
+from .store.test_audit import tamper
+from .support import settings_in
+
+Run = Callable[..., tuple[int, str, str]]
+
+
+def command(folder: Path, *arguments: str, **settings: str) -> subprocess.Popen[str]:
+    """A real process that knows of no settings but these; its data folder is `data`."""
+    kept = {name: os.environ[name] for name in ("PATH", "HOME", "PYTHONPATH") if name in os.environ}
+    return subprocess.Popen(
+        [sys.executable, "-m", "broker", *arguments],
+        cwd=folder,
+        env={**kept, "DATA_DIR": str(folder / "data"), **settings},
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+
+
+def make_database(folder: Path, mode: str = "paper") -> Path:
+    path = folder / "data" / "paper.db"
+    Store.open(path, mode=mode, account="paper", clock=utc_now, random=random_bytes).close()
+    return path
+
+
+@pytest.fixture
+def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Iterator[Run]:
+    """The command within this process: exit code, what it said, what it complained about."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("DATA_DIR", str(tmp_path / "data"))
+
+    def run(*arguments: str, typed: str = "") -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["broker", *arguments])
+        monkeypatch.setattr(sys, "stdin", io.StringIO(typed))
+        with pytest.raises(SystemExit) as ended:
+            main()
+        said = capsys.readouterr()
+        code = ended.value.code
+        return code if isinstance(code, int) else 0, said.out, said.err
+
+    yield run
+
+
+def test_what_keeps_a_real_process_from_starting_is_one_line_and_exit_code_2(
+    tmp_path: Path, subtests: pytest.Subtests
+) -> None:
+    with ExitStack() as stack:
+        port = str(stack.enter_context(socket.create_server(("127.0.0.1", 0))).getsockname()[1])
+        stack.enter_context(take_lock(make_database(tmp_path)))
+        processes = {
+            f"Cannot listen on 127.0.0.1 port {port}: Address already in use": command(tmp_path, PORT=port),
+            "Another broker serves the database ": command(tmp_path, PORT="0"),
+        }
+        for line, process in processes.items():
+            with subtests.test(line):
+                out, complaint = process.communicate(timeout=60)
+                assert (process.returncode, out) == (2, "")
+                assert complaint.startswith(f"broker: {line}")
+                assert complaint.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("obstacle", "line"),
+    [
+        (lambda folder: (folder / "data").touch(), "The data folder .* cannot be written: "),
+        (
+            lambda folder: make_database(folder, "testnet"),
+            "The database belongs to mode testnet, not to paper",
+        ),
+        (lambda folder: (folder / "data" / "paper.db").mkdir(parents=True), "unable to open database file"),
+    ],
+    ids=["folder", "mode", "database"],
+)
+def test_a_data_folder_that_will_not_do_is_refused_before_anything_runs(
+    tmp_path: Path, obstacle: Callable[[Path], object], line: str
+) -> None:
+    obstacle(tmp_path)
+    settings = settings_in(tmp_path / "data", port=0)
+    with pytest.raises(StartError, match=line):
+        asyncio.run(serve(settings, clock=utc_now, random=random_bytes, ready=lambda broker: None))
+
+
+def test_a_bad_setting_stops_every_command(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PORT", "http")
+    for arguments in ((), ("serve",), ("call", "intent_list"), ("traders", "list"), ("audit", "verify")):
+        code, _, complaint = run(*arguments)
+        assert (code, complaint.count("\n")) == (2, 1)
+        assert complaint.startswith("broker: PORT: ")
+
+
+def test_a_paper_exchange_whose_port_is_taken_says_so(run: Run) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        code, _, complaint = run("paper", "--port", str(server.getsockname()[1]))
+    assert code == 2
+    assert complaint.startswith("broker: The paper exchange cannot start: ")
+    assert "already in use" in complaint
+
+
+def test_the_version_is_told(run: Run) -> None:
+    assert run("--version") == (0, f"{__version__}\n", "")
+
+
+def test_a_trader_is_added_listed_and_removed(run: Run) -> None:
+    assert run("traders", "add", "Ana", "--password-stdin", typed="correct horse\n")[:2] == (
+        0,
+        "Ana can sign in.\n",
+    )
+    code, said, _ = run("traders", "list")
+    assert code == 0
+    assert said.startswith("Ana\t20")
+    assert run("traders", "remove", "Ana") == (0, "Ana can no longer sign in.\n", "")
+    assert run("traders", "list") == (0, "", "")
+    assert run("audit", "verify") == (0, "The audit log holds.\n", "")
+
+
+def test_a_bad_name_or_password_is_one_line(run: Run) -> None:
+    code, _, complaint = run("traders", "add", "Ana", "--password-stdin", typed="short\n")
+    assert (code, complaint) == (2, "broker: password: must have 8 to 200 characters\n")
+    code, _, complaint = run("traders", "remove", "Ana")
+    assert (code, complaint) == (2, "broker: name: there is no trader 'Ana'\n")
+
+
+def test_a_log_that_does_not_hold_is_exit_code_1(run: Run, tmp_path: Path) -> None:
+    path = make_database(tmp_path)
+    tamper(path, "UPDATE audit SET actor = 'somebody' WHERE seq = 1")
+    code, said, _ = run("audit", "verify")
+    assert (code, said) == (
+        1,
+        "The audit log does not hold: row 1 was changed, or rows were reordered.\n",
+    )
+
+
+def test_a_log_that_is_not_there_is_not_said_to_hold(run: Run, tmp_path: Path) -> None:
+    code, said, complaint = run("audit", "verify")
+    assert (code, said) == (2, "")
+    assert complaint.startswith("broker: There is no database ")
+    assert not (tmp_path / "data").exists()
+
+
+def test_a_call_without_a_broker_says_how_to_start_one(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+    monkeypatch.setenv("PORT", str(port))
+    code, _, complaint = run("call", "binance_get_ticker", "symbol=BTCUSDT")
+    assert code == 2
+    assert complaint == f"broker: No broker answers at http://127.0.0.1:{port}. Start one with `broker`.\n"
+
+
+def test_an_argument_without_a_value_is_named(run: Run) -> None:
+    code, _, complaint = run("call", "binance_get_ticker", "BTCUSDT")
+    assert (code, complaint) == (2, "broker: 'BTCUSDT' is not KEY=VALUE\n")
+
+
+def test_there_is_no_command_that_decides(run: Run) -> None:
+    for word in ("approve", "reject", "resume", "decide"):
+        code, _, complaint = run(word)
+        assert (code, "No such command" in complaint) == (2, True)
+
+
+def test_commands_work_next_to_a_broker_that_serves(run: Run, tmp_path: Path) -> None:
+    with closing(take_lock(make_database(tmp_path))):
+        assert run("audit", "verify")[0] == 0
+        assert run("traders", "add", "Ana", "--password-stdin", typed="correct horse\n")[0] == 0

@@ -1,0 +1,221 @@
+"""From a tool call to a parked request: what repeats another, and what is told."""
+
+from __future__ import annotations
+
+import asyncio
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+
+from broker.clock import to_ms
+from broker.errors import BrokerError, Code
+from broker.gateway import find_tool
+from broker.intents import State, Suggestion
+from broker.store import recent_events
+
+from .support import AGENT, BTC, BUY, REST, TRADER, Wired, let_write, wired
+
+pytestmark = pytest.mark.anyio
+
+KEY = "an-intended-action"
+
+
+async def test_a_high_call_is_parked_and_nothing_is_sent(broker: Wired) -> None:
+    answer = await broker.call("binance_create_order", **BUY)
+    assert answer["status"] == "pending"
+    assert "success" not in answer
+    assert answer["next"]["tool"] == "intent_wait"
+    assert answer["approvalUrl"].endswith(f"/intents/{answer['intentId']}")
+    assert await broker.control.requests() == []
+
+
+async def test_a_low_call_passes_straight_through(broker: Wired) -> None:
+    answer = await broker.call("binance_get_ticker", symbol="BTC/USDT")
+    assert (answer["symbol"], answer["price"]) == ("BTCUSDT", 60_000)
+    assert await broker.parked_count() == 0
+
+
+async def test_a_repeated_key_is_answered_before_any_check(broker: Wired) -> None:
+    first = await broker.call("binance_create_order", **BUY, idempotencyKey=KEY)
+    await broker.control.do("balance", asset="USDT", free="0")
+    again = await broker.call("binance_create_order", **BUY, idempotencyKey=KEY, reason="said otherwise")
+    assert (again["intentId"], again["deduplicated"]) == (first["intentId"], True)
+
+
+async def test_a_repeated_key_with_the_same_order_written_otherwise_is_the_same(broker: Wired) -> None:
+    first = await broker.call("binance_create_order", **BUY, idempotencyKey=KEY)
+    otherwise = {**BUY, "symbol": "BTC/USDT", "amount": "0.0150", "type": "market"}
+    again = await broker.call("binance_create_order", **otherwise, idempotencyKey=KEY)
+    assert again["intentId"] == first["intentId"]
+
+
+async def test_a_repeated_key_with_another_order_is_a_conflict(broker: Wired) -> None:
+    first = await broker.call("binance_create_order", **BUY, idempotencyKey=KEY)
+    with pytest.raises(BrokerError) as refused:
+        await broker.call("binance_create_order", **{**BUY, "amount": "0.016"}, idempotencyKey=KEY)
+    assert refused.value.code is Code.IDEMPOTENCY_CONFLICT
+    assert refused.value.details["intentId"] == first["intentId"]
+    assert await broker.parked_count() == 1
+
+
+async def test_a_key_among_the_arguments_goes_before_one_beside_them(broker: Wired) -> None:
+    arguments = {**BUY, "idempotencyKey": KEY}
+    await broker.gateway.call(AGENT, "binance_create_order", arguments, idempotency_key="another-key")
+    (intent,) = (await broker.call("intent_list"))["intents"]
+    assert (await broker.intent(intent["intentId"])).idempotency_key == KEY
+
+
+async def test_a_key_beside_a_tool_that_takes_none_changes_nothing(broker: Wired) -> None:
+    await broker.gateway.call(AGENT, "binance_get_ticker", {"symbol": "BTCUSDT"}, idempotency_key=KEY)
+
+
+async def test_without_a_key_an_equal_request_attaches_to_the_one_that_waits(broker: Wired) -> None:
+    first = await broker.call("binance_create_order", **BUY)
+    again = await broker.call("binance_create_order", **{**BUY, "amount": "0.0150001"}, ttlSeconds=60)
+    assert (again["intentId"], again["deduplicated"]) == (first["intentId"], True)
+    assert "deduplicated" not in first
+
+
+async def test_fifty_calls_at_once_with_one_key_make_one_intent(broker: Wired) -> None:
+    calls = [broker.call("binance_create_order", **BUY, idempotencyKey=KEY) for _ in range(50)]
+    answers = await asyncio.gather(*calls)
+    assert len({answer["intentId"] for answer in answers}) == 1
+    assert await broker.parked_count() == 1
+
+
+async def test_another_agents_intents_do_not_exist_for_one(broker: Wired) -> None:
+    intent = await broker.park(**BUY)
+    for tool in ("intent_get", "intent_wait", "intent_cancel"):
+        with pytest.raises(BrokerError) as refused:
+            await broker.gateway.call("another", tool, {"intentId": intent.id})
+        assert refused.value.code is Code.UNKNOWN_INTENT
+    listed = await broker.gateway.call("another", "intent_list", {})
+    assert listed.model_dump()["count"] == 0
+    assert (await broker.intent(intent.id)).state is State.PENDING
+
+
+# Waiting
+
+
+async def test_a_wait_ends_with_the_decision_and_says_whose_it_was(broker: Wired) -> None:
+    intent = await broker.park(**BUY)
+    waiting = asyncio.create_task(broker.call("intent_wait", intentId=intent.id, timeoutSeconds=50))
+    await asyncio.sleep(0)
+    suggestion = Suggestion(amount=Decimal("0.010"))
+    await broker.store.intents.reject(intent.id, intent.digest, TRADER, "too much", suggestion)
+    answer = await asyncio.wait_for(waiting, 10)
+    assert answer["status"] == "rejected"
+    assert answer["decision"] == {
+        "by": TRADER,
+        "at": to_ms(broker.clock()),
+        "approved": False,
+        "reason": "too much",
+        "suggestion": {"amount": 0.01},
+    }
+    assert "Rejected by Ana" in answer["outcome"]
+    assert "suggested" in answer["next"]["say"]
+
+
+@pytest.mark.parametrize(("until", "status"), [("decided", "approved"), ("placed", "placed")])
+async def test_a_wait_goes_on_until_what_was_asked_for(broker: Wired, until: str, status: str) -> None:
+    intent = await broker.park(**BUY)
+    waiting = asyncio.create_task(broker.call("intent_wait", intentId=intent.id, until=until))
+    approved = await broker.approve(intent)
+    if until == "placed":
+        broker.executor.take(approved)
+    assert (await asyncio.wait_for(waiting, 10))["status"] == status
+
+
+async def test_a_wait_for_the_fill_lasts_while_the_order_rests(broker: Wired) -> None:
+    intent = await broker.submitted(await broker.approved(**REST))
+    waiting = asyncio.create_task(broker.call("intent_wait", intentId=intent.id, until="filled"))
+    await broker.control.do("price", symbol=BTC, price="57000")
+    await broker.reconciler.follow_placed()
+    answer = await asyncio.wait_for(waiting, 10)
+    assert answer["outcome"] == "Order placed, filled 0.015 of 0.015."
+    assert answer["result"]["order"]["fee"]["asset"] == "BTC"
+
+
+async def test_the_end_of_a_wait_is_no_error(broker: Wired) -> None:
+    intent = await broker.park(**BUY)
+    answer = await broker.call("intent_wait", intentId=intent.id, timeoutSeconds=1)
+    assert (answer["status"], answer["next"]["tool"]) == ("pending", "intent_wait")
+
+
+async def test_a_stopping_broker_lets_go_of_who_waits(broker: Wired) -> None:
+    intent = await broker.park(**BUY)
+    waiting = asyncio.create_task(broker.call("intent_wait", intentId=intent.id, timeoutSeconds=50))
+    await asyncio.sleep(0)
+    broker.hub.close()
+    assert (await asyncio.wait_for(waiting, 10))["status"] == "pending"
+
+
+# Withdrawing, cancelling
+
+
+async def test_a_withdrawn_request_can_be_asked_for_anew(broker: Wired) -> None:
+    first = await broker.park(**BUY)
+    assert (await broker.call("intent_cancel", intentId=first.id))["status"] == "withdrawn"
+    assert (await broker.park(**BUY)).id != first.id
+
+
+async def test_a_cancel_passes_through_and_is_recorded_before_and_after(broker: Wired) -> None:
+    intent = await broker.submitted(await broker.approved(**REST))
+    assert intent.order is not None
+    answer = await broker.call("binance_cancel_order", symbol=BTC, orderId=intent.order["id"])
+    assert answer["cancelledOrder"] == {"id": intent.order["id"], "symbol": BTC, "status": "CANCELLED"}
+    await broker.reconciler.follow_placed()
+    told = await broker.call("intent_get", intentId=intent.id)
+    assert told["outcome"] == "Order placed, filled 0 of 0.015; the rest was cancelled."
+    kinds = ["orders:cancelled", "orders:cancel-asked"]
+    events = await broker.store.read(lambda c: recent_events(c, kinds, broker.clock()))
+    assert [(event.kind, event.actor, event.data["orders"]) for event in events] == [
+        (kind, f"agent:{AGENT}", [intent.order["id"]]) for kind in kinds
+    ]
+
+
+async def test_a_cancel_that_cannot_be_recorded_is_not_sent(broker: Wired) -> None:
+    intent = await broker.submitted(await broker.approved(**REST))
+    assert intent.order is not None
+    await let_write(broker.store, False)
+    with pytest.raises(BrokerError) as refused:
+        await broker.call("binance_cancel_order", symbol=BTC, orderId=intent.order["id"])
+    assert refused.value.code is Code.STORE_UNAVAILABLE
+    assert await broker.control.requests("DELETE") == []
+
+
+async def test_a_cancel_that_was_carried_out_is_told_so_even_when_the_database_fails_then(
+    broker: Wired,
+) -> None:
+    intent = await broker.submitted(await broker.approved(**REST))
+    assert intent.order is not None
+    await broker.control.fault("received", "hold", method="DELETE")
+    calling = asyncio.create_task(broker.call("binance_cancel_order", symbol=BTC, orderId=intent.order["id"]))
+    await broker.control.held()
+    await let_write(broker.store, False)
+    await broker.control.do("release")
+    assert (await asyncio.wait_for(calling, 10))["success"] is True
+
+
+async def test_cancelling_all_says_how_many(broker: Wired) -> None:
+    for price in ("58000", "57000"):
+        await broker.submitted(await broker.approved(**{**REST, "price": price}))
+    assert (await broker.call("binance_cancel_all_orders", symbol=BTC))["cancelledCount"] == 2
+    assert (await broker.call("binance_cancel_all_orders", symbol=BTC))["cancelledCount"] == 0
+
+
+async def test_after_a_cancel_without_an_answer_the_agent_is_told_how_to_find_out(tmp_path: Path) -> None:
+    async with wired(tmp_path, patience=0.3) as broker:
+        await broker.control.fault("received", "hang", method="DELETE", times=2)
+        with pytest.raises(BrokerError) as unclear:
+            await broker.call("binance_cancel_order", symbol=BTC, orderId="1")
+        assert unclear.value.code is Code.BINANCE_TIMEOUT
+        assert unclear.value.next_step == {"tool": "binance_get_open_orders", "arguments": {"symbol": BTC}}
+
+
+def test_an_unknown_tool_is_named_and_bounded() -> None:
+    with pytest.raises(BrokerError) as refused:
+        find_tool("x" * 10_000)
+    assert refused.value.code is Code.UNKNOWN_TOOL
+    assert len(refused.value.message) < 200

@@ -1,0 +1,119 @@
+"""The rooms of the house: each imports only its own files and rooms of smaller numbers."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+PACKAGE = ROOT / "broker"
+ARCHITECTURE = ROOT / "docs" / "architecture.md"
+
+ROOMS = {
+    "errors.py": 0,
+    "clock.py": 0,
+    "settings.py": 1,
+    "money.py": 1,
+    "intents.py": 2,
+    "logs.py": 2,
+    "credentials.py": 2,
+    "files.py": 3,
+    "risk.py": 3,
+    "hub.py": 3,
+    "cards.py": 4,
+    "store/": 5,
+    "exchange/": 5,
+    "tools/": 6,
+    "gateway.py": 7,
+    "executor.py": 7,
+    "reconciler.py": 7,
+    "expiry.py": 7,
+    "api/": 8,
+    "web/": 8,
+    "app.py": 9,
+    "cli.py": 10,
+}
+"""The same table as in docs/architecture.md."""
+
+APART = {"__init__.py", "__main__.py", "healthcheck.py", "paper/"}
+"""The package's version, its entrances, and the oracle: without a number."""
+
+STARTS_PAPER = {"app.py", "cli.py"}
+
+
+def room_of(path: Path) -> str:
+    first, *rest = path.relative_to(PACKAGE).parts
+    return f"{first}/" if rest else first
+
+
+def modules() -> list[Path]:
+    return sorted(PACKAGE.rglob("*.py"))
+
+
+def imported(path: Path) -> Iterator[str]:
+    """Dotted names of what a module imports of the package, also inside functions."""
+    package = ("broker", *path.relative_to(PACKAGE).parent.parts)
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names if alias.name.partition(".")[0] == "broker")
+        elif isinstance(node, ast.ImportFrom):
+            base = package[: len(package) - node.level + 1] if node.level else ()
+            source = ".".join((*base, *([node.module] if node.module else [])))
+            if source.partition(".")[0] == "broker":
+                yield from (f"{source}.{alias.name}" for alias in node.names)
+
+
+def rooms_imported(path: Path) -> set[str]:
+    found = {_room_named(name) for name in imported(path)}
+    return {room for room in found if room is not None} - {room_of(path)}
+
+
+def _room_named(dotted: str) -> str | None:
+    """None for what stands in the package itself, such as its version."""
+    name = dotted.split(".")[1]
+    if (PACKAGE / name).is_dir():
+        return f"{name}/"
+    return f"{name}.py" if (PACKAGE / f"{name}.py").exists() else None
+
+
+def test_every_module_has_a_room() -> None:
+    assert {room_of(path) for path in modules()} == ROOMS.keys() | APART
+
+
+@pytest.mark.parametrize("room", ROOMS)
+def test_a_room_imports_only_rooms_of_smaller_numbers(room: str) -> None:
+    for path in modules():
+        if room_of(path) != room:
+            continue
+        for other in rooms_imported(path) - {"paper/"}:
+            assert ROOMS[other] < ROOMS[room], f"{path.relative_to(ROOT)} imports {other}"
+
+
+def test_the_paper_exchange_imports_nothing_of_the_rest() -> None:
+    for path in (PACKAGE / "paper").rglob("*.py"):
+        assert not rooms_imported(path), path
+
+
+def test_only_what_starts_the_paper_exchange_imports_it() -> None:
+    assert {room_of(path) for path in modules() if "paper/" in rooms_imported(path)} == STARTS_PAPER
+
+
+def test_the_entrances_import_only_the_commands() -> None:
+    assert rooms_imported(PACKAGE / "__main__.py") == {"cli.py"}
+    assert not rooms_imported(PACKAGE / "healthcheck.py")
+    assert not rooms_imported(PACKAGE / "__init__.py")
+
+
+def test_no_module_has_grown_past_what_one_can_oversee() -> None:
+    assert [path for path in modules() if len(path.read_text().splitlines()) > 400] == []
+
+
+def test_the_documented_table_is_the_one_that_holds() -> None:
+    documented: dict[str, int] = {}
+    for number, names in re.findall(r"^\| (\d+) \| ([^|]+) \|", ARCHITECTURE.read_text(), re.MULTILINE):
+        documented |= {name: int(number) for name in re.findall(r"`([^`]+)`", names)}
+    assert documented == ROOMS

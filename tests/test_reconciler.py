@@ -1,0 +1,157 @@
+"""unknown → settled, and placed → followed: by asking, never by sending again."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from broker.intents import Intent, State, certain_at_ms
+from broker.store import events_of
+
+from .support import BTC, BUY, REST, Wired, eventually, running
+
+pytestmark = pytest.mark.anyio
+
+
+async def unknown(broker: Wired, when: str, **arguments: Any) -> Intent:
+    """Sent, and its answer lost: before Binance carried it out ("received"), or after ("executed")."""
+    intent = await broker.approved(**arguments)
+    await broker.control.fault(when, "drop")
+    lost = await broker.submitted(intent)
+    assert lost.state is State.UNKNOWN
+    return lost
+
+
+async def state(broker: Wired, intent: Intent) -> State:
+    return (await broker.intent(intent.id)).state
+
+
+async def move_binances_clock(broker: Wired, intent: Intent, *, past_the_horizon_ms: int) -> None:
+    assert intent.wire_timestamp_ms is not None
+    horizon = certain_at_ms(intent.wire_timestamp_ms) - intent.wire_timestamp_ms
+    await broker.control.do("clock", offset_ms=horizon + past_the_horizon_ms)
+
+
+async def test_an_order_that_was_carried_out_is_found_with_its_fees(broker: Wired) -> None:
+    intent = await unknown(broker, "executed", **BUY)
+    await broker.reconciler.settle_unknown()
+    found = await broker.intent(intent.id)
+    assert (found.state, found.order_status) == (State.PLACED, "filled")
+    assert found.order is not None
+    assert found.order["fee"] == {"cost": "0.000015", "asset": "BTC"}
+    assert len(await broker.control.requests()) == 1
+
+
+async def test_an_order_that_is_not_there_stays_unknown_until_binances_clock_passes_the_horizon(
+    broker: Wired,
+) -> None:
+    intent = await unknown(broker, "received", **BUY)
+    for _ in range(5):
+        await broker.reconciler.settle_unknown()
+    assert await state(broker, intent) is State.UNKNOWN
+    await move_binances_clock(broker, intent, past_the_horizon_ms=0)
+    for _ in range(5):
+        await broker.reconciler.settle_unknown()
+    assert await state(broker, intent) is State.UNKNOWN
+    await move_binances_clock(broker, intent, past_the_horizon_ms=1)
+    await broker.reconciler.settle_unknown()
+    assert await state(broker, intent) is State.UNKNOWN, "one answer may lag"
+    await broker.reconciler.settle_unknown()
+    assert await state(broker, intent) is State.NOT_SENT
+    assert await broker.control.orders() == []
+
+
+async def test_our_own_clock_proves_nothing(broker: Wired) -> None:
+    """It jumps ahead by an hour, and Binance's does not follow."""
+    intent = await unknown(broker, "received", **BUY)
+    broker.clock.now += timedelta(hours=1)
+    await broker.control.do("clock", offset_ms=-3_600_000)
+    for _ in range(5):
+        await broker.reconciler.settle_unknown()
+    assert await state(broker, intent) is State.UNKNOWN
+
+
+async def test_an_order_carried_out_late_is_found_and_not_declared_dead(broker: Wired) -> None:
+    intent = await broker.approved(**BUY)
+    await broker.control.fault("received", "late", seconds=0.3)
+    assert (await broker.submitted(intent)).state is State.UNKNOWN
+    await broker.reconciler.settle_unknown()
+    assert await state(broker, intent) is State.UNKNOWN
+    await eventually(broker.control.orders)
+    await broker.reconciler.settle_unknown()
+    assert await state(broker, intent) is State.PLACED
+
+
+async def test_while_binance_cannot_be_asked_nothing_is_concluded(broker: Wired) -> None:
+    intent = await unknown(broker, "received", **BUY)
+    await move_binances_clock(broker, intent, past_the_horizon_ms=1)
+    await broker.control.fault("received", "code", method="GET", http=503, times=9)
+    for _ in range(3):
+        await broker.reconciler.settle_unknown()
+    assert await state(broker, intent) is State.UNKNOWN
+
+
+async def test_one_intents_trouble_does_not_stop_the_others(broker: Wired) -> None:
+    first = await unknown(broker, "executed", **REST)
+    second = await unknown(broker, "executed", **{**REST, "price": "57000"})
+    await broker.control.fault("received", "code", method="GET", http=503)
+    await broker.reconciler.settle_unknown()
+    assert [await state(broker, intent) for intent in (first, second)] == [State.UNKNOWN, State.PLACED]
+    await broker.reconciler.settle_unknown()
+    assert await state(broker, first) is State.PLACED
+
+
+async def test_what_a_dead_broker_was_sending_is_unknown_at_the_next_start(broker: Wired) -> None:
+    intent = await broker.begun(**BUY)
+    await broker.reconciler.adopt()
+    adopted = await broker.intent(intent.id)
+    assert adopted.state is State.UNKNOWN
+    assert adopted.note == "the broker stopped before Binance's answer was recorded"
+    assert adopted.wire_timestamp_ms == intent.wire_timestamp_ms
+
+
+async def test_a_resting_order_is_followed_to_its_fill(broker: Wired) -> None:
+    intent = await broker.submitted(await broker.approved(**REST))
+    assert intent.order_status == "open"
+    await broker.control.do("price", symbol=BTC, price="57000")
+    await broker.reconciler.follow_placed()
+    filled = await broker.intent(intent.id)
+    assert (filled.state, filled.order_status) == (State.PLACED, "filled")
+    await broker.reconciler.follow_placed()
+    events = await broker.store.read(lambda connection: events_of(connection, intent.id))
+    assert [event.kind for event in events].count("order:changed") == 1
+
+
+async def test_a_part_of_a_fill_is_told_as_a_part(broker: Wired) -> None:
+    await broker.control.do("liquidity", symbol=BTC, qtyPerLevel="0.00400")
+    intent = await broker.submitted(await broker.approved(**{**REST, "price": "60001"}))
+    part = await broker.call("intent_get", intentId=intent.id)
+    if part["result"]["order"]["status"] == "filled":
+        pytest.fail("the book is deep enough to fill it: the test needs a thinner one")
+    assert 0 < part["result"]["order"]["filled"] < 0.015
+    assert part["next"]["arguments"]["until"] == "filled"
+
+
+async def test_an_order_that_rests_unchanged_costs_one_request_for_all_and_no_record(broker: Wired) -> None:
+    for price in ("58000", "57000", "56000"):
+        await broker.submitted(await broker.approved(**{**REST, "price": price}))
+    looked = len(await broker.control.requests("GET"))
+    await broker.reconciler.follow_placed()
+    assert len(await broker.control.requests("GET")) == looked
+    assert len(await broker.control.requests("GET", "/api/v3/openOrders")) == 1
+
+
+async def test_an_order_cancelled_elsewhere_is_noticed(broker: Wired) -> None:
+    intent = await broker.submitted(await broker.approved(**REST))
+    assert intent.order is not None
+    await broker.exchange.cancel(BTC, intent.order["id"])
+    await broker.reconciler.follow_placed()
+    assert (await broker.intent(intent.id)).order_status == "cancelled"
+
+
+async def test_the_endless_loop_settles_and_follows(broker: Wired) -> None:
+    lost = await unknown(broker, "executed", **REST)
+    async with running(broker.reconciler.run()):
+        assert (await broker.until(lost, State.PLACED)).order_status == "open"

@@ -1,0 +1,127 @@
+"""Each tool's whole answer is what its schema promises, over HTTP and over both eras of MCP."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import jsonschema  # type: ignore[import-untyped]
+import pytest
+
+from broker.intents import State
+from broker.tools import TOOLS, HighTool, Risk
+
+from ..support import BTC, BUY, REST, Wired, http_client, mcp_client, served
+
+pytestmark = pytest.mark.anyio
+
+CALLS: dict[str, dict[str, Any]] = {
+    "binance_get_ticker": {"symbol": BTC},
+    "binance_get_orderbook": {"symbol": BTC, "limit": 5},
+    "binance_get_klines": {"symbol": BTC, "interval": "1h", "limit": 3},
+    "binance_get_trades": {"symbol": BTC, "limit": 3},
+    "binance_get_exchange_info": {},
+    "binance_get_account": {},
+    "binance_get_open_orders": {},
+    "binance_get_trade_history": {"symbol": BTC},
+    "binance_cancel_order": {"symbol": BTC},
+    "binance_cancel_all_orders": {"symbol": BTC},
+    "binance_create_order": {**REST, "amount": "0.01"},
+    "intent_get": {},
+    "intent_wait": {"timeoutSeconds": 1},
+    "intent_list": {},
+    "intent_cancel": {},
+}
+
+
+async def with_orders(broker: Wired) -> None:
+    """One order filled, two resting, so that every list holds something with every field."""
+    await broker.submitted(await broker.approved(**BUY))
+    await broker.submitted(await broker.approved(**REST))
+    await broker.submitted(await broker.approved(**{**REST, "price": "57000"}))
+
+
+async def arguments(broker: Wired, tool: str) -> dict[str, Any]:
+    """The call's arguments; ids that must exist are made for it."""
+    if tool == "binance_cancel_order":
+        orders = (await broker.call("binance_get_open_orders"))["orders"]
+        return {**CALLS[tool], "orderId": orders[0]["id"]}
+    if tool in ("intent_get", "intent_wait", "intent_cancel"):
+        return {**CALLS[tool], "intentId": (await broker.park(**BUY)).id}
+    return CALLS[tool]
+
+
+def check(schema: dict[str, Any], body: Any) -> None:
+    jsonschema.Draft202012Validator(schema).validate(body)
+
+
+def test_every_tool_is_called_here() -> None:
+    assert CALLS.keys() == TOOLS.keys()
+
+
+async def test_over_http_each_answer_is_as_promised(broker: Wired) -> None:
+    await with_orders(broker)
+    async with served(broker) as url, http_client(url) as client:
+        listed = {tool["name"]: tool for tool in (await client.get("/tools")).json()["tools"]}
+        for name in CALLS:
+            given = await arguments(broker, name)
+            check(listed[name]["inputSchema"], given)
+            answer = await client.post(f"/tools/{name}", json=given)
+            assert answer.status_code == 200, answer.text
+            check(listed[name]["outputSchema"], answer.json())
+
+
+@pytest.mark.parametrize("mode", ["auto", "legacy"])
+async def test_over_mcp_each_answer_is_as_promised(broker: Wired, mode: str) -> None:
+    await with_orders(broker)
+    async with served(broker) as url, mcp_client(url, mode) as client:
+        listed = {tool.name: tool for tool in (await client.list_tools()).tools}
+        for name in CALLS:
+            answer = await client.call_tool(name, await arguments(broker, name))
+            assert not answer.is_error, answer.content
+            schema = listed[name].output_schema
+            assert schema is not None
+            check(schema, answer.structured_content)
+            assert json.loads(answer.content[-1].text) == answer.structured_content  # type: ignore[union-attr]
+
+
+async def test_a_placed_order_is_told_whole(broker: Wired) -> None:
+    intent = await broker.submitted(await broker.approved(**BUY))
+    async with served(broker) as url, http_client(url) as client:
+        listed = {tool["name"]: tool for tool in (await client.get("/tools")).json()["tools"]}
+        answer = (await client.post("/tools/intent_get", json={"intentId": intent.id})).json()
+    check(listed["intent_get"]["outputSchema"], answer)
+    order = answer["result"]["order"]
+    assert answer["result"]["success"] is True
+    assert (answer["status"], order["status"], order["filled"], order["amount"]) == (
+        State.PLACED,
+        "filled",
+        0.015,
+        0.015,
+    )
+    assert order["fee"] == {"cost": 0.000015, "asset": "BTC"}
+
+
+async def test_both_eras_and_http_list_the_same_tools(broker: Wired) -> None:
+    async with served(broker) as url, http_client(url) as http:
+        over_http = (await http.get("/tools")).json()["tools"]
+        for mode in ("auto", "legacy"):
+            async with mcp_client(url, mode) as client:
+                over_mcp = (await client.list_tools()).tools
+            assert [tool.name for tool in over_mcp] == [tool["name"] for tool in over_http]
+            for one, other in zip(over_mcp, over_http, strict=True):
+                assert one.input_schema == other["inputSchema"]
+                assert one.output_schema == other["outputSchema"]
+                assert one.description == other["description"]
+
+
+async def test_a_tools_risk_is_told_where_a_client_looks_for_it(broker: Wired) -> None:
+    async with served(broker) as url, http_client(url, key=None) as http, mcp_client(url, "auto") as client:
+        over_http = (await http.get("/tools")).json()["tools"]
+        over_mcp = (await client.list_tools()).tools
+    for tool, told, listed in zip(TOOLS.values(), over_http, over_mcp, strict=True):
+        assert told["riskLevel"] == tool.risk
+        assert told["requiresConfirmation"] is isinstance(tool, HighTool) is (tool.risk is Risk.HIGH)
+        assert listed.annotations is not None
+        assert listed.annotations.read_only_hint is tool.reads_only
+    assert {tool["name"] for tool in over_http if tool["requiresConfirmation"]} == {"binance_create_order"}

@@ -1,0 +1,77 @@
+"""What the card said of the price holds: a market order that would cost more is not sent."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+
+from broker.errors import BrokerError, Code
+from broker.intents import State
+from tests.support import BTC, BUY, REST, Wired, wired
+
+pytestmark = pytest.mark.anyio
+
+
+async def test_a_buy_is_not_sent_above_the_price_that_was_shown(broker: Wired) -> None:
+    intent = await broker.approved(**BUY)
+    await broker.control.do("price", symbol=BTC, price="61200")
+    settled = await broker.submitted(intent)
+    assert settled.state is State.NOT_SENT
+    assert settled.note is not None and settled.note.startswith("price moved: now 61,200")
+    assert await broker.control.requests() == []
+
+
+async def test_a_buy_is_sent_within_the_tolerance_and_below_it(broker: Wired) -> None:
+    for number, price in enumerate(("60250", "55000")):
+        intent = await broker.approved(**BUY, idempotencyKey=f"attempt-{number}")
+        await broker.control.do("price", symbol=BTC, price=price)
+        assert (await broker.submitted(intent)).state is State.PLACED
+        await broker.control.do("price", symbol=BTC, price="60000")
+
+
+async def test_a_book_that_grew_too_thin_stops_a_market_order(broker: Wired) -> None:
+    intent = await broker.approved(**BUY)
+    await broker.control.do("liquidity", symbol=BTC, qtyPerLevel="0.00001")
+    settled = await broker.submitted(intent)
+    assert (settled.state, settled.note) == (
+        State.NOT_SENT,
+        "the order book is too thin now to know its price",
+    )
+    assert await broker.control.requests() == []
+
+
+async def test_a_limit_order_carries_its_own_bound(broker: Wired) -> None:
+    intent = await broker.approved(**REST)
+    await broker.control.do("price", symbol=BTC, price="66000")
+    assert (await broker.submitted(intent)).state is State.PLACED
+
+
+async def test_an_exit_is_bounded_only_when_it_was_asked_for(tmp_path: Path) -> None:
+    sell = {"symbol": BTC, "side": "sell", "amount": "0.015"}
+    for folder, changes, state in (
+        ("free", {}, State.PLACED),
+        ("bounded", {"exit_price_tolerance_pct": Decimal(1)}, State.NOT_SENT),
+    ):
+        async with wired(tmp_path / folder, **changes) as broker:
+            await broker.control.do("balance", asset="BTC", free="0.015")
+            intent = await broker.approved(**sell)
+            await broker.control.do("price", symbol=BTC, price="57000")
+            assert (await broker.submitted(intent)).state is state
+
+
+async def test_a_buy_that_would_hold_too_much_of_one_asset_is_refused(broker: Wired) -> None:
+    await broker.control.do("balance", asset="BTC", free="0.09")
+    with pytest.raises(BrokerError) as refusal:
+        await broker.park(**BUY)
+    assert refusal.value.code is Code.RISK_CHECK_FAILED
+    [check] = refusal.value.details["checks"]
+    assert check["name"] == "position"
+    assert Decimal(check["figure"]) == Decimal("0.105") * Decimal("60000.01")
+    assert Decimal(check["limit"]) == (100_000 + Decimal("0.09") * 60_000) * 5 / 100
+
+
+async def test_a_sell_passes_whatever_is_held(broker: Wired) -> None:
+    await broker.control.do("balance", asset="BTC", free="0.5")
+    assert (await broker.park(symbol=BTC, side="sell", amount="0.015")).is_exit
