@@ -92,7 +92,7 @@ async def running(settings: Settings, *, clock: Clock, random: Randomness) -> As
         await reconciler.adopt()
         endpoint = api.McpEndpoint(gateway)
         await stack.enter_async_context(endpoint.running())
-        await stack.enter_async_context(
+        parts = await stack.enter_async_context(
             _background(
                 Feed(store.database, hub).run(),
                 executor.run(),
@@ -111,7 +111,11 @@ async def running(settings: Settings, *, clock: Clock, random: Randomness) -> As
             equity=_remembered(lambda: _equity(exchange)),
             exchange_problem=lambda: exchange.last_error,
         )
-        state = api.ApiState(gateway=gateway, store=store, executor_healthy=lambda: executor.healthy)
+        state = api.ApiState(
+            gateway=gateway,
+            store=store,
+            healthy=lambda: executor.healthy and not any(part.done() for part in parts),
+        )
         app = Starlette(
             routes=[Route("/mcp", endpoint.app), *api.routes(state), *web.routes(desk)],
         )
@@ -209,12 +213,12 @@ async def _paper(settings: Settings, clock: Clock) -> AsyncIterator[str | None]:
 
 
 @asynccontextmanager
-async def _background(*work: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
+async def _background(*work: Coroutine[Any, Any, None]) -> AsyncIterator[list[asyncio.Task[None]]]:
     tasks = [asyncio.create_task(each) for each in work]
     for task in tasks:
         task.add_done_callback(_report_death)
     try:
-        yield
+        yield tasks
     finally:
         for task in tasks:
             task.cancel()

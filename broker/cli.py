@@ -67,12 +67,12 @@ def serve() -> None:
                 settings,
                 clock=utc_now,
                 random=random_bytes,
-                ready=lambda broker: _announce(settings, broker.invitation),
+                ready=lambda broker: announce(settings, broker.invitation),
             )
         )
 
 
-def _announce(settings: Settings, invitation: str | None) -> None:
+def announce(settings: Settings, invitation: str | None) -> None:
     from .files import API_KEY
 
     key = "MCP_API_KEY" if settings.mcp_api_key else f"the key in {settings.folder / API_KEY}"

@@ -17,7 +17,7 @@ from .exchange import Exchange, Sent, Verdict
 from .intents import Intent, State, client_order_id, digest_of
 from .logs import get_logger
 from .settings import Settings
-from .store import Moved, Store, queries
+from .store import Moved, NotApproved, Store, queries
 from .tools import HIGH, order_json
 
 SWEEP_SECONDS = 1.0
@@ -26,6 +26,10 @@ GRACE_SECONDS = 1.5
 """How long a stopping broker waits for answers; what is still open is `unknown` at the next start."""
 
 log = get_logger(__name__)
+
+
+class _Unfit(Exception):
+    """Must not be sent any more, and was not; its text says why."""
 
 
 class Executor:
@@ -81,6 +85,8 @@ class Executor:
     async def _execute(self, intent: Intent, look_first: bool) -> None:
         try:
             await self._submit(intent, look_first)
+        except _Unfit as why:
+            await self._put_away(intent, str(why))
         except Moved:
             log.warning("executor: somebody else moved the intent", intent=intent.id)
         except BrokerError as error:
@@ -90,6 +96,11 @@ class Executor:
             log.exception("executor: failed", intent=intent.id)
             await self._leave_to_the_reconciler(intent)
 
+    async def _put_away(self, intent: Intent, why: str) -> None:
+        """If the database can't take it, the sweep comes by again."""
+        with suppress(Moved, BrokerError):
+            await self._store.intents.settle(intent, State.NOT_SENT, actor="executor", note=why)
+
     async def _leave_to_the_reconciler(self, intent: Intent) -> None:
         """An error of our own after the commit: the order may be at Binance all the same."""
         begun = replace(intent, state=State.SUBMITTING)
@@ -98,8 +109,8 @@ class Executor:
             await self._store.intents.settle(begun, State.UNKNOWN, actor="executor", note=note)
 
     async def _submit(self, intent: Intent, look_first: bool) -> None:
-        if await self._put_away(intent):
-            return
+        """Raises _Unfit for what must not be sent, BrokerError for what cannot be sent yet."""
+        self._require_fit(intent)
         tool, terms = HIGH[intent.tool], intent.terms
         order_id = client_order_id(intent.id)
         await self._exchange.take_budget()
@@ -108,22 +119,21 @@ class Executor:
             await self._store.intents.settle(intent, State.UNKNOWN, actor="executor", note=note)
             return
         if worse := await tool.worse_than_shown(self._exchange, terms):
-            await self._store.intents.settle(intent, State.NOT_SENT, actor="executor", note=worse)
-            return
-        if await self._put_away(intent):  # Binance may have taken its time to answer
-            return
+            raise _Unfit(worse)
+        self._require_fit(intent)  # Binance may have taken its time to answer
         timestamp = to_ms(self._clock()) + self._exchange.clock_offset_ms
-        intent = await self._store.intents.begin_submission(
-            intent, client_order_id=order_id, namespace=terms["market"], wire_timestamp_ms=timestamp
-        )
+        try:
+            intent = await self._store.intents.begin_submission(
+                intent, client_order_id=order_id, namespace=terms["market"], wire_timestamp_ms=timestamp
+            )
+        except NotApproved:
+            raise _Unfit("the audit log holds no approval of this request") from None
         sent = await tool.submit(self._exchange, terms["arguments"], order_id, timestamp)
         await self._record(intent, sent)
 
-    async def _put_away(self, intent: Intent) -> bool:
-        problem = self._unfit(intent)
-        if problem is not None:
-            await self._store.intents.settle(intent, State.NOT_SENT, actor="executor", note=problem)
-        return problem is not None
+    def _require_fit(self, intent: Intent) -> None:
+        if problem := self._unfit(intent):
+            raise _Unfit(problem)
 
     def _unfit(self, intent: Intent) -> str | None:
         """Why an approved intent must not be sent any more, if so."""

@@ -120,7 +120,7 @@ class Request:
     @property
     def equality(self) -> str:
         """The same for equal requests of one agent: tool and rounded trading arguments."""
-        return fingerprint({"tool": self.tool, "arguments": dict(self.arguments)})
+        return fingerprint({"tool": self.tool, "market": self.market, "arguments": dict(self.arguments)})
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from decimal import Decimal
 from typing import Any
@@ -64,8 +65,10 @@ class Reconciler:
         if order is not None:
             to = State.REFUSED if order.status == "rejected" else State.PLACED
             note = "Binance rejected the order" if to is State.REFUSED else None
+            with suppress(BrokerError):  # the outcome does not wait for its fees
+                order = await self._with_fees(order)
             await self._store.intents.settle(
-                intent, to, actor="reconciler", note=note, order=order_json(await self._with_fees(order))
+                intent, to, actor="reconciler", note=note, order=order_json(order)
             )
         elif now_ms > certain_at_ms(intent.wire_timestamp_ms or self._latest_sending_ms(intent)):
             await self._not_found(intent)

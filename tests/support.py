@@ -226,7 +226,7 @@ async def served(broker: Wired) -> AsyncIterator[str]:
     broker.store.people.set_agent(AGENT, KEY)
     endpoint = api.McpEndpoint(broker.gateway)
     state = api.ApiState(
-        gateway=broker.gateway, store=broker.store, executor_healthy=lambda: broker.executor.healthy
+        gateway=broker.gateway, store=broker.store, healthy=lambda: broker.executor.healthy
     )
     app = Starlette(routes=[Route("/mcp", endpoint.app), *api.routes(state)])
     config = uvicorn.Config(app, lifespan="off", ws="none", log_config=None, timeout_graceful_shutdown=1)

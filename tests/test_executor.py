@@ -9,12 +9,13 @@ from typing import Any
 import pytest
 from sqlalchemy import update
 
+from broker.clock import to_ms
 from broker.executor import Executor
 from broker.intents import Intent, State, digest_of
 from broker.store import NotDecidable, events_of
 from broker.store.tables import intents
 
-from .support import BUY, ORDER, REST, Wired, eventually, let_write, running, wired
+from .support import BUY, NOON, ORDER, REST, TRADER, Wired, eventually, let_write, running, wired
 
 pytestmark = pytest.mark.anyio
 
@@ -132,6 +133,29 @@ async def test_what_is_not_the_approved_request_is_not_sent(broker: Wired, colum
     assert await broker.control.requests() == []
 
 
+async def test_an_approval_that_stands_only_in_the_table_of_intents_is_none(broker: Wired) -> None:
+    intent = await broker.park(**BUY)
+    forged = {"state": "approved", "approved": True, "decided_by": TRADER, "decided_at": to_ms(NOON)}
+    stopped = await broker.submitted(await rewrite(broker, intent, **forged))
+    assert (stopped.state, stopped.note) == (
+        State.NOT_SENT,
+        "the audit log holds no approval of this request",
+    )
+    assert await broker.control.requests() == []
+
+
+async def test_an_approval_of_another_digest_is_none(broker: Wired) -> None:
+    intent = await broker.approved(**BUY)
+    canonical = intent.canonical.replace('"0.015"', '"0.15"')
+    forged = await rewrite(broker, intent, canonical=canonical, digest=digest_of(canonical))
+    stopped = await broker.submitted(forged)
+    assert (stopped.state, stopped.note) == (
+        State.NOT_SENT,
+        "the audit log holds no approval of this request",
+    )
+    assert await broker.control.requests() == []
+
+
 async def test_a_request_for_another_account_is_not_sent(broker: Wired) -> None:
     intent = await broker.approved(**BUY)
     other = intent.canonical.replace('"account":"paper"', '"account":"mine"')
@@ -172,7 +196,7 @@ async def test_a_lost_answer_is_unknown_and_never_sent_again(
 
 
 async def test_no_connection_at_all_is_certain(broker: Wired) -> None:
-    intent = await broker.approved(**BUY)
+    intent = await broker.approved(**REST)  # nothing has to be read before its POST
     await broker.exchange.server_time_ms()
     await broker.paper.__aexit__(None, None, None)
     try:

@@ -33,7 +33,7 @@ log = get_logger(__name__)
 class ApiState:
     gateway: Gateway
     store: Store
-    executor_healthy: Callable[[], bool]
+    healthy: Callable[[], bool]
 
 
 def routes(state: ApiState) -> Sequence[BaseRoute]:
@@ -123,6 +123,13 @@ async def _health(request: Request, state: ApiState) -> Response:
             body["pending"] = pending
     except BrokerError as error:
         return JSONResponse({**body, "status": "unhealthy", "problem": error.message}, 503)
-    if not state.executor_healthy():
-        return JSONResponse({**body, "status": "unhealthy", "problem": "The executor is not running."}, 503)
+    if not state.healthy():
+        return JSONResponse(
+            {
+                **body,
+                "status": "unhealthy",
+                "problem": "The executor, or another part of the broker, is not running.",
+            },
+            503,
+        )
     return JSONResponse(body)

@@ -15,7 +15,7 @@ from . import queries
 from .audit import AuditLog, Broken, events_of, recent_events
 from .database import Database, Transaction
 from .feed import Feed
-from .intents import Intents, Moved, NotDecidable, OverDailyVolume, Parked, idempotency_conflict
+from .intents import Intents, Moved, NotApproved, NotDecidable, OverDailyVolume, Parked, idempotency_conflict
 from .migrate import has_tables, upgrade
 from .people import People, Session, Trader
 from .tables import meta
@@ -89,6 +89,7 @@ __all__ = [
     "Feed",
     "Intents",
     "Moved",
+    "NotApproved",
     "NotDecidable",
     "OverDailyVolume",
     "Parked",

@@ -68,6 +68,16 @@ class AuditLog:
         _keep_head(connection, self._head_seal(row["mac"]))
         return int(row["seq"])
 
+    def sealed(self, connection: Connection, intent_id: str, kind: str) -> Event | None:
+        """The intent's newest row of that kind, if its seal to the row before holds."""
+        query = select(audit).where(audit.c.intent_id == intent_id, audit.c.kind == kind)
+        row = connection.execute(query.order_by(audit.c.seq.desc()).limit(1)).one_or_none()
+        if row is None:
+            return None
+        before = connection.execute(select(audit.c.mac).where(audit.c.seq == row.seq - 1)).scalar()
+        seal = self._seal(before or GENESIS, dict(row._mapping))
+        return _event(row) if hmac.compare_digest(seal, row.mac) else None
+
     def verify(self, connection: Connection) -> Broken | None:
         """Walk the whole chain; None when it holds."""
         previous, number = GENESIS, 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 
 from ..errors import BrokerError
 from ..hub import Hub
@@ -20,12 +21,11 @@ class Feed:
         self._database = database
         self._hub = hub
         self._grown = asyncio.Event()
-        self._seen = 0
+        self._seen: int | None = None
         database.on_commit = self._grown.set
 
     async def run(self) -> None:
         """Publish each row once, in order, until cancelled."""
-        self._seen = await self._database.read(head)
         while True:
             try:
                 await self._publish_new()
@@ -35,9 +35,11 @@ class Feed:
 
     async def _publish_new(self) -> None:
         self._grown.clear()
+        if self._seen is None:
+            self._seen = await self._database.read(head)
         more = True
         while more:
-            events = await self._database.read(lambda connection: events_after(connection, self._seen))
+            events = await self._database.read(partial(events_after, seq=self._seen))
             for event in events:
                 self._hub.publish(event)
                 self._seen = event.seq

@@ -53,6 +53,10 @@ class OverDailyVolume(Exception):
         self.intent, self.used, self.limit = intent, used, limit
 
 
+class NotApproved(Exception):
+    """The audit log holds no approval of that digest."""
+
+
 class Moved(Exception):
     """Somebody else moved the intent first."""
 
@@ -129,17 +133,25 @@ class Intents:
     async def begin_submission(
         self, intent: Intent, *, client_order_id: str, namespace: str, wire_timestamp_ms: int
     ) -> Intent:
-        """approved → submitting: all that a look-up needs is on disk before the one POST. Raises Moved."""
+        """approved → submitting: all that a look-up needs is on disk before the one POST.
+
+        Raises Moved, and NotApproved unless the audit log holds a trader's sealed approval of this digest:
+        what the table of intents says alone is not enough.
+        """
         sent = {
             "client_order_id": client_order_id,
             "namespace": namespace,
             "wire_timestamp_ms": wire_timestamp_ms,
         }
-        return await self._database.write(
-            lambda connection: self._move(
-                connection, intent, State.SUBMITTING, "executor", columns=sent, data=sent
-            )
-        )
+
+        def transaction(connection: Connection) -> Intent:
+            begun = self._move(connection, intent, State.SUBMITTING, "executor", columns=sent, data=sent)
+            approval = self._log.sealed(connection, intent.id, "intent:approved")
+            if approval is None or approval.data["digest"] != begun.digest:
+                raise NotApproved(intent.id)
+            return begun
+
+        return await self._database.write(transaction)
 
     async def settle(
         self,

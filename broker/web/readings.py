@@ -47,7 +47,7 @@ class Readings:
 
 async def _bounded(read: Callable[[], Awaitable[T | None]]) -> T | None:
     try:
-        async with asyncio.timeout(BOUND_SECONDS):
+        async with asyncio.timeout(None):
             return await read()
     except (BrokerError, TimeoutError):
         return None

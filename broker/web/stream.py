@@ -94,7 +94,7 @@ class Stream:
     def _ends(self, session: Session, event: Event) -> bool:
         if session.expires_at <= self._desk.clock():
             return True
-        if event.kind == "x":
+        if event.kind == "trader:removed":
             return bool(event.data.get("name") == session.trader)
         return event.kind == "session:ended" and event.data.get("session") == session.id
 

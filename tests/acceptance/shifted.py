@@ -2,23 +2,30 @@
 
 from __future__ import annotations
 
+import asyncio
 import sys
 from datetime import datetime, timedelta
 from pathlib import Path
 
-import broker.cli
-import broker.clock
-from broker.clock import utc_now
+from broker.app import serve
+from broker.cli import announce
+from broker.clock import random_bytes, utc_now
+from broker.settings import load
 
 
-def main() -> None:
-    ahead = Path(sys.argv.pop())
-
-    def now() -> datetime:
+def main(ahead: Path) -> None:
+    def clock() -> datetime:
         return utc_now() + timedelta(seconds=float(ahead.read_text()))
 
-    broker.cli.utc_now = now
-    broker.cli.main()
+    settings = load()
+    asyncio.run(
+        serve(
+            settings,
+            clock=clock,
+            random=random_bytes,
+            ready=lambda broker: announce(settings, broker.invitation),
+        )
+    )
 
 
-main()
+main(Path(sys.argv[1]))

@@ -71,7 +71,7 @@ async def test_what_nobody_decides_expires_and_can_no_longer_be_approved(
 ) -> None:
     ahead = tmp_path / "ahead"
     ahead.write_text("0")
-    command = ("tests.acceptance.shifted", "serve", str(ahead))
+    command = ("tests.acceptance.shifted", str(ahead))
     with BrokerProcess(tmp_path, command=command, PAPER_URL=exchange.url) as broker:
         page = await first_trader(browser, broker)
         async with agent(broker) as asking:

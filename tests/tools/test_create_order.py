@@ -32,9 +32,9 @@ ROUNDED: list[tuple[dict[str, Any], dict[str, str]]] = [
 async def test_the_rounded_figures_are_those_of_answer_card_digest_and_wire(
     broker: Wired, subtests: pytest.Subtests
 ) -> None:
-    await broker.control.do("balance", asset="BTC", free="1")
     for asked, rounded in ROUNDED:
         with subtests.test(str(asked)):
+            await broker.control.do("balance", asset="BTC", free="0.02")
             intent = await broker.park(**asked)
             answer = await broker.call("intent_get", intentId=intent.id)
             for name, text in rounded.items():
@@ -82,7 +82,7 @@ async def test_a_limit_order_needs_no_tolerance(broker: Wired) -> None:
 
 
 async def test_an_exit_lives_longer_and_is_sent_at_any_price_unless_told_otherwise(broker: Wired) -> None:
-    await broker.control.do("balance", asset="BTC", free="1")
+    await broker.control.do("balance", asset="BTC", free="0.05")
     entry = await broker.park(**BUY)
     leaving = await broker.park(**{**BUY, "side": "sell"})
     short = await broker.park(**{**BUY, "side": "sell", "amount": "0.016"}, ttlSeconds=30)

@@ -164,7 +164,7 @@ async def test_an_order_above_the_order_limit_is_refused_with_both_figures(still
 async def test_an_order_that_the_account_cannot_pay_is_refused(still: Wired) -> None:
     await still.control.do("balance", asset="USDT", free="100")
     error = await refused(still, "binance_create_order", **REST)
-    assert [check["name"] for check in error.details["checks"]] == ["balance"]
+    assert [check["name"] for check in error.details["checks"]] == ["balance", "position"]
     assert error.details["checks"][0]["limit"] == "100"
 
 

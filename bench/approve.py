@@ -1,0 +1,59 @@
+"""From the trader's tap to the order's POST on the wire, beside a form, a commit and ccxt alone."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from .figures import Pair, measure
+from .house import SMALLEST, House, since
+
+TITLE = "approve → POST on the wire"
+FLOOR = "a no-op form post + one FULL commit by sqlite3 + the POST by ccxt alone"
+
+
+async def run(house: House) -> Pair:
+    async def ours() -> float:
+        parked = await house.park()
+        decision = {"digest": parked["digest"], "decision": "approve"}
+        url = f"{house.broker.url}/intents/{parked['intentId']}/decision"
+        started = time.time()
+        async with house.http.post(url, data=decision, headers={"HX-Request": "true"}) as answer:
+            if answer.status != 200:
+                raise RuntimeError(f"not approved: {await answer.text()}")
+        took = (await house.arrival() - started) * 1000
+        await house.wait_until_placed(parked["intentId"])
+        return took
+
+    async def floor() -> float:
+        started = time.perf_counter()
+        form = {"digest": "0" * 64, "decision": "approve"}
+        async with house.http.post(f"{house.bare_url}/form", data=form, allow_redirects=False):
+            pass
+        house.commits.one()
+        took = since(started)
+        started = time.time()
+        await house.ccxt.order(str(SMALLEST))
+        return took + (await house.arrival() - started) * 1000
+
+    async with _open_page(house):
+        return await measure(ours, floor, rounds=5, samples=20, warm_up=5)
+
+
+@asynccontextmanager
+async def _open_page(house: House) -> AsyncIterator[None]:
+    """Somebody who looks on: the broker draws each change for the stream."""
+
+    async def follow() -> None:
+        async with house.http.get(f"{house.broker.url}/events?for=inbox") as stream:
+            async for _ in stream.content.iter_any():
+                pass
+
+    following = asyncio.create_task(follow())
+    try:
+        yield
+    finally:
+        following.cancel()
+        await asyncio.gather(following, return_exceptions=True)
