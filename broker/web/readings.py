@@ -47,7 +47,7 @@ class Readings:
 
 async def _bounded(read: Callable[[], Awaitable[T | None]]) -> T | None:
     try:
-        async with asyncio.timeout(None):
+        async with asyncio.timeout(BOUND_SECONDS):
             return await read()
     except (BrokerError, TimeoutError):
         return None

@@ -1,0 +1,90 @@
+"""Everybody can read and reach everything, in each theme and size."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+from axe_core_python.base import AXE_SCRIPT
+from playwright.async_api import Page
+
+from broker.intents import State, Suggestion
+
+from ..web.support import check
+from .site import Site, connected
+
+pytestmark = pytest.mark.anyio
+
+SIZES = {"desktop": {"width": 1280, "height": 900}, "phone": {"width": 360, "height": 740}}
+
+
+async def fill(site: Site) -> str:
+    """One of each that a page may show. Answers the id of a request that waits."""
+    intents = site.desk.store.intents
+    site.desk.exchange_problem = "Binance cannot be reached"
+    rejected = await site.desk.park("0.01")
+    await intents.reject(rejected.id, rejected.digest, "Ana", "Too large", Suggestion())
+    lost = await site.desk.park("0.02")
+    lost = await intents.approve(lost.id, lost.digest, "Ana", site.desk.settings.max_daily_volume_usdt)
+    lost = await intents.begin_submission(
+        lost, client_order_id="cb-1", namespace="spot", wire_timestamp_ms=1795348800000
+    )
+    await intents.settle(lost, State.UNKNOWN, actor="binance", note="no answer")
+    await site.desk.park("0.02", reason=None)
+    above = check("order_value", "Order value", "32100", "1000", passed=False, enforced=False)
+    near = check("balance", "Free BTC", "0.5", "0.5", unit="BTC", near=True)
+    waiting = await site.desk.park(
+        "0.5",
+        side="SELL",
+        is_exit=True,
+        suggestible=["amount", "price"],
+        checks=[above, near],
+        second_tap=["Sells ALL your free BTC"],
+        warnings=["The market is thin"],
+        reason="long " * 99,
+    )
+    return waiting.id
+
+
+async def faults(page: Page) -> list[Any]:
+    await page.evaluate(AXE_SCRIPT)
+    found = await page.evaluate("axe.run()")
+    wide = await page.evaluate("document.documentElement.scrollWidth > innerWidth")
+    small = await page.evaluate(
+        "[...document.querySelectorAll('button, input:not([type=hidden]), select, summary')]"
+        ".filter(e => e.checkVisibility() && e.getBoundingClientRect().height < 43.9).map(e => e.outerHTML)"
+    )
+    violations = [(one["id"], [node["html"] for node in one["nodes"]]) for one in found["violations"]]
+    return [*violations, *small, *(["wider than the screen"] if wide else [])]
+
+
+@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+async def test_axe_finds_nothing_and_all_can_be_tapped(site: Site, size: str, scheme: str) -> None:
+    site.expected = ("401",)
+    options: dict[str, Any] = {"viewport": SIZES[size], "color_scheme": scheme, "has_touch": size == "phone"}
+    context = await site.context(**options)
+    page = await site.inbox(context)
+    found = {"empty": await faults(page)}
+    waiting = await fill(site)
+    for name, path in {"inbox": "/", "request": f"/intents/{waiting}", "sessions": "/sessions"}.items():
+        await page.goto(site.url + path)
+        await connected(page)
+        for summary in await page.locator("summary").all():
+            await summary.click(position={"x": 8, "y": 20})
+        found[name] = await faults(page)
+    await page.goto(f"{site.url}/intents/{waiting}")
+    await page.get_by_role("button", name="Approve SELL 0.5 BTC").click()
+    await page.get_by_role("button", name="Approve anyway").wait_for()
+    found["second tap"] = await faults(page)
+
+    await asyncio.to_thread(lambda: site.desk.store.people.remove_trader("Ana", actor="command"))
+    token = await asyncio.to_thread(site.desk.store.people.invite)
+    stranger = await site.browser.new_context(**options)
+    page = await stranger.new_page()
+    for name, path in {"signin": "/signin", "welcome": f"/welcome?token={token}", "dead": "/welcome"}.items():
+        await page.goto(site.url + path)
+        found[name] = await faults(page)
+    found = {name: what for name, what in found.items() if what}
+    assert not found, found

@@ -1,0 +1,180 @@
+"""A desk with a real store, without an exchange: what the pages are tested with."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+from starlette.applications import Starlette
+from starlette.types import ASGIApp
+
+from broker.cards import Card, Figure, Tone
+from broker.hub import Hub
+from broker.intents import Intent, Request
+from broker.risk import Check
+from broker.settings import Settings
+from broker.store import Feed, Store
+from broker.web import Desk, guarded, routes
+
+NOON = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
+PASSWORD = "correct horse battery staple"
+
+
+@dataclass
+class MovableClock:
+    now: datetime = NOON
+
+    def __call__(self) -> datetime:
+        return self.now
+
+    def advance(self, **how_far: float) -> None:
+        self.now += timedelta(**how_far)
+
+
+@dataclass
+class CountedBytes:
+    """Never the same bytes twice, and the same in every run."""
+
+    numbers: Any = field(default_factory=lambda: count(1))
+
+    def __call__(self, length: int) -> bytes:
+        return int(next(self.numbers)).to_bytes(length, "big")
+
+
+@dataclass
+class World:
+    """What lies around the pages, and what the test says it answers."""
+
+    store: Store
+    hub: Hub
+    clock: Any
+    settings: Settings
+    approved: list[Intent] = field(default_factory=list)
+    figures: list[Figure] = field(default_factory=lambda: [Figure(label="Market now", value="64,250 USDT")])
+    equity: Decimal | None = Decimal("200000")
+    exchange_problem: str | None = None
+    slow: asyncio.Event | None = None
+
+    @property
+    def desk(self) -> Desk:
+        return Desk(
+            settings=self.settings,
+            store=self.store,
+            hub=self.hub,
+            clock=self.clock,
+            approved=self.approved.append,
+            figures_now=self._figures_now,
+            equity=self._equity,
+            exchange_problem=lambda: self.exchange_problem,
+        )
+
+    @property
+    def app(self) -> ASGIApp:
+        return guarded(Starlette(routes=routes(self.desk)), self.settings)
+
+    async def park(self, amount: str = "0.015", **changes: Any) -> Intent:
+        parked = await self.store.intents.park(request(amount, **changes))
+        assert not parked.deduplicated
+        return parked.intent
+
+    async def sign_in(self, trader: str = "Ana", browser: str = "Firefox on the desk") -> str:
+        """The session's token, without the cost of a password."""
+        _, token = await self.store.people.open_session(trader, browser)
+        return token
+
+    async def _figures_now(self, _: Intent) -> list[Figure]:
+        if self.slow:
+            await self.slow.wait()
+        return self.figures
+
+    async def _equity(self) -> Decimal | None:
+        return self.equity
+
+
+@asynccontextmanager
+async def world(folder: Path, clock: Any, random: Any, **settings: Any) -> AsyncIterator[World]:
+    store = open_store(folder, clock, random)
+    hub = Hub()
+    feed = asyncio.create_task(Feed(store.database, hub).run())
+    try:
+        yield World(store=store, hub=hub, clock=clock, settings=Settings(data_dir=folder, **settings))
+    finally:
+        hub.close()
+        feed.cancel()
+        await asyncio.gather(feed, return_exceptions=True)
+        store.close()
+
+
+def open_store(folder: Path, clock: Any, random: Any) -> Store:
+    return Store.open(folder / "paper.db", mode="paper", account="paper", clock=clock, random=random)
+
+
+def card(amount: str = "0.015", *, side: str = "BUY", **changes: Any) -> Card:
+    act = f"{side} {amount} BTC"
+    drawn: dict[str, Any] = {
+        "act": act,
+        "sentence": f"{act} at market ≈ 963.20 USDT, sent only at 64,534 or better",
+        "symbol": "BTCUSDT",
+        "figures": [
+            Figure(label="Market when asked", value="64,213 USDT"),
+            Figure(label="Book average, slippage", value="64,220.15, 0.12 %", tone=Tone.WARN),
+            Figure(label="Value, share of equity", value="963.20 USDT, 0.5 %"),
+            Figure(label="BTC after it", value="0.515"),
+        ],
+        "checks": [
+            check("balance", "Free USDT", "964.16", "100000"),
+            check("order_value", "Order value", "963.20", "2000"),
+            check("daily_volume", "Volume today with this", "963.20", "10000"),
+        ],
+        "suggestible": ["amount"],
+    }
+    return Card.model_validate(drawn | changes)
+
+
+def check(name: str, label: str, figure: str, limit: str, **changes: Any) -> Check:
+    return Check.model_validate(
+        {"name": name, "label": label, "figure": figure, "limit": limit, "unit": "USDT", "passed": True}
+        | changes
+    )
+
+
+def request(
+    amount: str = "0.015",
+    *,
+    side: str = "BUY",
+    key: str | None = None,
+    reason: str | None = "The dip looks overdone.",
+    value: str = "963.20",
+    ttl_seconds: int = 300,
+    agent: str = "default",
+    is_exit: bool = False,
+    **drawn: Any,
+) -> Request:
+    shown = card(amount, side=side, **drawn)
+    arguments = {"symbol": "BTCUSDT", "side": side.lower(), "type": "market", "amount": amount}
+    return Request(
+        agent=agent,
+        tool="binance_create_order",
+        asked=arguments,
+        arguments=arguments,
+        market="spot",
+        mode="paper",
+        account="paper",
+        reference_price=Decimal("64213"),
+        tolerance_pct=Decimal("0.5"),
+        worst_price=Decimal("64534"),
+        value_usdt=Decimal(value),
+        is_exit=is_exit,
+        summary=shown.sentence,
+        card=shown.model_dump(mode="json"),
+        reason=reason,
+        idempotency_key=key,
+        ttl_seconds=ttl_seconds,
+    )

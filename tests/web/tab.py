@@ -1,0 +1,82 @@
+"""An open page's stream, read without a server."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field
+from typing import Any
+
+from starlette.types import ASGIApp
+
+PATIENCE_SECONDS = 5
+
+
+@dataclass
+class Tab:
+    status: asyncio.Future[int]
+    chunks: asyncio.Queue[str | None] = field(default_factory=asyncio.Queue)
+
+    async def message(self) -> str:
+        """The next message, heartbeats left out."""
+        return await self.message_with("")
+
+    async def message_with(self, text: str) -> str:
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            while chunk := await self.chunks.get():
+                if "event: heartbeat" not in chunk and text in chunk:
+                    return chunk
+        raise AssertionError("the stream has ended")
+
+    async def ended(self) -> None:
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            while await self.chunks.get() is not None:
+                pass
+
+
+@asynccontextmanager
+async def tab(app: ASGIApp, token: str, subject: str = "inbox") -> AsyncIterator[Tab]:
+    opened = Tab(asyncio.get_running_loop().create_future())
+    left = asyncio.Event()
+
+    async def receive() -> dict[str, Any]:
+        await left.wait()
+        return {"type": "http.disconnect"}
+
+    async def send(message: Any) -> None:
+        if message["type"] == "http.response.start":
+            opened.status.set_result(message["status"])
+        elif message["body"]:
+            opened.chunks.put_nowait(message["body"].decode())
+        if not message.get("more_body", True):
+            opened.chunks.put_nowait(None)
+
+    running = asyncio.create_task(_call(app, token, subject, receive, send))
+    try:
+        started: set[asyncio.Future[Any]] = {opened.status, running}
+        await asyncio.wait(started, return_when=asyncio.FIRST_COMPLETED)
+        yield opened
+    finally:
+        left.set()
+        with suppress(asyncio.CancelledError):
+            await asyncio.wait_for(running, PATIENCE_SECONDS)
+
+
+async def _call(app: ASGIApp, token: str, subject: str, receive: Any, send: Any) -> None:
+    headers = [(b"host", b"localhost"), (b"cookie", f"broker_session={token}".encode())]
+    scope = {
+        "type": "http",
+        "asgi": {"version": "3.0"},
+        "http_version": "1.1",
+        "method": "GET",
+        "scheme": "http",
+        "path": "/events",
+        "raw_path": b"/events",
+        "query_string": f"for={subject}".encode(),
+        "root_path": "",
+        "headers": headers,
+        "client": ("127.0.0.1", 50000),
+        "server": ("127.0.0.1", 3606),
+    }
+    await app(scope, receive, send)

@@ -1,0 +1,156 @@
+from __future__ import annotations
+
+import httpx2
+import pytest
+
+from broker.store import recent_events
+
+from .support import NOON, PASSWORD, World
+
+pytestmark = pytest.mark.anyio
+
+
+async def sign_in(browser: httpx2.AsyncClient, **fields: str) -> httpx2.Response:
+    return await browser.post("/signin", data={"name": "Ana", "password": PASSWORD, **fields})
+
+
+async def test_the_right_password_opens_a_session_and_leads_back(stranger: httpx2.AsyncClient) -> None:
+    answer = await sign_in(stranger, next="/intents/01k9")
+    assert (answer.status_code, answer.headers["location"]) == (303, "/intents/01k9")
+    cookie = answer.headers["set-cookie"]
+    assert cookie.startswith("broker_session=")
+    for attribute in ("HttpOnly", "SameSite=lax", "Path=/"):
+        assert attribute in cookie
+    assert "Secure" not in cookie
+    assert (await stranger.get("/")).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "elsewhere",
+    [
+        "//evil.example",
+        "https://evil.example",
+        "/\\evil.example",
+        "\\\\evil.example",
+        "javascript:alert(1)",
+        "/\tevil",
+        "/%0d%0aSet-Cookie:x\r\nx",
+        " //evil.example",
+        "/" * 3,
+        "",
+    ],
+)
+async def test_signing_in_never_leads_to_another_site(stranger: httpx2.AsyncClient, elsewhere: str) -> None:
+    assert (await sign_in(stranger, next=elsewhere)).headers["location"] == "/"
+    shown = await stranger.get("/signin", params={"next": elsewhere})
+    assert shown.headers.get("location", "/") == "/"
+
+
+@pytest.mark.parametrize("fields", [{"password": "wrong"}, {"name": "Nobody"}, {"name": "", "password": ""}])
+async def test_a_wrong_name_or_password_gets_in_nowhere_and_is_recorded(
+    desk: World, stranger: httpx2.AsyncClient, fields: dict[str, str]
+) -> None:
+    answer = await sign_in(stranger, **fields)
+    assert answer.status_code == 401
+    assert "set-cookie" not in answer.headers
+    assert "do not match" in answer.text
+    [refused] = await desk.store.read(lambda c: recent_events(c, ("session:refused",), NOON))
+    assert refused.data["why"] == "wrong name or password"
+    assert PASSWORD not in str(refused)
+
+
+async def test_after_ten_failures_in_a_minute_not_even_the_right_password_counts(
+    stranger: httpx2.AsyncClient,
+) -> None:
+    for _ in range(10):
+        assert (await sign_in(stranger, password="wrong")).status_code == 401
+    answer = await sign_in(stranger, name="ANA")
+    assert answer.status_code == 429
+    assert 1 <= int(answer.headers["retry-after"]) <= 60
+    assert (await sign_in(stranger, name="Ben")).status_code == 401, "another name is not held up"
+
+
+async def test_success_forgets_the_failures_before_it(stranger: httpx2.AsyncClient) -> None:
+    for _ in range(9):
+        await sign_in(stranger, password="wrong")
+    assert (await sign_in(stranger)).status_code == 303
+    assert (await sign_in(stranger, password="wrong")).status_code == 401
+
+
+async def test_signing_out_ends_the_session(desk: World, ana: httpx2.AsyncClient) -> None:
+    token = ana.cookies["broker_session"]
+    answer = await ana.post("/signout")
+    assert answer.headers["location"] == "/signin"
+    assert await desk.store.people.session(token) is None
+
+
+async def test_without_a_session_a_page_leads_to_signing_in_and_back(stranger: httpx2.AsyncClient) -> None:
+    answer = await stranger.get("/intents/01k9")
+    assert (answer.status_code, answer.headers["location"]) == (303, "/signin?next=/intents/01k9")
+
+
+@pytest.mark.parametrize("path", ["/intents/01k9/decision", "/signout", "/sessions/x/revoke"])
+async def test_without_a_session_nothing_can_be_done(stranger: httpx2.AsyncClient, path: str) -> None:
+    assert (await stranger.post(path)).headers["location"].startswith("/signin")
+
+
+async def test_without_a_session_the_pages_script_is_told_where_to_sign_in(
+    stranger: httpx2.AsyncClient,
+) -> None:
+    headers = {"HX-Request": "true", "HX-Current-URL": "http://localhost/intents/01k9"}
+    answer = await stranger.post("/intents/01k9/decision", headers=headers)
+    assert (answer.status_code, answer.headers["hx-redirect"]) == (401, "/signin?next=/intents/01k9")
+
+
+@pytest.mark.parametrize("token", ["", "invented"])
+async def test_a_welcome_link_that_was_invented_is_dead(stranger: httpx2.AsyncClient, token: str) -> None:
+    assert (await stranger.get("/welcome", params={"token": token})).status_code == 410
+
+
+class TestFirstTrader:
+    @pytest.fixture
+    def invitation(self, desk: World) -> str:
+        desk.store.people.remove_trader("Ana", actor="command")
+        token = desk.store.people.invite()
+        assert token
+        return token
+
+    async def welcome(self, browser: httpx2.AsyncClient, token: str, **fields: str) -> httpx2.Response:
+        given = {"token": token, "name": "Eva", "password": PASSWORD, "again": PASSWORD, **fields}
+        return await browser.post("/welcome", data=given)
+
+    async def test_sets_a_name_and_a_password_and_is_in(
+        self, stranger: httpx2.AsyncClient, invitation: str
+    ) -> None:
+        assert "Welcome" in (await stranger.get("/welcome", params={"token": invitation})).text
+        assert (await self.welcome(stranger, invitation)).headers["location"] == "/"
+        assert "Eva" in (await stranger.get("/")).text
+        assert (await self.welcome(stranger, invitation)).status_code == 410, "the link works once"
+
+    @pytest.mark.parametrize(
+        ("fields", "problem"),
+        [
+            ({"again": "something else"}, "the two passwords are not the same"),
+            ({"password": "short", "again": "short"}, "password: must have 8 to 200 characters"),
+            ({"name": "\x07"}, "name: must have 1 to 40 printable characters"),
+        ],
+    )
+    async def test_is_told_what_is_wrong_with_them(
+        self, stranger: httpx2.AsyncClient, invitation: str, fields: dict[str, str], problem: str
+    ) -> None:
+        answer = await self.welcome(stranger, invitation, **fields)
+        assert answer.status_code == 422
+        assert problem in answer.text
+        assert (await self.welcome(stranger, invitation)).status_code == 303
+
+    async def test_reads_on_the_sign_in_page_where_the_link_is(
+        self, stranger: httpx2.AsyncClient, invitation: str
+    ) -> None:
+        assert "There is no trader yet" in (await stranger.get("/signin")).text
+
+
+async def test_over_https_the_cookie_is_secure(desk: World) -> None:
+    desk.settings = desk.settings.model_copy(update={"public_url": "https://desk.example.com"})
+    transport = httpx2.ASGITransport(desk.app)
+    async with httpx2.AsyncClient(transport=transport, base_url="https://desk.example.com") as browser:
+        assert "Secure" in (await sign_in(browser)).headers["set-cookie"]

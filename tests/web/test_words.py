@@ -1,0 +1,184 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from broker.cards import Tone
+from broker.clock import to_ms
+from broker.hub import Event
+from broker.intents import Decision, Intent, State, canonical_text, digest_of
+from broker.web.words import as_quoted, device, happened, notice, outcome, repeats, unbroken
+
+from .support import NOON, request
+
+EVERY_STATE = list(State)
+
+
+def intent(state: State, *, decided_by: str | None = None, **changes: Any) -> Intent:
+    asked = request()
+    text = canonical_text(asked, NOON + timedelta(minutes=5))
+    decision = Decision(by=decided_by, at=NOON, approved=True) if decided_by else None
+    made = Intent(
+        id="01k9a00000000000000000000a",
+        agent="default",
+        tool=asked.tool,
+        state=state,
+        market=asked.market,
+        asked=asked.asked,
+        arguments=asked.arguments,
+        canonical=text,
+        digest=digest_of(text),
+        equality=asked.equality,
+        summary=asked.summary,
+        card=asked.card,
+        reason=asked.reason,
+        idempotency_key=None,
+        is_exit=False,
+        value_usdt=Decimal("963.20"),
+        created_at=NOON,
+        expires_at=NOON + timedelta(minutes=5),
+        updated_at=NOON,
+        decision=decision,
+    )
+    return replace(made, **changes)
+
+
+def order(status: str, filled: str, average: str | None = None) -> dict[str, Any]:
+    return {"status": status, "amount": "0.015", "filled": filled, "average": average}
+
+
+@pytest.mark.parametrize("state", EVERY_STATE)
+def test_every_state_has_words(state: State) -> None:
+    assert outcome(intent(state, decided_by="Ana"), NOON).text
+
+
+@pytest.mark.parametrize(
+    ("state", "changes", "words"),
+    [
+        (State.PENDING, {}, "Waiting for you"),
+        (State.APPROVED, {"decided_by": "Ana"}, "Approved by Ana, sending"),
+        (State.SUBMITTING, {"decided_by": "Ana"}, "Approved by Ana, sending"),
+        (State.PLACED, {"order": order("open", "0")}, "Placed, filled 0 of 0.015"),
+        (
+            State.PLACED,
+            {"order": order("partly_filled", "0.01", "64210.50")},
+            "Placed, filled 0.01 of 0.015 at 64,210.5",
+        ),
+        (
+            State.PLACED,
+            {"order": order("cancelled", "0")},
+            "Placed, then cancelled, filled 0 of 0.015",
+        ),
+        (State.PLACED, {}, "Placed"),
+        (State.REFUSED, {"note": "insufficient balance"}, "Binance refused: insufficient balance"),
+        (State.REFUSED, {}, "Binance refused"),
+        (State.NOT_SENT, {"note": "too late to send: approved 40 s ago"}, "Approved, too late to send"),
+        (State.NOT_SENT, {"note": "a check failed"}, "Approved, not sent: a check failed"),
+        (State.REJECTED, {"decided_by": "Ana"}, "Rejected by Ana"),
+        (State.EXPIRED, {}, "Nobody decided, nothing sent"),
+        (State.WITHDRAWN, {}, "Withdrawn by agent default"),
+    ],
+)
+def test_an_outcome_names_its_actor(state: State, changes: dict[str, Any], words: str) -> None:
+    assert outcome(intent(state, **changes), NOON).text == words
+
+
+def test_a_pending_request_whose_time_is_up_was_decided_by_nobody() -> None:
+    late = NOON + timedelta(minutes=5)
+    assert outcome(intent(State.PENDING), late).text == "Nobody decided, nothing sent"
+
+
+def test_an_unknown_outcome_says_until_when_nobody_can_know() -> None:
+    sent = intent(State.UNKNOWN, wire_timestamp_ms=to_ms(NOON))
+    shown = outcome(sent, NOON)
+    assert shown.text == "Sent, no answer. May be live. Don't repeat it."
+    assert shown.certain_by == NOON + timedelta(seconds=20)
+    assert shown.tone is Tone.BAD
+
+
+def test_an_unknown_outcome_promises_no_time_that_has_passed() -> None:
+    sent = intent(State.UNKNOWN, wire_timestamp_ms=to_ms(NOON))
+    shown = outcome(sent, NOON + timedelta(minutes=1))
+    assert shown.certain_by is None
+    assert "May be live" in shown.text
+
+
+def test_a_long_text_of_another_system_is_cut() -> None:
+    assert len(outcome(intent(State.REFUSED, note="x" * 5000), NOON).text) < 400
+
+
+@pytest.mark.parametrize(
+    ("passed", "ago"),
+    [
+        (timedelta(seconds=5), "less than a minute"),
+        (timedelta(seconds=90), "1 minute"),
+        (timedelta(minutes=9), "9 minutes"),
+    ],
+)
+def test_a_repeated_request_says_when_and_what_became_of_the_first(passed: timedelta, ago: str) -> None:
+    earlier = intent(State.PLACED, order=order("filled", "0.015"))
+    said = repeats(earlier, NOON + passed)
+    assert said == f"The same request went through {ago} ago: Placed, filled 0.015 of 0.015"
+
+
+def event(kind: str, actor: str, **data: Any) -> Event:
+    return Event(
+        seq=1, at=datetime(2026, 11, 22, tzinfo=UTC), kind=kind, actor=actor, intent_id=None, data=data
+    )
+
+
+@pytest.mark.parametrize(
+    ("happening", "words"),
+    [
+        (event("intent:parked", "agent:default"), "Asked by agent default"),
+        (event("intent:approved", "trader:Ana"), "Approved by Ana"),
+        (event("intent:refused", "binance", note="no"), "Refused by Binance: no"),
+        (event("intent:placed", "binance", order=order("open", "0")), "Placed at Binance, filled 0 of 0.015"),
+        (event("something:new", "broker"), "something:new"),
+    ],
+)
+def test_a_record_line_says_what_happened_and_by_whom(happening: Event, words: str) -> None:
+    assert happened(happening) == words
+
+
+@pytest.mark.parametrize(
+    ("happening", "words"),
+    [
+        (event("trader:added", "command", name="Ben"), "New trader Ben, added by command"),
+        (event("trader:removed", "command", name="Ben"), "Trader Ben was removed by command"),
+        (event("agent:key-set", "broker", name="default"), "Agent default has a new key"),
+        (
+            event("orders:cancelled", "agent:default", symbol="BTCUSDT", orders=["1"]),
+            "agent default cancelled 1 order on BTCUSDT",
+        ),
+    ],
+)
+def test_news_names_who_did_what(happening: Event, words: str) -> None:
+    assert notice(happening) == words
+
+
+def test_quoted_words_can_neither_turn_nor_break_the_page() -> None:
+    assert as_quoted("sell\u202eyub\n\n\n  now\x00!") == "sell yub now !"
+
+
+def test_no_line_ends_between_a_number_and_its_unit() -> None:
+    assert unbroken("64,220.15, 0.12 %") == "64,220.15, 0.12\u00a0%"
+
+
+@pytest.mark.parametrize(
+    ("user_agent", "said"),
+    [
+        ("Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 Chrome/156.0 Safari/537.36", "Chrome on Linux"),
+        (
+            "Mozilla/5.0 (iPhone; CPU iPhone OS 19_0 like Mac OS X) Version/19.0 Safari/604.1",
+            "Safari on iPhone",
+        ),
+        ("curl/8.0", "curl/8.0"),
+    ],
+)
+def test_a_session_is_named_by_its_browser_and_machine(user_agent: str, said: str) -> None:
+    assert device(user_agent) == said
