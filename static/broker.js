@@ -154,8 +154,9 @@
   async function askUntilAnswered(card) {
     card.querySelector(".problem").textContent = "Not confirmed, checking …";
     await new Promise((done) => setTimeout(done)); // htmx enables the buttons first
-    for (const button of card.querySelectorAll(".buttons button")) button.disabled = true;
-    const answer = await ask(`/intents/${card.id.slice("intent-".length)}`);
+    const answer = await ask(`/intents/${card.id.slice("intent-".length)}`, () => {
+      for (const button of card.querySelectorAll(".buttons button")) button.disabled = true;
+    });
     if (answer.redirected) return location.reload();
     if (!card.isConnected) return; // the stream said it first
     const text = await answer.text();
@@ -164,8 +165,9 @@
     if (problem) problem.textContent = "Not recorded so far. Deciding again is safe: only the first decision counts.";
   }
 
-  async function ask(address) {
+  async function ask(address, eachTime) {
     for (;;) {
+      eachTime();
       try {
         const answer = await fetch(address, { signal: AbortSignal.timeout(5_000) });
         if (answer.ok) return answer;
