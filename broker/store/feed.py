@@ -21,7 +21,7 @@ class Feed:
         self._database = database
         self._hub = hub
         self._grown = asyncio.Event()
-        self._seen: int | None = None
+        self._seen = database.read_now(head)
         database.on_commit = self._grown.set
 
     async def run(self) -> None:
@@ -35,8 +35,6 @@ class Feed:
 
     async def _publish_new(self) -> None:
         self._grown.clear()
-        if self._seen is None:
-            self._seen = await self._database.read(head)
         more = True
         while more:
             events = await self._database.read(partial(events_after, seq=self._seen))
