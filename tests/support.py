@@ -225,9 +225,7 @@ async def served(broker: Wired) -> AsyncIterator[str]:
     """The agents' side on a port of its own; its address. The agent's key is KEY."""
     broker.store.people.set_agent(AGENT, KEY)
     endpoint = api.McpEndpoint(broker.gateway)
-    state = api.ApiState(
-        gateway=broker.gateway, store=broker.store, healthy=lambda: broker.executor.healthy
-    )
+    state = api.ApiState(gateway=broker.gateway, store=broker.store, healthy=lambda: broker.executor.healthy)
     app = Starlette(routes=[Route("/mcp", endpoint.app), *api.routes(state)])
     config = uvicorn.Config(app, lifespan="off", ws="none", log_config=None, timeout_graceful_shutdown=1)
     server = uvicorn.Server(config)
