@@ -21,7 +21,7 @@ from .agent import Agent
 from .ccxt_alone import SYMBOL, Ccxt, ccxt_alone
 from .commit import Commits
 
-PASSWORD = "correct horse battery"
+NAME, PASSWORD = "Ana", "correct horse battery"
 SMALLEST, STEP = Decimal("0.001"), Decimal("0.00001")
 
 
@@ -113,7 +113,7 @@ def _helper(module: str, folder: Path) -> Iterator[str]:
 async def _sign_in(http: aiohttp.ClientSession, broker: BrokerProcess) -> None:
     """As the first trader, by the one-time link."""
     token = str(broker.invitation).partition("token=")[2]
-    form = {"token": token, "name": "Ana", "password": PASSWORD, "again": PASSWORD}
+    form = {"token": token, "name": NAME, "password": PASSWORD, "again": PASSWORD}
     async with http.post(f"{broker.url}/welcome", data=form) as answer:
         if answer.status != 200:
             raise RuntimeError(f"nobody is signed in: {answer.status}")

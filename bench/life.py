@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections import defaultdict
 from collections.abc import AsyncIterator, Iterator
@@ -28,7 +29,7 @@ from broker.web.drawing import Drawing
 from broker.web.messages import Messages
 
 from .ccxt_alone import SYMBOL
-from .house import House, since
+from .house import NAME, PASSWORD, House, since
 
 TOOL = HIGH["binance_create_order"]
 LIVES = 30
@@ -155,9 +156,9 @@ async def _live(shop: Workshop, steps: Steps) -> None:
     with steps.step(ASKED):
         await store.read(lambda it: queries.find(it, intent.id))
     with steps.step(APPROVED):
-        intent = await intents.approve(intent.id, intent.digest, "Ana", NO_LIMIT)
+        intent = await intents.approve(intent.id, intent.digest, NAME, NO_LIMIT)
     with steps.step(PAGE):
-        page = await shop.drawing.request("Ana", intent.id)
+        page = await shop.drawing.request(NAME, intent.id)
         render("card.html", card=page.card)
     timestamp = await shop.exchange.server_time_ms()
     order_id = client_order_id(intent.id)
@@ -192,7 +193,11 @@ async def _workshop(house: House) -> AsyncIterator[Workshop]:
     await exchange.start()
     try:
         await exchange.until_ready()
-        _, token = await store.people.open_session("Ana", "bench")
+        hashed = await asyncio.to_thread(store.people.right_password, NAME, PASSWORD)
+        opened = await store.people.open_session(NAME, hashed or "", "bench")
+        if opened is None:
+            raise RuntimeError("the bench's trader cannot sign in")
+        _, token = opened
         yield Workshop(
             house=house,
             call=Call(

@@ -109,7 +109,7 @@ async def running(settings: Settings, *, clock: Clock, random: Randomness) -> As
             approved=executor.take,
             figures_now=_figures_now(exchange),
             equity=_remembered(lambda: _equity(exchange)),
-            exchange_problem=lambda: exchange.last_error,
+            exchange_problem=lambda: store.database.problem or exchange.last_error,
         )
         state = api.ApiState(
             gateway=gateway,

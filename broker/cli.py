@@ -98,7 +98,7 @@ def call(
     key = api_key(settings, random_bytes)
     try:
         answer = httpx2.post(
-            f"{settings.url}/tools/{tool}",
+            f"{settings.local_url}/tools/{tool}",
             json=dict(_argument(text) for text in arguments or []),
             headers={"X-MCP-API-Key": key},
             timeout=60,
@@ -106,7 +106,7 @@ def call(
         )
         body = answer.json()
     except (httpx2.HTTPError, ValueError):
-        raise StartError(f"No broker answers at {settings.url}. Start one with `broker`.") from None
+        raise StartError(f"No broker answers at {settings.local_url}. Start one with `broker`.") from None
     print(json.dumps(body, indent=2))
     if answer.status_code != 200 or body.get("success") is False:
         raise typer.Exit(1)

@@ -50,7 +50,7 @@ MEANING: Mapping[Code, tuple[int, str]] = {
     Code.BINANCE_REFUSED: (200, "Binance refused; details has its code and message."),
     Code.BINANCE_UNAVAILABLE: (502, "Binance could not be reached or answered with an error of its own."),
     Code.BINANCE_TIMEOUT: (504, "Binance did not answer in time."),
-    Code.STORE_UNAVAILABLE: (503, "The broker's database is not available; nothing was parked or sent."),
+    Code.STORE_UNAVAILABLE: (503, "The broker's database is not available; this call changed nothing."),
     Code.INTERNAL: (500, "An error of the broker's own; it is in its log."),
 }
 """For each code: the HTTP status of `POST /tools/{name}`, and what it means."""

@@ -21,6 +21,7 @@ from .store import Moved, NotApproved, Store, queries
 from .tools import HIGH, order_json
 
 SWEEP_SECONDS = 1.0
+CLOCK_SLACK = timedelta(seconds=1)
 RETRY_SECONDS = 0.5
 GRACE_SECONDS = 1.5
 """How long a stopping broker waits for answers; what is still open is `unknown` at the next start."""
@@ -144,7 +145,10 @@ class Executor:
         if (intent.terms["mode"], intent.terms["account"]) != (self._settings.mode, self._settings.account):
             return "the request is for another account"
         validity = timedelta(seconds=self._settings.approval_validity_seconds)
-        if self._clock() - intent.decision.at > validity:
+        age = self._clock() - intent.decision.at
+        if age < -CLOCK_SLACK:
+            return "the clock went back since it was approved"
+        if age > validity:
             return f"too late to send: approved more than {validity.seconds} s before it could start"
         return None
 

@@ -49,8 +49,8 @@ class Gateway:
     ) -> Output:
         """Raises BrokerError. `idempotency_key` is one that came beside the arguments; theirs goes first."""
         tool = find_tool(name)
-        if isinstance(tool, HighTool) and idempotency_key is not None:
-            arguments = {"idempotencyKey": idempotency_key, **arguments}
+        if isinstance(tool, HighTool) and arguments.get("idempotencyKey") is None:
+            arguments = {**arguments, "idempotencyKey": idempotency_key}
         given = validated(tool, arguments)
         call = Call(
             agent=agent,

@@ -18,6 +18,9 @@ NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d{1,3})?", re.ASCII | re.IGN
 
 MICRO = Decimal("0.000001")
 
+DOLLARS = frozenset({"USDT", "USDC", "FDUSD", "TUSD", "USDP", "DAI", "USD1", "USDE", "BFUSD"})
+"""Stablecoins: worth a dollar, and holding one is no position."""
+
 
 def parse(value: object) -> Decimal:
     """A decimal from a JSON number or a string.
@@ -34,7 +37,7 @@ def parse(value: object) -> Decimal:
     number = Decimal(text)
     if abs(number.adjusted()) > MAX_MAGNITUDE:
         raise ValueError("must be a number of ordinary size")
-    if not isinstance(value, str) and len(number.normalize().as_tuple().digits) > MAX_DIGITS:
+    if not isinstance(value, str) and _significant(number) > MAX_DIGITS:
         raise ValueError(f"has more than {MAX_DIGITS} significant digits: send it as a string")
     return number
 
@@ -49,9 +52,14 @@ def plain(value: Decimal) -> str:
 
 def to_json(value: Decimal) -> int | float | str:
     """A JSON number where a double carries the value exactly as written, else a string."""
-    if len(value.normalize().as_tuple().digits) > MAX_DIGITS:
+    if _significant(value) > MAX_DIGITS:
         return plain(value)
     return int(value) if value == value.to_integral_value() else float(value)
+
+
+def _significant(value: Decimal) -> int:
+    """Digits without the zeros around them; `normalize` would round a long number first."""
+    return len("".join(map(str, value.as_tuple().digits)).strip("0"))
 
 
 def floor_to(value: Decimal, unit: Decimal) -> Decimal:
@@ -91,6 +99,11 @@ def about(value: Decimal) -> str:
 def cents(value: Decimal) -> str:
     """For a person: an amount in USDT with two decimals: 963.20."""
     return f"{value.quantize(Decimal('0.01'), ROUND_HALF_EVEN):,f}"
+
+
+def in_unit(value: Decimal, asset: str) -> str:
+    """For a person: an amount of an asset, in cents where it is worth a dollar."""
+    return cents(value) if asset in DOLLARS else about(value)
 
 
 def percent(part: Decimal, whole: Decimal) -> Decimal:

@@ -23,14 +23,35 @@ FOLLOW_EVERY = 2
 """Passes between two looks at resting orders: one request per symbol, weight 6."""
 
 ENOUGH_NOT_FOUNDS = 2
+MOST_PASSES = 1800
+"""Looks at a lost order are at most an hour apart."""
 
 log = get_logger(__name__)
+
+
+class Lost:
+    """Placed orders that Binance does not know now, as after a reset of its testnet: asked about ever more
+    rarely, so that they don't spend the request weight."""
+
+    def __init__(self) -> None:
+        self._misses: dict[str, int] = {}
+        self._passes: dict[str, int] = {}
+
+    def missed(self, intent_id: str) -> None:
+        misses = self._misses[intent_id] = self._misses.get(intent_id, 0) + 1
+        self._passes[intent_id] = min(2**misses, MOST_PASSES)
+
+    def rests(self, intent_id: str) -> bool:
+        left = self._passes.get(intent_id, 0)
+        self._passes[intent_id] = max(0, left - 1)
+        return left > 0
 
 
 class Reconciler:
     def __init__(self, *, store: Store, exchange: Exchange) -> None:
         self._store = store
         self._exchange = exchange
+        self._lost = Lost()
 
     async def adopt(self) -> None:
         """At start: what a dead process was sending is unknown until Binance says."""
@@ -87,11 +108,15 @@ class Reconciler:
     async def _follow(self, symbol: str, intents: Sequence[Intent]) -> None:
         resting = {raw["clientOrderId"]: raw for raw in await self._exchange.open_orders(symbol)}
         for intent in intents:
-            if _unchanged(intent, resting.get(intent.client_order_id)):
+            if _unchanged(intent, resting.get(intent.client_order_id)) or self._lost.rests(intent.id):
                 continue
             order = await self._look_up(intent)
-            if order is not None:
-                await self._store.intents.follow(intent, order_json(await self._with_fees(order)))
+            if order is None:
+                self._lost.missed(intent.id)
+                continue
+            told = order_json(await self._with_fees(order))
+            if told != intent.order:
+                await self._store.intents.follow(intent, told)
 
     async def _look_up(self, intent: Intent) -> OrderState | None:
         arguments = intent.terms["arguments"]

@@ -8,7 +8,7 @@ from decimal import Decimal
 from pydantic import BaseModel, ConfigDict
 
 from .errors import BrokerError, Code
-from .money import Side, cents, grouped, percent, plain, signed_percent
+from .money import Side, in_unit, percent, plain, signed_percent
 
 NEAR = Decimal("0.8")
 """From this share of its limit on, a figure is shown unfolded."""
@@ -54,7 +54,8 @@ def daily_volume(
 def position(asset: str, value_usdt: Decimal | None, equity_usdt: Decimal, limit_pct: Decimal) -> Check:
     """Check 4: what would be held of an asset after the order, against a share of the equity."""
     limit = equity_usdt * limit_pct / 100
-    return _check("position", f"{asset} held after it", value_usdt, limit, "USDT", enforced=True)
+    label = f"{asset} held after it, resting orders aside"
+    return _check("position", label, value_usdt, limit, "USDT", enforced=True)
 
 
 def refuse_failed(checks: Iterable[Check]) -> None:
@@ -121,7 +122,7 @@ def _sentence(check: Check) -> str:
 
 def _amount(text: str, unit: str) -> str:
     number = Decimal(text)
-    return f"{cents(number) if unit == 'USDT' else grouped(number)} {unit}"
+    return f"{in_unit(number, unit)} {unit}"
 
 
 def _shown(check: Check) -> dict[str, object]:

@@ -144,6 +144,29 @@ async def test_an_approval_that_stands_only_in_the_table_of_intents_is_none(brok
     assert await broker.control.requests() == []
 
 
+async def test_terms_that_were_swapped_under_the_card_are_not_sent(broker: Wired) -> None:
+    intent = await broker.park(**BUY)
+    canonical = intent.canonical.replace('"0.015"', '"0.15"')
+    swapped = await rewrite(broker, intent, canonical=canonical, digest=digest_of(canonical))
+    stopped = await broker.submitted(await broker.approve(swapped))
+    assert (stopped.state, stopped.note) == (
+        State.NOT_SENT,
+        "the audit log holds no approval of this request",
+    )
+    assert await broker.control.requests() == []
+
+
+async def test_an_approval_from_the_future_is_not_sent(broker: Wired) -> None:
+    intent = await broker.approved(**BUY)
+    broker.clock.advance(-3600)
+    stopped = await broker.submitted(intent)
+    assert (stopped.state, stopped.note) == (
+        State.NOT_SENT,
+        "the clock went back since it was approved",
+    )
+    assert await broker.control.requests() == []
+
+
 async def test_an_approval_of_another_digest_is_none(broker: Wired) -> None:
     intent = await broker.approved(**BUY)
     canonical = intent.canonical.replace('"0.015"', '"0.15"')

@@ -198,6 +198,31 @@ async def test_a_cancel_that_was_carried_out_is_told_so_even_when_the_database_f
     assert (await asyncio.wait_for(calling, 10))["success"] is True
 
 
+async def test_a_cancel_whose_client_left_is_recorded_all_the_same(broker: Wired) -> None:
+    intent = await broker.submitted(await broker.approved(**REST))
+    assert intent.order is not None
+    await broker.control.fault("received", "hold", method="DELETE")
+    calling = asyncio.create_task(broker.call("binance_cancel_order", symbol=BTC, orderId=intent.order["id"]))
+    await broker.control.held()
+    calling.cancel()
+    with broker.hub.subscribed() as events:
+        await broker.control.do("release")
+        async with asyncio.timeout(10):
+            while (event := await events.get()) and event.kind != "orders:cancelled":
+                pass
+    assert event is not None
+    assert event.data["orders"] == [intent.order["id"]]
+
+
+async def test_a_key_beside_arguments_that_name_none_counts(broker: Wired) -> None:
+    asked = {**BUY, "idempotencyKey": None}
+    key, tool = "beside-them-1", "binance_create_order"
+    first = await broker.gateway.call(AGENT, tool, asked, idempotency_key=key)
+    await broker.approve(await broker.intent(first.model_dump()["intentId"]))
+    again = await broker.gateway.call(AGENT, tool, asked, idempotency_key=key)
+    assert again.model_dump()["intentId"] == first.model_dump()["intentId"]
+
+
 async def test_cancelling_all_says_how_many(broker: Wired) -> None:
     for price in ("58000", "57000"):
         await broker.submitted(await broker.approved(**{**REST, "price": price}))

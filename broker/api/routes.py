@@ -119,6 +119,7 @@ async def _health(request: Request, state: ApiState) -> Response:
     }
     try:
         pending = await state.store.read(queries.count_pending)
+        await state.store.recover()
         if await agent_of(request, state.store) is not None:
             body["pending"] = pending
     except BrokerError as error:

@@ -136,7 +136,11 @@ def _write_down(facts: WireFacts, http: int, response: Any, retry_after: int | N
     said = response if isinstance(response, dict) else {}
     facts.http, facts.retry_after = http, retry_after
     facts.code = _code(said.get("code"))
-    facts.msg = redact(str(said.get("msg", "")))[:MAX_MESSAGE]
+    facts.msg = redact(_visible(str(said.get("msg", ""))))[:MAX_MESSAGE]
+
+
+def _visible(text: str) -> str:
+    return "".join(letter if letter.isprintable() else " " for letter in text)
 
 
 def _code(value: Any) -> int | None:

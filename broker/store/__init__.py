@@ -15,7 +15,17 @@ from . import queries
 from .audit import AuditLog, Broken, events_of, recent_events
 from .database import Database, Transaction
 from .feed import Feed
-from .intents import Intents, Moved, NotApproved, NotDecidable, OverDailyVolume, Parked, idempotency_conflict
+from .intents import (
+    EQUAL_WITHIN,
+    Intents,
+    Moved,
+    NeedsSecondTap,
+    NotApproved,
+    NotDecidable,
+    OverDailyVolume,
+    Parked,
+    idempotency_conflict,
+)
 from .migrate import has_tables, upgrade
 from .people import People, Session, Trader
 from .tables import meta
@@ -36,19 +46,29 @@ class Store:
         """Make or migrate the database. Raises StartError."""
         prepare_folder(path.parent)
         database = Database(path)
+        key_file = beside(path, "audit-key")
+
+        def prepare(connection: Connection) -> Store:
+            """One transaction, so that two first starts at once come one after the other."""
+            fresh = not has_tables(connection)
+            if fresh and key_file.exists():
+                raise StartError(
+                    f"{path} is missing or empty, but {key_file.name} beside it says that there was "
+                    "a database. Put it back, or move the key away to begin anew"
+                )
+            upgrade(connection)
+            store = cls(database, secret_file(key_file, random(32), may_make=fresh), clock, random)
+            store._belongs_to(connection, mode, account)
+            return store
+
         try:
-            fresh = not database.read_now(has_tables)
-            key = secret_file(beside(path, "audit-key"), random(32), may_make=fresh)
-            database.write_now(upgrade)
-            store = cls(database, key, clock, random)
-            database.write_now(lambda connection: store._belongs_to(connection, mode, account))
+            return database.write_now(prepare)
         except (BrokerError, DatabaseError) as error:
             database.close()
             raise StartError(f"The database {path} cannot be used: {_reason(error)}") from None
         except StartError:
             database.close()
             raise
-        return store
 
     async def read(self, transaction: Transaction[Any]) -> Any:
         return await self.database.read(transaction)
@@ -60,6 +80,11 @@ class Store:
                 connection, at=self._clock(), kind=kind, actor=actor, data=data
             )
         )
+
+    async def recover(self) -> None:
+        """Try to write again after a failure; nothing else may write for long. Raises STORE_UNAVAILABLE."""
+        if self.database.problem is not None:
+            await self.audit("database:recovered", "broker")
 
     def close(self) -> None:
         self.database.close()
@@ -84,11 +109,13 @@ def _reason(error: Exception) -> str:
 
 
 __all__ = [
+    "EQUAL_WITHIN",
     "Broken",
     "Database",
     "Feed",
     "Intents",
     "Moved",
+    "NeedsSecondTap",
     "NotApproved",
     "NotDecidable",
     "OverDailyVolume",

@@ -31,6 +31,8 @@ class Database:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.on_commit: Callable[[], None] = lambda: None
+        self.problem: str | None = None
+        """Why the last write failed; None once one succeeded."""
         self._writer = _engine(path, "BEGIN IMMEDIATE", 1)
         self._reader = _engine(path, "BEGIN", READERS)
         self._writing = ThreadPoolExecutor(1, thread_name_prefix="store-writer")
@@ -39,7 +41,7 @@ class Database:
     async def write(self, transaction: Transaction[T]) -> T:
         """Run in one transaction that is committed, or rolled back whole. Raises STORE_UNAVAILABLE."""
         loop = asyncio.get_running_loop()
-        work = self._writing.submit(_run, self._writer, transaction)
+        work = self._writing.submit(self.write_now, transaction)
         result = asyncio.wrap_future(work)
         work.add_done_callback(lambda _: self._tell(loop))  # after the caller, who goes on first
         return await result
@@ -50,7 +52,14 @@ class Database:
 
     def write_now(self, transaction: Transaction[T]) -> T:
         """For commands, which have no event loop."""
-        return _run(self._writer, transaction)
+        try:
+            result = _run(self._writer, transaction)
+        except BrokerError as error:
+            if error.code is Code.STORE_UNAVAILABLE:
+                self.problem = error.message
+            raise
+        self.problem = None
+        return result
 
     def read_now(self, transaction: Transaction[T]) -> T:
         return _run(self._reader, transaction)
@@ -76,7 +85,7 @@ def _run(engine: Engine, transaction: Transaction[T]) -> T:
         reason = str(error.orig) if error.orig else type(error).__name__
         raise BrokerError(
             Code.STORE_UNAVAILABLE,
-            f"The broker's database is not available ({reason}); nothing was parked or sent.",
+            f"The broker's database is not available ({reason}); this call changed nothing.",
         ) from error
 
 

@@ -26,9 +26,12 @@ from ..intents import (
 from ..money import plain
 from .audit import AuditLog
 from .database import Database, Transaction
-from .queries import daily_volume, due, find, find_by_key, find_equal_pending
+from .queries import daily_volume, due, find, find_by_key, find_earlier_equal, find_equal_pending
 from .rows import decision_columns, to_intent, to_row
 from .tables import intents
+
+EQUAL_WITHIN = timedelta(minutes=10)
+"""How long after a request an equal one needs a second tap."""
 
 
 @dataclass(frozen=True)
@@ -53,6 +56,10 @@ class OverDailyVolume(Exception):
         self.intent, self.used, self.limit = intent, used, limit
 
 
+class NeedsSecondTap(Exception):
+    """An approval by one tap where the card, or an equal request shortly before, asks for a second one."""
+
+
 class NotApproved(Exception):
     """The audit log holds no approval of that digest."""
 
@@ -75,10 +82,13 @@ class Intents:
         """
         return await self._database.write(lambda connection: self._park(connection, request))
 
-    async def approve(self, intent_id: str, digest: str, trader: str, max_volume: Decimal) -> Intent:
+    async def approve(
+        self, intent_id: str, digest: str, trader: str, max_volume: Decimal, *, confirmed: bool = True
+    ) -> Intent:
         """Record a trader's yes to exactly that digest, and reserve its value in the day's volume (USDT).
 
-        Raises NotDecidable, OverDailyVolume, UNKNOWN_INTENT. Repeating one's own decision answers the first.
+        `confirmed` says that the trader tapped twice. Raises NotDecidable, NeedsSecondTap, OverDailyVolume,
+        UNKNOWN_INTENT. Repeating one's own decision answers the first.
         """
         now = self._clock()
         decision = Decision(by=trader, at=now, approved=True)
@@ -87,6 +97,10 @@ class Intents:
             intent, repeated = self._decidable(connection, intent_id, digest, decision)
             if repeated:
                 return intent
+            if not confirmed and (
+                intent.card.get("second_tap") or find_earlier_equal(connection, intent, now - EQUAL_WITHIN)
+            ):
+                raise NeedsSecondTap(intent_id)
             if not intent.is_exit:
                 used = daily_volume(connection, now)
                 if intent.value_usdt is None or used + intent.value_usdt > max_volume:
@@ -135,8 +149,8 @@ class Intents:
     ) -> Intent:
         """approved → submitting: all that a look-up needs is on disk before the one POST.
 
-        Raises Moved, and NotApproved unless the audit log holds a trader's sealed approval of this digest:
-        what the table of intents says alone is not enough.
+        Raises Moved, and NotApproved unless the audit log holds that this digest was parked with its card,
+        and a trader's approval of it, both sealed: what the table of intents says alone is not enough.
         """
         sent = {
             "client_order_id": client_order_id,
@@ -146,9 +160,10 @@ class Intents:
 
         def transaction(connection: Connection) -> Intent:
             begun = self._move(connection, intent, State.SUBMITTING, "executor", columns=sent, data=sent)
-            approval = self._log.sealed(connection, intent.id, "intent:approved")
-            if approval is None or approval.data["digest"] != begun.digest:
-                raise NotApproved(intent.id)
+            for kind in ("intent:parked", "intent:approved"):
+                row = self._log.sealed(connection, intent.id, kind)
+                if row is None or row.data["digest"] != begun.digest:
+                    raise NotApproved(intent.id)
             return begun
 
         return await self._database.write(transaction)

@@ -79,11 +79,15 @@ class People:
             ]
         )
 
-    def right_password(self, name: str, password: str) -> bool:
-        """Slow on purpose, equally so for an unknown name: call it off the event loop."""
-        query = select(traders.c.password_hash).where(traders.c.name == name)
-        hashed = self._database.read_now(lambda connection: connection.execute(query).scalar())
-        return verify_password(hashed, password[: MAX_PASSWORD + 1])
+    def right_password(self, name: str, password: str) -> str | None:
+        """The hash that the password matches, None for a wrong one.
+
+        Slow on purpose, equally so for an unknown name: call it off the event loop.
+        """
+        if not (_is_text(name) and _is_text(password)):
+            return None
+        hashed = self._database.read_now(lambda connection: _hash_of(connection, name))
+        return hashed if verify_password(hashed, password[: MAX_PASSWORD + 1]) else None
 
     # -- the first trader
 
@@ -105,23 +109,29 @@ class People:
     async def invitation_holds(self, token: str) -> bool:
         return await self._database.read(lambda connection: self._holds(connection, token))
 
-    async def accept_invitation(self, token: str, name: str, password: str) -> bool:
-        """Make the first trader; False when the link is dead. Raises INVALID_ARGUMENTS."""
+    async def accept_invitation(self, token: str, name: str, password: str) -> str | None:
+        """Make the first trader and answer the password's hash; None when the link is dead.
+
+        Raises INVALID_ARGUMENTS.
+        """
         adding = self._adding(name, password, actor="first-run link")
 
-        def transaction(connection: Connection) -> bool:
+        def transaction(connection: Connection) -> str | None:
             if not self._holds(connection, token):
-                return False
+                return None
             adding(connection)
-            connection.execute(delete(invitations))
-            return True
+            return adding.hashed
 
         return await self._database.write(transaction)
 
     # -- sessions
 
-    async def open_session(self, trader: str, user_agent: str) -> tuple[Session, str]:
-        """The session and its token, which is nowhere else."""
+    async def open_session(self, trader: str, hashed: str, user_agent: str) -> tuple[Session, str] | None:
+        """The session and its token, which is nowhere else.
+
+        None unless the trader still has the password of that hash: it took a while to match, and the trader
+        may have been removed meanwhile.
+        """
         token, now = new_token(self._random), self._clock()
         session = Session(
             id=new_id(now, self._random(10)),
@@ -131,7 +141,9 @@ class People:
             user_agent=user_agent[:200],
         )
 
-        def transaction(connection: Connection) -> None:
+        def transaction(connection: Connection) -> bool:
+            if _hash_of(connection, trader) != hashed:
+                return False
             connection.execute(
                 insert(sessions).values(
                     token_hash=hash_key(token),
@@ -143,14 +155,16 @@ class People:
                 )
             )
             self._audit(connection, "session:opened", f"trader:{trader}", session=session.id)
+            return True
 
-        await self._database.write(transaction)
-        return session, token
+        return (session, token) if await self._database.write(transaction) else None
 
     async def session(self, token: str) -> Session | None:
-        """The session of that token, unless it ended."""
-        query = select(sessions).where(
-            sessions.c.token_hash == hash_key(token), sessions.c.expires_at > to_ms(self._clock())
+        """The session of that token, unless it ended or its trader is gone."""
+        query = (
+            select(sessions)
+            .join(traders, traders.c.name == sessions.c.trader)
+            .where(sessions.c.token_hash == hash_key(token), sessions.c.expires_at > to_ms(self._clock()))
         )
         row = await self._database.read(lambda connection: connection.execute(query).one_or_none())
         return _session(row) if row else None
@@ -212,18 +226,24 @@ class People:
         _check_name(name)
         if not MIN_PASSWORD <= len(password) <= MAX_PASSWORD:
             raise invalid("password", f"must have {MIN_PASSWORD} to {MAX_PASSWORD} characters")
+        if not _is_text(password):
+            raise invalid("password", "must be characters that UTF-8 can write")
         return _Adding(self, name, hash_password(password), actor)
 
     def add_hashed(self, connection: Connection, name: str, hashed: str, actor: str) -> None:
+        """Also ends the first-run link, for good: it must not come back when the traders are removed."""
         taken = select(func.count()).where(func.lower(traders.c.name) == name.lower())
         if connection.execute(taken).scalar_one():
             raise invalid("name", "is taken by another trader")
         connection.execute(
             insert(traders).values(name=name, password_hash=hashed, created_at=to_ms(self._clock()))
         )
+        connection.execute(delete(invitations))
         self._audit(connection, "trader:added", actor, name=name)
 
     def _holds(self, connection: Connection, token: str) -> bool:
+        if not _is_text(token):
+            return False
         youngest = self._clock() - timedelta(hours=INVITATION_HOURS)
         query = select(func.count()).where(
             invitations.c.token_hash == hash_key(token), invitations.c.created_at > to_ms(youngest)
@@ -250,6 +270,15 @@ class _Adding:
 def _check_name(name: str) -> None:
     if not 1 <= len(name) <= MAX_NAME or not name.isprintable() or name != name.strip():
         raise invalid("name", f"must have 1 to {MAX_NAME} printable characters, no space around them")
+
+
+def _is_text(typed: str) -> bool:
+    """A form can be sent with half a surrogate pair, which can be neither hashed nor stored."""
+    return not any("\ud800" <= letter <= "\udfff" for letter in typed)
+
+
+def _hash_of(connection: Connection, trader: str) -> str | None:
+    return connection.execute(select(traders.c.password_hash).where(traders.c.name == trader)).scalar()
 
 
 def _count_traders(connection: Connection) -> int:

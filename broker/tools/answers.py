@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime
 from decimal import Decimal
 from typing import Annotated, Any
 
@@ -61,7 +62,7 @@ class IntentList(Output):
 
 
 def told(
-    intent: Intent, *, url: str, result: Mapping[str, Any] | None, deduplicated: bool = False
+    intent: Intent, *, now: datetime, url: str, result: Mapping[str, Any] | None, deduplicated: bool = False
 ) -> IntentAnswer:
     return IntentAnswer(
         status=intent.state,
@@ -73,7 +74,7 @@ def told(
         expiresAt=to_ms(intent.expires_at),
         digest=intent.digest,
         rounded=_numbers(intent.arguments),
-        outcome=outcome(intent),
+        outcome=outcome(intent, now),
         next=next_step(intent),
         reason=intent.reason,
         decision=_decision(intent.decision),
@@ -93,7 +94,7 @@ def text(answer: IntentAnswer) -> str:
     return f"{answer.outcome} {answer.next.say}"
 
 
-def outcome(intent: Intent) -> str:
+def outcome(intent: Intent, now: datetime) -> str:
     by = intent.decision.by if intent.decision else "nobody"
     match intent.state:
         case State.PENDING:
@@ -109,8 +110,7 @@ def outcome(intent: Intent) -> str:
         case State.NOT_SENT:
             return f"Approved by {by}, but not sent: {_why(intent)}. Nothing was executed."
         case State.UNKNOWN:
-            certain = iso(from_ms(certain_at_ms(intent.wire_timestamp_ms or to_ms(intent.updated_at))))
-            return f"Sent, but Binance's answer is not known: it MAY BE LIVE. Certain by {certain}."
+            return f"Sent, but Binance's answer is not known: it MAY BE LIVE. {_certainty(intent, now)}"
         case State.REJECTED:
             return f"Rejected by {by}. Nothing was sent."
         case State.EXPIRED:
@@ -145,6 +145,11 @@ def next_step(intent: Intent) -> NextStep:
 
 def _why(intent: Intent) -> str:
     return (intent.note or "it gave no reason").rstrip(".")
+
+
+def _certainty(intent: Intent, now: datetime) -> str:
+    certain = certain_at_ms(intent.wire_timestamp_ms or to_ms(intent.updated_at))
+    return f"Certain by {iso(from_ms(certain))}." if certain > to_ms(now) else "Binance is being asked."
 
 
 def _placed(intent: Intent) -> str:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+import asyncio
+from collections.abc import Coroutine
+from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import Field
 
@@ -12,6 +14,11 @@ from .account import Market
 from .declaration import Call, Input, Output, Risk, Symbol, Tool
 
 log = get_logger(__name__)
+
+
+T = TypeVar("T")
+
+_UNDER_WAY: set[asyncio.Task[Any]] = set()
 
 
 class CancelOrderInput(Input):
@@ -45,7 +52,28 @@ class CancelAll(Output):
 
 
 async def _cancel_order(call: Call, arguments: CancelOrderInput) -> CancelOrder:
-    symbol = call.exchange.symbol(arguments.symbol)
+    return await _to_the_end(_cancel_one(call, call.exchange.symbol(arguments.symbol), arguments))
+
+
+async def _cancel_all(call: Call, arguments: CancelAllInput) -> CancelAll:
+    return await _to_the_end(_cancel_each(call, call.exchange.symbol(arguments.symbol)))
+
+
+async def _to_the_end(work: Coroutine[Any, Any, T]) -> T:
+    """Its outcome is recorded, also when the client that asked is gone by then."""
+    task = asyncio.create_task(work)
+    _UNDER_WAY.add(task)
+    task.add_done_callback(_ended_alone)
+    return await asyncio.shield(task)
+
+
+def _ended_alone(task: asyncio.Task[Any]) -> None:
+    _UNDER_WAY.discard(task)
+    if not task.cancelled():
+        task.exception()  # nobody may be left to hear of it
+
+
+async def _cancel_one(call: Call, symbol: str, arguments: CancelOrderInput) -> CancelOrder:
     await _asked(call, symbol, [arguments.orderId])
     try:
         await call.exchange.cancel(symbol, arguments.orderId)
@@ -59,8 +87,7 @@ async def _cancel_order(call: Call, arguments: CancelOrderInput) -> CancelOrder:
     )
 
 
-async def _cancel_all(call: Call, arguments: CancelAllInput) -> CancelAll:
-    symbol = call.exchange.symbol(arguments.symbol)
+async def _cancel_each(call: Call, symbol: str) -> CancelAll:
     await _asked(call, symbol, [])
     try:
         cancelled = await call.exchange.cancel_all(symbol)

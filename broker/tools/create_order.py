@@ -14,14 +14,13 @@ from ..cards import Figure
 from ..errors import invalid
 from ..exchange import Exchange, OrderRequest, OrderState, Sent
 from ..intents import Intent, Request
-from ..money import about, floor_to, grouped, percent, plain, round_price, signed_percent
+from ..money import DOLLARS, about, floor_to, grouped, percent, plain, round_price, signed_percent
 from ..settings import Mode, Settings
 from ..store import queries
 from . import filters, order_card, quotes
 from .account import Market
 from .answers import IntentAnswer
 from .declaration import Call, HighInput, HighTool, Positive, Symbol
-from .valuation import STABLECOINS
 
 
 class CreateOrderInput(HighInput):
@@ -177,7 +176,7 @@ def _checks(quote: quotes.Quote, used: Decimal, limits: Settings) -> list[risk.C
         risk.daily_volume(used, quote.value_usdt, limits.max_daily_volume_usdt, is_exit=quote.is_exit),
     ]
     base = quote.rules.base
-    if quote.order.side == "buy" and base not in STABLECOINS:
+    if quote.order.side == "buy" and base not in DOLLARS:
         checks.append(risk.position(base, quote.position_usdt, quote.equity, limits.max_position_size_pct))
     return checks
 

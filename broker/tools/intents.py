@@ -42,7 +42,7 @@ class ListInput(Input):
 def answer(call: Call, intent: Intent, *, deduplicated: bool = False) -> IntentAnswer:
     placed = intent.state is State.PLACED
     result = HIGH[intent.tool].result(intent) if placed else None
-    return told(intent, url=call.settings.url, result=result, deduplicated=deduplicated)
+    return told(intent, now=call.clock(), url=call.settings.url, result=result, deduplicated=deduplicated)
 
 
 async def _get(call: Call, arguments: IntentInput) -> IntentAnswer:

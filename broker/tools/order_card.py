@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from decimal import Decimal
 
 from ..cards import Card, Figure, Tone
-from ..money import about, cents, grouped, percent, signed_percent
+from ..money import about, cents, grouped, in_unit, percent, signed_percent
 from ..risk import Check, above_limits
 from .quotes import Quote
 
@@ -39,7 +39,7 @@ def sentence(quote: Quote, worst: Decimal | None) -> str:
 
 def _market_sentence(quote: Quote, worst: Decimal | None) -> str:
     bound = "at any price" if worst is None else f"sent only at {grouped(worst)} or better"
-    value = "?" if quote.value is None else cents(quote.value)
+    value = "?" if quote.value is None else in_unit(quote.value, quote.rules.quote)
     if quote.sells_all:
         average = "?" if quote.average is None else about(quote.average)
         return f"{act(quote)} = ALL your free {quote.rules.base}, book average {average}, {bound}"
@@ -54,7 +54,7 @@ def _limit_words(quote: Quote, price: Decimal) -> str:
         return f"{away:.1f} % {side} market: fills now{all_of_it}"
     side = "below" if quote.order.side == "buy" else "above"
     held = (
-        f"{cents(price * quote.order.amount)} {quote.rules.quote}"
+        f"{in_unit(price * quote.order.amount, quote.rules.quote)} {quote.rules.quote}"
         if quote.order.side == "buy"
         else f"{grouped(quote.order.amount)} {quote.rules.base}"
     )
@@ -82,7 +82,7 @@ def figures(quote: Quote) -> list[Figure]:
     shown += [
         Figure(label=f"{base} now", value=grouped(quote.base.total)),
         Figure(label=f"{base} after it", value=grouped(quote.base.total + signed)),
-        Figure(label=f"Free {unit}", value=cents(quote.quote.free)),
+        Figure(label=f"Free {unit}", value=in_unit(quote.quote.free, unit)),
     ]
     return shown
 

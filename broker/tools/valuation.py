@@ -9,9 +9,6 @@ from ..exchange import Account, Exchange
 
 USDT = "USDT"
 
-STABLECOINS = frozenset({USDT, "USDC", "FDUSD", "TUSD", "USDP", "DAI", "USD1", "USDE", "BFUSD"})
-"""Worth a dollar: holding one is no position."""
-
 
 def rate(asset: str, prices: Mapping[str, Decimal]) -> Decimal | None:
     """USDT for one unit; None when Binance has no pair for it."""

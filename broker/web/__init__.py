@@ -19,10 +19,10 @@ from .stream import Stream
 def routes(desk: Desk) -> list[BaseRoute]:
     """All pages, the stream and the static files."""
     drawing = Drawing(desk)
-    pages = Pages(desk.store, drawing)
+    pages = Pages(desk, drawing)
     return [
         *pages.routes(),
-        *Decisions(desk, drawing, pages).routes(),
+        *Decisions(desk, pages).routes(),
         *Sessions(desk, drawing).routes(),
         *SignIn(desk).routes(),
         *Stream(desk, Messages(desk, drawing)).routes(),

@@ -14,13 +14,11 @@ from starlette.routing import BaseRoute, Route
 from ..errors import BrokerError, invalid
 from ..intents import Intent, State, Suggestion
 from ..money import cents, parse
-from ..store import NotDecidable, OverDailyVolume, Session
-from . import lists
+from ..store import NeedsSecondTap, NotDecidable, OverDailyVolume, Session, queries
 from .desk import Desk
-from .drawing import Drawing
 from .pages import Pages
 from .visitor import for_traders, wants_fragment
-from .words import PRESETS, in_words, outcome
+from .words import PRESETS, as_quoted, in_words, outcome
 
 MAX_REASON = 300
 MAX_BODY = 64 * 1024
@@ -37,7 +35,7 @@ class Form:
 
     @classmethod
     def of(cls, form: FormData) -> Form:
-        text = {name: value for name, value in form.items() if isinstance(value, str)}
+        text = {name: _writable(value) for name, value in form.items() if isinstance(value, str)}
         names = ("reason_preset", "reason", "suggested_amount", "suggested_price")
         return cls(
             digest=text.get("digest", ""),
@@ -53,7 +51,7 @@ class Form:
             raise invalid("Reason", "must be one of those offered", allowed=list(PRESETS))
         if len(words) > MAX_REASON:
             raise invalid("In your words", f"must have at most {MAX_REASON} characters, not {len(words)}")
-        return ": ".join(part for part in (preset, words) if part) or None
+        return ": ".join(part for part in (preset, as_quoted(words)) if part) or None
 
     def suggestion(self, suggestible: list[str]) -> Suggestion:
         """Raises INVALID_ARGUMENTS, likewise."""
@@ -82,13 +80,12 @@ class Form:
 
 
 class Decisions:
-    def __init__(self, desk: Desk, drawing: Drawing, pages: Pages) -> None:
+    def __init__(self, desk: Desk, pages: Pages) -> None:
         self._desk = desk
-        self._drawing = drawing
         self._pages = pages
 
     def routes(self) -> list[BaseRoute]:
-        endpoint = for_traders(self._desk.store, self.decide)
+        endpoint = for_traders(self._desk, self.decide)
         return [Route("/intents/{id}/decision", endpoint, methods=["POST"], max_body_size=MAX_BODY)]
 
     async def decide(self, request: Request, session: Session) -> Response:
@@ -100,6 +97,8 @@ class Decisions:
             return await self._decide(shown, form)
         except NotDecidable as late:
             return await shown(409, problem=_too_late(late.intent))
+        except NeedsSecondTap:
+            return await shown(200, confirming=True)
         except OverDailyVolume as over:
             return await shown(422, problem=_over(over))
 
@@ -113,16 +112,18 @@ class Decisions:
     async def _approve(self, shown: _Answer, form: Form) -> Response:
         if form.suggests:
             return await shown(422, problem=_APPROVES_AS_SHOWN)
-        if not form.confirmed and await self._needs_second_tap(shown.intent_id, form.digest):
-            return await shown(200, confirming=True)
         limit = self._desk.settings.max_daily_volume_usdt
-        intent = await self._desk.store.intents.approve(shown.intent_id, form.digest, shown.trader, limit)
+        intent = await self._desk.store.intents.approve(
+            shown.intent_id, form.digest, shown.trader, limit, confirmed=form.confirmed
+        )
         if intent.state is State.APPROVED:
             self._desk.approved(intent)
         return await shown.decided()
 
     async def _reject(self, shown: _Answer, form: Form) -> Response:
-        intent = (await self._asked(shown.intent_id)).intent
+        intent: Intent = await self._desk.store.read(
+            lambda connection: queries.find(connection, shown.intent_id)
+        )
         try:
             reason = form.reason()
             suggestion = form.suggestion(intent.card["suggestible"])
@@ -130,17 +131,6 @@ class Decisions:
             return await shown(422, problem=error.message)
         await self._desk.store.intents.reject(intent.id, form.digest, shown.trader, reason, suggestion)
         return await shown.decided()
-
-    async def _needs_second_tap(self, intent_id: str, digest: str) -> bool:
-        view = self._drawing.card(await self._asked(intent_id))
-        return view.waiting and view.intent.digest == digest and bool(view.red)
-
-    async def _asked(self, intent_id: str) -> lists.Asked:
-        now = self._desk.clock()
-        record: lists.Record = await self._desk.store.read(
-            lambda connection: lists.record(connection, intent_id, now)
-        )
-        return record.asked
 
 
 @dataclass(frozen=True)
@@ -180,6 +170,11 @@ _APPROVES_AS_SHOWN = (
     "Not approved: approving sends exactly what the card shows, and you typed something else. "
     "Clear the suggestion, or reject with it."
 )
+
+
+def _writable(typed: str) -> str:
+    """A form can be sent with half a surrogate pair, which a page cannot show."""
+    return typed.encode(errors="replace").decode()
 
 
 def _too_late(intent: Intent) -> str:

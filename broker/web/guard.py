@@ -43,7 +43,7 @@ SECURITY_HEADERS = {
 def guarded(app: ASGIApp, settings: Settings) -> ASGIApp:
     """Wrap the whole application, the agents' side too."""
     public = urlsplit(settings.public_url or "")
-    hosts = LOCAL | {public.hostname} if public.hostname else LOCAL
+    hosts = LOCAL | {settings.host} | ({public.hostname} if public.hostname else set())
 
     async def guard(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] not in ("http", "websocket"):

@@ -11,14 +11,13 @@ from sqlalchemy import Connection
 
 from ..hub import Event
 from ..intents import Intent, State
-from ..store import events_of, queries, recent_events
+from ..store import EQUAL_WITHIN, events_of, queries, recent_events
 from ..store.audit import head
 from .words import ANNOUNCED, CANCELLED, waits
 
 MOST_WAITING = 100
 MOST_DECIDED = 50
 MOST_STEPS = 40
-EQUAL_WITHIN = timedelta(minutes=10)
 
 
 @dataclass(frozen=True, kw_only=True)

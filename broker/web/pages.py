@@ -9,21 +9,22 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 from starlette.routing import BaseRoute, Route
 
-from ..store import Session, Store
+from ..store import Session
 from .assets import html
+from .desk import Desk
 from .drawing import Drawing
 from .visitor import for_traders, wants_fragment
 
 
 class Pages:
-    def __init__(self, store: Store, drawing: Drawing) -> None:
-        self._store = store
+    def __init__(self, desk: Desk, drawing: Drawing) -> None:
+        self._desk = desk
         self._drawing = drawing
 
     def routes(self) -> list[BaseRoute]:
         return [
-            Route("/", for_traders(self._store, self.inbox)),
-            Route("/intents/{id}", for_traders(self._store, self.request)),
+            Route("/", for_traders(self._desk, self.inbox)),
+            Route("/intents/{id}", for_traders(self._desk, self.request)),
         ]
 
     async def inbox(self, request: Request, session: Session) -> Response:

@@ -21,10 +21,9 @@ class Sessions:
         self._drawing = drawing
 
     def routes(self) -> list[BaseRoute]:
-        store = self._desk.store
         return [
-            Route("/sessions", for_traders(store, self.show)),
-            Route("/sessions/{id}/revoke", for_traders(store, self.revoke), methods=["POST"]),
+            Route("/sessions", for_traders(self._desk, self.show)),
+            Route("/sessions/{id}/revoke", for_traders(self._desk, self.revoke), methods=["POST"]),
         ]
 
     async def show(self, request: Request, session: Session) -> Response:
@@ -46,5 +45,5 @@ class Sessions:
         response = RedirectResponse("/sessions", 303)
         if ended == session.id:
             response = RedirectResponse("/signin", 303)
-            let_out(response)
+            let_out(response, self._desk.settings)
         return response

@@ -20,6 +20,7 @@ from ..store import Session
 from .assets import html
 from .desk import Desk
 from .visitor import for_traders, let_in, let_out, local_path, session_of, with_errors
+from .words import as_quoted
 
 FAILURES = RateLimitItemPerMinute(10)
 AT_ONCE = 2
@@ -36,7 +37,7 @@ class SignIn:
         self._slots = anyio.CapacityLimiter(AT_ONCE)
 
     def routes(self) -> list[BaseRoute]:
-        leave = for_traders(self._desk.store, self.leave)
+        leave = for_traders(self._desk, self.leave)
         return [
             Route("/signin", with_errors(self.form)),
             Route("/signin", with_errors(self.enter), methods=["POST"], max_body_size=MAX_BODY),
@@ -47,7 +48,7 @@ class SignIn:
 
     async def form(self, request: Request) -> Response:
         then = local_path(request.query_params.get("next"))
-        if await session_of(request, self._desk.store):
+        if await session_of(request, self._desk):
             return RedirectResponse(then, 303)
         return await self._form(then)
 
@@ -58,16 +59,18 @@ class SignIn:
         key = name.casefold()[:MAX_NAME]
         if not self._limiter.hit(FAILURES, key):  # counted before the check, so that none run beside it
             return await self._too_many(then, name, self._seconds_left(key))
-        if not await self._right(name, password):
-            await self._people.refuse_sign_in(name, "wrong name or password")
+        hashed = await self._right(name, password)
+        response = await self._open(request, name, hashed, then) if hashed else None
+        if response is None:
+            await self._people.refuse_sign_in(as_quoted(name), "wrong name or password")
             return await self._form(then, name, "That name and password do not match.", 401)
         self._limiter.clear(FAILURES, key)
-        return await self._open(request, name, then)
+        return response
 
     async def leave(self, request: Request, session: Session) -> Response:
         await self._people.end_session(session.id, session.trader)
         response = RedirectResponse("/signin", 303)
-        let_out(response)
+        let_out(response, self._desk.settings)
         return response
 
     async def welcome(self, request: Request) -> Response:
@@ -85,22 +88,25 @@ class SignIn:
         if password != again:
             return _welcome(token, name, "password: the two passwords are not the same")
         try:
-            if not await self._people.accept_invitation(token, name, password):
-                return _dead_link()
+            hashed = await self._people.accept_invitation(token, name, password)
         except BrokerError as error:
             if error.http_status != 400:
                 raise
             return _welcome(token, name, error.message)
-        return await self._open(request, name, "/")
+        opened = await self._open(request, name, hashed, "/") if hashed else None
+        return opened or _dead_link()
 
-    async def _right(self, name: str, password: str) -> bool:
+    async def _right(self, name: str, password: str) -> str | None:
         check = partial(self._people.right_password, name, password)
         return await anyio.to_thread.run_sync(check, limiter=self._slots)
 
-    async def _open(self, request: Request, name: str, then: str) -> Response:
-        _, token = await self._people.open_session(name, request.headers.get("user-agent", "unknown"))
+    async def _open(self, request: Request, name: str, hashed: str, then: str) -> Response | None:
+        user_agent = request.headers.get("user-agent", "unknown")
+        opened = await self._people.open_session(name, hashed, user_agent)
+        if opened is None:
+            return None
         response = RedirectResponse(then, 303)
-        let_in(response, token, self._desk.settings)
+        let_in(response, opened[1], self._desk.settings)
         return response
 
     async def _too_many(self, then: str, name: str, seconds: int) -> Response:
@@ -117,7 +123,7 @@ class SignIn:
             status,
             mode=str(self._desk.settings.mode),
             then=then,
-            name=name[:MAX_NAME],
+            name=as_quoted(name)[:MAX_NAME],
             problem=problem,
             nobody=not await asyncio.to_thread(self._people.traders),
         )
@@ -132,7 +138,7 @@ def _welcome(token: str, name: str = "", problem: str | None = None) -> Response
         "welcome.html",
         422 if problem else 200,
         token=token,
-        name=name[:MAX_NAME],
+        name=as_quoted(name)[:MAX_NAME],
         problem=problem,
         shortest=MIN_PASSWORD,
         longest=MAX_PASSWORD,

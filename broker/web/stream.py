@@ -24,7 +24,7 @@ from ..logs import get_logger
 from ..store import Session
 from .desk import Desk
 from .messages import SUPERSEDED, Messages
-from .visitor import COOKIE, session_of, with_errors
+from .visitor import cookie_name, session_of, with_errors
 
 HEARTBEAT_SECONDS = 4
 SEND_TIMEOUT_SECONDS = 10
@@ -57,11 +57,12 @@ class Stream:
 
     async def follow(self, request: Request) -> Response:
         """401 without a session, never a redirect: the page would take the sign-in form for a stream."""
-        session = await session_of(request, self._desk.store)
+        session = await session_of(request, self._desk)
         if session is None:
             return Response(status_code=401)
+        token = request.cookies[cookie_name(self._desk.settings)]
         return _Response(
-            self._events(session, request.cookies[COOKIE], request.query_params.get("for", "")),
+            self._events(session, token, request.query_params.get("for", "")),
             ping=HEARTBEAT_SECONDS,
             ping_message_factory=self._messages.heartbeat,
             send_timeout=SEND_TIMEOUT_SECONDS,

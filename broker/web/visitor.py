@@ -12,11 +12,10 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from ..errors import BrokerError, Code
 from ..settings import Settings
-from ..store import Session, Store
+from ..store import Session
 from ..store.people import SESSION_DAYS
 from .assets import html
-
-COOKIE = "broker_session"
+from .desk import Desk
 
 LOCAL_PATH = re.compile(r"/(?![/\\])[\w\-./?=&%~]{0,200}", re.ASCII)
 
@@ -29,9 +28,14 @@ def local_path(path: str | None) -> str:
     return path if path and LOCAL_PATH.fullmatch(path) else "/"
 
 
-async def session_of(request: Request, store: Store) -> Session | None:
-    token = request.cookies.get(COOKIE)
-    return await store.people.session(token) if token else None
+def cookie_name(settings: Settings) -> str:
+    """With the port, which alone tells brokers on one host apart: cookies know no ports."""
+    return f"broker_session_{settings.port}"
+
+
+async def session_of(request: Request, desk: Desk) -> Session | None:
+    token = request.cookies.get(cookie_name(desk.settings))
+    return await desk.store.people.session(token) if token else None
 
 
 def wants_fragment(request: Request) -> bool:
@@ -39,11 +43,11 @@ def wants_fragment(request: Request) -> bool:
     return request.headers.get("hx-request") == "true"
 
 
-def for_traders(store: Store, endpoint: TraderEndpoint) -> Endpoint:
+def for_traders(desk: Desk, endpoint: TraderEndpoint) -> Endpoint:
     """Only with a session; others are shown the way in, and come back afterwards."""
 
     async def answer(request: Request) -> Response:
-        session = await session_of(request, store)
+        session = await session_of(request, desk)
         return await endpoint(request, session) if session else _sign_in_first(request)
 
     return with_errors(answer)
@@ -63,7 +67,7 @@ def with_errors(endpoint: Endpoint) -> Endpoint:
 
 def let_in(response: Response, token: str, settings: Settings) -> None:
     response.set_cookie(
-        COOKIE,
+        cookie_name(settings),
         token,
         max_age=SESSION_DAYS * 86400,
         httponly=True,
@@ -72,8 +76,8 @@ def let_in(response: Response, token: str, settings: Settings) -> None:
     )
 
 
-def let_out(response: Response) -> None:
-    response.delete_cookie(COOKIE)
+def let_out(response: Response, settings: Settings) -> None:
+    response.delete_cookie(cookie_name(settings))
 
 
 def _sign_in_first(request: Request) -> Response:

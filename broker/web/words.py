@@ -200,7 +200,7 @@ def _decider(intent: Intent) -> str:
 
 
 def _with_reason(what: str, why: str | None) -> str:
-    return f"{what}: {why[:MAX_SHOWN]}" if why else what
+    return f"{what}: {as_quoted(why)[:MAX_SHOWN]}" if why else what
 
 
 def _number(value: object) -> Decimal:

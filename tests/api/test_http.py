@@ -14,7 +14,7 @@ from sqlalchemy import text
 from broker import __version__
 from broker.tools import TOOLS
 
-from ..support import BUY, KEY, Wired, eventually, http_client, running, served, wired
+from ..support import BUY, KEY, Wired, eventually, http_client, let_write, running, served, wired
 
 pytestmark = pytest.mark.anyio
 
@@ -243,6 +243,19 @@ async def test_health_fails_without_executor_or_database(broker: Wired, client: 
     answer = await client.get("/health")
     assert (answer.status_code, answer.json()["status"]) == (503, "unhealthy")
     assert "database" in answer.json()["problem"]
+
+
+async def test_health_fails_while_nothing_can_be_written_and_comes_back(
+    broker: Wired, client: httpx2.AsyncClient
+) -> None:
+    async with running(broker.executor.run()):
+        assert await eventually(lambda: healthy(client))
+        await let_write(broker.store, False)
+        assert (await client.post("/tools/binance_create_order", json=BUY)).status_code == 503
+        answer = await client.get("/health")
+        assert (answer.status_code, "database" in answer.json()["problem"]) == (503, True)
+        await let_write(broker.store, True)
+        assert await healthy(client)
 
 
 async def test_health_does_not_depend_on_binance(broker: Wired, client: httpx2.AsyncClient) -> None:

@@ -57,7 +57,7 @@ class Site:
         """A browser of its own, signed in with that session or a new one of Ana's."""
         context = await self.browser.new_context(**options)
         token = token or await self.desk.sign_in()
-        await context.add_cookies([{"name": "broker_session", "value": token, "url": self.url}])
+        await context.add_cookies([{"name": self.desk.cookie, "value": token, "url": self.url}])
         return context
 
     async def open(self, path: str = "/", context: BrowserContext | None = None, **options: Any) -> Page:

@@ -18,9 +18,11 @@ from playwright.async_api import Browser, Page, Route, expect
 
 from broker.clock import random_bytes, utc_now
 from broker.intents import Intent
+from broker.settings import Settings
 from broker.store import Store, queries
+from broker.web.visitor import cookie_name
 
-from ..web.support import PASSWORD, open_store, request
+from ..web.support import PASSWORD, open_store, request, signed_in
 from .site import Site, connected
 
 pytestmark = pytest.mark.anyio
@@ -108,9 +110,9 @@ async def server(tmp_path: Path) -> AsyncIterator[Process]:
 
 
 async def inbox(browser: Browser, server: Process) -> Page:
-    _, token = await server.store.people.open_session("Ana", "a browser")
+    token = await signed_in(server.store)
     context = await browser.new_context()
-    await context.add_cookies([{"name": "broker_session", "value": token, "url": server.url}])
+    await context.add_cookies([{"name": cookie_name(Settings()), "value": token, "url": server.url}])
     page = await context.new_page()
     await page.goto(server.url)
     await connected(page)

@@ -5,10 +5,12 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
+from sqlalchemy import delete
 
 from broker.errors import BrokerError, Code
-from broker.store import Store
+from broker.store import Session, Store
 from broker.store.audit import events_after
+from broker.store.tables import traders
 
 from ..support import Clock
 
@@ -24,6 +26,14 @@ def kinds(store: Store) -> list[tuple[str, str]]:
 
 def add(store: Store, name: str = "Ana") -> None:
     store.people.add_trader(name, PASSWORD, actor="command line")
+
+
+async def enter(store: Store, name: str = "Ana", user_agent: str = "Firefox") -> tuple[Session, str]:
+    hashed = store.people.right_password(name, PASSWORD)
+    assert hashed
+    opened = await store.people.open_session(name, hashed, user_agent)
+    assert opened
+    return opened
 
 
 # Traders
@@ -58,6 +68,17 @@ def test_a_password_of_the_wrong_length_is_refused(store: Store, length: int) ->
         store.people.add_trader("Ana", "x" * length, actor="command line")
     assert refused.value.code is Code.INVALID_ARGUMENTS
     assert "xxx" not in refused.value.message
+
+
+HALF_A_PAIR = "\ud800" * 8
+
+
+def test_what_utf_8_cannot_write_is_no_name_and_no_password(store: Store) -> None:
+    add(store)
+    assert not store.people.right_password(HALF_A_PAIR, PASSWORD)
+    assert not store.people.right_password("Ana", HALF_A_PAIR)
+    with pytest.raises(BrokerError, match="password: must be characters that UTF-8 can write"):
+        store.people.add_trader("Ben", HALF_A_PAIR, actor="command line")
 
 
 def test_an_unknown_trader_cannot_be_removed(store: Store) -> None:
@@ -111,6 +132,15 @@ async def test_a_link_dies_once_a_trader_was_added_elsewhere(store: Store) -> No
     assert not await store.people.invitation_holds(token)
 
 
+async def test_a_link_stays_dead_when_all_traders_are_removed(store: Store) -> None:
+    token = store.people.invite()
+    assert token is not None
+    add(store)
+    store.people.remove_trader("Ana", actor="command line")
+    assert not await store.people.invitation_holds(token)
+    assert not await store.people.accept_invitation(token, "Eve", PASSWORD)
+
+
 async def test_another_token_is_no_link(store: Store) -> None:
     store.people.invite()
     assert not await store.people.invitation_holds("another")
@@ -121,41 +151,68 @@ async def test_another_token_is_no_link(store: Store) -> None:
 
 
 async def test_a_session_is_known_by_its_token_until_it_ends(store: Store) -> None:
-    session, token = await store.people.open_session("Ana", "Firefox " * 100)
+    add(store)
+    session, token = await enter(store, user_agent="Firefox " * 100)
     assert await store.people.session(token) == session
     assert len(session.user_agent) == 200
     assert await store.people.session(session.id) is None
     assert await store.people.end_session(session.id, "Ana")
     assert await store.people.session(token) is None
     assert not await store.people.end_session(session.id, "Ana")
-    assert kinds(store) == [("session:opened", "trader:Ana"), ("session:ended", "trader:Ana")]
+    assert kinds(store)[1:] == [("session:opened", "trader:Ana"), ("session:ended", "trader:Ana")]
 
 
 async def test_nobody_ends_anothers_session(store: Store) -> None:
-    session, token = await store.people.open_session("Ana", "Firefox")
+    add(store)
+    session, token = await enter(store)
     assert not await store.people.end_session(session.id, "Ben")
     assert await store.people.session(token) == session
 
 
 async def test_a_session_ends_by_itself_after_a_week(store: Store, clock: Clock) -> None:
-    _, token = await store.people.open_session("Ana", "Firefox")
+    add(store)
+    _, token = await enter(store)
     clock.advance(timedelta(days=7).total_seconds())
     assert await store.people.session(token) is None
     assert await store.people.sessions_of("Ana") == []
 
 
 async def test_a_trader_sees_his_own_sessions_the_newest_first(store: Store, clock: Clock) -> None:
-    first, _ = await store.people.open_session("Ana", "Firefox")
+    add(store)
+    add(store, "Ben")
+    first, _ = await enter(store)
     clock.advance(1)
-    second, _ = await store.people.open_session("Ana", "Phone")
-    await store.people.open_session("Ben", "Firefox")
+    second, _ = await enter(store, user_agent="Phone")
+    await enter(store, "Ben")
     assert await store.people.sessions_of("Ana") == [second, first]
 
 
 async def test_removing_a_trader_ends_his_sessions_at_once(store: Store) -> None:
     add(store)
-    _, token = await store.people.open_session("Ana", "Firefox")
+    _, token = await enter(store)
     store.people.remove_trader("Ana", actor="command line")
+    assert await store.people.session(token) is None
+
+
+@pytest.mark.parametrize("comes_back", [False, True])
+async def test_a_trader_removed_after_his_password_was_checked_gets_no_session(
+    store: Store, neighbour: Store, comes_back: bool
+) -> None:
+    add(store)
+    hashed = store.people.right_password("Ana", PASSWORD)
+    assert hashed
+    neighbour.people.remove_trader("Ana", actor="command line")
+    if comes_back:
+        neighbour.people.add_trader("Ana", "another password", actor="command line")
+    assert await store.people.open_session("Ana", hashed, "Firefox") is None
+    assert await store.people.sessions_of("Ana") == []
+    assert ("session:opened", "trader:Ana") not in kinds(store)
+
+
+async def test_a_session_whose_trader_is_gone_is_none(store: Store) -> None:
+    add(store)
+    _, token = await enter(store)
+    await store.database.write(lambda connection: connection.execute(delete(traders)))
     assert await store.people.session(token) is None
 
 

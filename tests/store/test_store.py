@@ -154,3 +154,27 @@ def test_a_folder_that_cannot_be_written_is_refused_in_one_line(tmp_path: Path) 
     (tmp_path / "file").touch()
     with pytest.raises(StartError, match=r"The data folder .* cannot be written: \w"):
         open_as(tmp_path / "file" / "paper.db")
+
+
+def test_a_lost_database_is_not_silently_begun_anew(tmp_path: Path) -> None:
+    path = tmp_path / "paper.db"
+    opened(path).close()
+    for left in tmp_path.glob("paper.db*"):
+        if not left.name.endswith("audit-key"):
+            left.unlink()
+    with pytest.raises(StartError, match="says that there was a database"):
+        opened(path)
+
+
+def test_a_database_of_a_newer_release_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "paper.db"
+    opened(path).close()
+    with closing(sqlite3.connect(path)) as database:
+        database.execute("UPDATE alembic_version SET version_num = '9999'")
+        database.commit()
+    with pytest.raises(StartError, match="newer release"):
+        opened(path)
+
+
+def opened(path: Path) -> Store:
+    return Store.open(path, mode="paper", account="paper", clock=Clock(), random=Randomness())

@@ -32,7 +32,7 @@ async def stranger(desk: World) -> AsyncIterator[httpx2.AsyncClient]:
 async def ana(desk: World) -> AsyncIterator[httpx2.AsyncClient]:
     """Ana's browser."""
     async with _browser(desk) as client:
-        client.cookies.set("broker_session", await desk.sign_in("Ana"))
+        client.cookies.set(desk.cookie, await desk.sign_in("Ana"))
         yield client
 
 
@@ -40,7 +40,7 @@ async def ana(desk: World) -> AsyncIterator[httpx2.AsyncClient]:
 async def ben(desk: World) -> AsyncIterator[httpx2.AsyncClient]:
     """Another trader's browser."""
     async with _browser(desk) as client:
-        client.cookies.set("broker_session", await desk.sign_in("Ben"))
+        client.cookies.set(desk.cookie, await desk.sign_in("Ben"))
         yield client
 
 

@@ -12,16 +12,20 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
+from sqlalchemy import Connection, insert, select
 from starlette.applications import Starlette
 from starlette.types import ASGIApp
 
 from broker.cards import Card, Figure, Tone
+from broker.clock import to_ms
 from broker.hub import Hub
 from broker.intents import Intent, Request
 from broker.risk import Check
 from broker.settings import Settings
 from broker.store import Feed, Store
+from broker.store.tables import traders
 from broker.web import Desk, guarded, routes
+from broker.web.visitor import cookie_name
 
 NOON = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 PASSWORD = "correct horse battery staple"
@@ -85,9 +89,12 @@ class World:
         return parked.intent
 
     async def sign_in(self, trader: str = "Ana", browser: str = "Firefox on the desk") -> str:
-        """The session's token, without the cost of a password."""
-        _, token = await self.store.people.open_session(trader, browser)
-        return token
+        """The session's token, of a trader who is made if need be."""
+        return await signed_in(self.store, trader, browser)
+
+    @property
+    def cookie(self) -> str:
+        return cookie_name(self.settings)
 
     async def _figures_now(self, _: Intent) -> list[Figure]:
         if self.slow:
@@ -110,6 +117,20 @@ async def world(folder: Path, clock: Any, random: Any, **settings: Any) -> Async
         feed.cancel()
         await asyncio.gather(feed, return_exceptions=True)
         store.close()
+
+
+async def signed_in(store: Store, trader: str = "Ana", browser: str = "Firefox on the desk") -> str:
+    """A session's token without the cost, and the news, of a password."""
+    made = {"name": trader, "password_hash": "of no password", "created_at": to_ms(NOON)}
+    query = select(traders.c.password_hash).where(traders.c.name == trader)
+
+    def transaction(connection: Connection) -> str:
+        connection.execute(insert(traders).prefix_with("OR IGNORE"), made)
+        return str(connection.execute(query).scalar_one())
+
+    opened = await store.people.open_session(trader, await store.database.write(transaction), browser)
+    assert opened
+    return opened[1]
 
 
 def open_store(folder: Path, clock: Any, random: Any) -> Store:

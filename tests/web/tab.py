@@ -10,6 +10,9 @@ from typing import Any
 
 from starlette.types import ASGIApp
 
+from broker.settings import Settings
+from broker.web.visitor import cookie_name
+
 PATIENCE_SECONDS = 5
 
 
@@ -64,7 +67,7 @@ async def tab(app: ASGIApp, token: str, subject: str = "inbox") -> AsyncIterator
 
 
 async def _call(app: ASGIApp, token: str, subject: str, receive: Any, send: Any) -> None:
-    headers = [(b"host", b"localhost"), (b"cookie", f"broker_session={token}".encode())]
+    headers = [(b"host", b"localhost"), (b"cookie", f"{cookie_name(Settings())}={token}".encode())]
     scope = {
         "type": "http",
         "asgi": {"version": "3.0"},

@@ -79,6 +79,33 @@ async def test_a_rejection_needs_no_reason(desk: World, ana: httpx2.AsyncClient)
     assert decision and decision.reason is None and not decision.suggestion
 
 
+async def test_a_reason_can_neither_turn_nor_break_the_line_it_is_told_in(
+    desk: World, ana: httpx2.AsyncClient
+) -> None:
+    intent = await desk.park()
+    await decide(ana, intent, "reject", reason="too\u202e big\x07\r\nfor now")
+    decision = (await now(desk, intent)).decision
+    assert decision and decision.reason == "too big for now"
+
+
+async def test_a_reason_that_is_no_text_is_shown_as_far_as_it_can_be(
+    desk: World, ana: httpx2.AsyncClient
+) -> None:
+    intent = await desk.park()
+    fields = {"digest": intent.digest, "decision": "reject", "reason": "x+2AA-", "suggested_amount": "0"}
+    parts = [
+        f'--x\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n{value}\r\n'
+        for name, value in fields.items()
+    ]
+    answer = await ana.post(
+        f"/intents/{intent.id}/decision",
+        content="".join(parts) + "--x--\r\n",
+        headers={"Content-Type": "multipart/form-data; boundary=x; charset=utf-7"},
+    )
+    assert answer.status_code == 422
+    assert "x?</textarea>" in answer.text
+
+
 @pytest.mark.parametrize(
     ("fields", "problem"),
     [
@@ -229,6 +256,18 @@ class TestSecondTap:
         assert "The same request went through 9 minutes ago" in (await ana.get("/")).text
         assert "Approve anyway" in (await decide(ana, again, "approve")).text
         assert (await now(desk, again)).state is State.PENDING
+
+    async def test_is_asked_for_one_of_two_equal_requests_approved_at_once(
+        self, desk: World, ana: httpx2.AsyncClient, ben: httpx2.AsyncClient
+    ) -> None:
+        for number in range(20):
+            amount = f"0.0{number + 10}"
+            one = await desk.park(amount, value="1", key=f"first-key-{number}")
+            other = await desk.park(amount, value="1", key=f"second-key-{number}")
+            answers = await asyncio.gather(decide(ana, one, "approve"), decide(ben, other, "approve"))
+            assert sorted(answer.status_code for answer in answers) == [200, 303]
+            states = [(await now(desk, one)).state, (await now(desk, other)).state]
+            assert sorted(states) == [State.APPROVED, State.PENDING]
 
     async def test_is_not_asked_for_when_the_equal_request_is_older_or_was_rejected(
         self, desk: World, ana: httpx2.AsyncClient, clock: MovableClock

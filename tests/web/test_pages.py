@@ -243,7 +243,7 @@ async def test_no_page_holds_a_secret(desk: World, ana: httpx2.AsyncClient) -> N
     intent = await desk.park()
     for path in ("/", f"/intents/{intent.id}", "/sessions"):
         page = (await ana.get(path)).text
-        assert ana.cookies["broker_session"] not in page
+        assert ana.cookies[desk.cookie] not in page
         assert key not in page
 
 

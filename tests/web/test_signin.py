@@ -18,7 +18,7 @@ async def test_the_right_password_opens_a_session_and_leads_back(stranger: httpx
     answer = await sign_in(stranger, next="/intents/01k9")
     assert (answer.status_code, answer.headers["location"]) == (303, "/intents/01k9")
     cookie = answer.headers["set-cookie"]
-    assert cookie.startswith("broker_session=")
+    assert cookie.startswith("broker_session_3606=")
     for attribute in ("HttpOnly", "SameSite=lax", "Path=/"):
         assert attribute in cookie
     assert "Secure" not in cookie
@@ -59,6 +59,60 @@ async def test_a_wrong_name_or_password_gets_in_nowhere_and_is_recorded(
     assert PASSWORD not in str(refused)
 
 
+async def test_a_trader_removed_while_his_password_is_checked_does_not_get_in(
+    desk: World, stranger: httpx2.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    people = desk.store.people
+    check = people.right_password
+
+    def removed_meanwhile(name: str, password: str) -> str | None:
+        hashed = check(name, password)
+        people.remove_trader(name, actor="command line")
+        return hashed
+
+    monkeypatch.setattr(people, "right_password", removed_meanwhile)
+    answer = await sign_in(stranger)
+    assert (answer.status_code, "set-cookie" in answer.headers) == (401, False)
+    assert await people.sessions_of("Ana") == []
+
+
+HALF_A_PAIR = b"+2AA-"
+"""In UTF-7: text that UTF-8 cannot write."""
+
+
+async def post_in_utf_7(browser: httpx2.AsyncClient, path: str, **fields: bytes) -> httpx2.Response:
+    parts = [
+        b'--x\r\nContent-Disposition: form-data; name="%s"\r\n\r\n%s\r\n' % (name.encode(), value)
+        for name, value in fields.items()
+    ]
+    headers = {"Content-Type": "multipart/form-data; boundary=x; charset=utf-7"}
+    return await browser.post(path, content=b"".join(parts) + b"--x--\r\n", headers=headers)
+
+
+@pytest.mark.parametrize("odd", [{"name": HALF_A_PAIR}, {"password": HALF_A_PAIR}])
+async def test_a_name_or_password_that_is_no_text_is_a_wrong_one(
+    stranger: httpx2.AsyncClient, odd: dict[str, bytes]
+) -> None:
+    fields = {"name": b"Ana", "password": PASSWORD.encode()}
+    assert (await post_in_utf_7(stranger, "/signin", **fields)).status_code == 303
+    answer = await post_in_utf_7(stranger, "/signin", **{**fields, **odd})
+    assert answer.status_code == 401
+    assert "do not match" in answer.text
+
+
+async def test_brokers_on_one_host_keep_their_sessions_apart(desk: World, ana: httpx2.AsyncClient) -> None:
+    desk.settings = desk.settings.model_copy(update={"port": 3607})
+    transport = httpx2.ASGITransport(desk.app)
+    async with httpx2.AsyncClient(transport=transport, base_url="http://localhost") as browser:
+        browser.cookies = ana.cookies
+        assert (await browser.get("/")).status_code == 303
+        await sign_in(browser)
+        assert sorted(browser.cookies) == ["broker_session_3606", "broker_session_3607"]
+        assert (await browser.get("/")).status_code == 200
+        await browser.post("/signout")
+        assert sorted(browser.cookies) == ["broker_session_3606"]
+
+
 async def test_after_ten_failures_in_a_minute_not_even_the_right_password_counts(
     stranger: httpx2.AsyncClient,
 ) -> None:
@@ -78,7 +132,7 @@ async def test_success_forgets_the_failures_before_it(stranger: httpx2.AsyncClie
 
 
 async def test_signing_out_ends_the_session(desk: World, ana: httpx2.AsyncClient) -> None:
-    token = ana.cookies["broker_session"]
+    token = ana.cookies[desk.cookie]
     answer = await ana.post("/signout")
     assert answer.headers["location"] == "/signin"
     assert await desk.store.people.session(token) is None
@@ -142,6 +196,23 @@ class TestFirstTrader:
         assert answer.status_code == 422
         assert problem in answer.text
         assert (await self.welcome(stranger, invitation)).status_code == 303
+
+    @pytest.mark.parametrize(
+        ("odd", "status", "problem"),
+        [
+            ("name", 422, "name: must have 1 to 40 printable characters"),
+            ("password", 422, "password: must be characters that UTF-8 can write"),
+            ("token", 410, "This link is dead"),
+        ],
+    )
+    async def test_is_told_so_when_something_is_no_text(
+        self, stranger: httpx2.AsyncClient, invitation: str, odd: str, status: int, problem: str
+    ) -> None:
+        long = HALF_A_PAIR * 8
+        fields = {"token": invitation.encode(), "name": b"Eva", "password": long, "again": long, odd: long}
+        answer = await post_in_utf_7(stranger, "/welcome", **fields)
+        assert answer.status_code == status
+        assert problem in answer.text
 
     async def test_reads_on_the_sign_in_page_where_the_link_is(
         self, stranger: httpx2.AsyncClient, invitation: str

@@ -165,6 +165,12 @@ def test_quoted_words_can_neither_turn_nor_break_the_page() -> None:
     assert as_quoted("sell\u202eyub\n\n\n  now\x00!") == "sell yub now !"
 
 
+def test_anothers_reason_can_neither_turn_nor_break_a_line_of_ours() -> None:
+    note = "no\u202e \x1bfunds\n"
+    assert outcome(intent(State.REFUSED, note=note), NOON).text == "Binance refused: no funds"
+    assert happened(event("intent:refused", "binance", note=note)) == "Refused by Binance: no funds"
+
+
 def test_no_line_ends_between_a_number_and_its_unit() -> None:
     assert unbroken("64,220.15, 0.12 %") == "64,220.15, 0.12\u00a0%"
 
