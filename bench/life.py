@@ -193,6 +193,7 @@ async def _workshop(house: House) -> AsyncIterator[Workshop]:
     await exchange.start()
     try:
         await exchange.until_ready()
+        await asyncio.to_thread(store.people.add_trader, NAME, PASSWORD, actor="bench")
         hashed = await asyncio.to_thread(store.people.right_password, NAME, PASSWORD)
         opened = await store.people.open_session(NAME, hashed or "", "bench")
         if opened is None:
