@@ -14,8 +14,8 @@ from itertools import count
 
 from playwright.async_api import Browser, Page, async_playwright
 
-from tests.acceptance.conftest import CHROMIUM
 from tests.acceptance.people import sign_in
+from tests.conftest import CHROMIUM
 
 from .figures import Pair, measure
 from .house import House

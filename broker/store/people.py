@@ -18,7 +18,7 @@ from ..credentials import (
     new_token,
     verify_password,
 )
-from ..errors import BrokerError, Code, invalid
+from ..errors import invalid
 from ..intents import new_id
 from .audit import AuditLog
 from .database import Database
@@ -293,6 +293,3 @@ def _session(row: Row[tuple[object, ...]]) -> Session:
         expires_at=from_ms(row.expires_at),
         user_agent=row.user_agent,
     )
-
-
-__all__ = ["BrokerError", "Code", "People", "Session", "Trader"]

@@ -7,7 +7,7 @@ from decimal import Decimal
 
 from ..cards import Card, Figure, Tone
 from ..money import about, cents, grouped, in_unit, percent, signed_percent
-from ..risk import Check, above_limits
+from ..risk import Check, above_limits, share_of
 from .quotes import Quote
 
 SLIPPAGE_WARN_PCT = Decimal("0.1")
@@ -74,10 +74,8 @@ def figures(quote: Quote) -> list[Figure]:
             )
         )
     if quote.value_usdt is not None:
-        share = percent(quote.value_usdt, quote.equity)
-        shown.append(
-            Figure(label="Value, share of equity", value=f"{cents(quote.value_usdt)} USDT, {share:.1f} %")
-        )
+        share = share_of(quote.value_usdt, quote.equity)
+        shown.append(Figure(label="Value, share of equity", value=f"{cents(quote.value_usdt)} USDT, {share}"))
     signed = quote.order.amount if quote.order.side == "buy" else -quote.order.amount
     shown += [
         Figure(label=f"{base} now", value=grouped(quote.base.total)),
