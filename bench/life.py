@@ -160,10 +160,10 @@ async def _live(shop: Workshop, steps: Steps) -> None:
     with steps.step(PAGE):
         page = await shop.drawing.request(NAME, intent.id)
         render("card.html", card=page.card)
-    timestamp = await shop.exchange.server_time_ms()
+    timestamp = await shop.exchange.spot.server_time_ms()
     order_id = client_order_id(intent.id)
     with steps.step(PRICE):
-        await shop.exchange.book(SYMBOL)
+        await shop.exchange.spot.book(SYMBOL)
     with steps.step(BEGUN):
         intent = await intents.begin_submission(
             intent, client_order_id=order_id, namespace="spot", wire_timestamp_ms=timestamp

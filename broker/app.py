@@ -242,7 +242,7 @@ async def _listen(exchange: Exchange) -> None:
     while True:
         await asyncio.sleep(PULSE_SECONDS)
         with suppress(BrokerError):
-            await exchange.server_time_ms()
+            await exchange.spot.server_time_ms()
 
 
 async def _equity(exchange: Exchange) -> Decimal | None:

@@ -21,6 +21,11 @@ class Code(StrEnum):
     NOT_PENDING = "NOT_PENDING"
     ORDER_FILTER = "ORDER_FILTER"
     PRICE_COLLAR = "PRICE_COLLAR"
+    TRIGGER_WRONG_SIDE = "TRIGGER_WRONG_SIDE"
+    LEVERAGE_TOO_HIGH = "LEVERAGE_TOO_HIGH"
+    NO_POSITION = "NO_POSITION"
+    HEDGE_MODE_UNSUPPORTED = "HEDGE_MODE_UNSUPPORTED"
+    FUTURES_NOT_PERMITTED = "FUTURES_NOT_PERMITTED"
     RISK_CHECK_FAILED = "RISK_CHECK_FAILED"
     BINANCE_NOT_CONFIGURED = "BINANCE_NOT_CONFIGURED"
     BINANCE_REFUSED = "BINANCE_REFUSED"
@@ -45,6 +50,14 @@ MEANING: Mapping[Code, tuple[int, str]] = {
     Code.NOT_PENDING: (200, "The intent is no longer pending, so it cannot be withdrawn."),
     Code.ORDER_FILTER: (200, "The order breaks one of Binance's rules for the symbol."),
     Code.PRICE_COLLAR: (200, "The limit price is too far through the market: a likely slip."),
+    Code.TRIGGER_WRONG_SIDE: (200, "The trigger lies on the wrong side of the market."),
+    Code.LEVERAGE_TOO_HIGH: (200, "The leverage is above MAX_LEVERAGE; nothing was parked."),
+    Code.NO_POSITION: (200, "There is no open position that this could reduce; nothing was parked."),
+    Code.HEDGE_MODE_UNSUPPORTED: (
+        200,
+        "The futures account is in hedge mode; the broker trades one-way mode only.",
+    ),
+    Code.FUTURES_NOT_PERMITTED: (200, "The API key may not use futures; spot tools work."),
     Code.RISK_CHECK_FAILED: (200, "A risk check failed; details.checks has each figure and its limit."),
     Code.BINANCE_NOT_CONFIGURED: (500, "This tool needs Binance API keys, and none are set."),
     Code.BINANCE_REFUSED: (200, "Binance refused; details has its code and message."),

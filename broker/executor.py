@@ -114,7 +114,7 @@ class Executor:
         self._require_fit(intent)
         tool, terms = HIGH[intent.tool], intent.terms
         order_id = client_order_id(intent.id)
-        await self._exchange.take_budget()
+        await self._exchange.spot.take_budget()
         if look_first and await tool.look_up(self._exchange, terms["arguments"], order_id):
             note = "an order with this request's id is at Binance already"
             await self._store.intents.settle(intent, State.UNKNOWN, actor="executor", note=note)
@@ -122,7 +122,7 @@ class Executor:
         if worse := await tool.worse_than_shown(self._exchange, terms):
             raise _Unfit(worse)
         self._require_fit(intent)  # Binance may have taken its time to answer
-        timestamp = to_ms(self._clock()) + self._exchange.clock_offset_ms
+        timestamp = to_ms(self._clock()) + self._exchange.spot.clock_offset_ms
         try:
             intent = await self._store.intents.begin_submission(
                 intent, client_order_id=order_id, namespace=terms["market"], wire_timestamp_ms=timestamp

@@ -81,7 +81,7 @@ class Reconciler:
             await self._guarded(self._follow(symbol, intents))
 
     async def _settle(self, intent: Intent) -> None:
-        now_ms = await self._exchange.server_time_ms()  # before asking: an answer is never older than this
+        now_ms = await self._exchange.spot.server_time_ms()  # before asking: an answer is never older than this
         order = await self._look_up(intent)
         if order is not None:
             to = State.REFUSED if order.status == "rejected" else State.PLACED
@@ -96,7 +96,7 @@ class Reconciler:
 
     def _latest_sending_ms(self, intent: Intent) -> int:
         """Sent by a broker whose record is lost (a restored backup): before it was found to be unknown."""
-        return to_ms(intent.updated_at) + self._exchange.clock_offset_ms
+        return to_ms(intent.updated_at) + self._exchange.spot.clock_offset_ms
 
     async def _not_found(self, intent: Intent) -> None:
         if intent.not_founds + 1 < ENOUGH_NOT_FOUNDS:
@@ -106,7 +106,7 @@ class Reconciler:
         await self._store.intents.settle(intent, State.NOT_SENT, actor="reconciler", note=note)
 
     async def _follow(self, symbol: str, intents: Sequence[Intent]) -> None:
-        resting = {raw["clientOrderId"]: raw for raw in await self._exchange.open_orders(symbol)}
+        resting = {raw["clientOrderId"]: raw for raw in await self._exchange.spot.open_orders(symbol)}
         for intent in intents:
             if _unchanged(intent, resting.get(intent.client_order_id)) or self._lost.rests(intent.id):
                 continue
@@ -127,7 +127,7 @@ class Reconciler:
         if order.fees or not order.filled:
             return order
         fees: dict[str, Decimal] = defaultdict(Decimal)
-        for raw in await self._exchange.my_trades(order.symbol, 500, order_id=order.id):
+        for raw in await self._exchange.spot.my_trades(order.symbol, 500, order_id=order.id):
             fees[raw["fee"]["currency"]] += raw["fee"]["cost"]
         return replace(order, fees=tuple(fees.items()))
 

@@ -138,7 +138,7 @@ class Wired:
             intent,
             client_order_id=f"cb-{intent.id}",
             namespace="spot",
-            wire_timestamp_ms=await self.exchange.server_time_ms(),
+            wire_timestamp_ms=await self.exchange.spot.server_time_ms(),
         )
 
     async def intent(self, intent_id: str) -> Intent:

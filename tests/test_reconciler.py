@@ -146,7 +146,7 @@ async def test_an_order_that_rests_unchanged_costs_one_request_for_all_and_no_re
 async def test_an_order_cancelled_elsewhere_is_noticed(broker: Wired) -> None:
     intent = await broker.submitted(await broker.approved(**REST))
     assert intent.order is not None
-    await broker.exchange.cancel(BTC, intent.order["id"])
+    await broker.exchange.spot.cancel(BTC, intent.order["id"])
     await broker.reconciler.follow_placed()
     assert (await broker.intent(intent.id)).order_status == "cancelled"
 

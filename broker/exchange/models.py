@@ -9,7 +9,12 @@ from typing import Literal, NamedTuple
 
 from ..money import Side
 
-OrderType = Literal["market", "limit"]
+OrderType = Literal["market", "limit", "stop_loss", "take_profit"]
+"""The last two rest until their trigger; with a price they then rest as a limit order."""
+
+PositionSide = Literal["LONG", "SHORT"]
+
+MarginType = Literal["cross", "isolated"]
 
 OrderStatus = Literal["open", "partly_filled", "filled", "cancelled", "expired", "rejected"]
 
@@ -97,6 +102,94 @@ class Account:
 
 
 @dataclass(frozen=True, slots=True)
+class FuturesAccount:
+    """The USDT-M account. `equity_usdt` is Binance's margin balance: the wallet and what is not realised.
+
+    A balance's `free` is what may become margin, its `locked` the margin of positions and open orders.
+    """
+
+    balances: tuple[Balance, ...]
+    equity_usdt: Decimal
+    available_usdt: Decimal
+    can_trade: bool
+    can_withdraw: bool
+    hedge_mode: bool
+    update_time_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """An open position; `size` is positive, whichever the side.
+
+    `liquidation_price` is None where Binance gives none.
+    """
+
+    symbol: str
+    side: PositionSide
+    size: Decimal
+    entry_price: Decimal
+    mark_price: Decimal
+    unrealized: Decimal
+    liquidation_price: Decimal | None
+    leverage: int
+    margin_type: MarginType
+    maintenance_margin: Decimal
+
+    @property
+    def signed(self) -> Decimal:
+        """Positive when long."""
+        return self.size if self.side == "LONG" else -self.size
+
+
+@dataclass(frozen=True, slots=True)
+class Leverage:
+    """What is set for a symbol, whether or not a position is open."""
+
+    symbol: str
+    leverage: int
+    margin_type: MarginType
+
+
+@dataclass(frozen=True, slots=True)
+class Funding:
+    """`rate` is a fraction per interval; times are UTC milliseconds."""
+
+    symbol: str
+    rate: Decimal
+    last_time_ms: int
+    next_time_ms: int
+    interval_hours: int
+
+
+@dataclass(frozen=True, slots=True)
+class RestingOrder:
+    """An open order, or a conditional one that waits for its trigger."""
+
+    id: str
+    client_order_id: str
+    symbol: str
+    side: Side
+    type: str
+    price: Decimal | None
+    stop_price: Decimal | None
+    amount: Decimal
+    filled: Decimal
+    status: str
+    created_at_ms: int
+    conditional: bool
+    reduce_only: bool
+
+    @property
+    def remaining(self) -> Decimal:
+        return self.amount - self.filled
+
+    @property
+    def protective(self) -> bool:
+        """A stop, a take-profit or a reduce-only order: cancelling it removes a protection."""
+        return self.stop_price is not None or self.reduce_only
+
+
+@dataclass(frozen=True, slots=True)
 class Rules:
     """A symbol's filters (Binance: rest-api.md, filters.md). None where Binance sets no limit.
 
@@ -143,11 +236,23 @@ class OrderRequest:
     type: OrderType
     amount: Decimal
     price: Decimal | None
+    stop_price: Decimal | None = None
+    reduce_only: bool = False
+    market: Market = Market.SPOT
+
+    @property
+    def conditional(self) -> bool:
+        """One of futures' "algo" orders: they have ids and a look-up of their own."""
+        return self.market is Market.FUTURES and self.stop_price is not None
 
 
 @dataclass(frozen=True, slots=True)
 class OrderState:
-    """An order as Binance last told it. `fills` and `fees` come with the answer to its submission only."""
+    """An order as Binance last told it.
+
+    `fills` and `fees` come with the answer to a spot submission, or from its trades. `realized` is the profit
+    that Binance books for its fills, before fees (futures; None until its trades were read).
+    """
 
     id: str
     client_order_id: str
@@ -163,6 +268,7 @@ class OrderState:
     status: OrderStatus
     timestamp_ms: int
     fills: tuple[Fill, ...]
+    realized: Decimal | None = None
 
 
 @dataclass(frozen=True, slots=True)

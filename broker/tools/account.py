@@ -98,8 +98,8 @@ class TradeHistory(Output):
 
 
 async def _account(call: Call, _: AccountInput) -> AccountAnswer:
-    account = await call.exchange.account()
-    prices = await call.exchange.last_prices()
+    account = await call.exchange.spot.account()
+    prices = await call.exchange.spot.last_prices()
     return AccountAnswer(
         accountType="SPOT",
         balances=[
@@ -115,8 +115,8 @@ async def _account(call: Call, _: AccountInput) -> AccountAnswer:
 
 
 async def _open_orders(call: Call, arguments: OpenOrdersInput) -> OpenOrders:
-    symbol = None if arguments.symbol is None else call.exchange.symbol(arguments.symbol)
-    orders = [_open_order(raw) for raw in await call.exchange.open_orders(symbol)]
+    symbol = None if arguments.symbol is None else call.exchange.spot.symbol(arguments.symbol)
+    orders = [_open_order(raw) for raw in await call.exchange.spot.open_orders(symbol)]
     return OpenOrders(orders=orders, count=len(orders))
 
 
@@ -140,9 +140,9 @@ def _open_order(raw: Mapping[str, Any]) -> OpenOrder:
 
 
 async def _trade_history(call: Call, arguments: TradeHistoryInput) -> TradeHistory:
-    symbol = call.exchange.symbol(arguments.symbol)
-    rules = call.exchange.rules(symbol)
-    raws = await call.exchange.my_trades(symbol, arguments.limit)
+    symbol = call.exchange.spot.symbol(arguments.symbol)
+    rules = call.exchange.spot.rules(symbol)
+    raws = await call.exchange.spot.my_trades(symbol, arguments.limit)
     rates = await _fee_rates(call, raws, rules.base, rules.quote)
     profit = realized(_fill(raw, rules.base, rates) for raw in raws)
     return TradeHistory(
@@ -173,7 +173,7 @@ async def _fee_rates(call: Call, raws: list[dict[str, Any]], base: str, quote: s
     assets = {raw["fee"]["currency"] for raw in raws} - {base, quote}
     if not assets:
         return {quote: Decimal(1)}
-    prices = await call.exchange.last_prices()
+    prices = await call.exchange.spot.last_prices()
     of_quote = rate(quote, prices) or Decimal(1)
     return {quote: Decimal(1), **{asset: (rate(asset, prices) or Decimal(0)) / of_quote for asset in assets}}
 

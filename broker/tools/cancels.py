@@ -52,11 +52,11 @@ class CancelAll(Output):
 
 
 async def _cancel_order(call: Call, arguments: CancelOrderInput) -> CancelOrder:
-    return await _to_the_end(_cancel_one(call, call.exchange.symbol(arguments.symbol), arguments))
+    return await _to_the_end(_cancel_one(call, call.exchange.spot.symbol(arguments.symbol), arguments))
 
 
 async def _cancel_all(call: Call, arguments: CancelAllInput) -> CancelAll:
-    return await _to_the_end(_cancel_each(call, call.exchange.symbol(arguments.symbol)))
+    return await _to_the_end(_cancel_each(call, call.exchange.spot.symbol(arguments.symbol)))
 
 
 async def _to_the_end(work: Coroutine[Any, Any, T]) -> T:
@@ -76,7 +76,7 @@ def _ended_alone(task: asyncio.Task[Any]) -> None:
 async def _cancel_one(call: Call, symbol: str, arguments: CancelOrderInput) -> CancelOrder:
     await _asked(call, symbol, [arguments.orderId])
     try:
-        await call.exchange.cancel(symbol, arguments.orderId)
+        await call.exchange.spot.cancel(symbol, arguments.orderId)
     except BrokerError as error:
         await _ended(call, symbol, [arguments.orderId], error)
         raise _unclear(error, symbol) from None
@@ -90,7 +90,7 @@ async def _cancel_one(call: Call, symbol: str, arguments: CancelOrderInput) -> C
 async def _cancel_each(call: Call, symbol: str) -> CancelAll:
     await _asked(call, symbol, [])
     try:
-        cancelled = await call.exchange.cancel_all(symbol)
+        cancelled = await call.exchange.spot.cancel_all(symbol)
     except BrokerError as error:
         await _ended(call, symbol, [], error)
         raise _unclear(error, symbol) from None

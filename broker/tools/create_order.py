@@ -52,8 +52,8 @@ class CreateOrder(HighTool):
     output = IntentAnswer
 
     def rounded(self, call: Call, arguments: CreateOrderInput) -> Mapping[str, str]:
-        symbol = call.exchange.symbol(arguments.symbol)
-        rules = call.exchange.rules(symbol)
+        symbol = call.exchange.spot.symbol(arguments.symbol)
+        rules = call.exchange.spot.rules(symbol)
         text = {
             "symbol": symbol,
             "side": arguments.side,
@@ -67,7 +67,7 @@ class CreateOrder(HighTool):
     async def prepare(self, call: Call, arguments: CreateOrderInput, rounded: Mapping[str, str]) -> Request:
         order = order_of(rounded)
         if order.amount == 0:
-            step = plain(call.exchange.rules(order.symbol).step)
+            step = plain(call.exchange.spot.rules(order.symbol).step)
             raise invalid("amount", f"rounds down to nothing at the step {step}", step=step)
         now = call.clock()
         quote, used = await asyncio.gather(
@@ -117,7 +117,7 @@ class CreateOrder(HighTool):
     async def submit(
         self, exchange: Exchange, arguments: Mapping[str, str], client_order_id: str, timestamp_ms: int
     ) -> Sent:
-        return await exchange.submit(
+        return await exchange.spot.submit(
             order_of(arguments), client_order_id=client_order_id, timestamp_ms=timestamp_ms
         )
 
@@ -126,7 +126,7 @@ class CreateOrder(HighTool):
         if terms["worstPrice"] is None:
             return None
         order, worst = order_of(terms["arguments"]), Decimal(terms["worstPrice"])
-        walk = (await exchange.book(order.symbol)).walk(order.side, order.amount)
+        walk = (await exchange.spot.book(order.symbol)).walk(order.side, order.amount)
         if walk.average is None or walk.filled < order.amount:
             return "the order book is too thin now to know its price"
         if walk.average <= worst if order.side == "buy" else walk.average >= worst:
@@ -136,16 +136,16 @@ class CreateOrder(HighTool):
     async def look_up(
         self, exchange: Exchange, arguments: Mapping[str, str], client_order_id: str
     ) -> OrderState | None:
-        return await exchange.look_up(arguments["symbol"], client_order_id)
+        return await exchange.spot.look_up(arguments["symbol"], client_order_id)
 
     def result(self, intent: Intent) -> dict[str, Any]:
         return {"success": True, "order": dict(intent.order or {})}
 
     async def figures_now(self, exchange: Exchange, intent: Intent) -> list[Figure]:
         order = order_of(intent.arguments)
-        book = await exchange.book(order.symbol)
+        book = await exchange.spot.book(order.symbol)
         best = quotes.best_of(book, order.side)
-        unit = exchange.rules(order.symbol).quote
+        unit = exchange.spot.rules(order.symbol).quote
         average = book.walk(order.side, order.amount).average
         if order.price is not None:
             away = percent(order.price - best, best)

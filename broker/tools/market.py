@@ -131,8 +131,8 @@ class ExchangeInfo(Output):
 
 
 async def _ticker(call: Call, arguments: SymbolInput) -> Ticker:
-    symbol = call.exchange.symbol(arguments.symbol)
-    raw = await call.exchange.ticker(symbol)
+    symbol = call.exchange.spot.symbol(arguments.symbol)
+    raw = await call.exchange.spot.ticker(symbol)
     return Ticker(
         symbol=symbol,
         price=raw["last"],
@@ -147,8 +147,8 @@ async def _ticker(call: Call, arguments: SymbolInput) -> Ticker:
 
 
 async def _order_book(call: Call, arguments: BookInput) -> OrderBook:
-    symbol = call.exchange.symbol(arguments.symbol)
-    book = await call.exchange.book(symbol, arguments.limit)
+    symbol = call.exchange.spot.symbol(arguments.symbol)
+    book = await call.exchange.spot.book(symbol, arguments.limit)
     ask = best_of(book, "buy")
     spread = ask - best_of(book, "sell")
     return OrderBook(
@@ -166,8 +166,8 @@ def _levels(levels: tuple[Level, ...], limit: int) -> list[BookLevel]:
 
 
 async def _klines(call: Call, arguments: KlinesInput) -> Klines:
-    symbol = call.exchange.symbol(arguments.symbol)
-    rows = await call.exchange.klines(symbol, arguments.interval, arguments.limit)
+    symbol = call.exchange.spot.symbol(arguments.symbol)
+    rows = await call.exchange.spot.klines(symbol, arguments.interval, arguments.limit)
     candles = [
         Candle(timestamp=row[0], open=row[1], high=row[2], low=row[3], close=row[4], volume=row[5])
         for row in rows
@@ -176,7 +176,7 @@ async def _klines(call: Call, arguments: KlinesInput) -> Klines:
 
 
 async def _trades(call: Call, arguments: TradesInput) -> Trades:
-    symbol = call.exchange.symbol(arguments.symbol)
+    symbol = call.exchange.spot.symbol(arguments.symbol)
     trades = [
         PublicTrade(
             id=row["id"],
@@ -185,7 +185,7 @@ async def _trades(call: Call, arguments: TradesInput) -> Trades:
             side=row["side"],
             timestamp=row["timestamp"],
         )
-        for row in await call.exchange.trades(symbol, arguments.limit)
+        for row in await call.exchange.spot.trades(symbol, arguments.limit)
     ]
     return Trades(symbol=symbol, trades=trades, count=len(trades))
 
@@ -193,7 +193,7 @@ async def _trades(call: Call, arguments: TradesInput) -> Trades:
 async def _exchange_info(call: Call, arguments: ExchangeInfoInput) -> ExchangeInfo:
     if arguments.symbol is None:
         return await _all_markets(call)
-    rules = call.exchange.rules(call.exchange.symbol(arguments.symbol))
+    rules = call.exchange.spot.rules(call.exchange.spot.symbol(arguments.symbol))
     return ExchangeInfo(
         symbol=rules.symbol,
         base=rules.base,
@@ -209,7 +209,7 @@ async def _exchange_info(call: Call, arguments: ExchangeInfoInput) -> ExchangeIn
 
 
 async def _all_markets(call: Call) -> ExchangeInfo:
-    tickers = await call.exchange.all_tickers()
+    tickers = await call.exchange.spot.all_tickers()
     quoted = [(symbol, raw) for symbol, raw in tickers.items() if _in_usdt(call, symbol)]
     quoted.sort(key=lambda item: _volume(item[1]), reverse=True)
     return ExchangeInfo(
@@ -222,7 +222,7 @@ async def _all_markets(call: Call) -> ExchangeInfo:
 
 
 def _in_usdt(call: Call, symbol: str) -> bool:
-    return symbol.endswith("USDT") and call.exchange.rules(symbol).quote == "USDT"
+    return symbol.endswith("USDT") and call.exchange.spot.rules(symbol).quote == "USDT"
 
 
 def _volume(raw: dict[str, Any]) -> Decimal:

@@ -102,12 +102,12 @@ class Quote:
 async def read(exchange: Exchange, order: OrderRequest) -> Quote:
     """All figures at once. Raises BrokerError when one cannot be read: then nothing is parked."""
     book, account, average_price, prices = await asyncio.gather(
-        exchange.book(order.symbol),
-        exchange.account(),
-        exchange.average_price(order.symbol),
-        exchange.last_prices(),
+        exchange.spot.book(order.symbol),
+        exchange.spot.account(),
+        exchange.spot.average_price(order.symbol),
+        exchange.spot.last_prices(),
     )
-    rules = exchange.rules(order.symbol)
+    rules = exchange.spot.rules(order.symbol)
     return Quote(
         order=order,
         rules=rules,

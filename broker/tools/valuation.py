@@ -30,4 +30,4 @@ def equity(account: Account, prices: Mapping[str, Decimal]) -> Decimal:
 
 async def read_equity(exchange: Exchange) -> Decimal:
     """Raises BrokerError."""
-    return equity(await exchange.account(), await exchange.last_prices())
+    return equity(await exchange.spot.account(), await exchange.spot.last_prices())

@@ -63,8 +63,8 @@ async def connected(settings: Settings, url: str, **more: Any) -> AsyncIterator[
 
 
 async def submit(exchange: Exchange, order: OrderRequest, client_order_id: str = "cb-1") -> Sent:
-    now = await exchange.server_time_ms()
-    return await exchange.submit(order, client_order_id=client_order_id, timestamp_ms=now)
+    now = await exchange.spot.server_time_ms()
+    return await exchange.spot.submit(order, client_order_id=client_order_id, timestamp_ms=now)
 
 
 async def until(found: Callable[[], Awaitable[Any]], seconds: float = 10) -> Any:

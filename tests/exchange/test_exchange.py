@@ -33,20 +33,20 @@ async def test_a_binance_that_is_down_at_start_is_waited_for(
     async with started(settings, f"http://127.0.0.1:{free_port}") as exchange:
         assert await until(lambda: asyncio.sleep(0, exchange.last_error))
         with pytest.raises(BrokerError) as failed:
-            await exchange.account()
+            await exchange.spot.account()
         assert failed.value.code is Code.BINANCE_UNAVAILABLE
-        assert (exchange.ready, exchange.reachable) == (False, False)
+        assert (exchange.spot.ready, exchange.spot.reachable) == (False, False)
         async with PaperServer(tmp_path, port=free_port, seed=1, clock=utc_now):
             await asyncio.wait_for(exchange.until_ready(), 10)
-            assert (await exchange.account()).can_trade
-            assert exchange.reachable
+            assert (await exchange.spot.account()).can_trade
+            assert exchange.spot.reachable
 
 
 async def test_before_the_markets_are_there_nothing_is_sent(settings: Settings, free_port: int) -> None:
     async with started(settings, f"http://127.0.0.1:{free_port}") as exchange:
-        sent = await exchange.submit(BUY, client_order_id="cb-1", timestamp_ms=0)
+        sent = await exchange.spot.submit(BUY, client_order_id="cb-1", timestamp_ms=0)
         assert (sent.verdict, sent.http) == (Verdict.NOT_SENT, None)
-        for ask in (exchange.symbol, exchange.rules):
+        for ask in (exchange.spot.symbol, exchange.spot.rules):
             with pytest.raises(BrokerError) as failed:
                 ask("BTCUSDT")
             assert failed.value.code is Code.BINANCE_UNAVAILABLE
@@ -57,12 +57,12 @@ async def test_an_order_to_a_binance_that_is_gone_was_certainly_not_sent(
 ) -> None:
     async with PaperServer(tmp_path, port=0, seed=1, clock=utc_now) as paper:
         async with connected(settings, paper.url) as exchange:
-            now = await exchange.server_time_ms()
+            now = await exchange.spot.server_time_ms()
             await paper.__aexit__(None, None, None)
-            sent = await exchange.submit(BUY, client_order_id="cb-1", timestamp_ms=now)
+            sent = await exchange.spot.submit(BUY, client_order_id="cb-1", timestamp_ms=now)
             assert (sent.verdict, sent.reason) == (Verdict.NOT_SENT, "no connection to Binance")
             with pytest.raises(BrokerError) as failed:
-                await exchange.look_up("BTCUSDT", "cb-1")
+                await exchange.spot.look_up("BTCUSDT", "cb-1")
             assert failed.value.code is Code.BINANCE_UNAVAILABLE
 
 
@@ -74,13 +74,13 @@ async def test_an_order_whose_tls_fails_was_certainly_not_sent(
         await until(lambda: asyncio.to_thread(file.exists))
     no_tls = paper.url.replace("http://", "https://")
     async with connected(settings, no_tls, markets_cache=file) as exchange:
-        sent = await exchange.submit(BUY, client_order_id="cb-1", timestamp_ms=0)
+        sent = await exchange.spot.submit(BUY, client_order_id="cb-1", timestamp_ms=0)
         assert (sent.verdict, sent.reason) == (Verdict.NOT_SENT, "no connection to Binance")
 
 
 async def test_closing_waits_for_no_answer(exchange: Exchange, control: Control) -> None:
     await control.do("fault", method="GET", path="/api/v3/account", when="received", do="hold")
-    waiting = asyncio.create_task(exchange.account())
+    waiting = asyncio.create_task(exchange.spot.account())
     await control.held()
     await asyncio.wait_for(exchange.close(), 5)
     with pytest.raises(BrokerError) as failed:
@@ -97,15 +97,15 @@ async def test_live_without_keys_refuses_what_needs_them() -> None:
     # Never started: it has nothing that it could connect with.
     exchange = Exchange(live, paper_url=None, clock=utc_now, markets_cache=None)
     calls = (
-        exchange.account(),
-        exchange.open_orders(),
-        exchange.look_up("BTCUSDT", "cb-1"),
+        exchange.spot.account(),
+        exchange.spot.open_orders(),
+        exchange.spot.look_up("BTCUSDT", "cb-1"),
     )
     for call in calls:
         with pytest.raises(BrokerError) as failed:
             await call
         assert failed.value.code is Code.BINANCE_NOT_CONFIGURED
         assert failed.value.message == "Binance API not configured"
-    sent = await exchange.submit(BUY, client_order_id="cb-1", timestamp_ms=0)
+    sent = await exchange.spot.submit(BUY, client_order_id="cb-1", timestamp_ms=0)
     assert (sent.verdict, sent.reason) == (Verdict.NOT_SENT, "Binance API not configured")
     await exchange.close()

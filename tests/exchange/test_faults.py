@@ -64,12 +64,12 @@ async def test_the_verdict_agrees_with_the_exchange(
     assert len(await control.orders()) == truth
     assert len(await control.requests("POST", ORDER)) == 1
     if verdict is U:
-        found = await exchange.look_up("BTCUSDT", "cb-1")
+        found = await exchange.spot.look_up("BTCUSDT", "cb-1")
         assert (found is not None) == bool(truth)
 
 
 async def test_even_a_ccxt_that_repeats_sends_an_order_once(exchange: Exchange, control: Control) -> None:
-    exchange._executor.options["maxRetriesOnFailure"] = 3
+    exchange.spot._executor.options["maxRetriesOnFailure"] = 3
     await control.do("fault", method="POST", path=ORDER, when="executed", do="drop")
     assert (await submit(exchange, BUY, "cb-1")).verdict is U
     assert len(await control.requests("POST", ORDER)) == 1
@@ -89,7 +89,7 @@ async def test_an_order_that_is_executed_late_is_found_later(exchange: Exchange,
     await control.do("fault", method="POST", path=ORDER, when="received", do="late", seconds=0.5)
     sent = await submit(exchange, BUY, "cb-1")
     assert sent.verdict is U
-    found = await until(lambda: exchange.look_up("BTCUSDT", "cb-1"))
+    found = await until(lambda: exchange.spot.look_up("BTCUSDT", "cb-1"))
     assert found.status == "filled"
     assert len(await control.orders("cb-1")) == 1
 

@@ -124,7 +124,7 @@ def test_a_broken_file_is_not_read(file: Path, text: str) -> None:
 
 @pytest.mark.anyio
 async def test_a_symbol_may_be_an_id_or_unified(exchange: Exchange) -> None:
-    assert exchange.symbol("BTCUSDT") == exchange.symbol("BTC/USDT") == "BTCUSDT"
+    assert exchange.spot.symbol("BTCUSDT") == exchange.spot.symbol("BTC/USDT") == "BTCUSDT"
 
 
 @pytest.mark.anyio
@@ -142,7 +142,7 @@ async def test_a_symbol_may_be_an_id_or_unified(exchange: Exchange) -> None:
 async def test_an_unknown_symbol_is_named_as_far_as_it_is_short(
     exchange: Exchange, text: str, shown: str
 ) -> None:
-    for ask in (exchange.symbol, exchange.rules):
+    for ask in (exchange.spot.symbol, exchange.spot.rules):
         with pytest.raises(BrokerError) as failed:
             ask(text)
         assert failed.value.code is Code.UNKNOWN_SYMBOL
@@ -153,9 +153,9 @@ async def test_an_unknown_symbol_is_named_as_far_as_it_is_short(
 
 @pytest.mark.anyio
 async def test_markets_are_asked_for_once_for_reads_and_orders(exchange: Exchange, control: Control) -> None:
-    await exchange.ticker("BTCUSDT")
-    await exchange.account()
-    await exchange.look_up("BTCUSDT", "cb-1")
+    await exchange.spot.ticker("BTCUSDT")
+    await exchange.spot.account()
+    await exchange.spot.look_up("BTCUSDT", "cb-1")
     assert len(await control.requests("GET", "/api/v3/exchangeInfo")) == 1
 
 
@@ -164,12 +164,12 @@ async def test_a_start_from_the_file_needs_no_binance_and_has_the_same_rules(
     settings: Settings, paper: PaperServer, file: Path
 ) -> None:
     async with connected(settings, paper.url, markets_cache=file) as exchange:
-        rules = exchange.rules("BTCUSDT")
+        rules = exchange.spot.rules("BTCUSDT")
         await until(lambda: asyncio.to_thread(file.exists))
     async with connected(settings, "http://127.0.0.1:9", markets_cache=file) as exchange:
-        assert exchange.ready
-        assert exchange.rules("BTCUSDT") == rules
-        assert exchange.symbol("BTC/USDT") == "BTCUSDT"
+        assert exchange.spot.ready
+        assert exchange.spot.rules("BTCUSDT") == rules
+        assert exchange.spot.symbol("BTC/USDT") == "BTCUSDT"
 
 
 @pytest.mark.anyio
@@ -179,7 +179,7 @@ async def test_a_file_with_nonsense_does_not_hinder_the_start(
 ) -> None:
     Cache(file, "paper").write(symbols, utc_now())
     async with connected(settings, paper.url, markets_cache=file) as exchange:
-        assert exchange.symbol("BTCUSDT") == "BTCUSDT"
+        assert exchange.spot.symbol("BTCUSDT") == "BTCUSDT"
 
 
 @pytest.mark.anyio
@@ -189,4 +189,4 @@ async def test_a_folder_that_cannot_be_written_does_not_hinder_the_start(
     missing = tmp_path / "no" / "such" / "folder" / "markets.json"
     async with started(settings, paper.url, markets_cache=missing) as exchange:
         await exchange.until_ready()
-        assert (await exchange.account()).can_trade
+        assert (await exchange.spot.account()).can_trade

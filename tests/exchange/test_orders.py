@@ -29,8 +29,8 @@ async def wire_of(control: Control) -> dict[str, str]:
 
 
 async def test_a_market_order_goes_out_exactly_as_asked(exchange: Exchange, control: Control) -> None:
-    now = await exchange.server_time_ms()
-    sent = await exchange.submit(BUY, client_order_id="cb-market", timestamp_ms=now)
+    now = await exchange.spot.server_time_ms()
+    sent = await exchange.spot.submit(BUY, client_order_id="cb-market", timestamp_ms=now)
     assert sent.verdict is Verdict.PLACED
     assert await wire_of(control) == {
         "symbol": "BTCUSDT",
@@ -45,8 +45,8 @@ async def test_a_market_order_goes_out_exactly_as_asked(exchange: Exchange, cont
 
 
 async def test_a_limit_order_goes_out_exactly_as_asked(exchange: Exchange, control: Control) -> None:
-    now = await exchange.server_time_ms()
-    sent = await exchange.submit(REST, client_order_id="cb-limit", timestamp_ms=now)
+    now = await exchange.spot.server_time_ms()
+    sent = await exchange.spot.submit(REST, client_order_id="cb-limit", timestamp_ms=now)
     assert sent.verdict is Verdict.PLACED
     assert await wire_of(control) == {
         "symbol": "BTCUSDT",
@@ -65,7 +65,7 @@ async def test_a_limit_order_goes_out_exactly_as_asked(exchange: Exchange, contr
 async def test_a_filled_order_comes_with_its_fills_and_fees(exchange: Exchange, control: Control) -> None:
     await control.do("price", symbol="BTCUSDT", price="60000")
     await control.do("liquidity", symbol="BTCUSDT", qtyPerLevel="0.01")
-    book = await exchange.book("BTCUSDT")
+    book = await exchange.spot.book("BTCUSDT")
     order = (await submit(exchange, BUY)).order
     assert order is not None
     walk = book.walk("buy", BUY.amount)
@@ -85,7 +85,7 @@ async def test_a_resting_order_is_open_and_then_partly_filled(exchange: Exchange
     assert (placed.status, placed.filled, placed.average) == ("open", D(0), None)
     assert placed.fills == ()
     await control.do("price", symbol="BTCUSDT", price="50000")
-    found = await exchange.look_up("BTCUSDT", "cb-rest")
+    found = await exchange.spot.look_up("BTCUSDT", "cb-rest")
     assert found is not None
     assert found.status == "partly_filled"
     assert 0 < found.filled < REST.amount
@@ -93,7 +93,7 @@ async def test_a_resting_order_is_open_and_then_partly_filled(exchange: Exchange
 
 
 async def test_an_order_that_binance_never_had_is_not_found(exchange: Exchange) -> None:
-    assert await exchange.look_up("BTCUSDT", "cb-never") is None
+    assert await exchange.spot.look_up("BTCUSDT", "cb-never") is None
 
 
 async def test_a_look_up_that_fails_is_not_taken_for_an_order_that_is_not_there(
@@ -101,7 +101,7 @@ async def test_a_look_up_that_fails_is_not_taken_for_an_order_that_is_not_there(
 ) -> None:
     await control.do("fault", method="GET", path=ORDER, when="received", do="drop", times=2)
     with pytest.raises(BrokerError) as failed:
-        await exchange.look_up("BTCUSDT", "cb-never")
+        await exchange.spot.look_up("BTCUSDT", "cb-never")
     assert failed.value.code is Code.BINANCE_UNAVAILABLE
 
 
@@ -129,7 +129,7 @@ async def test_what_ccxt_would_change_is_not_sent(
 
 async def test_a_small_amount_keeps_its_plain_writing(exchange: Exchange, control: Control) -> None:
     await control.do("price", symbol="ETHUSDT", price="3000")
-    rules = exchange.rules("ETHUSDT")
+    rules = exchange.spot.rules("ETHUSDT")
     amount = rules.step * (1 + rules.min_notional // (rules.step * 3000))
     sent = await submit(exchange, OrderRequest("ETHUSDT", "buy", "market", amount, None))
     assert sent.verdict is Verdict.PLACED
@@ -144,8 +144,8 @@ async def test_a_refusal_names_binances_code_and_words(exchange: Exchange, contr
 
 
 async def test_a_late_order_dies_at_binance(exchange: Exchange, control: Control) -> None:
-    late = await exchange.server_time_ms() - 5001
-    sent = await exchange.submit(BUY, client_order_id="cb-late", timestamp_ms=late)
+    late = await exchange.spot.server_time_ms() - 5001
+    sent = await exchange.spot.submit(BUY, client_order_id="cb-late", timestamp_ms=late)
     assert (sent.verdict, sent.code) == (Verdict.NOT_SENT, -1021)
     assert await control.orders() == []
 
@@ -154,7 +154,7 @@ async def test_an_id_that_is_open_already_is_unknown_and_found(exchange: Exchang
     await submit(exchange, REST, "cb-twice")
     sent = await submit(exchange, REST, "cb-twice")
     assert (sent.verdict, sent.code) == (Verdict.UNKNOWN, -2010)
-    assert await exchange.look_up("BTCUSDT", "cb-twice") is not None
+    assert await exchange.spot.look_up("BTCUSDT", "cb-twice") is not None
     assert len(await control.orders("cb-twice")) == 1
 
 
@@ -182,16 +182,16 @@ async def test_a_submission_leaves_the_decimal_context_alone(exchange: Exchange)
     with decimal.localcontext(decimal.Context(rounding=decimal.ROUND_HALF_EVEN, traps=[])) as context:
         before = repr(context)
         await submit(exchange, BUY)
-        await exchange.ticker("BTCUSDT")
+        await exchange.spot.ticker("BTCUSDT")
         assert repr(decimal.getcontext()) == before
 
 
 async def test_budget_is_refused_while_binance_wants_a_pause(exchange: Exchange, control: Control) -> None:
-    await exchange.take_budget()
+    await exchange.spot.take_budget()
     await control.do("fault", method="POST", path=ORDER, when="received", do="code", http=429, code=-1003)
     assert (await submit(exchange, BUY)).verdict is Verdict.NOT_SENT
     with pytest.raises(BrokerError) as failed:
-        await exchange.take_budget()
+        await exchange.spot.take_budget()
     assert failed.value.code is Code.RATE_LIMITED
     assert 0 < failed.value.details["retryAfterSeconds"] <= 60
 
@@ -203,4 +203,4 @@ async def test_a_cancelled_submission_raises_and_may_be_live(exchange: Exchange,
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
-    assert await exchange.look_up("BTCUSDT", "cb-cut-off") is not None
+    assert await exchange.spot.look_up("BTCUSDT", "cb-cut-off") is not None

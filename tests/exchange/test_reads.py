@@ -31,14 +31,14 @@ TICKER = "/api/v3/ticker/24hr"
 
 async def test_a_ticker_has_decimals(exchange: Exchange, control: Control) -> None:
     await control.do("price", symbol="BTCUSDT", price="60000.01")
-    ticker = await exchange.ticker("BTC/USDT")
+    ticker = await exchange.spot.ticker("BTC/USDT")
     assert ticker["last"] == D("60000.01")
     assert ticker["bid"] < ticker["ask"]
     assert {type(ticker[name]) for name in ("last", "high", "low", "quoteVolume", "percentage")} == {Decimal}
 
 
 async def test_all_tickers_stand_by_id_and_volume(exchange: Exchange) -> None:
-    tickers = await exchange.all_tickers()
+    tickers = await exchange.spot.all_tickers()
     volumes = [ticker["quoteVolume"] for ticker in tickers.values()]
     assert {"BTCUSDT", "ETHUSDT"} <= tickers.keys()
     assert volumes == sorted(volumes, reverse=True)
@@ -46,7 +46,7 @@ async def test_all_tickers_stand_by_id_and_volume(exchange: Exchange) -> None:
 
 async def test_klines_are_as_many_as_asked_and_end_now(exchange: Exchange) -> None:
     before = to_ms(utc_now())
-    rows = await exchange.klines("BTCUSDT", "5m", 7)
+    rows = await exchange.spot.klines("BTCUSDT", "5m", 7)
     times = [row[0] for row in rows]
     assert times == list(range(times[0], times[0] + 7 * 300_000, 300_000))
     assert before - 300_000 < times[-1] <= to_ms(utc_now())
@@ -54,13 +54,13 @@ async def test_klines_are_as_many_as_asked_and_end_now(exchange: Exchange) -> No
 
 
 async def test_public_trades_are_as_many_as_asked(exchange: Exchange) -> None:
-    trades = await exchange.trades("BTCUSDT", 5)
+    trades = await exchange.spot.trades("BTCUSDT", 5)
     assert len(trades) == 5
     assert all(trade["side"] in ("buy", "sell") and trade["amount"] > 0 for trade in trades)
 
 
 async def test_a_book_is_sorted_and_as_deep_as_asked(exchange: Exchange) -> None:
-    book = await exchange.book("BTCUSDT", 20)
+    book = await exchange.spot.book("BTCUSDT", 20)
     bids, asks = [level.price for level in book.bids], [level.price for level in book.asks]
     assert (len(bids), len(asks)) == (20, 20)
     assert bids == sorted(bids, reverse=True)
@@ -71,7 +71,7 @@ async def test_a_book_is_sorted_and_as_deep_as_asked(exchange: Exchange) -> None
 
 async def test_last_prices_are_asked_once_a_second(exchange: Exchange, control: Control) -> None:
     await control.do("price", symbol="BTCUSDT", price="60000")
-    first, second = await asyncio.gather(exchange.last_prices(), exchange.last_prices())
+    first, second = await asyncio.gather(exchange.spot.last_prices(), exchange.spot.last_prices())
     assert first["BTCUSDT"] == D(60000)
     assert second is first
     assert len(await control.requests("GET", "/api/v3/ticker/price")) == 1
@@ -86,21 +86,21 @@ async def test_last_prices_are_asked_again_after_a_second(
         return utc_now().fromtimestamp((to_ms(utc_now()) + offset_ms) / 1000, utc_now().tzinfo)
 
     async with connected(settings, paper.url, clock=clock) as exchange:
-        await exchange.last_prices()
+        await exchange.spot.last_prices()
         offset_ms = 1_001
-        await exchange.last_prices()
+        await exchange.spot.last_prices()
     assert len(await control.requests("GET", "/api/v3/ticker/price")) == 2
 
 
 async def test_the_average_price_is_near_the_last(exchange: Exchange, control: Control) -> None:
-    average = await exchange.average_price("BTCUSDT")
-    last = (await exchange.last_prices())["BTCUSDT"]
+    average = await exchange.spot.average_price("BTCUSDT")
+    last = (await exchange.spot.last_prices())["BTCUSDT"]
     assert abs(average / last - 1) < D("0.05")
 
 
 async def test_the_account_has_what_is_held_and_what_is_allowed(exchange: Exchange) -> None:
     await submit(exchange, REST)
-    account = await exchange.account()
+    account = await exchange.spot.account()
     held = REST.amount * D("50000.1")
     assert account.balances == (Balance("USDT", 100_000 - held, held),)
     assert (account.can_trade, account.taker_fee) == (True, D("0.001"))
@@ -110,16 +110,16 @@ async def test_the_account_has_what_is_held_and_what_is_allowed(exchange: Exchan
 async def test_open_orders_of_one_symbol_and_of_all(exchange: Exchange) -> None:
     await submit(exchange, REST, "cb-1")
     await submit(exchange, OrderRequest("ETHUSDT", "buy", "limit", D(1), D(1000)), "cb-2")
-    one = await exchange.open_orders("BTC/USDT")
+    one = await exchange.spot.open_orders("BTC/USDT")
     assert [(order["clientOrderId"], order["price"]) for order in one] == [("cb-1", D("50000.1"))]
-    assert {order["clientOrderId"] for order in await exchange.open_orders()} == {"cb-1", "cb-2"}
+    assert {order["clientOrderId"] for order in await exchange.spot.open_orders()} == {"cb-1", "cb-2"}
 
 
 async def test_my_trades_can_be_those_of_one_order(exchange: Exchange) -> None:
     orders = [(await submit(exchange, BUY, f"cb-{number}")).order for number in range(2)]
     assert orders[1] is not None
-    assert len({trade["order"] for trade in await exchange.my_trades("BTCUSDT", 50)}) == 2
-    of_one = await exchange.my_trades("BTCUSDT", 50, order_id=orders[1].id)
+    assert len({trade["order"] for trade in await exchange.spot.my_trades("BTCUSDT", 50)}) == 2
+    of_one = await exchange.spot.my_trades("BTCUSDT", 50, order_id=orders[1].id)
     assert [trade["order"] for trade in of_one] == [orders[1].id] * len(orders[1].fills)
     assert sum(trade["amount"] for trade in of_one) == BUY.amount
     assert sum(trade["fee"]["cost"] for trade in of_one) == BUY.amount / 1000
@@ -129,9 +129,9 @@ async def test_my_trades_can_be_those_of_one_order(exchange: Exchange) -> None:
 async def test_a_cancelled_order_is_open_no_more(exchange: Exchange) -> None:
     order = (await submit(exchange, REST)).order
     assert order is not None
-    assert (await exchange.cancel("BTCUSDT", order.id))["status"] == "canceled"
+    assert (await exchange.spot.cancel("BTCUSDT", order.id))["status"] == "canceled"
     with pytest.raises(BrokerError) as failed:
-        await exchange.cancel("BTCUSDT", order.id)
+        await exchange.spot.cancel("BTCUSDT", order.id)
     assert failed.value.code is Code.BINANCE_REFUSED
     assert failed.value.details["binanceCode"] == -2011
 
@@ -139,8 +139,8 @@ async def test_a_cancelled_order_is_open_no_more(exchange: Exchange) -> None:
 async def test_all_orders_of_a_symbol_are_cancelled_and_none_is_no_error(exchange: Exchange) -> None:
     for number in range(3):
         await submit(exchange, REST, f"cb-{number}")
-    assert len(await exchange.cancel_all("BTCUSDT")) == 3
-    assert await exchange.cancel_all("BTCUSDT") == []
+    assert len(await exchange.spot.cancel_all("BTCUSDT")) == 3
+    assert await exchange.spot.cancel_all("BTCUSDT") == []
 
 
 async def test_a_cancelled_pair_counts_as_its_two_orders(settings: Settings, paper: PaperServer) -> None:
@@ -149,7 +149,7 @@ async def test_a_cancelled_pair_counts_as_its_two_orders(settings: Settings, pap
     async with tapping(paper.url) as tap, connected(settings, tap.url) as exchange:
         tap.to = b"DELETE /api/v3/openOrders"
         tap.answer = answer("200 OK", json.dumps([one | {"orderId": 3}, pair]))
-        assert {order["id"] for order in await exchange.cancel_all("BTCUSDT")} == {"1", "2", "3"}
+        assert {order["id"] for order in await exchange.spot.cancel_all("BTCUSDT")} == {"1", "2", "3"}
 
 
 async def test_binances_clock_signs_and_is_told(
@@ -157,29 +157,29 @@ async def test_binances_clock_signs_and_is_told(
 ) -> None:
     await control.do("clock", offset_ms=90_000)
     async with connected(settings, paper.url) as exchange:
-        assert abs(exchange.clock_offset_ms - 90_000) < 5_000
-        assert abs(await exchange.server_time_ms() - to_ms(utc_now()) - 90_000) < 5_000
-        assert (await exchange.account()).can_trade
+        assert abs(exchange.spot.clock_offset_ms - 90_000) < 5_000
+        assert abs(await exchange.spot.server_time_ms() - to_ms(utc_now()) - 90_000) < 5_000
+        assert (await exchange.spot.account()).can_trade
 
 
 async def test_a_clock_that_jumped_is_asked_for_again(exchange: Exchange, control: Control) -> None:
-    await exchange.account()
+    await exchange.spot.account()
     await control.do("clock", offset_ms=90_000)
     with pytest.raises(BrokerError) as failed:
-        await exchange.account()
+        await exchange.spot.account()
     assert failed.value.details["binanceCode"] == -1021
-    assert (await exchange.account()).can_trade
+    assert (await exchange.spot.account()).can_trade
 
 
 async def test_the_same_question_at_the_same_time_is_asked_once(exchange: Exchange, control: Control) -> None:
-    await asyncio.gather(*(exchange.ticker("BTCUSDT") for _ in range(10)))
+    await asyncio.gather(*(exchange.spot.ticker("BTCUSDT") for _ in range(10)))
     assert len(await control.requests("GET", TICKER)) == 1
 
 
 async def test_whoever_leaves_does_not_spoil_it_for_the_others(exchange: Exchange, control: Control) -> None:
     await control.do("fault", method="GET", path=TICKER, when="received", do="hold")
-    leaving = asyncio.create_task(exchange.ticker("BTCUSDT"))
-    staying = asyncio.create_task(exchange.ticker("BTCUSDT"))
+    leaving = asyncio.create_task(exchange.spot.ticker("BTCUSDT"))
+    staying = asyncio.create_task(exchange.spot.ticker("BTCUSDT"))
     await control.held()
     leaving.cancel()
     await control.do("release")
@@ -190,20 +190,20 @@ async def test_whoever_leaves_does_not_spoil_it_for_the_others(exchange: Exchang
 Call = Callable[[Exchange], Awaitable[Any]]
 
 READS: list[tuple[str, str, Call]] = [
-    ("GET", TICKER, lambda exchange: exchange.ticker("BTCUSDT")),
-    ("GET", TICKER, lambda exchange: exchange.all_tickers()),
-    ("GET", "/api/v3/depth", lambda exchange: exchange.book("BTCUSDT")),
-    ("GET", "/api/v3/klines", lambda exchange: exchange.klines("BTCUSDT", "1h", 5)),
-    ("GET", "/api/v3/aggTrades", lambda exchange: exchange.trades("BTCUSDT", 5)),
-    ("GET", "/api/v3/avgPrice", lambda exchange: exchange.average_price("BTCUSDT")),
-    ("GET", "/api/v3/ticker/price", lambda exchange: exchange.last_prices()),
-    ("GET", "/api/v3/time", lambda exchange: exchange.server_time_ms()),
-    ("GET", ACCOUNT, lambda exchange: exchange.account()),
-    ("GET", "/api/v3/openOrders", lambda exchange: exchange.open_orders()),
-    ("GET", "/api/v3/myTrades", lambda exchange: exchange.my_trades("BTCUSDT", 5)),
-    ("GET", "/api/v3/order", lambda exchange: exchange.look_up("BTCUSDT", "cb-1")),
-    ("DELETE", "/api/v3/order", lambda exchange: exchange.cancel("BTCUSDT", "1")),
-    ("DELETE", "/api/v3/openOrders", lambda exchange: exchange.cancel_all("BTCUSDT")),
+    ("GET", TICKER, lambda exchange: exchange.spot.ticker("BTCUSDT")),
+    ("GET", TICKER, lambda exchange: exchange.spot.all_tickers()),
+    ("GET", "/api/v3/depth", lambda exchange: exchange.spot.book("BTCUSDT")),
+    ("GET", "/api/v3/klines", lambda exchange: exchange.spot.klines("BTCUSDT", "1h", 5)),
+    ("GET", "/api/v3/aggTrades", lambda exchange: exchange.spot.trades("BTCUSDT", 5)),
+    ("GET", "/api/v3/avgPrice", lambda exchange: exchange.spot.average_price("BTCUSDT")),
+    ("GET", "/api/v3/ticker/price", lambda exchange: exchange.spot.last_prices()),
+    ("GET", "/api/v3/time", lambda exchange: exchange.spot.server_time_ms()),
+    ("GET", ACCOUNT, lambda exchange: exchange.spot.account()),
+    ("GET", "/api/v3/openOrders", lambda exchange: exchange.spot.open_orders()),
+    ("GET", "/api/v3/myTrades", lambda exchange: exchange.spot.my_trades("BTCUSDT", 5)),
+    ("GET", "/api/v3/order", lambda exchange: exchange.spot.look_up("BTCUSDT", "cb-1")),
+    ("DELETE", "/api/v3/order", lambda exchange: exchange.spot.cancel("BTCUSDT", "1")),
+    ("DELETE", "/api/v3/openOrders", lambda exchange: exchange.spot.cancel_all("BTCUSDT")),
 ]
 
 
@@ -226,7 +226,7 @@ async def test_no_read_makes_something_up(
     with pytest.raises(BrokerError) as failed:
         await read(exchange)
     assert failed.value.code is Code.BINANCE_UNAVAILABLE
-    assert not exchange.reachable
+    assert not exchange.spot.reachable
     assert exchange.last_error == failed.value.message
 
 
@@ -260,7 +260,7 @@ async def test_a_failed_read_has_the_brokers_code(
 ) -> None:
     await control.do("fault", method="GET", path=ACCOUNT, when="received", **what)
     with pytest.raises(BrokerError) as failed:
-        await exchange.account()
+        await exchange.spot.account()
     assert failed.value.code is code
     assert details.items() <= failed.value.details.items()
 
@@ -268,9 +268,9 @@ async def test_a_failed_read_has_the_brokers_code(
 async def test_a_read_that_hangs_times_out(impatient: Exchange, control: Control) -> None:
     await control.do("fault", method="GET", path=ACCOUNT, when="received", do="hang", seconds=30)
     with pytest.raises(BrokerError) as failed:
-        await impatient.account()
+        await impatient.spot.account()
     assert failed.value.code is Code.BINANCE_TIMEOUT
-    assert not impatient.reachable
+    assert not impatient.spot.reachable
 
 
 async def test_the_next_read_that_succeeds_says_that_all_is_well(
@@ -278,17 +278,17 @@ async def test_the_next_read_that_succeeds_says_that_all_is_well(
 ) -> None:
     await control.do("fault", method="GET", path=ACCOUNT, when="received", do="drop", times=2)
     with pytest.raises(BrokerError):
-        await exchange.account()
-    assert not exchange.reachable
-    await exchange.account()
-    assert exchange.reachable
+        await exchange.spot.account()
+    assert not exchange.spot.reachable
+    await exchange.spot.account()
+    assert exchange.spot.reachable
     assert exchange.last_error is None
 
 
 async def test_an_error_tells_no_key_and_no_signature(exchange: Exchange, control: Control) -> None:
     await control.do("fault", method="GET", path=ACCOUNT, when="received", do="drop", times=2)
     with pytest.raises(BrokerError) as failed:
-        await exchange.account()
+        await exchange.spot.account()
     told = f"{failed.value.body()} {exchange.last_error}"
     assert "signature" not in told
     assert "paper-" not in told
@@ -299,11 +299,11 @@ async def test_the_operator_hears_of_a_bad_key_but_not_of_an_agents_slip(
 ) -> None:
     await control.do("fault", method="GET", path=ACCOUNT, when="received", do="code", http=401, code=-2015)
     with pytest.raises(BrokerError):
-        await exchange.account()
-    assert exchange.reachable
+        await exchange.spot.account()
+    assert exchange.spot.reachable
     assert "-2015" in (exchange.last_error or "")
     with pytest.raises(BrokerError):
-        await exchange.cancel("BTCUSDT", "1")
+        await exchange.spot.cancel("BTCUSDT", "1")
     assert exchange.last_error is None
 
 
@@ -313,16 +313,16 @@ async def test_reads_stop_before_binance_has_to_stop_them(settings: Settings, tm
         async with connected(settings, paper.url, clock=lambda: moment) as exchange:
             with pytest.raises(BrokerError) as failed:
                 for _ in range(20):
-                    await exchange.account()
+                    await exchange.spot.account()
             assert failed.value.code is Code.RATE_LIMITED
             assert 0 < failed.value.details["retryAfterSeconds"] <= 60
-            assert 180 <= exchange.weight.used <= 200
-            await exchange.take_budget()
+            assert 180 <= exchange.spot.weight.used <= 200
+            await exchange.spot.take_budget()
 
 
 async def test_a_redirected_read_goes_nowhere_else(settings: Settings, paper: PaperServer) -> None:
     async with tapping(paper.url) as tap, connected(settings, tap.url) as exchange:
         tap.to, tap.answer = b"GET", answer("307 Temporary Redirect", "", "location: /api/v3/ping")
         with pytest.raises(BrokerError) as failed:
-            await exchange.account()
+            await exchange.spot.account()
         assert failed.value.code is Code.BINANCE_UNAVAILABLE

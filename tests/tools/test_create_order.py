@@ -69,7 +69,7 @@ async def test_a_market_order_has_reference_and_tolerance_on_card_and_in_the_dig
     intent = await broker.park(**BUY)
     reference, worst = Decimal(intent.terms["referencePrice"]), Decimal(intent.terms["worstPrice"])
     assert intent.terms["tolerancePct"] == "0.5"
-    book = await broker.exchange.book(BTC)
+    book = await broker.exchange.spot.book(BTC)
     assert reference == book.walk("buy", Decimal("0.015")).average
     assert reference * Decimal("1.005") - worst < Decimal("0.01")
     assert worst <= reference * Decimal("1.005")
