@@ -165,7 +165,7 @@ async def _live(shop: Workshop, steps: Steps) -> None:
     with steps.step(PRICE):
         await shop.exchange.spot.book(SYMBOL)
     with steps.step(BEGUN):
-        intent = await intents.begin_submission(
+        intent = await submissions.begin(
             intent, client_order_id=order_id, namespace="spot", wire_timestamp_ms=timestamp
         )
     started = time.time()

@@ -100,14 +100,14 @@ class Executor:
     async def _put_away(self, intent: Intent, why: str) -> None:
         """If the database can't take it, the sweep comes by again."""
         with suppress(Moved, BrokerError):
-            await self._store.intents.settle(intent, State.NOT_SENT, actor="executor", note=why)
+            await self._store.submissions.settle(intent, State.NOT_SENT, actor="executor", note=why)
 
     async def _leave_to_the_reconciler(self, intent: Intent) -> None:
         """An error of our own after the commit: the order may be at Binance all the same."""
         begun = replace(intent, state=State.SUBMITTING)
         note = "an error of the broker's own, now in its log"
         with suppress(Moved, BrokerError):
-            await self._store.intents.settle(begun, State.UNKNOWN, actor="executor", note=note)
+            await self._store.submissions.settle(begun, State.UNKNOWN, actor="executor", note=note)
 
     async def _submit(self, intent: Intent, look_first: bool) -> None:
         """Raises _Unfit for what must not be sent, BrokerError for what cannot be sent yet."""
@@ -117,14 +117,14 @@ class Executor:
         await self._exchange.spot.take_budget()
         if look_first and await tool.look_up(self._exchange, terms["arguments"], order_id):
             note = "an order with this request's id is at Binance already"
-            await self._store.intents.settle(intent, State.UNKNOWN, actor="executor", note=note)
+            await self._store.submissions.settle(intent, State.UNKNOWN, actor="executor", note=note)
             return
         if worse := await tool.worse_than_shown(self._exchange, terms):
             raise _Unfit(worse)
         self._require_fit(intent)  # Binance may have taken its time to answer
         timestamp = to_ms(self._clock()) + self._exchange.spot.clock_offset_ms
         try:
-            intent = await self._store.intents.begin_submission(
+            intent = await self._store.submissions.begin(
                 intent, client_order_id=order_id, namespace=terms["market"], wire_timestamp_ms=timestamp
             )
         except NotApproved:
@@ -156,7 +156,7 @@ class Executor:
         """The answer is known only here until it is on disk, so a database in trouble is waited for."""
         while True:
             try:
-                await self._store.intents.settle(
+                await self._store.submissions.settle(
                     intent,
                     State(sent.verdict),
                     actor="executor" if sent.verdict is Verdict.NOT_SENT else "binance",

@@ -42,6 +42,8 @@ TRANSITIONS: Final[frozenset[tuple[State, State]]] = frozenset(
         (State.PENDING, State.WITHDRAWN),
         # Client order id, namespace and timestamp are committed with this step, before the one POST.
         (State.APPROVED, State.SUBMITTING),
+        # The price moved: it waits anew, with new figures, a new digest and a new expiry.
+        (State.APPROVED, State.PENDING),
         # Stale, or a check failed: certain that nothing was sent.
         (State.APPROVED, State.NOT_SENT),
         # An approved intent found at start turned out to be at the exchange (a restored backup).
@@ -97,7 +99,10 @@ class Decision:
 
 @dataclass(frozen=True, kw_only=True)
 class Request:
-    """A checked request, ready to be parked. `arguments` are rounded, decimals as plain strings."""
+    """A checked request, ready to be parked. `arguments` are rounded, decimals as plain strings.
+
+    `previous` is what a setting was when it was asked to change (a leverage).
+    """
 
     agent: str
     tool: str
@@ -116,6 +121,7 @@ class Request:
     reason: str | None
     idempotency_key: str | None
     ttl_seconds: int
+    previous: str | None = None
 
     @property
     def equality(self) -> str:
@@ -141,6 +147,7 @@ class Intent:
     card: Mapping[str, Any]
     reason: str | None
     idempotency_key: str | None
+    ttl_seconds: int
     is_exit: bool
     value_usdt: Decimal | None
     created_at: datetime
@@ -166,11 +173,13 @@ class Intent:
 
     @property
     def order_is_final(self) -> bool:
-        return self.order_status in ORDER_FINAL
+        """Nothing more becomes of it; a setting that was changed (a leverage) has no order."""
+        return self.order is None or self.order_status in ORDER_FINAL
 
 
 def canonical_text(request: Request, expires_at: datetime) -> str:
     """What the trader approves and the executor sends: RFC 8785, decimals as plain strings."""
+    previous = {} if request.previous is None else {"previous": request.previous}
     return canonical(
         {
             "tool": request.tool,
@@ -182,6 +191,7 @@ def canonical_text(request: Request, expires_at: datetime) -> str:
             "tolerancePct": _text(request.tolerance_pct),
             "worstPrice": _text(request.worst_price),
             "expiresAt": to_ms(expires_at),
+            **previous,
         }
     )
 

@@ -57,7 +57,7 @@ class Reconciler:
         """At start: what a dead process was sending is unknown until Binance says."""
         for intent in await self._in_state(State.SUBMITTING):
             note = "the broker stopped before Binance's answer was recorded"
-            await self._store.intents.settle(intent, State.UNKNOWN, actor="reconciler", note=note)
+            await self._store.submissions.settle(intent, State.UNKNOWN, actor="reconciler", note=note)
 
     async def run(self) -> None:
         turn = 0
@@ -88,7 +88,7 @@ class Reconciler:
             note = "Binance rejected the order" if to is State.REFUSED else None
             with suppress(BrokerError):  # the outcome does not wait for its fees
                 order = await self._with_fees(order)
-            await self._store.intents.settle(
+            await self._store.submissions.settle(
                 intent, to, actor="reconciler", note=note, order=order_json(order)
             )
         elif now_ms > certain_at_ms(intent.wire_timestamp_ms or self._latest_sending_ms(intent)):
@@ -100,10 +100,10 @@ class Reconciler:
 
     async def _not_found(self, intent: Intent) -> None:
         if intent.not_founds + 1 < ENOUGH_NOT_FOUNDS:
-            await self._store.intents.count_not_found(intent)
+            await self._store.submissions.count_not_found(intent)
             return
         note = "Binance has no such order, and by its clock can no longer accept it"
-        await self._store.intents.settle(intent, State.NOT_SENT, actor="reconciler", note=note)
+        await self._store.submissions.settle(intent, State.NOT_SENT, actor="reconciler", note=note)
 
     async def _follow(self, symbol: str, intents: Sequence[Intent]) -> None:
         resting = {raw["clientOrderId"]: raw for raw in await self._exchange.spot.open_orders(symbol)}
@@ -116,7 +116,7 @@ class Reconciler:
                 continue
             told = order_json(await self._with_fees(order))
             if told != intent.order:
-                await self._store.intents.follow(intent, told)
+                await self._store.submissions.follow(intent, told)
 
     async def _look_up(self, intent: Intent) -> OrderState | None:
         arguments = intent.terms["arguments"]

@@ -134,7 +134,7 @@ class Wired:
     async def begun(self, **arguments: Any) -> Intent:
         """Committed as `submitting`, as by a process that died before its POST."""
         intent = await self.approved(**arguments)
-        return await self.store.intents.begin_submission(
+        return await self.store.submissions.begin(
             intent,
             client_order_id=f"cb-{intent.id}",
             namespace="spot",

@@ -18,9 +18,7 @@ from .feed import Feed
 from .intents import (
     EQUAL_WITHIN,
     Intents,
-    Moved,
     NeedsSecondTap,
-    NotApproved,
     NotDecidable,
     OverDailyVolume,
     Parked,
@@ -28,7 +26,9 @@ from .intents import (
 )
 from .migrate import has_tables, upgrade
 from .people import People, Session, Trader
+from .submissions import NotApproved, Submissions
 from .tables import meta
+from .transitions import Moved, Transitions
 
 
 class Store:
@@ -37,7 +37,9 @@ class Store:
     def __init__(self, database: Database, key: bytes, clock: Clock, random: Randomness) -> None:
         self.database = database
         self.log = AuditLog(key)
-        self.intents = Intents(database, self.log, clock, random)
+        transitions = Transitions(self.log, clock)
+        self.intents = Intents(database, transitions, random)
+        self.submissions = Submissions(database, transitions)
         self.people = People(database, self.log, clock, random)
         self._clock = clock
 
@@ -123,6 +125,7 @@ __all__ = [
     "People",
     "Session",
     "Store",
+    "Submissions",
     "Trader",
     "events_of",
     "idempotency_conflict",

@@ -68,9 +68,9 @@ class AuditLog:
         _keep_head(connection, self._head_seal(row["mac"]))
         return int(row["seq"])
 
-    def sealed(self, connection: Connection, intent_id: str, kind: str) -> Event | None:
-        """The intent's newest row of that kind, if its seal to the row before holds."""
-        query = select(audit).where(audit.c.intent_id == intent_id, audit.c.kind == kind)
+    def sealed(self, connection: Connection, intent_id: str, kinds: Sequence[str]) -> Event | None:
+        """The intent's newest row of one of these kinds, if its seal to the row before holds."""
+        query = select(audit).where(audit.c.intent_id == intent_id, audit.c.kind.in_(kinds))
         row = connection.execute(query.order_by(audit.c.seq.desc()).limit(1)).one_or_none()
         if row is None:
             return None

@@ -1,19 +1,16 @@
-"""The transitions: each a compare-and-set in one transaction with its audit row."""
+"""Parking and deciding: what an intent goes through until it is approved or not."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from decimal import Decimal
-from typing import Any
 
-from sqlalchemy import Connection, insert, update
+from sqlalchemy import Connection, insert
 
-from ..clock import Clock, Randomness, from_ms, to_ms
+from ..clock import Randomness, from_ms, to_ms
 from ..errors import BrokerError, Code
 from ..intents import (
-    TRANSITIONS,
     Decision,
     Intent,
     Request,
@@ -24,11 +21,11 @@ from ..intents import (
     new_id,
 )
 from ..money import plain
-from .audit import AuditLog
 from .database import Database, Transaction
 from .queries import daily_volume, due, find, find_by_key, find_earlier_equal, find_equal_pending
-from .rows import decision_columns, to_intent, to_row
+from .rows import decision_columns, to_row
 from .tables import intents
+from .transitions import Transitions
 
 EQUAL_WITHIN = timedelta(minutes=10)
 """How long after a request an equal one needs a second tap."""
@@ -60,19 +57,11 @@ class NeedsSecondTap(Exception):
     """An approval by one tap where the card, or an equal request shortly before, asks for a second one."""
 
 
-class NotApproved(Exception):
-    """The audit log holds no approval of that digest."""
-
-
-class Moved(Exception):
-    """Somebody else moved the intent first."""
-
-
 class Intents:
-    def __init__(self, database: Database, log: AuditLog, clock: Clock, random: Randomness) -> None:
+    def __init__(self, database: Database, transitions: Transitions, random: Randomness) -> None:
         self._database = database
-        self._log = log
-        self._clock = clock
+        self._moves = transitions
+        self._clock = transitions.clock
         self._random = random
 
     async def park(self, request: Request) -> Parked:
@@ -136,80 +125,13 @@ class Intents:
                     details={"intentId": intent.id, "status": str(intent.state)},
                     next_step={"tool": "intent_get", "arguments": {"intentId": intent.id}},
                 )
-            return self._move(connection, intent, State.WITHDRAWN, f"agent:{agent}")
+            return self._moves.move(connection, intent, State.WITHDRAWN, f"agent:{agent}")
 
         return await self._database.write(transaction)
 
     async def expire_due(self) -> None:
         """Expire what nobody decided in time."""
         await self._database.write(self._expire_due)
-
-    async def begin_submission(
-        self, intent: Intent, *, client_order_id: str, namespace: str, wire_timestamp_ms: int
-    ) -> Intent:
-        """approved → submitting: all that a look-up needs is on disk before the one POST.
-
-        Raises Moved, and NotApproved unless the audit log holds that this digest was parked with its card,
-        and a trader's approval of it, both sealed: what the table of intents says alone is not enough.
-        """
-        sent = {
-            "client_order_id": client_order_id,
-            "namespace": namespace,
-            "wire_timestamp_ms": wire_timestamp_ms,
-        }
-
-        def transaction(connection: Connection) -> Intent:
-            begun = self._move(connection, intent, State.SUBMITTING, "executor", columns=sent, data=sent)
-            for kind in ("intent:parked", "intent:approved"):
-                row = self._log.sealed(connection, intent.id, kind)
-                if row is None or row.data["digest"] != begun.digest:
-                    raise NotApproved(intent.id)
-            return begun
-
-        return await self._database.write(transaction)
-
-    async def settle(
-        self,
-        intent: Intent,
-        to: State,
-        *,
-        actor: str,
-        note: str | None = None,
-        order: Mapping[str, Any] | None = None,
-        data: Mapping[str, Any] | None = None,
-    ) -> Intent:
-        """Record what a submission came to. `note` says why, for people. Raises Moved."""
-        columns: dict[str, Any] = {"note": note}
-        if order is not None:
-            columns["order"] = dict(order)
-        shown = {"note": note, "order": None if order is None else dict(order), **(data or {})}
-        return await self._database.write(
-            lambda connection: self._move(connection, intent, to, actor, columns=columns, data=shown)
-        )
-
-    async def follow(self, intent: Intent, order: Mapping[str, Any]) -> Intent:
-        """Keep what became of a placed order beside the state. Raises Moved."""
-
-        def transaction(connection: Connection) -> Intent:
-            now = self._clock()
-            followed = self._update(connection, intent, {"order": dict(order), "updated_at": to_ms(now)})
-            self._log.append(
-                connection,
-                at=now,
-                kind="order:changed",
-                actor="binance",
-                intent_id=intent.id,
-                data={"order": dict(order)},
-            )
-            return followed
-
-        return await self._database.write(transaction)
-
-    async def count_not_found(self, intent: Intent) -> Intent:
-        """One more answer "no such order" after the horizon. Raises Moved."""
-
-        counted = {"not_founds": intent.not_founds + 1}
-        return await self._database.write(lambda connection: self._update(connection, intent, counted))
 
     # -- within one transaction
 
@@ -225,7 +147,7 @@ class Intents:
             return Parked(earlier, deduplicated=True)
         intent = self._new(request)
         connection.execute(insert(intents), to_row(intent))
-        self._log.append(
+        self._moves.log.append(
             connection,
             at=intent.created_at,
             kind="intent:parked",
@@ -262,6 +184,7 @@ class Intents:
             card=request.card,
             reason=request.reason,
             idempotency_key=request.idempotency_key,
+            ttl_seconds=request.ttl_seconds,
             is_exit=request.is_exit,
             value_usdt=request.value_usdt,
             created_at=now,
@@ -295,7 +218,7 @@ class Intents:
 
     def _decide(self, connection: Connection, intent: Intent, to: State, decision: Decision) -> Intent:
         suggestion = decision.suggestion
-        return self._move(
+        return self._moves.move(
             connection,
             intent,
             to,
@@ -312,47 +235,7 @@ class Intents:
 
     def _expire_due(self, connection: Connection) -> None:
         for intent in due(connection, self._clock()):
-            self._move(connection, intent, State.EXPIRED, "broker")
-
-    def _move(
-        self,
-        connection: Connection,
-        intent: Intent,
-        to: State,
-        actor: str,
-        *,
-        columns: Mapping[str, Any] | None = None,
-        data: Mapping[str, Any] | None = None,
-        where: Sequence[Any] = (),
-    ) -> Intent:
-        """The one place that changes a state."""
-        if (intent.state, to) not in TRANSITIONS:
-            raise ValueError(f"{intent.state} → {to} is no transition")
-        now = self._clock()
-        changed = {**(columns or {}), "state": str(to), "updated_at": to_ms(now)}
-        moved = self._update(connection, intent, changed, where)
-        self._log.append(
-            connection,
-            at=now,
-            kind=f"intent:{to}",
-            actor=actor,
-            intent_id=intent.id,
-            data={"from": str(intent.state), **(data or {})},
-        )
-        return moved
-
-    def _update(
-        self,
-        connection: Connection,
-        intent: Intent,
-        columns: Mapping[str, Any],
-        where: Sequence[Any] = (),
-    ) -> Intent:
-        statement = update(intents).where(intents.c.id == intent.id, intents.c.state == intent.state, *where)
-        row = connection.execute(statement.returning(intents), dict(columns)).one_or_none()
-        if row is None:
-            raise Moved(intent.id)
-        return to_intent(row)
+            self._moves.move(connection, intent, State.EXPIRED, "broker")
 
 
 def idempotency_conflict(earlier: Intent) -> BrokerError:

@@ -47,6 +47,16 @@ DAILY_VOLUME = VOLUME.where(
         func.coalesce(intents.c.wire_timestamp_ms, intents.c.decided_at) >= bindparam("midnight"),
         intents.c.state == State.APPROVED,  # yesterday's, to be submitted today
     ),
+    intents.c.id != bindparam("itself"),
+)
+PERHAPS_UNSEEN = (
+    select(intents)
+    .where(
+        intents.c.market == bindparam("market"),
+        intents.c.state.in_((State.SUBMITTING, State.UNKNOWN, State.PLACED)),
+        or_(intents.c.state != State.PLACED, intents.c.wire_timestamp_ms >= bindparam("since")),
+    )
+    .order_by(intents.c.id)
 )
 
 
@@ -124,11 +134,19 @@ def count_pending(connection: Connection) -> int:
     return connection.execute(COUNT_PENDING).scalar_one()
 
 
-def daily_volume(connection: Connection, now: datetime) -> Decimal:
-    """USDT committed in the UTC day of `now`: approved, submitting, unknown and placed, by submission."""
+def daily_volume(connection: Connection, now: datetime, *, without: str = "") -> Decimal:
+    """USDT committed in the UTC day of `now`: approved, submitting, unknown and placed, by submission.
+
+    `without` names an intent that is left out.
+    """
     midnight = to_ms(now.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0))
-    since = {"midnight": midnight, "day_before": midnight - DAY_MS}
-    return from_micros(int(connection.execute(DAILY_VOLUME, since).scalar_one()))
+    given = {"midnight": midnight, "day_before": midnight - DAY_MS, "itself": without}
+    return from_micros(int(connection.execute(DAILY_VOLUME, given).scalar_one()))
+
+
+def perhaps_unseen(connection: Connection, market: str, since_ms: int) -> Sequence[Intent]:
+    """Own requests that the exchange's figures may not show: being sent, unknown, or sent since then."""
+    return _all(connection, PERHAPS_UNSEEN, market=market, since=since_ms)
 
 
 def waiting_volume(connection: Connection) -> Decimal:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from datetime import datetime
 from decimal import Decimal
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy import Row
 
 from ..clock import from_ms, to_ms
-from ..intents import Decision, Intent, State, Suggestion
+from ..intents import Decision, Intent, Request, State, Suggestion, canonical_text, digest_of
 from ..money import from_micros, plain, to_micros
 
 
@@ -29,12 +31,34 @@ def to_row(intent: Intent) -> dict[str, Any]:
         "card": dict(intent.card),
         "reason": intent.reason,
         "idempotency_key": intent.idempotency_key,
+        "ttl_seconds": intent.ttl_seconds,
         "is_exit": intent.is_exit,
         "value_micros": None if intent.value_usdt is None else to_micros(intent.value_usdt),
         "created_at": to_ms(intent.created_at),
         "expires_at": to_ms(intent.expires_at),
         "updated_at": to_ms(intent.updated_at),
     }
+
+
+def shown_columns(request: Request, expires_at: datetime) -> dict[str, Any]:
+    """What changes when a request is shown anew, with new figures."""
+    text = canonical_text(request, expires_at)
+    return {
+        "arguments": dict(request.arguments),
+        "canonical": text,
+        "digest": digest_of(text),
+        "equality": request.equality,
+        "summary": request.summary,
+        "card": dict(request.card),
+        "is_exit": request.is_exit,
+        "value_micros": None if request.value_usdt is None else to_micros(request.value_usdt),
+        "expires_at": to_ms(expires_at),
+    }
+
+
+UNDECIDED: Final[Mapping[str, None]] = dict.fromkeys(
+    ("decided_by", "decided_at", "approved", "decision_reason", "suggested_amount", "suggested_price")
+)
 
 
 def decision_columns(decision: Decision) -> dict[str, Any]:
@@ -65,6 +89,7 @@ def to_intent(row: Row[Any]) -> Intent:
         card=row.card,
         reason=row.reason,
         idempotency_key=row.idempotency_key,
+        ttl_seconds=row.ttl_seconds,
         is_exit=row.is_exit,
         value_usdt=None if row.value_micros is None else from_micros(row.value_micros),
         created_at=from_ms(row.created_at),

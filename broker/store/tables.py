@@ -30,6 +30,7 @@ intents = Table(
     Column("card", JSON, nullable=False),
     Column("reason", Text),
     Column("idempotency_key", String),
+    Column("ttl_seconds", Integer, nullable=False, server_default="300"),
     Column("is_exit", Boolean, nullable=False),
     Column("value_micros", BigInteger),
     Column("created_at", BigInteger, nullable=False),

@@ -27,7 +27,7 @@ async def fill(site: Site) -> str:
     await intents.reject(rejected.id, rejected.digest, "Ana", "Too large", Suggestion())
     lost = await site.desk.park("0.02")
     lost = await intents.approve(lost.id, lost.digest, "Ana", site.desk.settings.max_daily_volume_usdt)
-    lost = await intents.begin_submission(
+    lost = await submissions.begin(
         lost, client_order_id="cb-1", namespace="spot", wire_timestamp_ms=1795348800000
     )
     await intents.settle(lost, State.UNKNOWN, actor="binance", note="no answer")

@@ -36,7 +36,7 @@ async def reject(store: Store, intent: Intent, trader: str = "Ana", reason: str 
 
 
 async def begin(store: Store, intent: Intent) -> Intent:
-    return await store.intents.begin_submission(
+    return await store.submissions.begin(
         intent, client_order_id=f"cb-{intent.id}", namespace="spot", wire_timestamp_ms=1
     )
 
@@ -59,7 +59,7 @@ async def force(store: Store, intent: Intent, state: State) -> Intent:
 
 
 def settle_to(state: State) -> Callable[[Store, Intent], Awaitable[Intent]]:
-    return lambda store, intent: store.intents.settle(intent, state, actor="test")
+    return lambda store, intent: store.submissions.settle(intent, state, actor="test")
 
 
 WAYS: dict[State, Callable[[Store, Intent], Awaitable[Intent]]] = {
@@ -123,10 +123,10 @@ async def test_an_intent_is_kept_whole(store: Store) -> None:
 
 async def test_every_step_is_in_the_audit_log_with_its_actor(store: Store) -> None:
     intent = await parked(store)
-    placed = await store.intents.settle(
+    placed = await store.submissions.settle(
         await begin(store, await approve(store, intent)), State.PLACED, actor="binance", order={"id": "1"}
     )
-    await store.intents.follow(placed, {"id": "1", "status": "filled"})
+    await store.submissions.follow(placed, {"id": "1", "status": "filled"})
     assert [(event.kind, event.actor) for event in await events(store, intent)] == [
         ("intent:parked", "agent:default"),
         ("intent:approved", "trader:Ana"),
@@ -162,7 +162,7 @@ async def test_a_stale_picture_of_an_intent_moves_nothing(store: Store, neighbou
         with pytest.raises(Moved):
             await begin(other, approved)
         with pytest.raises(Moved):
-            await other.intents.settle(approved, State.NOT_SENT, actor="test")
+            await other.submissions.settle(approved, State.NOT_SENT, actor="test")
     assert (await found(store, approved)).state is State.SUBMITTING
 
 
@@ -423,21 +423,21 @@ async def test_only_what_may_be_at_binance_stays_in_the_days_volume(
 ) -> None:
     intent = await approve(store, await parked(store))
     assert await used(store) == 900
-    begun = await store.intents.begin_submission(
+    begun = await store.submissions.begin(
         intent,
         client_order_id="cb-1",
         namespace="spot",
         wire_timestamp_ms=round(clock.now.timestamp() * 1000),
     )
     assert await used(store) == 900
-    await store.intents.settle(begun, end, actor="binance")
+    await store.submissions.settle(begun, end, actor="binance")
     assert await used(store) == counted
 
 
 async def test_a_new_day_starts_at_midnight_utc_and_counts_by_submission(store: Store, clock: Clock) -> None:
     clock.now = NOON.replace(hour=23, minute=59, second=50)
     sent = await approve(store, await parked(store, **of_value(1, 400)))
-    await store.intents.begin_submission(
+    await store.submissions.begin(
         sent,
         client_order_id="cb-1",
         namespace="spot",
@@ -446,7 +446,7 @@ async def test_a_new_day_starts_at_midnight_utc_and_counts_by_submission(store: 
     waiting = await approve(store, await parked(store, **of_value(2, 600)))
     clock.advance(15)
     assert await used(store) == 600, "what was approved yesterday will be submitted today"
-    await store.intents.begin_submission(
+    await store.submissions.begin(
         waiting,
         client_order_id="cb-2",
         namespace="spot",
@@ -462,7 +462,7 @@ async def test_an_order_whose_binance_time_is_past_midnight_before_ours_counts_i
 ) -> None:
     clock.now = NOON.replace(hour=23, minute=59, second=58)
     intent = await approve(store, await parked(store))
-    await store.intents.begin_submission(
+    await store.submissions.begin(
         intent,
         client_order_id="cb-1",
         namespace="spot",
@@ -511,7 +511,7 @@ async def test_only_placed_orders_that_may_change_are_followed(store: Store) -> 
     kept = {}
     for number, status in enumerate(("open", "partly_filled", "filled", "cancelled")):
         begun = await begin(store, await approve(store, await parked(store, **of_value(number, 10))))
-        kept[status] = await store.intents.settle(
+        kept[status] = await store.submissions.settle(
             begun, State.PLACED, actor="binance", order={"status": status}
         )
     followed = await store.read(queries.followed)

@@ -200,7 +200,7 @@ class Machine(RuleBasedStateMachine):
     @rule(at=PROCESSES, picture=pictures)
     def begin_submission(self, at: int, picture: Intent) -> None:
         now = self.found(picture.id)
-        work = self.stores[at].intents.begin_submission(
+        work = self.stores[at].submissions.begin(
             picture,
             client_order_id=client_order_id(picture.id),
             namespace="spot",
@@ -208,10 +208,31 @@ class Machine(RuleBasedStateMachine):
         )
         self._move(picture, now, State.SUBMITTING, work)
 
+    @rule(at=PROCESSES, picture=pictures, price=st.integers(50_000, 70_000))
+    def show_anew(self, at: int, picture: Intent, price: int) -> None:
+        now = self.found(picture.id)
+        waiting = [old for old in self.all() if old.state is State.PENDING]
+        anew = request(
+            agent=now.agent,
+            arguments=dict(now.arguments),
+            idempotency_key=now.idempotency_key,
+            reference_price=Decimal(price),
+            value_usdt=now.value_usdt,
+            is_exit=now.is_exit,
+        )
+        twin = any((old.agent, old.equality) == (now.agent, now.equality) for old in waiting)
+        to = State.NOT_SENT if twin and now.idempotency_key is None else State.PENDING
+        self._move(picture, now, to, self.stores[at].submissions.show_anew(picture, anew, "price moved"))
+        after = self.found(picture.id)
+        if now.state is State.APPROVED and after.state is State.PENDING:
+            assert after.digest != now.digest
+            assert after.expires_at == self.clock() + timedelta(seconds=after.ttl_seconds)
+            del self.decisions[now.id]
+
     @rule(at=PROCESSES, picture=pictures, end=ENDS)
     def settle(self, at: int, picture: Intent, end: State) -> None:
         now = self.found(picture.id)
-        work = self.stores[at].intents.settle(picture, end, actor="test", order={"status": "open"})
+        work = self.stores[at].submissions.settle(picture, end, actor="test", order={"status": "open"})
         self._move(picture, now, end, work)
 
     def _move(self, picture: Intent, now: Intent, to: State, work: Any) -> None:
@@ -220,9 +241,9 @@ class Machine(RuleBasedStateMachine):
         except ValueError:
             assert (picture.state, to) not in TRANSITIONS
         except Moved:
-            assert picture.state is not now.state
+            assert (picture.state, picture.digest) != (now.state, now.digest)
         else:
-            assert picture.state is now.state
+            assert (picture.state, picture.digest) == (now.state, now.digest)
             assert after.state is to
 
     @rule(target=pictures, at=PROCESSES, intent_id=parked, trader=TRADERS, end=ENDS)
@@ -253,8 +274,9 @@ class Machine(RuleBasedStateMachine):
         told: dict[str, State] = {}
         for event in self.events():
             assert event.intent_id is not None
-            to = State.PENDING if event.kind == "intent:parked" else State(event.kind.removeprefix("intent:"))
-            if to is not State.PENDING:
+            parked = event.kind == "intent:parked"
+            to = State.PENDING if parked else State(event.kind.removeprefix("intent:"))
+            if not parked:
                 before = told[event.intent_id]
                 assert event.data["from"] == before
                 assert (before, to) in TRANSITIONS

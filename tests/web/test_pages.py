@@ -210,7 +210,7 @@ async def test_an_order_filled_in_very_many_parts_keeps_its_page_small(
     intents = desk.store.intents
     intent = await desk.park()
     intent = await intents.approve(intent.id, intent.digest, "Ana", Decimal(10000))
-    intent = await intents.begin_submission(
+    intent = await submissions.begin(
         intent, client_order_id="cb-1", namespace="spot", wire_timestamp_ms=1795348800000
     )
     order = {"status": "partly_filled", "amount": "0.015", "filled": "0"}
