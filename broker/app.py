@@ -34,7 +34,7 @@ from .paper.errors import FolderInUse
 from .reconciler import Reconciler
 from .settings import Mode, Settings
 from .store import Feed, Store
-from .tools import HIGH, read_equity
+from .tools import HIGH, Context, read_equity
 
 DEFAULT_AGENT = "default"
 EQUITY_SECONDS = 2.0
@@ -107,7 +107,7 @@ async def running(settings: Settings, *, clock: Clock, random: Randomness) -> As
             hub=hub,
             clock=clock,
             approved=executor.take,
-            figures_now=_figures_now(exchange),
+            figures_now=_figures_now(Context(settings=settings, store=store, exchange=exchange, clock=clock)),
             equity=_remembered(lambda: _equity(exchange)),
             exchange_problem=lambda: store.database.problem or exchange.last_error,
         )
@@ -230,9 +230,9 @@ def _report_death(task: asyncio.Task[None]) -> None:
         log.error("a part of the broker died", part=str(task.get_coro()), exc_info=error)
 
 
-def _figures_now(exchange: Exchange) -> Callable[[Intent], Coroutine[Any, Any, list[Figure]]]:
+def _figures_now(context: Context) -> Callable[[Intent], Coroutine[Any, Any, list[Figure]]]:
     async def read(intent: Intent) -> list[Figure]:
-        return await HIGH[intent.tool].figures_now(exchange, intent)
+        return await HIGH[intent.tool].figures_now(context, intent)
 
     return read
 

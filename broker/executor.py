@@ -7,6 +7,7 @@ needs is on disk before the POST, and no path here sends twice.
 from __future__ import annotations
 
 import asyncio
+from collections import defaultdict
 from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
@@ -18,7 +19,7 @@ from .intents import Intent, State, client_order_id, digest_of
 from .logs import get_logger
 from .settings import Settings
 from .store import Moved, NotApproved, Store, queries
-from .tools import HIGH, order_json
+from .tools import HIGH, Assessment, Context, HighTool, order_json
 
 SWEEP_SECONDS = 1.0
 CLOCK_SLACK = timedelta(seconds=1)
@@ -27,6 +28,12 @@ GRACE_SECONDS = 1.5
 """How long a stopping broker waits for answers; what is still open is `unknown` at the next start."""
 
 log = get_logger(__name__)
+
+
+PASSING = frozenset(
+    {Code.BINANCE_UNAVAILABLE, Code.BINANCE_TIMEOUT, Code.RATE_LIMITED, Code.STORE_UNAVAILABLE}
+)
+"""Troubles that may be over before the approval is too old."""
 
 
 class _Unfit(Exception):
@@ -39,6 +46,8 @@ class Executor:
         self._store = store
         self._exchange = exchange
         self._clock = clock
+        self._context = Context(settings=settings, store=store, exchange=exchange, clock=clock)
+        self._accounts: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
         self._under_way: dict[str, asyncio.Task[None]] = {}
         self.healthy = False
 
@@ -114,23 +123,46 @@ class Executor:
         self._require_fit(intent)
         tool, terms = HIGH[intent.tool], intent.terms
         order_id = client_order_id(intent.id)
-        await self._exchange.spot.take_budget()
-        if look_first and await tool.look_up(self._exchange, terms["arguments"], order_id):
+        await self._exchange.on(terms["market"]).take_budget()
+        if look_first and await tool.look_up(self._exchange, terms, order_id):
             note = "an order with this request's id is at Binance already"
             await self._store.submissions.settle(intent, State.UNKNOWN, actor="executor", note=note)
             return
-        if worse := await tool.worse_than_shown(self._exchange, terms):
-            raise _Unfit(worse)
+        async with self._accounts[terms["market"]]:
+            begun = await self._begin(tool, intent, order_id)
+        if begun is not None:
+            timestamp = begun.wire_timestamp_ms or 0
+            sent = await tool.submit(self._exchange, begun.terms, order_id, timestamp)
+            await self._record(begun, sent)
+
+    async def _begin(self, tool: HighTool, intent: Intent, order_id: str) -> Intent | None:
+        """All checks again, then the commit; None where the trader has to look again.
+
+        One at a time for each account, so that two approvals never count on the same money.
+        """
+        now = await self._reassess(tool, intent)
+        if changed := tool.changed(intent.terms, now):
+            await self._store.submissions.show_anew(intent, tool.anew(self._context, intent, now), changed)
+            return None
         self._require_fit(intent)  # Binance may have taken its time to answer
-        timestamp = to_ms(self._clock()) + self._exchange.spot.clock_offset_ms
+        venue = self._exchange.on(intent.terms["market"])
         try:
-            intent = await self._store.submissions.begin(
-                intent, client_order_id=order_id, namespace=terms["market"], wire_timestamp_ms=timestamp
+            return await self._store.submissions.begin(
+                intent,
+                client_order_id=order_id,
+                namespace=tool.namespace(intent.terms),
+                wire_timestamp_ms=to_ms(self._clock()) + venue.clock_offset_ms,
             )
         except NotApproved:
             raise _Unfit("the audit log holds no approval of this request") from None
-        sent = await tool.submit(self._exchange, terms["arguments"], order_id, timestamp)
-        await self._record(intent, sent)
+
+    async def _reassess(self, tool: HighTool, intent: Intent) -> Assessment:
+        try:
+            return await tool.reassess(self._context, intent)
+        except BrokerError as error:
+            if error.code in PASSING:
+                raise
+            raise _Unfit(error.message.removesuffix(".")) from None
 
     def _require_fit(self, intent: Intent) -> None:
         if problem := self._unfit(intent):

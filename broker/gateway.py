@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, cast
 
 from .clock import Clock
@@ -20,6 +21,7 @@ from .tools import (
     HighInput,
     HighTool,
     IntentAnswer,
+    Looks,
     Output,
     answer,
     validated,
@@ -37,6 +39,7 @@ class Gateway:
     store: Store
     hub: Hub
     clock: Clock
+    looks: Looks = field(default_factory=Looks)
 
     async def call(
         self,
@@ -51,7 +54,7 @@ class Gateway:
         tool = find_tool(name)
         if isinstance(tool, HighTool) and arguments.get("idempotencyKey") is None:
             arguments = {**arguments, "idempotencyKey": idempotency_key}
-        given = validated(tool, arguments)
+        given = validated(tool.input, arguments)
         call = Call(
             agent=agent,
             settings=self.settings,
@@ -59,11 +62,14 @@ class Gateway:
             store=self.store,
             hub=self.hub,
             clock=self.clock,
+            looked_at=partial(self.looks.of, agent),
             progress=progress,
         )
         if isinstance(tool, HighTool):
             return await self._park(call, tool, cast(HighInput, given))
-        return await tool.run(call, given)
+        result = await tool.run(call, given)
+        self.looks.note(agent, tool, result, self.clock())
+        return result
 
     async def _park(self, call: Call, tool: HighTool, given: HighInput) -> IntentAnswer:
         """A repeated key is answered before any check; then figures, checks, and the commit."""
@@ -83,7 +89,7 @@ class Gateway:
         )
         if earlier is None or earlier.asked == given.asked():
             return earlier
-        if dict(earlier.arguments) == dict(tool.rounded(call, given)):
+        if tool.rounded(call, given).items() <= earlier.arguments.items():
             return earlier
         raise idempotency_conflict(earlier)
 

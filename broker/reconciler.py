@@ -16,7 +16,7 @@ from .exchange import Exchange, OrderState
 from .intents import Intent, State, certain_at_ms, client_order_id
 from .logs import get_logger
 from .store import Moved, Store, queries
-from .tools import HIGH, order_json
+from .tools import HIGH, Found, order_json
 
 PASS_SECONDS = 1.0
 FOLLOW_EVERY = 2
@@ -81,22 +81,30 @@ class Reconciler:
             await self._guarded(self._follow(symbol, intents))
 
     async def _settle(self, intent: Intent) -> None:
-        now_ms = await self._exchange.spot.server_time_ms()  # before asking: an answer is never older than this
-        order = await self._look_up(intent)
-        if order is not None:
-            to = State.REFUSED if order.status == "rejected" else State.PLACED
-            note = "Binance rejected the order" if to is State.REFUSED else None
-            with suppress(BrokerError):  # the outcome does not wait for its fees
-                order = await self._with_fees(order)
-            await self._store.submissions.settle(
-                intent, to, actor="reconciler", note=note, order=order_json(order)
-            )
+        venue = self._exchange.on(intent.market)
+        now_ms = await venue.server_time_ms()  # before asking: an answer is never older than this
+        found = await self._look_up(intent)
+        if found is not None:
+            await self._found(intent, found.order)
         elif now_ms > certain_at_ms(intent.wire_timestamp_ms or self._latest_sending_ms(intent)):
             await self._not_found(intent)
 
+    async def _found(self, intent: Intent, order: OrderState | None) -> None:
+        refused = order is not None and order.status == "rejected"
+        if order is not None:
+            with suppress(BrokerError):  # the outcome does not wait for its fees
+                order = await self._with_fees(order)
+        await self._store.submissions.settle(
+            intent,
+            State.REFUSED if refused else State.PLACED,
+            actor="reconciler",
+            note="Binance rejected the order" if refused else None,
+            order=None if order is None else order_json(order),
+        )
+
     def _latest_sending_ms(self, intent: Intent) -> int:
         """Sent by a broker whose record is lost (a restored backup): before it was found to be unknown."""
-        return to_ms(intent.updated_at) + self._exchange.spot.clock_offset_ms
+        return to_ms(intent.updated_at) + self._exchange.on(intent.market).clock_offset_ms
 
     async def _not_found(self, intent: Intent) -> None:
         if intent.not_founds + 1 < ENOUGH_NOT_FOUNDS:
@@ -110,17 +118,16 @@ class Reconciler:
         for intent in intents:
             if _unchanged(intent, resting.get(intent.client_order_id)) or self._lost.rests(intent.id):
                 continue
-            order = await self._look_up(intent)
-            if order is None:
+            found = await self._look_up(intent)
+            if found is None or found.order is None:
                 self._lost.missed(intent.id)
                 continue
-            told = order_json(await self._with_fees(order))
+            told = order_json(await self._with_fees(found.order))
             if told != intent.order:
                 await self._store.submissions.follow(intent, told)
 
-    async def _look_up(self, intent: Intent) -> OrderState | None:
-        arguments = intent.terms["arguments"]
-        return await HIGH[intent.tool].look_up(self._exchange, arguments, client_order_id(intent.id))
+    async def _look_up(self, intent: Intent) -> Found | None:
+        return await HIGH[intent.tool].look_up(self._exchange, intent.terms, client_order_id(intent.id))
 
     async def _with_fees(self, order: OrderState) -> OrderState:
         """A look-up does not tell fees; its trades do."""

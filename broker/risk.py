@@ -64,7 +64,7 @@ def refuse_failed(checks: Iterable[Check]) -> None:
     if failed:
         raise BrokerError(
             Code.RISK_CHECK_FAILED,
-            "Nothing was parked. " + " ".join(_sentence(check) for check in failed),
+            " ".join(_sentence(check) for check in failed),
             details={"checks": [_shown(check) for check in failed]},
         )
 
@@ -80,8 +80,7 @@ def collar(side: Side, price: Decimal, best: Decimal, limit_pct: Decimal) -> Non
         raise BrokerError(
             Code.PRICE_COLLAR,
             f"price: {plain(price)} is {signed_percent(through_pct)[1:]} through the market "
-            f"({plain(best)}); at most {plain(limit_pct)} % is allowed (LIMIT_COLLAR_PCT). "
-            "Nothing was parked.",
+            f"({plain(best)}); at most {plain(limit_pct)} % is allowed (LIMIT_COLLAR_PCT)",
             details={
                 "field": "price",
                 "price": plain(price),

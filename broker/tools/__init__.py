@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from . import account, cancels, intents, market
 from .answers import IntentAnswer, text
-from .declaration import AnyTool, Call, HighInput, HighTool, Input, Output, Risk, Tool, validated
+from .declaration import Call, Context, Input, Output, Risk, Tool, validated
+from .high import Assessment, Found, HighInput, HighTool
 from .intents import HIGH, answer
+from .looks import Looks
 from .placed import order_json
 from .valuation import read_equity
+
+AnyTool = Tool | HighTool
 
 _ALL: tuple[AnyTool, ...] = (
     *market.TOOLS,
@@ -22,11 +26,15 @@ __all__ = [
     "HIGH",
     "TOOLS",
     "AnyTool",
+    "Assessment",
     "Call",
+    "Context",
+    "Found",
     "HighInput",
     "HighTool",
     "Input",
     "IntentAnswer",
+    "Looks",
     "Output",
     "Risk",
     "Tool",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Any, Literal
 
@@ -12,15 +12,16 @@ from pydantic import model_validator
 from .. import risk
 from ..cards import Figure
 from ..errors import invalid
-from ..exchange import Exchange, OrderRequest, OrderState, Sent
-from ..intents import Intent, Request
-from ..money import DOLLARS, about, floor_to, grouped, percent, plain, round_price, signed_percent
+from ..exchange import Exchange, OrderRequest, Sent
+from ..intents import Intent
+from ..money import DOLLARS, floor_to, percent, plain, round_price, signed_percent
 from ..settings import Mode, Settings
 from ..store import queries
 from . import filters, order_card, quotes
 from .account import Market
 from .answers import IntentAnswer
-from .declaration import Call, HighInput, HighTool, Positive, Symbol
+from .declaration import Context, Look, Positive, Symbol
+from .high import Assessment, Found, HighInput, HighTool
 
 
 class CreateOrderInput(HighInput):
@@ -51,9 +52,9 @@ class CreateOrder(HighTool):
     input = CreateOrderInput
     output = IntentAnswer
 
-    def rounded(self, call: Call, arguments: CreateOrderInput) -> Mapping[str, str]:
-        symbol = call.exchange.spot.symbol(arguments.symbol)
-        rules = call.exchange.spot.rules(symbol)
+    def rounded(self, context: Context, arguments: CreateOrderInput) -> Mapping[str, Any]:
+        symbol = context.exchange.spot.symbol(arguments.symbol)
+        rules = context.exchange.spot.rules(symbol)
         text = {
             "symbol": symbol,
             "side": arguments.side,
@@ -62,49 +63,46 @@ class CreateOrder(HighTool):
         }
         if arguments.price is not None:
             text["price"] = plain(round_price(arguments.price, rules.tick, arguments.side))
+        if text["amount"] == "0":
+            step = plain(rules.step)
+            raise invalid("amount", f"rounds down to nothing at the step {step}", step=step)
         return text
 
-    async def prepare(self, call: Call, arguments: CreateOrderInput, rounded: Mapping[str, str]) -> Request:
-        order = order_of(rounded)
-        if order.amount == 0:
-            step = plain(call.exchange.spot.rules(order.symbol).step)
-            raise invalid("amount", f"rounds down to nothing at the step {step}", step=step)
-        now = call.clock()
+    async def assess(
+        self,
+        context: Context,
+        arguments: Mapping[str, Any],
+        *,
+        itself: Intent | None = None,
+        looks: Sequence[Look] = (),
+    ) -> Assessment:
+        order, settings, now = order_of(arguments), context.settings, context.clock()
+        without = "" if itself is None else itself.id
         quote, used = await asyncio.gather(
-            quotes.read(call.exchange, order),
-            call.store.read(lambda connection: queries.daily_volume(connection, now)),
+            quotes.read(context.exchange, order),
+            context.store.read(lambda connection: queries.daily_volume(connection, now, without=without)),
         )
-        self._obey_the_exchange(quote, call.settings)
-        checks = _checks(quote, used, call.settings)
-        risk.refuse_failed(checks)
+        if itself is None:
+            self._obey_the_exchange(quote, settings)
+        checks = _checks(quote, used, settings)
         reference = quote.best if quote.average is None or order.price is not None else quote.average
-        tolerance = _tolerance(quote, call.settings)
+        tolerance = _tolerance(quote, settings)
         worst = (
             None
             if tolerance is None
             else quotes.worst_price(reference, tolerance, quote.rules.tick, order.side)
         )
-        mode = call.settings.mode
-        card = order_card.draw(quote, checks, worst=worst, live=mode is Mode.LIVE)
-        ttl = call.settings.intent_exit_ttl_seconds if quote.is_exit else call.settings.intent_ttl_seconds
-        return Request(
-            agent=call.agent,
-            tool=self.name,
-            asked=arguments.asked(),
-            arguments=rounded,
-            market=arguments.market,
-            mode=str(mode),
-            account=call.settings.account,
-            reference_price=round(reference, 8),
+        return Assessment(
+            arguments=arguments,
+            market="spot",
+            side=order.side,
+            price=quote.average if order.type == "market" else None,
+            reference_price=reference,
             tolerance_pct=tolerance,
             worst_price=worst,
             value_usdt=quote.value_usdt,
             is_exit=quote.is_exit,
-            summary=card.sentence,
-            card=card.model_dump(mode="json"),
-            reason=arguments.reason or None,
-            idempotency_key=arguments.idempotencyKey,
-            ttl_seconds=arguments.ttlSeconds or ttl,
+            card=order_card.draw(quote, checks, worst=worst, live=settings.mode is Mode.LIVE),
         )
 
     def _obey_the_exchange(self, quote: quotes.Quote, settings: Settings) -> None:
@@ -114,38 +112,30 @@ class CreateOrder(HighTool):
         if quote.order.price is not None:
             risk.collar(quote.order.side, quote.order.price, quote.best, settings.limit_collar_pct)
 
+    def namespace(self, terms: Mapping[str, Any]) -> str:
+        return str(terms["market"])
+
     async def submit(
-        self, exchange: Exchange, arguments: Mapping[str, str], client_order_id: str, timestamp_ms: int
+        self, exchange: Exchange, terms: Mapping[str, Any], client_order_id: str, timestamp_ms: int
     ) -> Sent:
         return await exchange.spot.submit(
-            order_of(arguments), client_order_id=client_order_id, timestamp_ms=timestamp_ms
+            order_of(terms["arguments"]), client_order_id=client_order_id, timestamp_ms=timestamp_ms
         )
 
-    async def worse_than_shown(self, exchange: Exchange, terms: Mapping[str, Any]) -> str | None:
-        """By the book's average for the whole amount, as the reference was."""
-        if terms["worstPrice"] is None:
-            return None
-        order, worst = order_of(terms["arguments"]), Decimal(terms["worstPrice"])
-        walk = (await exchange.spot.book(order.symbol)).walk(order.side, order.amount)
-        if walk.average is None or walk.filled < order.amount:
-            return "the order book is too thin now to know its price"
-        if walk.average <= worst if order.side == "buy" else walk.average >= worst:
-            return None
-        return f"price moved: now {about(walk.average)}, shown was {grouped(worst)} or better"
-
     async def look_up(
-        self, exchange: Exchange, arguments: Mapping[str, str], client_order_id: str
-    ) -> OrderState | None:
-        return await exchange.spot.look_up(arguments["symbol"], client_order_id)
+        self, exchange: Exchange, terms: Mapping[str, Any], client_order_id: str
+    ) -> Found | None:
+        order = await exchange.spot.look_up(terms["arguments"]["symbol"], client_order_id)
+        return None if order is None else Found(order=order)
 
     def result(self, intent: Intent) -> dict[str, Any]:
         return {"success": True, "order": dict(intent.order or {})}
 
-    async def figures_now(self, exchange: Exchange, intent: Intent) -> list[Figure]:
-        order = order_of(intent.arguments)
-        book = await exchange.spot.book(order.symbol)
+    async def figures_now(self, context: Context, intent: Intent) -> list[Figure]:
+        order, venue = order_of(intent.arguments), context.exchange.spot
+        book = await venue.book(order.symbol)
         best = quotes.best_of(book, order.side)
-        unit = exchange.spot.rules(order.symbol).quote
+        unit = venue.rules(order.symbol).quote
         average = book.walk(order.side, order.amount).average
         if order.price is not None:
             away = percent(order.price - best, best)

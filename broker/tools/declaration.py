@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any
 
 from pydantic import (
     BaseModel,
@@ -19,12 +19,10 @@ from pydantic import (
     WithJsonSchema,
 )
 
-from ..cards import Figure
 from ..clock import Clock
 from ..errors import BrokerError, Code
-from ..exchange import Exchange, OrderState, Sent
+from ..exchange import Exchange
 from ..hub import Hub
-from ..intents import Intent, Request
 from ..money import parse, to_json
 from ..settings import Settings
 from ..store import Store
@@ -68,15 +66,30 @@ class Output(BaseModel):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Call:
-    """One tool call: who asks, and what the tool may use."""
+class Look:
+    """A market tool that an agent read on a symbol, and when it last did."""
 
-    agent: str
+    tool: str
+    at: datetime
+
+
+@dataclass(frozen=True, kw_only=True)
+class Context:
+    """What a tool may use."""
+
     settings: Settings
     exchange: Exchange
     store: Store
-    hub: Hub
     clock: Clock
+
+
+@dataclass(frozen=True, kw_only=True)
+class Call(Context):
+    """One tool call: who asks, and what this agent read of a symbol before."""
+
+    agent: str
+    hub: Hub
+    looked_at: Callable[[str], Sequence[Look]]
     progress: Callable[[float], Awaitable[None]] | None = None
 
 
@@ -94,84 +107,10 @@ class Tool:
     reads_only: bool = True
 
 
-class HighTool(ABC):
-    """A tool whose call waits for a trader."""
-
-    name: ClassVar[str]
-    title: ClassVar[str]
-    description: ClassVar[str]
-    input: ClassVar[type[HighInput]]
-    output: ClassVar[type[Output]]
-    risk: ClassVar[Risk] = Risk.HIGH
-    reads_only: ClassVar[bool] = False
-
-    @abstractmethod
-    def rounded(self, call: Call, arguments: Any) -> Mapping[str, str]:
-        """The trading arguments as they would be sent: decimals as plain strings. Reads nothing."""
-
-    @abstractmethod
-    async def prepare(self, call: Call, arguments: Any, rounded: Mapping[str, str]) -> Request:
-        """Read the figures, run the checks, draw the card. Raises BrokerError; then nothing is parked."""
-
-    @abstractmethod
-    async def submit(
-        self, exchange: Exchange, arguments: Mapping[str, str], client_order_id: str, timestamp_ms: int
-    ) -> Sent:
-        """The one POST, built from the canonical text's arguments alone."""
-
-    @abstractmethod
-    async def worse_than_shown(self, exchange: Exchange, terms: Mapping[str, Any]) -> str | None:
-        """Why it must not be sent any more: it would now cost more than the card said. Raises BrokerError."""
-
-    @abstractmethod
-    async def look_up(
-        self, exchange: Exchange, arguments: Mapping[str, str], client_order_id: str
-    ) -> OrderState | None:
-        """What became of it; None when Binance knows no such order now."""
-
-    @abstractmethod
-    def result(self, intent: Intent) -> dict[str, Any]:
-        """The contract's result of a placed intent."""
-
-    @abstractmethod
-    async def figures_now(self, exchange: Exchange, intent: Intent) -> list[Figure]:
-        """The figures that move while the trader reads. Raises BrokerError."""
-
-
-class HighInput(Input):
-    """What every HIGH tool also takes."""
-
-    reason: Annotated[str, Field(max_length=500, description="Why, in your words; the trader reads it.")] = ""
-    ttlSeconds: Annotated[
-        int | None,
-        Field(ge=30, le=86400, description="How long the request waits for the trader."),
-    ] = None
-    idempotencyKey: Annotated[
-        str | None,
-        Field(
-            min_length=8,
-            max_length=128,
-            description="Generate once per intended action and REUSE it when you retry that action "
-            "(a time-out, a lost answer). A new value means a new order.",
-        ),
-    ] = None
-
-    def asked(self) -> dict[str, Any]:
-        """The trading arguments as they were asked for, before rounding."""
-        own = set(HighInput.model_fields)
-        return {
-            name: value if isinstance(value, bool | int) else str(value)
-            for name, value in self.model_dump(exclude=own, exclude_none=True).items()
-        }
-
-
-AnyTool = Tool | HighTool
-
-
-def validated(tool: AnyTool, arguments: Mapping[str, Any]) -> Input:
+def validated(model: type[Input], arguments: Mapping[str, Any]) -> Input:
     """Raises INVALID_ARGUMENTS that names each field and what it may be."""
     try:
-        return tool.input.model_validate(dict(arguments))
+        return model.model_validate(dict(arguments))
     except ValidationError as error:
         fields = [_problem(item) for item in error.errors(include_url=False)]
         raise BrokerError(

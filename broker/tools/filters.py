@@ -99,6 +99,6 @@ def _notional(order: OrderRequest, rules: Rules, average: Decimal) -> None:
 def _broken(field: str, problem: str, **allowed: Decimal) -> BrokerError:
     return BrokerError(
         Code.ORDER_FILTER,
-        f"{field}: {problem}. Nothing was parked.",
+        f"{field}: {problem}",
         details={"field": field, **{name: plain(value) for name, value in allowed.items()}},
     )

@@ -11,7 +11,8 @@ from ..intents import Intent, State
 from ..store import queries
 from .answers import IntentAnswer, IntentList, told
 from .create_order import CreateOrder
-from .declaration import Call, HighTool, Input, Risk, Tool
+from .declaration import Call, Input, Risk, Tool
+from .high import HighTool
 
 PROGRESS_SECONDS = 5.0
 

@@ -1,0 +1,202 @@
+"""A tool whose call waits for a trader: what each of them declares, and what all have in common."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Annotated, Any, ClassVar
+
+from pydantic import Field
+
+from ..cards import Card, Figure
+from ..errors import BrokerError
+from ..exchange import Exchange, OrderState, Sent
+from ..intents import Intent, Request
+from ..money import Side, about, grouped, percent, signed_percent
+from ..risk import refuse_failed
+from .declaration import Call, Context, Input, Look, Output, Risk
+
+
+@dataclass(frozen=True, kw_only=True)
+class Assessment:
+    """What a request would do now: the figures read, the checks run, the card drawn.
+
+    `arguments` are what is sent, rounded, decimals as plain strings. `price` is what it would trade at by the
+    book, None where no market price is paid now or the book is too thin to tell. `previous` is what a setting
+    is now.
+    """
+
+    arguments: Mapping[str, Any]
+    market: str
+    side: Side | None
+    price: Decimal | None
+    reference_price: Decimal | None
+    tolerance_pct: Decimal | None
+    worst_price: Decimal | None
+    value_usdt: Decimal | None
+    is_exit: bool
+    card: Card
+    previous: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Found:
+    """What a look-up found at the exchange; a setting that was changed (a leverage) has no order."""
+
+    order: OrderState | None
+
+
+class HighTool(ABC):
+    """A tool whose call waits for a trader. `terms` is the canonical text that he approved, read."""
+
+    name: ClassVar[str]
+    title: ClassVar[str]
+    description: ClassVar[str]
+    input: ClassVar[type[HighInput]]
+    output: ClassVar[type[Output]]
+    risk: ClassVar[Risk] = Risk.HIGH
+    reads_only: ClassVar[bool] = False
+
+    @abstractmethod
+    def rounded(self, context: Context, arguments: Any) -> Mapping[str, Any]:
+        """The trading arguments as they would be sent: decimals as plain strings. Reads nothing.
+
+        Raises BrokerError for what can be refused without asking Binance.
+        """
+
+    @abstractmethod
+    async def assess(
+        self,
+        context: Context,
+        arguments: Mapping[str, Any],
+        *,
+        itself: Intent | None = None,
+        looks: Sequence[Look] = (),
+    ) -> Assessment:
+        """Read the figures and run all checks on rounded arguments; the card holds them, also failed ones.
+
+        Before parking, also the exchange's own rules for the symbol. Just before submission `itself` is the
+        approved intent: it is left out of what is counted. Raises BrokerError for what can't be asked for at
+        all, and where a figure cannot be read.
+        """
+
+    @abstractmethod
+    def namespace(self, terms: Mapping[str, Any]) -> str:
+        """Where a client order id of it is looked up: spot, futures, futures_algo, leverage."""
+
+    @abstractmethod
+    async def submit(
+        self, exchange: Exchange, terms: Mapping[str, Any], client_order_id: str, timestamp_ms: int
+    ) -> Sent:
+        """The one POST, built from the canonical text alone."""
+
+    @abstractmethod
+    async def look_up(
+        self, exchange: Exchange, terms: Mapping[str, Any], client_order_id: str
+    ) -> Found | None:
+        """What became of it; None when Binance knows nothing of it now. Raises BrokerError."""
+
+    @abstractmethod
+    def result(self, intent: Intent) -> dict[str, Any]:
+        """The contract's result of a placed intent."""
+
+    @abstractmethod
+    async def figures_now(self, context: Context, intent: Intent) -> list[Figure]:
+        """The figures that move while the trader reads. Raises BrokerError."""
+
+    async def prepare(self, call: Call, given: HighInput, rounded: Mapping[str, Any]) -> Request:
+        """A request ready to be parked. Raises BrokerError; then nothing is parked."""
+        try:
+            assessment = await self.assess(call, rounded, looks=call.looked_at(rounded["symbol"]))
+            refuse_failed(assessment.card.checks)
+        except BrokerError as error:
+            error.message = f"{error.message.removesuffix('.')}. Nothing was parked."
+            raise
+        settings = call.settings
+        ttl = settings.intent_exit_ttl_seconds if assessment.is_exit else settings.intent_ttl_seconds
+        return self.request(
+            call,
+            assessment,
+            agent=call.agent,
+            asked=given.asked(),
+            reason=given.reason or None,
+            idempotency_key=given.idempotencyKey,
+            ttl_seconds=given.ttlSeconds or ttl,
+        )
+
+    async def reassess(self, context: Context, intent: Intent) -> Assessment:
+        """All checks again, just before submission. Raises RISK_CHECK_FAILED, and as `assess` does."""
+        assessment = await self.assess(context, intent.terms["arguments"], itself=intent)
+        refuse_failed(assessment.card.checks)
+        return assessment
+
+    def anew(self, context: Context, intent: Intent, assessment: Assessment) -> Request:
+        """The same request with the figures of now."""
+        return self.request(
+            context,
+            assessment,
+            agent=intent.agent,
+            asked=intent.asked,
+            reason=intent.reason,
+            idempotency_key=intent.idempotency_key,
+            ttl_seconds=intent.ttl_seconds,
+        )
+
+    def changed(self, terms: Mapping[str, Any], now: Assessment) -> str | None:
+        """Why it would now do something else, or cost more, than the card said; None when it would not."""
+        if terms["worstPrice"] is None:
+            return None
+        if now.price is None:
+            return "The order book is too thin now to know its price"
+        worst, reference = Decimal(terms["worstPrice"]), Decimal(terms["referencePrice"])
+        if now.price <= worst if now.side == "buy" else now.price >= worst:
+            return None
+        moved = signed_percent(percent(now.price - reference, reference))
+        return f"Price moved {moved}: now {about(now.price)}, shown was {grouped(worst)} or better"
+
+    def request(self, context: Context, now: Assessment, **asked: Any) -> Request:
+        return Request(
+            tool=self.name,
+            arguments=now.arguments,
+            market=now.market,
+            mode=str(context.settings.mode),
+            account=context.settings.account,
+            reference_price=None if now.reference_price is None else round(now.reference_price, 8),
+            tolerance_pct=now.tolerance_pct,
+            worst_price=now.worst_price,
+            value_usdt=now.value_usdt,
+            is_exit=now.is_exit,
+            summary=now.card.sentence,
+            card=now.card.model_dump(mode="json"),
+            previous=now.previous,
+            **asked,
+        )
+
+
+class HighInput(Input):
+    """What every HIGH tool also takes."""
+
+    reason: Annotated[str, Field(max_length=500, description="Why, in your words; the trader reads it.")] = ""
+    ttlSeconds: Annotated[
+        int | None,
+        Field(ge=30, le=86400, description="How long the request waits for the trader."),
+    ] = None
+    idempotencyKey: Annotated[
+        str | None,
+        Field(
+            min_length=8,
+            max_length=128,
+            description="Generate once per intended action and REUSE it when you retry that action "
+            "(a time-out, a lost answer). A new value means a new order.",
+        ),
+    ] = None
+
+    def asked(self) -> dict[str, Any]:
+        """The trading arguments as they were asked for, before rounding."""
+        own = set(HighInput.model_fields)
+        return {
+            name: value if isinstance(value, bool | int) else str(value)
+            for name, value in self.model_dump(exclude=own, exclude_none=True).items()
+        }
