@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import socket
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -11,11 +13,11 @@ from sqlalchemy import update
 
 from broker.clock import to_ms
 from broker.executor import Executor
-from broker.intents import Intent, State, digest_of
+from broker.intents import Intent, State, Suggestion, digest_of
 from broker.store import NotDecidable, events_of
 from broker.store.tables import intents
 
-from .support import BUY, NOON, ORDER, REST, TRADER, Wired, eventually, let_write, running, wired
+from .support import BTC, BUY, NOON, ORDER, REST, TRADER, Wired, eventually, let_write, running, wired
 
 pytestmark = pytest.mark.anyio
 
@@ -73,7 +75,8 @@ async def test_an_approved_market_order_is_placed_once_and_its_fill_is_kept(brok
 
 async def test_binances_refusal_is_told_in_its_words(broker: Wired) -> None:
     intent = await broker.approved(**BUY)
-    await broker.control.do("balance", asset="USDT", free="1")
+    why = "Account has insufficient balance for requested action."
+    await broker.control.fault("received", "code", code=-2010, msg=why)
     refused = await broker.submitted(intent)
     assert refused.state is State.REFUSED
     answer = await broker.call("intent_get", intentId=intent.id)
@@ -146,7 +149,7 @@ async def test_an_approval_that_stands_only_in_the_table_of_intents_is_none(brok
 
 async def test_terms_that_were_swapped_under_the_card_are_not_sent(broker: Wired) -> None:
     intent = await broker.park(**BUY)
-    canonical = intent.canonical.replace('"0.015"', '"0.15"')
+    canonical = intent.canonical.replace('"0.015"', '"0.016"')
     swapped = await rewrite(broker, intent, canonical=canonical, digest=digest_of(canonical))
     stopped = await broker.submitted(await broker.approve(swapped))
     assert (stopped.state, stopped.note) == (
@@ -169,7 +172,7 @@ async def test_an_approval_from_the_future_is_not_sent(broker: Wired) -> None:
 
 async def test_an_approval_of_another_digest_is_none(broker: Wired) -> None:
     intent = await broker.approved(**BUY)
-    canonical = intent.canonical.replace('"0.015"', '"0.15"')
+    canonical = intent.canonical.replace('"0.015"', '"0.016"')
     forged = await rewrite(broker, intent, canonical=canonical, digest=digest_of(canonical))
     stopped = await broker.submitted(forged)
     assert (stopped.state, stopped.note) == (
@@ -219,13 +222,14 @@ async def test_a_lost_answer_is_unknown_and_never_sent_again(
 
 
 async def test_no_connection_at_all_is_certain(broker: Wired) -> None:
-    intent = await broker.approved(**REST)  # nothing has to be read before its POST
-    await broker.exchange.spot.server_time_ms()
-    await broker.paper.__aexit__(None, None, None)
-    try:
-        assert (await broker.submitted(intent)).state is State.NOT_SENT
-    finally:
-        await broker.paper.__aenter__()
+    intent = await broker.approved(**REST)
+    with socket.socket() as nobody_listens:
+        nobody_listens.bind(("127.0.0.1", 0))
+        port = nobody_listens.getsockname()[1]
+        addresses = broker.exchange.spot._executor.urls["api"]
+        addresses["private"] = f"http://127.0.0.1:{port}/api/v3"
+        settled = await broker.submitted(intent)
+    assert (settled.state, settled.note) == (State.NOT_SENT, "no connection to Binance")
 
 
 async def test_while_binance_cannot_be_asked_the_approval_waits_and_then_is_too_old(broker: Wired) -> None:
@@ -237,6 +241,100 @@ async def test_while_binance_cannot_be_asked_the_approval_waits_and_then_is_too_
     assert (await broker.intent(intent.id)).state is State.APPROVED
     broker.clock.advance(31)
     assert (await broker.submitted(intent)).state is State.NOT_SENT
+
+
+# The checks again, just before submission
+
+
+async def test_a_check_that_fails_by_now_stops_it(broker: Wired) -> None:
+    intent = await broker.approved(**BUY)
+    await broker.control.do("balance", asset="USDT", free="100")
+    stopped = await broker.submitted(intent)
+    assert stopped.state is State.NOT_SENT
+    assert stopped.note is not None and stopped.note.startswith("Needs 900.90 USDT, free are 100.00 USDT")
+    assert await broker.control.requests() == []
+
+
+async def test_a_figure_that_cannot_be_read_is_waited_for_and_then_it_is_too_late(broker: Wired) -> None:
+    intent = await broker.approved(**BUY)
+    path = "/api/v3/account"
+    await broker.control.do("fault", method="GET", when="received", do="code", path=path, http=503, times=99)
+    broker.executor.take(intent)
+    await asyncio.wait(broker.executor._under_way.values())
+    assert (await broker.intent(intent.id)).state is State.APPROVED
+    broker.clock.advance(31)
+    assert (await broker.submitted(intent)).state is State.NOT_SENT
+    assert await broker.control.requests() == []
+
+
+async def test_two_approvals_never_count_on_the_same_money(broker: Wired) -> None:
+    await broker.control.do("balance", asset="USDT", free="1500")
+    settings = broker.settings.model_copy(update={"max_position_size_pct": Decimal(100)})
+    object.__setattr__(broker.gateway, "settings", settings)
+    executor = Executor(settings=settings, store=broker.store, exchange=broker.exchange, clock=broker.clock)
+    intents = [await broker.approved(**BUY, idempotencyKey=f"attempt-{number}") for number in range(2)]
+    await broker.control.fault("received", "hold")
+    for intent in intents:
+        executor.take(intent)
+    await broker.control.held()
+    second = await broker.until(intents[1], State.NOT_SENT, State.PLACED, State.PENDING)
+    await broker.control.do("release")
+    assert second.state is State.NOT_SENT
+    assert second.note is not None and second.note.startswith("Needs 900.90 USDT")
+    assert (await broker.until(intents[0], *VERDICTS)).state is State.PLACED
+
+
+async def test_a_price_that_moved_brings_it_back_with_new_figures(broker: Wired) -> None:
+    intent = await broker.approved(**BUY)
+    broker.clock.advance(10)
+    await broker.control.do("price", symbol=BTC, price="61200")
+    broker.executor.take(intent)
+    back = await broker.until(intent, State.PENDING, *VERDICTS)
+    assert back.state is State.PENDING
+    assert back.note is not None and back.note.startswith("Price moved +2.0 %: now 61,200")
+    assert back.decision is None and back.digest != intent.digest == digest_of(intent.canonical)
+    assert back.digest == digest_of(back.canonical)
+    assert Decimal(back.terms["referencePrice"]) > 61_000 > Decimal(intent.terms["worstPrice"])
+    assert back.expires_at == broker.clock() + (intent.expires_at - intent.created_at)
+    assert back.summary != intent.summary
+    assert await broker.control.requests() == []
+    with pytest.raises(NotDecidable):
+        await broker.approve(intent)
+    again = await broker.submitted(await broker.approve(back))
+    assert again.state is State.PLACED
+    assert len(await broker.control.requests()) == 1
+    assert await kinds(broker, intent) == [
+        "intent:parked",
+        "intent:approved",
+        "intent:pending",
+        "intent:approved",
+        "intent:submitting",
+        "intent:placed",
+    ]
+
+
+async def test_what_the_agent_asked_for_anew_meanwhile_does_not_wait_twice(broker: Wired) -> None:
+    intent = await broker.approved(**BUY)
+    await broker.control.do("price", symbol=BTC, price="61200")
+    twin = await broker.park(**BUY)
+    assert twin.id != intent.id
+    ended = await broker.submitted(intent)
+    assert ended.state is State.NOT_SENT
+    assert ended.note is not None and ended.note.endswith("an equal request waits already")
+    assert (await broker.intent(twin.id)).state is State.PENDING
+
+
+async def test_the_new_figures_are_told_to_the_agent_that_waits(broker: Wired) -> None:
+    intent = await broker.approved(**BUY)
+    waiting = asyncio.create_task(broker.call("intent_wait", intentId=intent.id, timeoutSeconds=5))
+    await broker.control.do("price", symbol=BTC, price="61200")
+    broker.executor.take(intent)
+    back = await broker.until(intent, State.PENDING)
+    told = await broker.call("intent_get", intentId=intent.id)
+    assert (told["status"], told["digest"]) == ("pending", back.digest)
+    assert "Price moved +2.0 %" in told["outcome"]
+    await broker.store.intents.reject(back.id, back.digest, TRADER, "no", Suggestion())
+    assert (await waiting)["status"] == "rejected"
 
 
 # After a restart

@@ -98,7 +98,8 @@ def outcome(intent: Intent, now: datetime) -> str:
     by = intent.decision.by if intent.decision else "nobody"
     match intent.state:
         case State.PENDING:
-            return "Not executed: waiting for a trader."
+            moved = f"{intent.note}. " if intent.note else ""
+            return f"{moved}Not executed: waiting for a trader."
         case State.APPROVED:
             return f"Approved by {by}, not sent yet."
         case State.SUBMITTING:
