@@ -1,4 +1,4 @@
-"""`python -m bench [NAME …]`: all rows, or those named (pass_through, park, card, approve)."""
+"""`python -m bench [NAME …]`: all rows, or those named."""
 
 from __future__ import annotations
 
@@ -6,21 +6,34 @@ import asyncio
 import sys
 from collections.abc import Sequence
 
-from . import approve, card, life, park, pass_through
+from . import approve, card, cold_start, life, park, pass_through
 from .house import house
+from .reads import READS
 from .serving import keep_still, new_event_loop
 from .table import head, line, steps
 
 ROWS = {"pass_through": pass_through, "park": park, "card": card, "approve": approve}
+NAMES = (*ROWS, "reads", "cold_start")
 
 
 async def run(names: Sequence[str]) -> None:
     print(head())
     for name in names:
-        row = ROWS[name]
-        async with house() as one:
-            keep_still()
-            print(line(row.TITLE, row.FLOOR, await row.run(one)), flush=True)
+        if name in ROWS:
+            async with house() as one:
+                keep_still()
+                print(line(ROWS[name].TITLE, ROWS[name].FLOOR, await ROWS[name].run(one)), flush=True)
+    if "reads" in names:
+        for read in READS:
+            async with house() as one:
+                keep_still()
+                print(line(read.title, read.floor, await read.run(one)), flush=True)
+    if lived := [name for name in names if name in ROWS]:
+        await explain(lived)
+
+
+async def explain(names: Sequence[str]) -> None:
+    """Where the time of these rows goes."""
     async with house() as one:
         keep_still()
         medians = await life.lives(one)
@@ -30,11 +43,13 @@ async def run(names: Sequence[str]) -> None:
 
 
 def main() -> None:
-    names = sys.argv[1:] or list(ROWS)
-    if unknown := set(names) - ROWS.keys():
-        sys.exit(f"bench: no row is named {', '.join(sorted(unknown))}; there are {', '.join(ROWS)}")
+    names = sys.argv[1:] or list(NAMES)
+    if unknown := set(names) - set(NAMES):
+        sys.exit(f"bench: no row is named {', '.join(sorted(unknown))}; there are {', '.join(NAMES)}")
     with asyncio.Runner(loop_factory=new_event_loop) as runner:
         runner.run(run(names))
+    if "cold_start" in names:
+        print(cold_start.table())
 
 
 main()

@@ -3,19 +3,30 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
 import ccxt.pro
 
 SYMBOL = "BTCUSDT"
-OPTIONS = {"fetchCurrencies": False, "fetchMargins": False, "fetchMarkets": {"types": ["spot"]}}
+FUTURES_SYMBOL = "BTC/USDT:USDT"
+OPTIONS = {
+    "fetchCurrencies": False,
+    "fetchMargins": False,
+    "fetchMarkets": {"types": ["spot"]},
+    "fetchOpenOrders": {"warnWithoutSymbol": False},
+}
+FUTURES_OPTIONS = OPTIONS | {"fetchMarkets": {"types": ["linear"]}}
 
 
 class Ccxt:
-    def __init__(self, client: Any) -> None:
-        self._client = client
+    def __init__(self, spot: Any, futures: Any) -> None:
+        self._client = spot
+        self._clients: Mapping[str, Any] = {"spot": spot, "futures": futures}
+
+    async def call(self, market: str, method: str, arguments: Sequence[Any]) -> None:
+        await getattr(self._clients[market], method)(*arguments)
 
     async def ticker(self) -> None:
         await self._client.fetch_ticker(SYMBOL)
@@ -37,12 +48,25 @@ class Ccxt:
 
 @asynccontextmanager
 async def ccxt_alone(url: str) -> AsyncIterator[Ccxt]:
-    keys = {"apiKey": "paper-key", "secret": "paper-secret"}
-    client = ccxt.pro.binance({**keys, "enableRateLimit": False, "options": OPTIONS})
-    client.timeout_on_exit = 0
-    client.urls["api"] = {section: f"{url}/api/v3" for section in ("public", "private")}
+    spot = _client(ccxt.pro.binance, OPTIONS, {name: f"{url}/api/v3" for name in ("public", "private")})
+    versions = {"": 1, "V2": 2, "V3": 3}
+    sections = {
+        f"fapi{who}{version}": f"{url}/fapi/v{number}"
+        for who in ("Public", "Private")
+        for version, number in versions.items()
+    }
+    futures = _client(ccxt.pro.binanceusdm, FUTURES_OPTIONS, sections)
     try:
-        await client.load_markets()
-        yield Ccxt(client)
+        await asyncio.gather(spot.load_markets(), futures.load_markets())
+        yield Ccxt(spot, futures)
     finally:
-        await client.close()
+        await spot.close()
+        await futures.close()
+
+
+def _client(kind: Any, options: Mapping[str, Any], sections: Mapping[str, str]) -> Any:
+    keys = {"apiKey": "paper-key", "secret": "paper-secret"}
+    client = kind({**keys, "enableRateLimit": False, "options": dict(options)})
+    client.timeout_on_exit = 0
+    client.urls["api"] = dict(sections)
+    return client

@@ -18,6 +18,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from broker.clock import utc_now
 from broker.paper.exchange import Exchange
+from broker.paper.futures.exchange import FuturesExchange
 from broker.paper.limits import Limits
 from broker.paper.server import build_app
 from broker.paper.store import Store
@@ -37,7 +38,7 @@ class Stamped:
         self._at = 0.0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["method"] == "POST" and scope["path"] == ORDER:
+        if scope["type"] == "http" and scope["method"] == "POST" and scope["path"] == ORDER:
             self._at = time.time()
             self._arrived.set()
         await self._app(scope, receive, send)
@@ -51,7 +52,9 @@ class Stamped:
 
 def build(store: Store) -> Starlette:
     exchange = Exchange(store, seed=1, clock=utc_now)
-    stamped = Stamped(build_app(exchange, limits=Limits(PLENTY, PLENTY)))
+    futures = FuturesExchange(store, seed=1, clock=lambda: exchange.now)
+    limits, futures_limits = Limits(PLENTY, PLENTY), Limits(PLENTY, PLENTY)
+    stamped = Stamped(build_app(exchange, futures=futures, limits=limits, futures_limits=futures_limits))
     return Starlette(routes=[Route("/arrival", stamped.next_arrival), Mount("/", app=stamped)])
 
 

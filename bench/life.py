@@ -10,6 +10,7 @@ from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from decimal import Decimal
 from statistics import median
+from typing import cast
 
 from broker.cards import Figure
 from broker.clock import random_bytes, utc_now
@@ -21,11 +22,12 @@ from broker.logs import configure
 from broker.settings import Settings
 from broker.store import Store, queries
 from broker.store.audit import events_after, head
-from broker.tools import HIGH, Call, answer, quotes, validated
-from broker.tools.create_order import order_of
+from broker.tools import HIGH, Call, HighInput, answer, spot_quotes, validated
+from broker.tools.orders import order_of
 from broker.web.assets import render
 from broker.web.desk import Desk
 from broker.web.drawing import Drawing
+from broker.web.live import Live
 from broker.web.messages import Messages
 
 from .ccxt_alone import SYMBOL
@@ -51,7 +53,7 @@ CHANGE = "change read and drawn for the stream"
 SESSION = "session looked up"
 ASKED = "request read: does it need a second tap?"
 APPROVED = "approved: one transaction"
-PRICE = "order book read again: is it worse than shown?"
+CHECKED = "figures read and all checks run again"
 BEGUN = "submission begun: one transaction"
 POSTED = "POST by the executor's client, to the wire"
 PAGE = "beside it: card read and drawn for the trader"
@@ -60,7 +62,7 @@ OF_ROW = {
     "pass_through": (NO_OP, BARE_TICKER, TICKER),
     "park": (NO_OP, BARE_READS, BARE_COMMIT, KEY, FIGURES, PREPARED, PARKED, ANSWER),
     "card": (BARE_COMMIT, PARKED, NEWS, CHANGE),
-    "approve": (BARE_COMMIT, SESSION, ASKED, APPROVED, PRICE, BEGUN, POSTED, NEWS, CHANGE, PAGE),
+    "approve": (BARE_COMMIT, SESSION, ASKED, APPROVED, CHECKED, BEGUN, POSTED, NEWS, CHANGE, PAGE),
 }
 """What each row of the table is made of."""
 
@@ -133,13 +135,13 @@ async def _read(shop: Workshop, steps: Steps) -> None:
 
 
 async def _live(shop: Workshop, steps: Steps) -> None:
-    store, intents = shop.store, shop.store.intents
+    store, intents, submissions = shop.store, shop.store.intents, shop.store.submissions
     with steps.step(KEY):
         await store.read(lambda it: queries.find_by_key(it, "bench", TOOL.name, "none"))
-    given = validated(TOOL, shop.house.next_order())
+    given = cast(HighInput, validated(TOOL.input, shop.house.next_order()))
     rounded = TOOL.rounded(shop.call, given)
     with steps.step(FIGURES):
-        await quotes.read(shop.exchange, order_of(rounded))
+        await spot_quotes.read(shop.call, order_of(rounded))
     with steps.step(PREPARED):
         request = await TOOL.prepare(shop.call, given, rounded)
     before = await store.read(head)
@@ -162,14 +164,14 @@ async def _live(shop: Workshop, steps: Steps) -> None:
         render("card.html", card=page.card)
     timestamp = await shop.exchange.spot.server_time_ms()
     order_id = client_order_id(intent.id)
-    with steps.step(PRICE):
-        await shop.exchange.spot.book(SYMBOL)
+    with steps.step(CHECKED):
+        await TOOL.reassess(shop.call, intent)
     with steps.step(BEGUN):
         intent = await submissions.begin(
             intent, client_order_id=order_id, namespace="spot", wire_timestamp_ms=timestamp
         )
     started = time.time()
-    await TOOL.submit(shop.exchange, intent.terms["arguments"], order_id, timestamp)
+    await TOOL.submit(shop.exchange, intent.terms, order_id, timestamp)
     steps.taken[POSTED].append((await shop.house.arrival() - started) * 1000)
 
 
@@ -186,10 +188,10 @@ async def _workshop(house: House) -> AsyncIterator[Workshop]:
     store = Store.open(
         settings.database, mode=settings.mode, account=settings.account, clock=utc_now, random=random_bytes
     )
-    exchange = Exchange(settings, paper_url=house.exchange_url, clock=utc_now, markets_cache=None)
+    exchange = Exchange(settings, paper_url=house.exchange_url, clock=utc_now, cache_folder=None)
     hub = Hub()
-    desk = _desk(settings, store, hub)
-    drawing = Drawing(desk)
+    desk = _desk(settings, store, hub, exchange)
+    drawing = Drawing(desk, Live(desk))
     await exchange.start()
     try:
         await exchange.until_ready()
@@ -202,7 +204,13 @@ async def _workshop(house: House) -> AsyncIterator[Workshop]:
         yield Workshop(
             house=house,
             call=Call(
-                agent="bench", settings=settings, exchange=exchange, store=store, hub=hub, clock=utc_now
+                agent="bench",
+                settings=settings,
+                exchange=exchange,
+                store=store,
+                hub=hub,
+                clock=utc_now,
+                looked_at=lambda _: (),
             ),
             gateway=Gateway(settings=settings, exchange=exchange, store=store, hub=hub, clock=utc_now),
             drawing=drawing,
@@ -214,7 +222,7 @@ async def _workshop(house: House) -> AsyncIterator[Workshop]:
         store.close()
 
 
-def _desk(settings: Settings, store: Store, hub: Hub) -> Desk:
+def _desk(settings: Settings, store: Store, hub: Hub, exchange: Exchange) -> Desk:
     """A page's figures from the exchange are kept for seconds, and so left out here."""
 
     async def no_figures(_: Intent) -> list[Figure]:
@@ -223,12 +231,17 @@ def _desk(settings: Settings, store: Store, hub: Hub) -> Desk:
     async def no_equity() -> None:
         return None
 
+    async def no_cancel(_: Intent, __: str) -> None:
+        return None
+
     return Desk(
         settings=settings,
         store=store,
         hub=hub,
         clock=utc_now,
+        prices=exchange.prices,
         approved=lambda _: None,
+        cancel_rest=no_cancel,
         figures_now=no_figures,
         equity=no_equity,
         exchange_problem=lambda: None,

@@ -17,7 +17,7 @@ async def serve(app: ASGIApp) -> None:
         listening.bind(("127.0.0.1", 0))
         listening.listen()
         server = uvicorn.Server(
-            uvicorn.Config(app, lifespan="off", ws="none", log_level="warning", access_log=False)
+            uvicorn.Config(app, lifespan="off", ws="websockets-sansio", log_level="warning", access_log=False)
         )
         keep_still()
         print(f"Serving at http://127.0.0.1:{listening.getsockname()[1]}", flush=True)

@@ -6,10 +6,13 @@ import asyncio
 import gc
 import signal
 import socket
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import partial
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import uvicorn
@@ -18,10 +21,12 @@ from starlette.routing import Route
 from starlette.types import ASGIApp
 
 from . import api, web
+from .cancel_rest import cancel_rest
 from .cards import Figure
 from .clock import Clock, Randomness
+from .doctor import Keys, diagnose
 from .errors import BrokerError, StartError
-from .exchange import Exchange
+from .exchange import Exchange, Finding
 from .executor import Executor
 from .expiry import expire_in_time
 from .files import api_key, prepare_folder, take_lock
@@ -35,11 +40,12 @@ from .reconciler import Reconciler
 from .settings import Mode, Settings
 from .store import Feed, Store
 from .tools import HIGH, Context, read_equity
+from .watching import watch_waiting
 
 DEFAULT_AGENT = "default"
 EQUITY_SECONDS = 2.0
 PULSE_SECONDS = 5.0
-"""Between two looks at Binance's clock, weight 1 each."""
+"""Between two looks at Binance's clocks, weight 1 each."""
 
 STOP_SECONDS = 2
 """What open connections get before they are cut."""
@@ -80,14 +86,19 @@ async def running(settings: Settings, *, clock: Clock, random: Randomness) -> As
             settings,
             paper_url=paper_url,
             clock=clock,
-            markets_cache=settings.folder / f"{settings.mode}.markets.json",
+            cache_folder=settings.folder,
         )
         await exchange.start()
         stack.push_async_callback(exchange.close)
 
         hub = Hub()
+        context = Context(settings=settings, store=store, exchange=exchange, clock=clock)
         gateway = Gateway(settings=settings, exchange=exchange, store=store, hub=hub, clock=clock)
-        executor = Executor(settings=settings, store=store, exchange=exchange, clock=clock)
+        keys = Keys(settings, exchange)
+        await keys.first_look()
+        executor = Executor(
+            settings=settings, store=store, exchange=exchange, clock=clock, permit=keys.require_harmless
+        )
         reconciler = Reconciler(store=store, exchange=exchange)
         await reconciler.adopt()
         endpoint = api.McpEndpoint(gateway)
@@ -98,6 +109,8 @@ async def running(settings: Settings, *, clock: Clock, random: Randomness) -> As
                 executor.run(),
                 reconciler.run(),
                 expire_in_time(store, clock),
+                watch_waiting(store, hub, exchange),
+                keys.keep_looking(),
                 _listen(exchange),
             )
         )
@@ -107,14 +120,16 @@ async def running(settings: Settings, *, clock: Clock, random: Randomness) -> As
             hub=hub,
             clock=clock,
             approved=executor.take,
-            figures_now=_figures_now(Context(settings=settings, store=store, exchange=exchange, clock=clock)),
+            prices=exchange.prices,
+            cancel_rest=partial(cancel_rest, context),
+            figures_now=_figures_now(context),
             equity=_remembered(lambda: _equity(exchange)),
             exchange_problem=lambda: store.database.problem or exchange.last_error,
         )
         state = api.ApiState(
             gateway=gateway,
             store=store,
-            healthy=lambda: executor.healthy and not any(part.done() for part in parts),
+            healthy=lambda: executor.healthy and not any(map(_died, parts)),
         )
         app = Starlette(
             routes=[Route("/mcp", endpoint.app), *api.routes(state), *web.routes(desk)],
@@ -195,6 +210,19 @@ def _listening(host: str, port: int) -> Any:
         yield listening
 
 
+async def diagnosed(settings: Settings, clock: Clock) -> Sequence[Finding]:
+    """What `broker doctor` tells. In paper mode it asks an exchange of its own, with nothing in it."""
+    with TemporaryDirectory(prefix="broker-doctor-") as folder:
+        apart = settings.model_copy(update={"data_dir": Path(folder)})
+        async with _paper(apart, clock) as paper_url:
+            exchange = Exchange(settings, paper_url=paper_url, clock=clock, cache_folder=None)
+            await exchange.start()
+            try:
+                return await diagnose(settings, exchange)
+            finally:
+                await exchange.close()
+
+
 @asynccontextmanager
 async def _paper(settings: Settings, clock: Clock) -> AsyncIterator[str | None]:
     """The paper exchange's address in paper mode: one that runs already, or one inside."""
@@ -225,9 +253,13 @@ async def _background(*work: Coroutine[Any, Any, None]) -> AsyncIterator[list[as
         await asyncio.gather(*tasks, return_exceptions=True)
 
 
+def _died(task: asyncio.Task[None]) -> bool:
+    return task.done() and not task.cancelled() and task.exception() is not None
+
+
 def _report_death(task: asyncio.Task[None]) -> None:
-    if not task.cancelled() and (error := task.exception()):
-        log.error("a part of the broker died", part=str(task.get_coro()), exc_info=error)
+    if _died(task):
+        log.error("a part of the broker died", part=str(task.get_coro()), exc_info=task.exception())
 
 
 def _figures_now(context: Context) -> Callable[[Intent], Coroutine[Any, Any, list[Figure]]]:
@@ -241,8 +273,9 @@ async def _listen(exchange: Exchange) -> None:
     """Whether Binance is there shows on the page also while nobody asks it for anything else."""
     while True:
         await asyncio.sleep(PULSE_SECONDS)
-        with suppress(BrokerError):
-            await exchange.spot.server_time_ms()
+        for venue in (exchange.spot, exchange.futures):
+            with suppress(BrokerError):
+                await venue.server_time_ms()
 
 
 async def _equity(exchange: Exchange) -> Decimal | None:

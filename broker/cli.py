@@ -175,6 +175,24 @@ def verify_audit() -> None:
 
 
 @app.command()
+def doctor() -> None:
+    """Is this set-up safe to trade with? Exit code 1 when something is bad."""
+    import asyncio
+
+    from .app import diagnosed
+    from .exchange import Level
+
+    marks = {Level.OK: "ok   ", Level.WARN: "WARN ", Level.BAD: "BAD  "}
+    settings = load()
+    findings = asyncio.run(diagnosed(settings, utc_now))
+    print(f"{settings.mode.upper()} mode, data in {settings.folder}")
+    for finding in findings:
+        print(f"{marks[finding.level]} {finding.subject}: {finding.text}")
+    if any(finding.level is Level.BAD for finding in findings):
+        raise typer.Exit(1)
+
+
+@app.command()
 def paper(
     port: Annotated[int, typer.Option(help="On 127.0.0.1; 0 takes a free one.")] = 0,
     folder: Annotated[Path | None, typer.Option(help="Where it keeps its state.")] = None,

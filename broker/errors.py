@@ -19,6 +19,7 @@ class Code(StrEnum):
     RATE_LIMITED = "RATE_LIMITED"
     IDEMPOTENCY_CONFLICT = "IDEMPOTENCY_CONFLICT"
     NOT_PENDING = "NOT_PENDING"
+    NOTHING_TO_CANCEL = "NOTHING_TO_CANCEL"
     ORDER_FILTER = "ORDER_FILTER"
     PRICE_COLLAR = "PRICE_COLLAR"
     TRIGGER_WRONG_SIDE = "TRIGGER_WRONG_SIDE"
@@ -26,6 +27,7 @@ class Code(StrEnum):
     NO_POSITION = "NO_POSITION"
     HEDGE_MODE_UNSUPPORTED = "HEDGE_MODE_UNSUPPORTED"
     FUTURES_NOT_PERMITTED = "FUTURES_NOT_PERMITTED"
+    KEY_NOT_ALLOWED = "KEY_NOT_ALLOWED"
     RISK_CHECK_FAILED = "RISK_CHECK_FAILED"
     BINANCE_NOT_CONFIGURED = "BINANCE_NOT_CONFIGURED"
     BINANCE_REFUSED = "BINANCE_REFUSED"
@@ -48,6 +50,7 @@ MEANING: Mapping[Code, tuple[int, str]] = {
     ),
     Code.IDEMPOTENCY_CONFLICT: (200, "The idempotencyKey was used before with other arguments."),
     Code.NOT_PENDING: (200, "The intent is no longer pending, so it cannot be withdrawn."),
+    Code.NOTHING_TO_CANCEL: (200, "The order is not open any more, so nothing of it can be cancelled."),
     Code.ORDER_FILTER: (200, "The order breaks one of Binance's rules for the symbol."),
     Code.PRICE_COLLAR: (200, "The limit price is too far through the market: a likely slip."),
     Code.TRIGGER_WRONG_SIDE: (200, "The trigger lies on the wrong side of the market."),
@@ -58,6 +61,7 @@ MEANING: Mapping[Code, tuple[int, str]] = {
         "The futures account is in hedge mode; the broker trades one-way mode only.",
     ),
     Code.FUTURES_NOT_PERMITTED: (200, "The API key may not use futures; spot tools work."),
+    Code.KEY_NOT_ALLOWED: (200, "The API key may withdraw, so nothing is sent with it in live mode."),
     Code.RISK_CHECK_FAILED: (200, "A risk check failed; details.checks has each figure and its limit."),
     Code.BINANCE_NOT_CONFIGURED: (500, "This tool needs Binance API keys, and none are set."),
     Code.BINANCE_REFUSED: (200, "Binance refused; details has its code and message."),

@@ -8,22 +8,24 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
 
 from .clock import Clock, to_ms
 from .errors import BrokerError, Code
-from .exchange import Exchange, Sent, Verdict
+from .exchange import Exchange, OrderState, Sent, Verdict
 from .intents import Intent, State, client_order_id, digest_of
 from .logs import get_logger
 from .settings import Settings
 from .store import Moved, NotApproved, Store, queries
-from .tools import HIGH, Assessment, Context, HighTool, order_json
+from .tools import HIGH, Context, HighTool, order_json
 
 SWEEP_SECONDS = 1.0
 CLOCK_SLACK = timedelta(seconds=1)
 RETRY_SECONDS = 0.5
+TRADES_SECONDS = 1.0
 GRACE_SECONDS = 1.5
 """How long a stopping broker waits for answers; what is still open is `unknown` at the next start."""
 
@@ -41,11 +43,21 @@ class _Unfit(Exception):
 
 
 class Executor:
-    def __init__(self, *, settings: Settings, store: Store, exchange: Exchange, clock: Clock) -> None:
+    def __init__(
+        self,
+        *,
+        settings: Settings,
+        store: Store,
+        exchange: Exchange,
+        clock: Clock,
+        permit: Callable[[], None] = lambda: None,
+    ) -> None:
+        """`permit` raises BrokerError while nothing may be sent at all."""
         self._settings = settings
         self._store = store
         self._exchange = exchange
         self._clock = clock
+        self._permit = permit
         self._context = Context(settings=settings, store=store, exchange=exchange, clock=clock)
         self._accounts: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
         self._under_way: dict[str, asyncio.Task[None]] = {}
@@ -100,6 +112,9 @@ class Executor:
         except Moved:
             log.warning("executor: somebody else moved the intent", intent=intent.id)
         except BrokerError as error:
+            if error.code not in PASSING:
+                await self._put_away(intent, error.message.removesuffix("."))
+                return
             # Nothing was sent: the sweep tries again until the approval is too old.
             log.warning("executor: not sent yet", intent=intent.id, error=error.message)
         except Exception:
@@ -121,6 +136,7 @@ class Executor:
     async def _submit(self, intent: Intent, look_first: bool) -> None:
         """Raises _Unfit for what must not be sent, BrokerError for what cannot be sent yet."""
         self._require_fit(intent)
+        self._permit()
         tool, terms = HIGH[intent.tool], intent.terms
         order_id = client_order_id(intent.id)
         await self._exchange.on(terms["market"]).take_budget()
@@ -133,14 +149,14 @@ class Executor:
         if begun is not None:
             timestamp = begun.wire_timestamp_ms or 0
             sent = await tool.submit(self._exchange, begun.terms, order_id, timestamp)
-            await self._record(begun, sent)
+            await self._record(begun, sent, await self._explained(tool, begun, sent))
 
     async def _begin(self, tool: HighTool, intent: Intent, order_id: str) -> Intent | None:
         """All checks again, then the commit; None where the trader has to look again.
 
         One at a time for each account, so that two approvals never count on the same money.
         """
-        now = await self._reassess(tool, intent)
+        now = await tool.reassess(self._context, intent)
         if changed := tool.changed(intent.terms, now):
             await self._store.submissions.show_anew(intent, tool.anew(self._context, intent, now), changed)
             return None
@@ -155,14 +171,6 @@ class Executor:
             )
         except NotApproved:
             raise _Unfit("the audit log holds no approval of this request") from None
-
-    async def _reassess(self, tool: HighTool, intent: Intent) -> Assessment:
-        try:
-            return await tool.reassess(self._context, intent)
-        except BrokerError as error:
-            if error.code in PASSING:
-                raise
-            raise _Unfit(error.message.removesuffix(".")) from None
 
     def _require_fit(self, intent: Intent) -> None:
         if problem := self._unfit(intent):
@@ -184,16 +192,31 @@ class Executor:
             return f"too late to send: approved more than {validity.seconds} s before it could start"
         return None
 
-    async def _record(self, intent: Intent, sent: Sent) -> None:
+    async def _explained(self, tool: HighTool, intent: Intent, sent: Sent) -> str | None:
+        """What Binance does not say itself of its refusal; the outcome does not depend on it."""
+        if sent.verdict is Verdict.REFUSED:
+            with suppress(BrokerError):
+                return await tool.explain(self._context, intent, sent)
+        return None
+
+    async def _with_trades(self, intent: Intent, order: OrderState) -> OrderState:
+        """With fees and profit, where they are told soon; else the reconciler reads them later."""
+        with suppress(BrokerError, TimeoutError):
+            async with asyncio.timeout(TRADES_SECONDS):
+                return await self._exchange.on(intent.market).with_trades(order)
+        return order
+
+    async def _record(self, intent: Intent, sent: Sent, explained: str | None) -> None:
         """The answer is known only here until it is on disk, so a database in trouble is waited for."""
+        order = None if sent.order is None else await self._with_trades(intent, sent.order)
         while True:
             try:
                 await self._store.submissions.settle(
                     intent,
                     State(sent.verdict),
                     actor="executor" if sent.verdict is Verdict.NOT_SENT else "binance",
-                    note=_note(sent),
-                    order=None if sent.order is None else order_json(sent.order),
+                    note=explained or _note(sent),
+                    order=None if order is None else order_json(order),
                     data={"http": sent.http, "code": sent.code, "message": sent.message},
                 )
                 return

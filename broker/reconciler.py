@@ -4,21 +4,21 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
 from .clock import to_ms
 from .errors import BrokerError
-from .exchange import Exchange, OrderState
+from .exchange import Exchange, OrderState, RestingOrder
 from .intents import Intent, State, certain_at_ms, client_order_id
 from .logs import get_logger
 from .store import Moved, Store, queries
 from .tools import HIGH, Found, order_json
 
 PASS_SECONDS = 1.0
+MOMENT_SECONDS = 0.05
 FOLLOW_EVERY = 2
 """Passes between two looks at resting orders: one request per symbol, weight 6."""
 
@@ -41,6 +41,10 @@ class Lost:
         misses = self._misses[intent_id] = self._misses.get(intent_id, 0) + 1
         self._passes[intent_id] = min(2**misses, MOST_PASSES)
 
+    def forget(self) -> None:
+        """Ask about all of them again."""
+        self._passes.clear()
+
     def rests(self, intent_id: str) -> bool:
         left = self._passes.get(intent_id, 0)
         self._passes[intent_id] = max(0, left - 1)
@@ -52,6 +56,7 @@ class Reconciler:
         self._store = store
         self._exchange = exchange
         self._lost = Lost()
+        self._news = asyncio.Event()
 
     async def adopt(self) -> None:
         """At start: what a dead process was sending is unknown until Binance says."""
@@ -60,13 +65,27 @@ class Reconciler:
             await self._store.submissions.settle(intent, State.UNKNOWN, actor="reconciler", note=note)
 
     async def run(self) -> None:
+        self._exchange.order_news(self._hear)
         turn = 0
         while True:
             await self._guarded(self.settle_unknown())
-            if turn % FOLLOW_EVERY == 0:
+            if turn % FOLLOW_EVERY == 0 or self._news.is_set():
                 await self._guarded(self.follow_placed())
             turn += 1
-            await asyncio.sleep(PASS_SECONDS)
+            await self._pause()
+
+    def _hear(self, market: str, client_order_id: str) -> None:
+        """Binance told of a change: what it is, is asked."""
+        self._lost.forget()
+        self._news.set()
+
+    async def _pause(self) -> None:
+        """Until the next pass, or a moment after news: a burst of them is one look."""
+        self._news.clear()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(PASS_SECONDS):
+                await self._news.wait()
+                await asyncio.sleep(MOMENT_SECONDS)
 
     async def settle_unknown(self) -> None:
         for intent in await self._in_state(State.UNKNOWN):
@@ -74,11 +93,13 @@ class Reconciler:
 
     async def follow_placed(self) -> None:
         """One request per symbol tells which orders still rest; only the others are asked about."""
-        by_symbol: dict[str, list[Intent]] = defaultdict(list)
-        for intent in await self._store.read(queries.followed):
-            by_symbol[intent.terms["arguments"]["symbol"]].append(intent)
-        for symbol, intents in by_symbol.items():
-            await self._guarded(self._follow(symbol, intents))
+        places: dict[tuple[str, str], list[Intent]] = defaultdict(list)
+        followed = await self._store.read(queries.followed)
+        for intent in followed:
+            places[intent.market, intent.arguments["symbol"]].append(intent)
+        self._exchange.watch_orders(any(not intent.order_is_final for intent in followed))
+        for (market, symbol), intents in places.items():
+            await self._guarded(self._follow(market, symbol, intents))
 
     async def _settle(self, intent: Intent) -> None:
         venue = self._exchange.on(intent.market)
@@ -93,7 +114,7 @@ class Reconciler:
         refused = order is not None and order.status == "rejected"
         if order is not None:
             with suppress(BrokerError):  # the outcome does not wait for its fees
-                order = await self._with_fees(order)
+                order = await self._exchange.on(intent.market).with_trades(order)
         await self._store.submissions.settle(
             intent,
             State.REFUSED if refused else State.PLACED,
@@ -113,30 +134,22 @@ class Reconciler:
         note = "Binance has no such order, and by its clock can no longer accept it"
         await self._store.submissions.settle(intent, State.NOT_SENT, actor="reconciler", note=note)
 
-    async def _follow(self, symbol: str, intents: Sequence[Intent]) -> None:
-        resting = {raw["clientOrderId"]: raw for raw in await self._exchange.spot.open_orders(symbol)}
+    async def _follow(self, market: str, symbol: str, intents: Sequence[Intent]) -> None:
+        venue = self._exchange.on(market)
+        resting = {order.client_order_id: order for order in await venue.open_orders(symbol)}
         for intent in intents:
-            if _unchanged(intent, resting.get(intent.client_order_id)) or self._lost.rests(intent.id):
+            if _unchanged(intent, resting.get(client_order_id(intent.id))) or self._lost.rests(intent.id):
                 continue
             found = await self._look_up(intent)
             if found is None or found.order is None:
                 self._lost.missed(intent.id)
                 continue
-            told = order_json(await self._with_fees(found.order))
+            told = order_json(await venue.with_trades(found.order))
             if told != intent.order:
                 await self._store.submissions.follow(intent, told)
 
     async def _look_up(self, intent: Intent) -> Found | None:
         return await HIGH[intent.tool].look_up(self._exchange, intent.terms, client_order_id(intent.id))
-
-    async def _with_fees(self, order: OrderState) -> OrderState:
-        """A look-up does not tell fees; its trades do."""
-        if order.fees or not order.filled:
-            return order
-        fees: dict[str, Decimal] = defaultdict(Decimal)
-        for raw in await self._exchange.spot.my_trades(order.symbol, 500, order_id=order.id):
-            fees[raw["fee"]["currency"]] += raw["fee"]["cost"]
-        return replace(order, fees=tuple(fees.items()))
 
     async def _in_state(self, state: State) -> Sequence[Intent]:
         found: Sequence[Intent] = await self._store.read(
@@ -156,5 +169,7 @@ class Reconciler:
             log.exception("reconciler: failed")
 
 
-def _unchanged(intent: Intent, raw: Mapping[str, Any] | None) -> bool:
-    return raw is not None and intent.order is not None and raw["filled"] == Decimal(intent.order["filled"])
+def _unchanged(intent: Intent, resting: RestingOrder | None) -> bool:
+    if resting is None or intent.order is None:
+        return False
+    return resting.filled == Decimal(intent.order["filled"])

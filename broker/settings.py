@@ -52,6 +52,7 @@ class Settings(BaseSettings):
     intent_exit_ttl_seconds: int = Field(1800, ge=30, le=86400)
     approval_validity_seconds: int = Field(30, ge=1, le=3600)
     confirm_protective_cancels: bool = False
+    allow_withdrawal_keys: bool = False
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     log_file: Path | None = None
     data_dir: Path | None = None
@@ -99,7 +100,7 @@ class Settings(BaseSettings):
                 raise ValueError(f"{pair}_{missing} is missing: set both halves of the key pair, or neither")
         if self.binance_futures_api_key is not None and self.binance_api_key is None:
             raise ValueError(
-                "BINANCE_FUTURES_API_KEY is set without BINANCE_API_KEY: this release trades spot only"
+                "BINANCE_FUTURES_API_KEY is set without BINANCE_API_KEY: set both pairs, or the latter alone"
             )
         if self.binance_testnet != self.binance_futures_testnet:
             raise ValueError("BINANCE_TESTNET and BINANCE_FUTURES_TESTNET disagree: set both alike")
@@ -118,12 +119,12 @@ class Settings(BaseSettings):
 
     @property
     def account(self) -> str:
-        """The account that a database belongs to: a fingerprint of the key, never the key."""
+        """The account that a database belongs to: a fingerprint of its keys, never the keys."""
         if self.mode is Mode.PAPER:
             return "paper"
-        if self.binance_api_key is None:
-            return "no-keys"
-        return sha256(self.binance_api_key.get_secret_value().encode()).hexdigest()[:16]
+        keys = [self.binance_api_key, self.binance_futures_api_key]
+        told = " ".join(key.get_secret_value() for key in keys if key is not None)
+        return sha256(told.encode()).hexdigest()[:16] if told else "no-keys"
 
     @property
     def configured(self) -> bool:

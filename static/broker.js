@@ -110,12 +110,16 @@
     }, REST_MS);
   }
 
+  function restAll() {
+    document.querySelectorAll(".card.waiting").forEach(rest);
+  }
+
   function sweep() {
     const since = Date.now() - IDLE_MS;
     if (touched > since) return;
     const decided = [...document.querySelectorAll("#pending .settled")].filter((card) => card.dataset.since < since);
     for (const card of decided) card.remove();
-    if (decided.length) document.querySelectorAll("#pending .waiting").forEach(rest);
+    if (decided.length) restAll();
   }
 
   for (const kind of ["pointerdown", "pointermove", "keydown", "scroll", "focusin"]) {
@@ -124,12 +128,14 @@
 
   // What replaces a card is as high as the card was, so that nothing moves under a finger.
   document.addEventListener("htmx:before:swap", (event) => {
-    for (const { target, fragment, swapSpec } of event.detail.tasks) {
+    for (const { fragment, swapSpec } of event.detail.tasks) {
       const card = fragment.querySelector(".card");
-      if (swapSpec.style !== "outerHTML" || !card || !target?.matches?.(".card")) continue;
+      const before = card && document.getElementById(card.id);
+      if (!before || !["outerHTML", "upsert"].includes(swapSpec.style)) continue;
+      if (before.contains(document.activeElement)) card.dataset.focus = "";
+      if (card.matches(".waiting")) continue;
       card.dataset.since = Date.now();
-      card.style.minHeight = `${target.getBoundingClientRect().height}px`;
-      if (target.contains(document.activeElement)) card.dataset.focus = "";
+      card.style.minHeight = `${before.getBoundingClientRect().height}px`;
     }
   });
 
@@ -137,7 +143,8 @@
     for (const added of event.detail.newContent) {
       if (!(added instanceof Element)) continue;
       localise(added.parentElement ?? added);
-      if (added.matches(".waiting")) rest(added);
+      if (added.matches(".card")) rest(added);
+      if (added.matches(".against")) restAll(); // it may have grown
       if ("focus" in added.dataset) added.focus({ preventScroll: true });
     }
     countDown();
@@ -181,6 +188,6 @@
   show("connecting", "Connecting …");
   localise(document);
   countDown();
-  document.querySelectorAll(".card.waiting").forEach(rest);
+  restAll();
   setInterval(() => { countDown(); checkSilence(); sweep(); }, 1_000);
 })();

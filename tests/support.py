@@ -77,6 +77,9 @@ class Control:
         assert answer.status_code == 200, answer.text
         return answer.json()
 
+    async def get(self, what: str) -> Any:
+        return (await self._client.get(what)).json()
+
     async def fault(self, when: str, do: str, *, method: str = "POST", **more: Any) -> None:
         await self.do("fault", when=when, do=do, method=method, path=ORDER, **more)
 
@@ -185,13 +188,14 @@ async def wired(
             settings,
             paper_url=paper.url,
             clock=clock,
-            markets_cache=None,
+            cache_folder=None,
             read_seconds=patience,
             submit_seconds=patience,
         )
         await exchange.start()
         stack.push_async_callback(exchange.close)
         await asyncio.wait_for(exchange.until_ready(), 10)
+        await asyncio.wait_for(exchange.futures.until_ready(), 10)
         hub = Hub()
         await stack.enter_async_context(running(Feed(store.database, hub).run()))
         yield Wired(

@@ -236,7 +236,10 @@ async def test_after_a_cancel_without_an_answer_the_agent_is_told_how_to_find_ou
         with pytest.raises(BrokerError) as unclear:
             await broker.call("binance_cancel_order", symbol=BTC, orderId="1")
         assert unclear.value.code is Code.BINANCE_TIMEOUT
-        assert unclear.value.next_step == {"tool": "binance_get_open_orders", "arguments": {"symbol": BTC}}
+        assert unclear.value.next_step == {
+            "tool": "binance_get_open_orders",
+            "arguments": {"symbol": BTC, "market": "spot"},
+        }
 
 
 def test_an_unknown_tool_is_named_and_bounded() -> None:

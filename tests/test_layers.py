@@ -32,8 +32,11 @@ ROOMS = {
     "executor.py": 7,
     "reconciler.py": 7,
     "expiry.py": 7,
+    "watching.py": 7,
+    "cancel_rest.py": 7,
     "api/": 8,
     "web/": 8,
+    "doctor.py": 8,
     "app.py": 9,
     "cli.py": 10,
 }

@@ -10,7 +10,7 @@ import pytest
 from broker.intents import Intent, State, certain_at_ms
 from broker.store import events_of
 
-from .support import BTC, BUY, REST, Wired, eventually, running
+from .support import BTC, BUY, ORDER, REST, Wired, eventually, running
 
 pytestmark = pytest.mark.anyio
 
@@ -137,10 +137,11 @@ async def test_a_part_of_a_fill_is_told_as_a_part(broker: Wired) -> None:
 async def test_an_order_that_rests_unchanged_costs_one_request_for_all_and_no_record(broker: Wired) -> None:
     for price in ("58000", "57000", "56000"):
         await broker.submitted(await broker.approved(**{**REST, "price": price}))
-    looked = len(await broker.control.requests("GET"))
+    resting = "/api/v3/openOrders"
+    looked, asked = [len(await broker.control.requests("GET", path)) for path in (ORDER, resting)]
     await broker.reconciler.follow_placed()
     assert len(await broker.control.requests("GET")) == looked
-    assert len(await broker.control.requests("GET", "/api/v3/openOrders")) == 1
+    assert len(await broker.control.requests("GET", resting)) == asked + 1
 
 
 async def test_an_order_cancelled_elsewhere_is_noticed(broker: Wired) -> None:

@@ -53,6 +53,35 @@ def test_the_day_is_judged_with_this_order_in_it() -> None:
     assert (check.figure, check.passed) == ("10001", False)
 
 
+def test_a_position_that_only_becomes_smaller_is_shown_and_not_refused() -> None:
+    large = risk.position("BTC", Decimal(600), Decimal(10_000), Decimal(5), enforced=False)
+    assert (large.passed, large.refuses, large.limit) == (False, False, "500")
+    risk.refuse_failed([large])
+    assert risk.above_limits([large]) == [large]
+
+
+def test_a_position_whose_equity_cannot_be_read_fails() -> None:
+    check = risk.position("BTC", Decimal(1), None, Decimal(5))
+    assert (check.refuses, check.readable) == (True, False)
+
+
+@pytest.mark.parametrize(("times", "refused"), [(20, False), (21, True), (None, True)])
+def test_leverage_is_checked_as_it_is_set(times: int | None, refused: bool) -> None:
+    assert risk.leverage(times, 20).refuses is refused
+
+
+def test_one_change_of_a_setting_at_a_time() -> None:
+    risk.refuse_failed([risk.in_flight("BTCUSDT", 0)])
+    with pytest.raises(BrokerError, match="BTCUSDT not settled yet: 1, limit 0"):
+        risk.refuse_failed([risk.in_flight("BTCUSDT", 1)])
+
+
+def test_margin_has_to_be_available() -> None:
+    assert not risk.margin(Decimal(50), Decimal(50)).refuses
+    with pytest.raises(BrokerError, match=r"Needs 50\.01 USDT, free are 50\.00 USDT"):
+        risk.refuse_failed([risk.margin(Decimal("50.01"), Decimal(50))])
+
+
 def test_a_refusal_names_every_failing_figure_and_no_other() -> None:
     checks = [
         risk.balance("USDT", Decimal(10), Decimal(5)),
@@ -90,6 +119,12 @@ def test_a_price_beyond_the_collar_is_a_slip(side: Side, price: str) -> None:
         risk.collar(side, Decimal(price), Decimal(60000), Decimal(5))
     assert refused.value.code is Code.PRICE_COLLAR
     assert refused.value.details == {"field": "price", "price": price, "market": "60000", "limitPct": "5"}
+
+
+def test_a_stops_limit_is_held_against_its_trigger() -> None:
+    with pytest.raises(BrokerError, match="through the trigger") as refused:
+        risk.collar("buy", Decimal(110), Decimal(100), Decimal(5), what="trigger")
+    assert refused.value.details["trigger"] == "100"
 
 
 def test_a_share_is_written_in_percent() -> None:

@@ -30,6 +30,7 @@ CONTRACT = {
     "INTENT_TTL_SECONDS": ("60", "intent_ttl_seconds", 60),
     "INTENT_EXIT_TTL_SECONDS": ("600", "intent_exit_ttl_seconds", 600),
     "APPROVAL_VALIDITY_SECONDS": ("10", "approval_validity_seconds", 10),
+    "ALLOW_WITHDRAWAL_KEYS": ("true", "allow_withdrawal_keys", True),
     "CONFIRM_PROTECTIVE_CANCELS": ("false", "confirm_protective_cancels", False),
     "LOG_LEVEL": ("WARNING", "log_level", "warning"),
     "LOG_FILE": ("/var/log/broker.jsonl", "log_file", Path("/var/log/broker.jsonl")),

@@ -1,6 +1,8 @@
 """Binance, through ccxt."""
 
 from .exchange import Exchange
+from .futures import Futures
+from .keys import Finding, Level, examine
 from .models import (
     Account,
     Balance,
@@ -8,18 +10,21 @@ from .models import (
     Fill,
     Funding,
     FuturesAccount,
-    Level,
+    KeyRights,
     Leverage,
     Market,
     OrderRequest,
     OrderState,
     Position,
+    PriceLevel,
     RestingOrder,
     Rules,
     Sent,
     Verdict,
     Walk,
 )
+from .prices import LivePrice, Prices
+from .spot import Spot
 
 __all__ = [
     "Account",
@@ -27,17 +32,25 @@ __all__ = [
     "Book",
     "Exchange",
     "Fill",
+    "Finding",
     "Funding",
+    "Futures",
     "FuturesAccount",
+    "KeyRights",
     "Level",
     "Leverage",
+    "LivePrice",
     "Market",
     "OrderRequest",
     "OrderState",
     "Position",
+    "PriceLevel",
+    "Prices",
     "RestingOrder",
     "Rules",
     "Sent",
+    "Spot",
     "Verdict",
     "Walk",
+    "examine",
 ]

@@ -10,6 +10,7 @@ from typing import Any, Final, TypeVar
 from ..errors import BrokerError, Code
 from ..logs import get_logger
 from .failures import UNREACHABLE, explain
+from .models import Market
 from .weight import READS_PCT, Weight
 from .wire import recording
 
@@ -24,7 +25,8 @@ OUR_ACCOUNT: Final = frozenset({-1021, -1022, -2008, -2014, -2015})
 class Calls:
     """`reachable` is whether the last call was answered; `last_error` a text without secrets."""
 
-    def __init__(self, weight: Weight, timeout_seconds: float) -> None:
+    def __init__(self, market: Market, weight: Weight, timeout_seconds: float) -> None:
+        self._market = market
         self._weight = weight
         self._timeout = timeout_seconds
         self._flying: dict[Hashable, asyncio.Task[Any]] = {}
@@ -45,7 +47,7 @@ class Calls:
                 async with asyncio.timeout(timeout_seconds or self._timeout):
                     answer = await call()
             except Exception as error:
-                failure = explain(error, facts)
+                failure = explain(error, facts, self._market)
                 if failure.code is Code.INTERNAL:
                     log.exception("a call to Binance could not be made")
                 self._note(failure)
@@ -70,5 +72,6 @@ class Calls:
     def _note(self, failure: BrokerError) -> None:
         self.reachable = failure.code not in UNREACHABLE
         told = failure.code in UNREACHABLE | {Code.RATE_LIMITED}
-        told = told or failure.details.get("binanceCode") in OUR_ACCOUNT
+        if failure.code is not Code.FUTURES_NOT_PERMITTED:  # a spot key is no alarm
+            told = told or failure.details.get("binanceCode") in OUR_ACCOUNT
         self.last_error = failure.message if told else None

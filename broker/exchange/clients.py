@@ -1,24 +1,22 @@
-"""ccxt's instances by mode, confined to the sections of the API that the broker uses."""
+"""ccxt's instances by market, mode and role, confined to the sections of the API that each role uses."""
 
 from __future__ import annotations
 
 import ssl
 from collections.abc import Mapping
 from decimal import Decimal
+from enum import StrEnum
 from functools import cache
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 import aiohttp
 import ccxt.pro
 import certifi
 
 from ..settings import Mode, Settings
+from .models import Market
+from .streaming import Streaming
 from .wire import Wire
-
-OFFICIAL: Final = "https://api.binance.com/"
-
-SECTIONS: Final = ("public", "private")
-"""Without an address ccxt refuses every other section: those that move funds are out of reach."""
 
 REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
 
@@ -26,8 +24,42 @@ OPTIONS: Final[Mapping[str, Any]] = {
     # A stock instance asks four other endpoints, with the keys, when it loads its markets.
     "fetchCurrencies": False,
     "fetchMargins": False,
-    "fetchMarkets": {"types": ["spot"]},
     "fetchOpenOrders": {"warnWithoutSymbol": False},
+    "watchPositions": {"fetchPositionsSnapshot": False},
+}
+
+
+class Role(StrEnum):
+    READER = "reader"
+    EXECUTOR = "executor"
+    PRICES = "prices"
+    NEWS = "news"
+
+
+SECTIONS: Final[Mapping[Market, Mapping[Role, tuple[str, ...]]]] = {
+    Market.SPOT: {
+        Role.READER: ("public", "private", "sapi"),
+        Role.EXECUTOR: ("private",),
+        Role.PRICES: (),
+        Role.NEWS: (),
+    },
+    Market.FUTURES: {
+        Role.READER: ("fapiPublic", "fapiPrivate", "fapiPrivateV3", "sapi"),
+        Role.EXECUTOR: ("fapiPrivate",),
+        Role.PRICES: (),
+        Role.NEWS: ("fapiPrivate",),
+    },
+}
+"""Without an address ccxt refuses every other section: those that move funds are out of reach. Of `sapi`
+the wire lets only the key's rights through; testnets have none."""
+
+PAPER: Final[Mapping[str, str]] = {
+    "public": "/api/v3",
+    "private": "/api/v3",
+    "sapi": "/sapi/v1",
+    "fapiPublic": "/fapi/v1",
+    "fapiPrivate": "/fapi/v1",
+    "fapiPrivateV3": "/fapi/v3",
 }
 
 
@@ -35,43 +67,130 @@ class Spot(Wire, ccxt.pro.binance):  # type: ignore[misc]
     """ccxt's Binance, spot."""
 
     timeout_on_exit = 0
+    exchange_info: ClassVar[Mapping[str, str]] = {"showPermissionSets": "false"}
 
     def get_exceptions_by_url(self, url: str, kind: str) -> Any:
         # ccxt picks its table of errors by the official address; on loopback it would pick none.
-        return super().get_exceptions_by_url(OFFICIAL, kind)
+        return super().get_exceptions_by_url("https://api.binance.com/", kind)
+
+    async def ask(self, what: str, params: Mapping[str, Any] | None = None) -> Any:
+        """A public endpoint, by ccxt's name for it."""
+        return await getattr(self, f"public_get_{what}")(dict(params or {}))
 
 
-def reader(settings: Settings, paper_url: str | None, *, timeout_seconds: float) -> Any:
+class Futures(Wire, ccxt.pro.binanceusdm):  # type: ignore[misc]
+    """ccxt's Binance, USDT-margined futures."""
+
+    timeout_on_exit = 0
+    exchange_info: ClassVar[Mapping[str, str]] = {}
+
+    def get_exceptions_by_url(self, url: str, kind: str) -> Any:
+        return super().get_exceptions_by_url("https://fapi.binance.com/", kind)
+
+    async def ask(self, what: str, params: Mapping[str, Any] | None = None) -> Any:
+        """A public endpoint, by ccxt's name for it."""
+        return await getattr(self, f"fapipublic_get_{what}")(dict(params or {}))
+
+
+class SpotStream(Streaming, Spot):
+    """Spot's WebSockets."""
+
+
+class FuturesStream(Streaming, Futures):
+    """The WebSockets of USDT-margined futures."""
+
+
+CLIENTS: Final = {Market.SPOT: Spot, Market.FUTURES: Futures}
+STREAMS: Final = {Market.SPOT: SpotStream, Market.FUTURES: FuturesStream}
+
+
+def reader(
+    settings: Settings, paper_url: str | None, *, timeout_seconds: float, market: Market = Market.SPOT
+) -> Any:
     """Throttled by a rolling window, so that one read doesn't wait behind others; numbers are Decimals."""
-    return _spot(settings, paper_url, timeout_seconds, enableRateLimit=True, number=Decimal)
+    client = CLIENTS[market](
+        _config(
+            settings,
+            market,
+            timeout_seconds,
+            enableRateLimit=True,
+            rateLimiterAlgorithm="rollingWindow",
+            number=Decimal,
+        )
+    )
+    return _placed(client, settings.mode, paper_url, market, Role.READER)
 
 
-def executor(settings: Settings, paper_url: str | None, *, timeout_seconds: float) -> Any:
+def executor(
+    settings: Settings, paper_url: str | None, *, timeout_seconds: float, market: Market = Market.SPOT
+) -> Any:
     """Neither throttles nor retries. It reads numbers as text: a step that is a Decimal is none to ccxt,
     which would then send amounts unrounded, through a float.
     """
-    return _spot(settings, paper_url, timeout_seconds, enableRateLimit=False, number=str)
+    client = CLIENTS[market](_config(settings, market, timeout_seconds, enableRateLimit=False, number=str))
+    return _placed(client, settings.mode, paper_url, market, Role.EXECUTOR)
 
 
-def _spot(settings: Settings, paper_url: str | None, timeout_seconds: float, **config: Any) -> Any:
-    key, secret = _keys(settings)
-    client: Any = Spot(
-        {
-            "apiKey": key,
-            "secret": secret,
-            "timeout": round(timeout_seconds * 1000),
-            "rateLimiterAlgorithm": "rollingWindow",
-            "options": OPTIONS,
-            **config,
-        }
-    )
-    if settings.mode is Mode.TESTNET:
-        client.set_sandbox_mode(True)
-    client.urls["api"] = _addresses(client, settings.mode, paper_url)
+def prices(settings: Settings, paper_url: str | None, *, market: Market) -> Any:
+    """Live prices, without keys."""
+    return _stream(settings, paper_url, market, Role.PRICES, apiKey="", secret="")
+
+
+def news(settings: Settings, paper_url: str | None, *, market: Market) -> Any:
+    """The account's own order events."""
+    return _stream(settings, paper_url, market, Role.NEWS)
+
+
+def _stream(settings: Settings, paper_url: str | None, market: Market, role: Role, **more: Any) -> Any:
+    # Throttled: Binance cuts connections that send more than a few messages in a second.
+    client = STREAMS[market](_config(settings, market, 10, enableRateLimit=True, **more))
+    return _placed(client, settings.mode, paper_url, market, role)
+
+
+def _config(settings: Settings, market: Market, timeout_seconds: float, **more: Any) -> dict[str, Any]:
+    key, secret = _keys(settings, market)
+    types = {Market.SPOT: ["spot"], Market.FUTURES: ["linear"]}[market]
+    return {
+        "apiKey": key,
+        "secret": secret,
+        "timeout": round(timeout_seconds * 1000),
+        "options": {**OPTIONS, "fetchMarkets": {"types": types}},
+        **more,
+    }
+
+
+def _placed(client: Any, mode: Mode, paper_url: str | None, market: Market, role: Role) -> Any:
+    """At the addresses of its mode, and no others."""
+    if mode is Mode.TESTNET:
+        # ccxt has given up Binance's futures testnet for its demo; one instance cannot do both.
+        if market is Market.SPOT:
+            client.set_sandbox_mode(True)
+        else:
+            client.enable_demo_trading(True)
+    if mode is Mode.PAPER and paper_url is None:
+        raise ValueError("paper mode needs the address of the paper exchange")
+    known = {name: f"{paper_url}{path}" for name, path in PAPER.items()}
+    known = known if mode is Mode.PAPER else client.urls["api"]
+    sections = [name for name in SECTIONS[market][role] if name in known]
+    streams = {}
+    if role in (Role.PRICES, Role.NEWS):
+        streams["ws"] = _streams(client, mode, paper_url, market)
+    client.urls["api"] = {**{name: known[name] for name in sections}, **streams}
     return client
 
 
-def attach(client: Any, *, fresh_connections: bool) -> aiohttp.ClientSession:
+def _streams(client: Any, mode: Mode, paper_url: str | None, market: Market) -> dict[str, Any]:
+    """ccxt tells spot by "/stream" in an address, and completes one for futures that ends in "/ws"."""
+    if mode is Mode.PAPER:
+        at = f"ws{str(paper_url).removeprefix('http')}"
+        spot, futures, api = f"{at}/stream", f"{at}/ws", f"{at}/ws-api/v3"
+    else:
+        known = client.urls["api"]["ws"]
+        spot, futures, api = known["spot"], known["linear"], known["ws-api"]["spot"]
+    return {"linear": futures} if market is Market.FUTURES else {"spot": spot, "ws-api": {"spot": api}}
+
+
+def attach(client: Any, *, fresh_connections: bool = False) -> aiohttp.ClientSession:
     """Give the client a session of ours, which the caller closes. Needs the running loop.
 
     With `fresh_connections` each request opens its own: on an idle connection that the server has just
@@ -103,17 +222,12 @@ async def _refuse_redirect(
     return response
 
 
-def _addresses(client: Any, mode: Mode, paper_url: str | None) -> dict[str, str]:
-    if mode is not Mode.PAPER:
-        return {section: client.urls["api"][section] for section in SECTIONS}
-    if paper_url is None:
-        raise ValueError("paper mode needs the address of the paper exchange")
-    return {section: f"{paper_url}/api/v3" for section in SECTIONS}
-
-
-def _keys(settings: Settings) -> tuple[str, str]:
+def _keys(settings: Settings, market: Market) -> tuple[str, str]:
     if settings.mode is Mode.PAPER:
         return "paper-key", "paper-secret"
-    if settings.binance_api_key is None or settings.binance_api_secret is None:
+    key, secret = settings.binance_api_key, settings.binance_api_secret
+    if market is Market.FUTURES and settings.binance_futures_api_key is not None:
+        key, secret = settings.binance_futures_api_key, settings.binance_futures_api_secret
+    if key is None or secret is None:
         return "", ""
-    return settings.binance_api_key.get_secret_value(), settings.binance_api_secret.get_secret_value()
+    return key.get_secret_value(), secret.get_secret_value()

@@ -7,6 +7,7 @@ from typing import Final
 import ccxt
 
 from ..errors import BrokerError, Code
+from .models import Market
 from .outcome import TOO_MANY, WireFacts
 from .weight import BAN_SECONDS, rate_limited
 
@@ -15,12 +16,16 @@ OWN_TROUBLE: Final = frozenset({-1000, -1001, -1006, -1008, -1016})
 
 UNREACHABLE: Final = frozenset({Code.BINANCE_UNAVAILABLE, Code.BINANCE_TIMEOUT})
 
+NO_RIGHTS: Final = frozenset({-2008, -2014, -2015})
+"""Binance does not take the key. On futures a spot key gets these, and is no alarm."""
+
 MAX_SYMBOL: Final = 30
 
 
-def unknown_symbol(text: str) -> BrokerError:
+def unknown_symbol(text: str, market: Market) -> BrokerError:
     shown = text[:MAX_SYMBOL]
-    message = f"{shown!r} is not a symbol of Binance spot; give an id such as BTCUSDT"
+    kind = "symbol of Binance spot" if market is Market.SPOT else "USDT-margined perpetual of Binance"
+    message = f"{shown!r} is not a {kind}; give an id such as BTCUSDT"
     return BrokerError(Code.UNKNOWN_SYMBOL, message, details={"symbol": shown})
 
 
@@ -32,7 +37,15 @@ def not_configured() -> BrokerError:
     return BrokerError(Code.BINANCE_NOT_CONFIGURED, "Binance API not configured")
 
 
-def explain(error: Exception, facts: WireFacts) -> BrokerError:
+def hedge_mode() -> BrokerError:
+    message = (
+        "The futures account is in hedge mode, which the broker does not trade; set one-way mode at Binance"
+        " (Preferences, Position Mode)"
+    )
+    return BrokerError(Code.HEDGE_MODE_UNSUPPORTED, message)
+
+
+def explain(error: Exception, facts: WireFacts, market: Market) -> BrokerError:
     """What the caller of a read is told."""
     if isinstance(error, BrokerError):
         return error
@@ -46,9 +59,19 @@ def explain(error: Exception, facts: WireFacts) -> BrokerError:
         return unavailable("no connection" if not facts.connected else "its answer broke off or is broken")
     if facts.code is None or facts.http >= 500 or facts.code in OWN_TROUBLE:
         return unavailable(f"HTTP {facts.http}{_said(facts)}")
+    if market is Market.FUTURES and facts.code in NO_RIGHTS:
+        return _no_futures(facts)
     if facts.code == -1121:
         return BrokerError(Code.UNKNOWN_SYMBOL, "Binance does not know the symbol", details=_details(facts))
     return BrokerError(Code.BINANCE_REFUSED, f"Binance refused{_said(facts)}", details=_details(facts))
+
+
+def _no_futures(facts: WireFacts) -> BrokerError:
+    message = (
+        f"Binance does not let this API key use futures ({facts.code}): enable futures for it and check its"
+        " allowed addresses, or set BINANCE_FUTURES_API_KEY and BINANCE_FUTURES_API_SECRET. Spot tools work"
+    )
+    return BrokerError(Code.FUTURES_NOT_PERMITTED, message, details=_details(facts))
 
 
 def _too_many(facts: WireFacts) -> BrokerError:

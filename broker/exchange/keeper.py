@@ -10,7 +10,7 @@ from ..clock import Clock
 from ..errors import BrokerError
 from ..logs import get_logger
 from .calls import Calls
-from .markets import Cache, Markets, Raw, trim
+from .markets import Cache, Markets, Raw, is_traded, trim
 from .server_time import ServerTime
 
 log = get_logger(__name__)
@@ -60,8 +60,8 @@ class Keeper:
 
     async def _load(self) -> list[Raw]:
         await self._time.refresh(self._client)
-        answer = await self._client.public_get_exchangeinfo({"showPermissionSets": "false"})
-        symbols = [trim(symbol) for symbol in answer["symbols"]]
+        answer = await self._client.ask("exchangeinfo", self._client.exchange_info)
+        symbols = [trim(symbol) for symbol in answer["symbols"] if is_traded(symbol)]
         self._use(symbols)
         for limit in answer["rateLimits"]:
             if (limit["rateLimitType"], limit["interval"]) == ("REQUEST_WEIGHT", "MINUTE"):

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from .failures import MAX_SYMBOL, unavailable, unknown_symbol
-from .models import Rules
+from .models import Market, Rules
 
 FRESH: Final = timedelta(hours=1)
 
@@ -25,19 +25,37 @@ KEPT: Final = (
     "permissions",
     "isSpotTradingAllowed",
     "isMarginTradingAllowed",
+    # of futures
+    "contractType",
+    "marginAsset",
+    "deliveryDate",
+    "onboardDate",
+    "pricePrecision",
+    "quantityPrecision",
 )
 
 KEPT_FILTERS: Final = frozenset(
-    {"PRICE_FILTER", "LOT_SIZE", "MARKET_LOT_SIZE", "NOTIONAL", "MIN_NOTIONAL", "PERCENT_PRICE_BY_SIDE"}
+    {
+        "PRICE_FILTER",
+        "LOT_SIZE",
+        "MARKET_LOT_SIZE",
+        "NOTIONAL",
+        "MIN_NOTIONAL",
+        "PERCENT_PRICE_BY_SIDE",
+        "PERCENT_PRICE",
+    }
 )
+
+MARGIN_ASSET: Final = "USDT"
 
 Raw = dict[str, Any]
 
 
 class Markets:
-    """The markets of one client, shared with its companions."""
+    """The symbols of one client, shared with its companions."""
 
-    def __init__(self, client: Any, companions: Sequence[Any] = ()) -> None:
+    def __init__(self, market: Market, client: Any, companions: Sequence[Any] = ()) -> None:
+        self._market = market
         self._client = client
         self._companions = companions
         self._rules: dict[str, Rules] = {}
@@ -75,9 +93,10 @@ class Markets:
         if len(text) <= MAX_SYMBOL:
             if self.knows(text):
                 return text
-            if text in self._client.markets:
-                return str(self._client.markets[text]["id"])
-        raise unknown_symbol(text)
+            for unified in (text, f"{text}:{MARGIN_ASSET}"):
+                if unified in self._client.markets:
+                    return str(self._client.markets[unified]["id"])
+        raise unknown_symbol(text, self._market)
 
     def rules(self, symbol: str) -> Rules:
         """A symbol's rules; raises as `symbol` does."""
@@ -96,13 +115,20 @@ def trim(symbol: Raw) -> Raw:
     return kept | {"filters": [item for item in symbol["filters"] if item["filterType"] in KEPT_FILTERS]}
 
 
+def is_traded(symbol: Raw) -> bool:
+    """Of futures only the perpetuals that are margined in USDT; all of spot."""
+    if "contractType" not in symbol:
+        return True
+    return (symbol["contractType"], symbol["marginAsset"]) == ("PERPETUAL", MARGIN_ASSET)
+
+
 def rules_of(info: Raw) -> Rules:
     """Raises KeyError when Binance leaves out a filter that every symbol has."""
     filters = {item["filterType"]: item for item in info["filters"]}
     price, lot = filters["PRICE_FILTER"], filters["LOT_SIZE"]
     market_lot = filters.get("MARKET_LOT_SIZE", lot)
-    notional = filters.get("NOTIONAL") or filters.get("MIN_NOTIONAL") or {"minNotional": "0"}
-    band = filters.get("PERCENT_PRICE_BY_SIDE", {})
+    notional = filters.get("NOTIONAL") or filters.get("MIN_NOTIONAL") or {}
+    band = _band(filters, futures="contractType" in info)
     return Rules(
         symbol=info["symbol"],
         base=info["baseAsset"],
@@ -113,7 +139,7 @@ def rules_of(info: Raw) -> Rules:
         max_amount=Decimal(lot["maxQty"]),
         market_min_amount=max(Decimal(lot["minQty"]), Decimal(market_lot["minQty"])),
         market_max_amount=min(Decimal(lot["maxQty"]), _limit(market_lot, "maxQty") or Decimal(lot["maxQty"])),
-        min_notional=Decimal(notional["minNotional"]),
+        min_notional=Decimal(notional.get("minNotional") or notional.get("notional") or "0"),
         max_notional=_limit(notional, "maxNotional"),
         min_price=Decimal(price["minPrice"]),
         max_price=_limit(price, "maxPrice"),
@@ -124,6 +150,17 @@ def rules_of(info: Raw) -> Rules:
         active=info["status"] == "TRADING" and info.get("isSpotTradingAllowed", True),
         order_types=frozenset(info["orderTypes"]),
     )
+
+
+def _band(filters: Mapping[str, Raw], *, futures: bool) -> Mapping[str, Any]:
+    """Futures limit buys from above and sells from below only (Binance: futures filters, PERCENT_PRICE)."""
+    if not futures:
+        return filters.get("PERCENT_PRICE_BY_SIDE", {})
+    both = filters.get("PERCENT_PRICE", {})
+    return {
+        "bidMultiplierUp": both.get("multiplierUp", "0"),
+        "askMultiplierDown": both.get("multiplierDown", "0"),
+    }
 
 
 def _limit(values: Mapping[str, Any], name: str) -> Decimal | None:

@@ -33,7 +33,7 @@ class Verdict(StrEnum):
     UNKNOWN = "unknown"
 
 
-class Level(NamedTuple):
+class PriceLevel(NamedTuple):
     price: Decimal
     amount: Decimal
 
@@ -53,8 +53,8 @@ class Book:
     """Bids and asks, best first. The time is Binance's, in UTC milliseconds."""
 
     symbol: str
-    bids: tuple[Level, ...]
-    asks: tuple[Level, ...]
+    bids: tuple[PriceLevel, ...]
+    asks: tuple[PriceLevel, ...]
     timestamp_ms: int
 
     @property
@@ -99,6 +99,16 @@ class Account:
     can_withdraw: bool
     update_time_ms: int
     taker_fee: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class KeyRights:
+    """What an API key may do, as Binance says of the key itself."""
+
+    withdraw: bool
+    trade: bool
+    futures: bool
+    ip_restricted: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,7 +204,7 @@ class Rules:
     """A symbol's filters (Binance: rest-api.md, filters.md). None where Binance sets no limit.
 
     Market orders obey both lot filters, so `market_min_amount` and `market_max_amount` are the tighter of
-    the two. The four multipliers apply to the exchange's average price.
+    the two. The four multipliers apply to the average price of spot, the mark price of futures.
     """
 
     symbol: str
@@ -251,7 +261,8 @@ class OrderState:
     """An order as Binance last told it.
 
     `fills` and `fees` come with the answer to a spot submission, or from its trades. `realized` is the profit
-    that Binance books for its fills, before fees (futures; None until its trades were read).
+    that Binance books for its fills, before fees (futures; None until its trades were read). `executed_as` is
+    the id of the order that a conditional one placed when it was triggered: its trades are that one's.
     """
 
     id: str
@@ -269,6 +280,7 @@ class OrderState:
     timestamp_ms: int
     fills: tuple[Fill, ...]
     realized: Decimal | None = None
+    executed_as: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,18 +1,20 @@
-"""Submitting an order once, and looking it up."""
+"""Submitting once, and looking up."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from decimal import Decimal
-from typing import Any, Final
+from abc import ABC, abstractmethod
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, ClassVar, Final
 
 from ..errors import BrokerError
 from ..logs import redact
 from ..money import plain
+from . import spot_answers
+from .answers import Raw
 from .calls import Calls
 from .failures import not_configured
 from .markets import Markets
-from .models import Fill, Market, OrderRequest, OrderState, OrderStatus, Sent, Verdict
+from .models import Market, OrderRequest, OrderState, Sent, Verdict
 from .outcome import BadAnswer, WireFacts, judge
 from .weight import ALL_WEIGHT_PCT
 from .wire import MAX_MESSAGE, Asked, recording
@@ -21,21 +23,14 @@ RECV_WINDOW_MS: Final = 5000
 
 NO_SUCH_ORDER: Final = -2013
 
-STATUSES: Final[Mapping[str, OrderStatus]] = {
-    "NEW": "open",
-    "PENDING_NEW": "open",
-    "PENDING_CANCEL": "open",
-    "PARTIALLY_FILLED": "partly_filled",
-    "FILLED": "filled",
-    "CANCELED": "cancelled",
-    "EXPIRED": "expired",
-    "EXPIRED_IN_MATCH": "expired",
-    "REJECTED": "rejected",
-}
+TRIGGERS: Final[Mapping[str, str]] = {"stop_loss": "stopLossPrice", "take_profit": "takeProfitPrice"}
+"""By which name ccxt takes the trigger of a type; the name decides which order becomes of it."""
 
 
-class Orders:
+class Orders(ABC):
     """The executor's own client: it neither throttles nor retries."""
+
+    market: ClassVar[Market]
 
     def __init__(self, client: Any, calls: Calls, markets: Markets, *, configured: bool) -> None:
         self._client = client
@@ -46,33 +41,25 @@ class Orders:
     async def submit(self, order: OrderRequest, client_order_id: str, timestamp_ms: int) -> Sent:
         """The one POST. Never raises for what Binance or the network does; a cancelled task does raise."""
         asked = self._asked(order, client_order_id, timestamp_ms)
-        state: OrderState | None = None
-        failure: Exception | None = None
-        with recording(asked) as facts:
-            try:
-                self._require_ready()
-                state = _ours(await self._post(order, client_order_id, timestamp_ms), order, client_order_id)
-            except Exception as error:
-                failure = error
-        verdict = judge(facts, failure, Market.SPOT)
-        return Sent(
-            verdict=verdict,
-            order=state if verdict is Verdict.PLACED else None,
-            http=facts.http,
-            code=facts.code,
-            message=facts.msg,
-            retry_after_seconds=facts.retry_after,
-            reason=_reason(verdict, facts, failure),
-        )
 
-    async def look_up(self, symbol: str, client_order_id: str) -> OrderState | None:
+        async def post() -> OrderState:
+            state = self._answered(await self._post(order, client_order_id, timestamp_ms), order)
+            told = (state.client_order_id, state.symbol, state.side)
+            if told != (client_order_id, order.symbol, order.side):
+                raise BadAnswer("the answer is about another order")
+            return state
+
+        return await self._send(asked, post)
+
+    async def look_up(
+        self, symbol: str, client_order_id: str, *, conditional: bool = False
+    ) -> OrderState | None:
         """None when Binance knows no such order now (-2013), which may lag. Raises BrokerError otherwise."""
         self._require_ready()
         market = self._markets.symbol(symbol)
 
         async def call() -> OrderState:
-            answer = await self._client.fetch_order("", market, {"clientOrderId": client_order_id})
-            state = parse(answer["info"])
+            state = await self._asked_for(market, client_order_id, conditional)
             if (state.client_order_id, state.symbol) != (client_order_id, market):
                 raise BadAnswer("the answer is about another order")
             return state
@@ -84,83 +71,94 @@ class Orders:
                 return None
             raise
 
+    @abstractmethod
+    def _asked(self, order: OrderRequest, client_order_id: str, timestamp_ms: int) -> Asked: ...
+
+    @abstractmethod
+    def _answered(self, info: Raw, order: OrderRequest) -> OrderState: ...
+
+    @abstractmethod
+    async def _asked_for(self, symbol: str, client_order_id: str, conditional: bool) -> OrderState: ...
+
+    async def _send(self, asked: Asked, post: Callable[[], Awaitable[OrderState | None]]) -> Sent:
+        state: OrderState | None = None
+        failure: Exception | None = None
+        with recording(asked) as facts:
+            try:
+                self._require_ready()
+                state = await post()
+            except Exception as error:
+                failure = error
+        verdict = judge(facts, failure, self.market)
+        return Sent(
+            verdict=verdict,
+            order=state if verdict is Verdict.PLACED else None,
+            http=facts.http,
+            code=facts.code,
+            message=facts.msg,
+            retry_after_seconds=facts.retry_after,
+            reason=_reason(verdict, facts, failure),
+        )
+
+    async def _post(self, order: OrderRequest, client_order_id: str, timestamp_ms: int) -> Raw:
+        params: dict[str, Any] = {
+            "clientOrderId": client_order_id,
+            "timestamp": timestamp_ms,
+            "recvWindow": RECV_WINDOW_MS,
+        }
+        kind: str = order.type
+        if order.stop_price is not None and kind in TRIGGERS:
+            params[TRIGGERS[kind]] = plain(order.stop_price)
+            kind = "market" if order.price is None else "limit"
+        if order.reduce_only:
+            params["reduceOnly"] = True
+        answer = await self._client.create_order(
+            order.symbol,
+            kind,
+            order.side,
+            plain(order.amount),
+            None if order.price is None else plain(order.price),
+            params,
+        )
+        info: Raw = answer["info"]
+        return info
+
     def _require_ready(self) -> None:
         if not self._configured:
             raise not_configured()
         self._markets.require()
 
-    async def _post(self, order: OrderRequest, client_order_id: str, timestamp_ms: int) -> Mapping[str, Any]:
-        answer = await self._client.create_order(
-            order.symbol,
-            order.type,
-            order.side,
-            plain(order.amount),
-            None if order.price is None else plain(order.price),
-            {"clientOrderId": client_order_id, "timestamp": timestamp_ms, "recvWindow": RECV_WINDOW_MS},
-        )
-        info: Mapping[str, Any] = answer["info"]
-        return info
+
+class SpotOrders(Orders):
+    market = Market.SPOT
 
     def _asked(self, order: OrderRequest, client_order_id: str, timestamp_ms: int) -> Asked:
+        limited = order.price is not None and order.type in TRIGGERS
         fields = {
             "symbol": order.symbol,
             "side": order.side.upper(),
-            "type": order.type.upper(),
+            "type": order.type.upper() + ("_LIMIT" if limited else ""),
             "quantity": plain(order.amount),
             "newClientOrderId": client_order_id,
             "newOrderRespType": "FULL",
-            "timestamp": str(timestamp_ms),
-            "recvWindow": str(RECV_WINDOW_MS),
+            **timing(timestamp_ms),
         }
+        if order.stop_price is not None:
+            fields["stopPrice"] = plain(order.stop_price)
         if order.price is not None:
             fields |= {"price": plain(order.price), "timeInForce": "GTC"}
         return Asked(f"{self._client.urls['api']['private']}/order", fields)
 
+    def _answered(self, info: Raw, order: OrderRequest) -> OrderState:
+        return spot_answers.order(info)
 
-def parse(info: Mapping[str, Any]) -> OrderState:
-    """Binance's own JSON of one order. Raises KeyError or ValueError or the like when it is not one."""
-    filled, cost = Decimal(info["executedQty"]), Decimal(info["cummulativeQuoteQty"])
-    fills = tuple(_fill(fill) for fill in info.get("fills", ()))
-    return OrderState(
-        id=str(info["orderId"]),
-        client_order_id=info["clientOrderId"],
-        symbol=info["symbol"],
-        side="buy" if info["side"] == "BUY" else "sell",
-        type=info["type"].lower(),
-        price=Decimal(info["price"]) or None,
-        average=cost / filled if filled else None,
-        amount=Decimal(info["origQty"]),
-        filled=filled,
-        cost=cost,
-        fees=_fees(fills),
-        status=STATUSES[info["status"]],
-        timestamp_ms=int(info["time"] if "time" in info else info["transactTime"]),
-        fills=fills,
-    )
+    async def _asked_for(self, symbol: str, client_order_id: str, conditional: bool) -> OrderState:
+        wanted = {"symbol": symbol, "origClientOrderId": client_order_id}
+        return spot_answers.order(await self._client.private_get_order(wanted))
 
 
-def _fill(fill: Mapping[str, Any]) -> Fill:
-    return Fill(
-        price=Decimal(fill["price"]),
-        amount=Decimal(fill["qty"]),
-        fee=Decimal(fill["commission"]),
-        fee_asset=fill["commissionAsset"],
-        trade_id=str(fill["tradeId"]),
-    )
-
-
-def _fees(fills: tuple[Fill, ...]) -> tuple[tuple[str, Decimal], ...]:
-    sums: dict[str, Decimal] = {}
-    for fill in fills:
-        sums[fill.fee_asset] = sums.get(fill.fee_asset, Decimal(0)) + fill.fee
-    return tuple(sums.items())
-
-
-def _ours(info: Mapping[str, Any], order: OrderRequest, client_order_id: str) -> OrderState:
-    state = parse(info)
-    if (state.client_order_id, state.symbol, state.side) != (client_order_id, order.symbol, order.side):
-        raise BadAnswer("the answer is about another order")
-    return state
+def timing(timestamp_ms: int) -> dict[str, str]:
+    return {"timestamp": str(timestamp_ms), "recvWindow": str(RECV_WINDOW_MS)}
 
 
 def _reason(verdict: Verdict, facts: WireFacts, failure: Exception | None) -> str:

@@ -1,4 +1,4 @@
-"""What is asked of Binance: the market, the account, and cancelling."""
+"""What is asked of Binance in the same way on spot and on futures."""
 
 from __future__ import annotations
 
@@ -7,19 +7,19 @@ from decimal import Decimal
 from typing import Any, Final, TypeVar
 
 from ..errors import BrokerError
+from .answers import key_rights, levels
 from .calls import Calls
-from .failures import not_configured
+from .failures import not_configured, unavailable
 from .markets import Markets
-from .models import Account, Balance, Book, Level
+from .models import Book, KeyRights
 from .server_time import ServerTime
-from .weight import ALL_WEIGHT_PCT
+from .weight import ALL_WEIGHT_PCT, READS_PCT
 
 T = TypeVar("T")
 
 PRICES_MAX_AGE_MS: Final = 1_000
 
 TIME_IS_WRONG: Final = -1021
-NOTHING_TO_CANCEL: Final = -2011
 
 
 class Reads:
@@ -29,63 +29,46 @@ class Reads:
     one and the same object: read it, don't change it.
     """
 
-    def __init__(
-        self, client: Any, calls: Calls, markets: Markets, time: ServerTime, *, configured: bool
-    ) -> None:
-        self._client = client
-        self._calls = calls
-        self._markets = markets
-        self._time = time
-        self._configured = configured
+    _reader: Any
+    _calls: Calls
+    _markets: Markets
+    _time: ServerTime
+    _configured: bool
+
+    def __init__(self) -> None:
         self._prices: Mapping[str, Decimal] = {}
         self._prices_at_ms: int | None = None
 
     async def server_time_ms(self) -> int:
-        return await self._calls.make(lambda: self._time.ask(self._client), weight_pct=ALL_WEIGHT_PCT)
-
-    async def refresh_time(self) -> None:
-        if self._time.stale:
-            await self.server_time_ms()
+        """UTC milliseconds by Binance's clock, asked now."""
+        return await self._calls.make(lambda: self._time.ask(self._reader), weight_pct=ALL_WEIGHT_PCT)
 
     async def ticker(self, symbol: str) -> dict[str, Any]:
+        """Futures have no bid and ask in it; their book has."""
         market = self._markets.symbol(symbol)
 
         async def call() -> dict[str, Any]:
-            return _whole(await self._client.fetch_ticker(market), "last")
+            return whole(await self._reader.fetch_ticker(market), "last")
 
         return await self._calls.share(("ticker", market), call)
 
-    async def all_tickers(self) -> dict[str, dict[str, Any]]:
-        """By Binance id, the largest 24 h volume in the quote asset first."""
-        self._markets.require()
-
-        async def call() -> dict[str, dict[str, Any]]:
-            tickers = (await self._client.fetch_tickers()).values()
-            ranked = sorted(tickers, key=lambda ticker: ticker["quoteVolume"] or Decimal(0), reverse=True)
-            by_id = {ticker["info"]["symbol"]: ticker for ticker in ranked}
-            _require(*by_id)
-            # Binance may have listed more since the markets were loaded.
-            return {symbol: ticker for symbol, ticker in by_id.items() if self._markets.knows(symbol)}
-
-        return await self._calls.share("all_tickers", call)
-
-    async def book(self, symbol: str, limit: int) -> Book:
+    async def book(self, symbol: str, limit: int = 100) -> Book:
         market = self._markets.symbol(symbol)
 
         async def call() -> Book:
-            depth = await self._client.public_get_depth({"symbol": market, "limit": limit})
-            bids, asks = _levels(depth["bids"]), _levels(depth["asks"])
-            return Book(market, bids, asks, self._time.now_ms())
+            depth = await self._reader.ask("depth", {"symbol": market, "limit": limit})
+            return Book(market, levels(depth["bids"]), levels(depth["asks"]), self._time.now_ms())
 
         return await self._calls.share(("book", market, limit), call)
 
     async def klines(self, symbol: str, interval: str, limit: int) -> list[list[Any]]:
+        """Rows of time, open, high, low, close, volume; the oldest first."""
         market = self._markets.symbol(symbol)
 
         async def call() -> list[list[Any]]:
-            rows: list[list[Any]] = await self._client.fetch_ohlcv(market, interval, None, limit)
+            rows: list[list[Any]] = await self._reader.fetch_ohlcv(market, interval, None, limit)
             for row in rows:
-                _require(*row)
+                require(*row)
             return rows
 
         return await self._calls.share(("klines", market, interval, limit), call)
@@ -94,23 +77,15 @@ class Reads:
         market = self._markets.symbol(symbol)
 
         async def call() -> list[dict[str, Any]]:
-            return _all_whole(await self._client.fetch_trades(market, None, limit), "price")
+            return all_whole(await self._reader.fetch_trades(market, None, limit), "price")
 
         return await self._calls.share(("trades", market, limit), call)
-
-    async def average_price(self, symbol: str) -> Decimal:
-        market = self._markets.symbol(symbol)
-
-        async def call() -> Decimal:
-            return Decimal((await self._client.public_get_avgprice({"symbol": market}))["price"])
-
-        return await self._calls.share(("average_price", market), call)
 
     async def last_prices(self) -> Mapping[str, Decimal]:
         """By Binance id; at most a second old."""
 
         async def call() -> Mapping[str, Decimal]:
-            rows = await self._client.public_get_ticker_price()
+            rows = await self._reader.ask("ticker_price")
             self._prices = {row["symbol"]: Decimal(row["price"]) for row in rows}
             self._prices_at_ms = self._time.now_ms()
             return self._prices
@@ -120,87 +95,53 @@ class Reads:
                 return self._prices
         return await self._calls.share("last_prices", call)
 
-    async def account(self) -> Account:
-        async def call() -> Account:
-            return _account(await self._client.private_get_account({"omitZeroBalances": "true"}))
+    async def last_price(self, symbol: str) -> Decimal:
+        """At most a second old."""
+        market = self._markets.symbol(symbol)
+        price = (await self.last_prices()).get(market)
+        if price is None:
+            raise unavailable(f"it tells no price of {market}")
+        return price
 
-        return await self._private(call)
-
-    async def open_orders(self, symbol: str | None) -> list[dict[str, Any]]:
-        market = None if symbol is None else self._markets.symbol(symbol)
-
-        async def call() -> list[dict[str, Any]]:
-            return _all_whole(await self._client.fetch_open_orders(market), "id")
-
-        return await self._private(call)
-
-    async def my_trades(self, symbol: str, limit: int, order_id: str | None) -> list[dict[str, Any]]:
+    async def my_trades(
+        self, symbol: str, limit: int, *, order_id: str | None = None
+    ) -> list[dict[str, Any]]:
+        """The account's own; futures' have their `info.realizedPnl`."""
         market = self._markets.symbol(symbol)
         params = {} if order_id is None else {"orderId": order_id}
 
         async def call() -> list[dict[str, Any]]:
-            rows = await self._client.fetch_my_trades(market, None, limit, params)
-            return [_with_fee(row) for row in _all_whole(rows, "id")]
+            rows = await self._reader.fetch_my_trades(market, None, limit, params)
+            return [_with_fee(row) for row in all_whole(rows, "id")]
 
         return await self._private(call)
 
-    async def cancel(self, symbol: str, order_id: str) -> dict[str, Any]:
-        market = self._markets.symbol(symbol)
+    async def restrictions(self) -> KeyRights:
+        """What the key may do. Testnets cannot tell: they raise INTERNAL."""
 
-        async def call() -> dict[str, Any]:
-            return _whole(await self._client.cancel_order(order_id, market), "id")
+        async def call() -> KeyRights:
+            return key_rights(await self._reader.sapi_get_account_apirestrictions())
 
         return await self._private(call)
 
-    async def cancel_all(self, symbol: str) -> list[dict[str, Any]]:
-        """The cancelled orders; none when there were none, which Binance answers with an error."""
-        market = self._markets.symbol(symbol)
-
-        async def call() -> list[dict[str, Any]]:
-            answer = await self._client.private_delete_openorders({"symbol": market})
-            # ccxt would make one order without an id of a list of orders (an OCO).
-            reports = [report for item in answer for report in item.get("orderReports", [item])]
-            return _all_whole([self._client.parse_order(report) for report in reports], "id")
-
-        try:
-            return await self._private(call)
-        except BrokerError as error:
-            if error.details.get("binanceCode") == NOTHING_TO_CANCEL:
-                return []
-            raise
-
-    async def _private(self, call: Callable[[], Awaitable[T]]) -> T:
-        if not self._configured:
-            raise not_configured()
-        self._markets.require()
+    async def _private(self, call: Callable[[], Awaitable[T]], *, weight_pct: int = READS_PCT) -> T:
+        self._require_ready()
 
         async def timed_call() -> T:
-            await self._time.refresh(self._client)
+            await self._time.refresh(self._reader)
             return await call()
 
         try:
-            return await self._calls.make(timed_call)
+            return await self._calls.make(timed_call, weight_pct=weight_pct)
         except BrokerError as error:
             if error.details.get("binanceCode") == TIME_IS_WRONG:
                 self._time.distrust()
             raise
 
-
-def _account(answer: Mapping[str, Any]) -> Account:
-    balances = (
-        Balance(row["asset"], Decimal(row["free"]), Decimal(row["locked"])) for row in answer["balances"]
-    )
-    return Account(
-        balances=tuple(balance for balance in balances if balance.total > 0),
-        can_trade=bool(answer["canTrade"]),
-        can_withdraw=bool(answer["canWithdraw"]),
-        update_time_ms=int(answer["updateTime"]),
-        taker_fee=Decimal(answer["commissionRates"]["taker"]),
-    )
-
-
-def _levels(rows: list[list[str]]) -> tuple[Level, ...]:
-    return tuple(Level(Decimal(row[0]), Decimal(row[1])) for row in rows)
+    def _require_ready(self) -> None:
+        if not self._configured:
+            raise not_configured()
+        self._markets.require()
 
 
 def _with_fee(row: dict[str, Any]) -> dict[str, Any]:
@@ -209,16 +150,16 @@ def _with_fee(row: dict[str, Any]) -> dict[str, Any]:
     return {**row, "fee": {"cost": Decimal(info["commission"]), "currency": info["commissionAsset"]}}
 
 
-def _all_whole(rows: list[dict[str, Any]], name: str) -> list[dict[str, Any]]:
-    return [_whole(row, name) for row in rows]
+def all_whole(rows: list[dict[str, Any]], name: str) -> list[dict[str, Any]]:
+    return [whole(row, name) for row in rows]
 
 
-def _whole(answer: dict[str, Any], name: str) -> dict[str, Any]:
+def whole(answer: dict[str, Any], name: str) -> dict[str, Any]:
     """ccxt makes a dict full of None of an answer that isn't one; every true one has this figure."""
-    _require(answer[name])
+    require(answer[name])
     return answer
 
 
-def _require(*figures: object) -> None:
+def require(*figures: object) -> None:
     if not figures or None in figures:
         raise ValueError("a figure is missing in the answer")

@@ -24,7 +24,7 @@ class ServerTime:
     async def ask(self, client: Any) -> int:
         """UTC milliseconds by Binance's clock, asked now."""
         before = self._ours()
-        theirs = int((await client.public_get_time())["serverTime"])
+        theirs = int((await client.ask("time"))["serverTime"])
         self._asked_at_ms = self._ours()
         self.offset_ms = theirs - (before + self._asked_at_ms) // 2
         return self.now_ms()

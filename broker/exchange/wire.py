@@ -11,8 +11,8 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from decimal import localcontext
-from typing import TYPE_CHECKING, Any
-from urllib.parse import parse_qsl
+from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import parse_qsl, urlsplit
 
 import aiohttp
 
@@ -21,6 +21,10 @@ from .outcome import BadAnswer, WireFacts
 from .weight import Weight
 
 MAX_MESSAGE = 300
+
+WALLET: Final = "/sapi/"
+KEY_RIGHTS: Final = "/sapi/v1/account/apiRestrictions"
+"""The one path that may be asked of the section of Binance's API that also moves funds."""
 
 Ccxt: Any
 if TYPE_CHECKING:
@@ -57,12 +61,12 @@ class Asked:
 
 
 @dataclass(slots=True)
-class _Recording:
+class Recording:
     asked: Asked | None
     facts: WireFacts = field(default_factory=WireFacts)
 
 
-_current: ContextVar[_Recording | None] = ContextVar("recording", default=None)
+_current: ContextVar[Recording | None] = ContextVar("recording", default=None)
 
 
 @contextmanager
@@ -70,7 +74,7 @@ def recording(asked: Asked | None = None) -> Iterator[WireFacts]:
     """The facts of the calls made inside. With `asked` that one POST may leave, once, and nothing else;
     without it, no POST at all.
     """
-    record = _Recording(asked)
+    record = Recording(asked)
     token = _current.set(record)
     try:
         # ccxt sets rounding and traps of the decimal context that it finds.
@@ -90,9 +94,8 @@ class Wire(Ccxt):  # type: ignore[misc]
         return self.now_ms()
 
     async def fetch(self, url: str, method: str = "GET", headers: Any = None, body: str | None = None) -> Any:
-        record = _current.get() or _Recording(None)
-        if record.asked or method not in ("GET", "DELETE"):
-            _let_out(record, url, method, body)
+        record = _current.get() or Recording(None)
+        self.guard(record, url, method, body)
         record.facts.begin()
         try:
             answer = await super().fetch(url, method, headers, body)
@@ -103,6 +106,14 @@ class Wire(Ccxt):  # type: ignore[misc]
         if not isinstance(answer, list) and not (isinstance(answer, dict) and answer):
             raise BadAnswer("the answer is empty or broken")
         return answer
+
+    def guard(self, record: Recording, url: str, method: str, body: str | None) -> None:
+        """Raises NotAsAsked for what may not leave."""
+        path = urlsplit(url).path
+        if path.startswith(WALLET) and (path, method) != (KEY_RIGHTS, "GET"):
+            raise NotAsAsked("nothing that moves funds is asked for")
+        if record.asked or method not in ("GET", "DELETE"):
+            _let_out(record, url, method, body)
 
     def handle_errors(
         self,
@@ -116,7 +127,7 @@ class Wire(Ccxt):  # type: ignore[misc]
         request_headers: Any,
         request_body: Any,
     ) -> Any:
-        record = _current.get() or _Recording(None)
+        record = _current.get() or Recording(None)
         retry_after = self.weight.note(code, {name.lower(): value for name, value in headers.items()})
         _write_down(record.facts, code, response, retry_after)
         return super().handle_errors(
@@ -124,7 +135,7 @@ class Wire(Ccxt):  # type: ignore[misc]
         )
 
 
-def _let_out(record: _Recording, url: str, method: str, body: str | None) -> None:
+def _let_out(record: Recording, url: str, method: str, body: str | None) -> None:
     if record.asked is None or method != "POST":
         raise NotAsAsked(f"no {method} was asked for")
     if record.facts.sent:

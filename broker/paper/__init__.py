@@ -1,4 +1,4 @@
-"""A Binance on loopback: spot REST, books, fills and faults, for practice and for tests.
+"""A Binance on loopback: spot and USDT-M futures, books, fills and faults, for practice and tests.
 
 It imports nothing of the rest of the package: it is what the broker's own rounding and sums are held against.
 """

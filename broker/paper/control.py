@@ -17,15 +17,29 @@ from broker.paper import faults, order_answers
 from broker.paper.errors import Refusal
 from broker.paper.exchange import Exchange
 from broker.paper.front import Front
+from broker.paper.futures import FuturesExchange
+from broker.paper.futures import order_answers as futures_answers
+from broker.paper.futures.ledger import MARGIN_ASSET
+from broker.paper.permissions import Permissions
 
 Json = dict[str, Any]
 LONGEST_WAIT_SECONDS = 60
 
 
 class Control:
-    def __init__(self, exchange: Exchange, front: Front) -> None:
+    """`market` in a body or query is "spot", which is the default, or "futures"."""
+
+    def __init__(
+        self,
+        exchange: Exchange,
+        front: Front,
+        futures: FuturesExchange | None = None,
+        permissions: Permissions | None = None,
+    ) -> None:
         self._exchange = exchange
         self._front = front
+        self._futures = futures
+        self._permissions = permissions or Permissions()
 
     def routes(self) -> list[Route]:
         posts: dict[str, Callable[[Json], Json]] = {
@@ -35,9 +49,11 @@ class Control:
             "clock": self.clock,
             "fault": self.fault,
             "release": self.release,
+            "permissions": self.permissions,
+            "position_mode": self.position_mode,
         }
         return [
-            *(Route(f"/{name}", _json_post(answer), methods=["POST"]) for name, answer in posts.items()),
+            *(Route(f"/{name}", json_post(answer), methods=["POST"]) for name, answer in posts.items()),
             Route("/faults", self.pending_faults, methods=["GET"]),
             Route("/faults", self.clear_faults, methods=["DELETE"]),
             Route("/requests", self.requests, methods=["GET"]),
@@ -47,29 +63,46 @@ class Control:
         ]
 
     def price(self, body: Json) -> Json:
-        """{symbol, price}: the last price stays there; null lets it go."""
-        symbol, price = body["symbol"], _amount(body, "price")
-        tick = self._exchange.market(symbol).symbol.tick
+        """{symbol, price}: the last price, and the mark price, stay there; null lets them go."""
+        symbol, price, venue = body["symbol"], _amount(body, "price"), self._venue(body)
+        tick = venue.market(symbol).symbol.tick
         if price is not None and (price <= 0 or price % tick):
             raise ValueError(f"price: above 0 and a multiple of {tick}, or null")
-        self._exchange.pin(symbol, price)
-        return {"symbol": symbol, "price": str(self._exchange.market(symbol).price(self._exchange.now))}
+        venue.pin(symbol, price)
+        return {"symbol": symbol, "price": str(venue.market(symbol).price(venue.now))}
 
     def liquidity(self, body: Json) -> Json:
         """{symbol, qtyPerLevel}: of every level of the book; null: random again."""
-        symbol, size = body["symbol"], _amount(body, "qtyPerLevel")
-        step = self._exchange.market(symbol).symbol.step
+        symbol, size, venue = body["symbol"], _amount(body, "qtyPerLevel"), self._venue(body)
+        step = venue.market(symbol).symbol.step
         if size is not None and (size < 0 or size % step):
             raise ValueError(f"qtyPerLevel: 0 or a multiple of {step}, or null")
-        self._exchange.set_level_size(symbol, size)
+        venue.set_level_size(symbol, size)
         return body
 
     def balance(self, body: Json) -> Json:
-        """{asset, free}"""
-        free = _amount(body, "free")
+        """{asset, free}: what is available; of futures the margin asset."""
+        free, asset, venue = _amount(body, "free"), body["asset"], self._venue(body)
         if free is None or free < 0:
             raise ValueError("free: 0 or more")
-        self._exchange.set_free(body["asset"], free)
+        if isinstance(venue, Exchange):
+            venue.set_free(asset, free)
+        elif asset == MARGIN_ASSET:
+            venue.set_free(free)
+        else:
+            raise ValueError(f"asset: of futures {MARGIN_ASSET}")
+        return body
+
+    def permissions(self, body: Json) -> Json:
+        """{withdraw, futures}: what the key may do; one that is left out stays."""
+        for name in ("withdraw", "futures"):
+            if name in body:
+                setattr(self._permissions, name, _flag(body, name))
+        return asdict(self._permissions)
+
+    def position_mode(self, body: Json) -> Json:
+        """{dual}: hedge mode, in which no order is taken here."""
+        self._futures_exchange().dual_side = _flag(body, "dual")
         return body
 
     def clock(self, body: Json) -> Json:
@@ -98,9 +131,15 @@ class Control:
     async def requests(self, _: Request) -> Response:
         return JSONResponse({"requests": list(self._front.requests)})
 
-    async def orders(self, _: Request) -> Response:
+    async def orders(self, request: Request) -> Response:
+        """?market=futures: with the conditional orders in `algos`."""
+        if request.query_params.get("market", "spot") == "spot":
+            orders = self._exchange.every_order()
+            return JSONResponse({"orders": [order_answers.queried(order) for order in orders]})
+        futures = self._futures_exchange()
+        plain = [futures_answers.queried(order) for order in futures.every_order()]
         return JSONResponse(
-            {"orders": [order_answers.queried(order) for order in self._exchange.every_order()]}
+            {"orders": plain, "algos": [futures_answers.algo(algo) for algo in futures.algos.every()]}
         )
 
     async def held(self, request: Request) -> Response:
@@ -114,12 +153,23 @@ class Control:
         """?seconds=10: waits until every late request had its turn, and at most so long."""
         return JSONResponse({"waiting": await self._front.wait_for_late(_seconds(request))})
 
+    def _venue(self, body: Json) -> Exchange | FuturesExchange:
+        market = body.get("market", "spot")
+        if market not in ("spot", "futures"):
+            raise ValueError("market: spot or futures")
+        return self._exchange if market == "spot" else self._futures_exchange()
+
+    def _futures_exchange(self) -> FuturesExchange:
+        if self._futures is None:
+            raise ValueError("market: this exchange has no futures")
+        return self._futures
+
 
 def _seconds(request: Request) -> float:
     return min(float(request.query_params.get("seconds", 10)), LONGEST_WAIT_SECONDS)
 
 
-def _json_post(answer: Callable[[Json], Json]) -> Callable[[Request], Awaitable[Response]]:
+def json_post(answer: Callable[[Json], Json]) -> Callable[[Request], Awaitable[Response]]:
     async def endpoint(request: Request) -> Response:
         if request.headers.get("content-type", "").partition(";")[0] != "application/json":
             return JSONResponse({"error": "content-type: application/json"}, 415)
@@ -131,6 +181,13 @@ def _json_post(answer: Callable[[Json], Json]) -> Callable[[Request], Awaitable[
             return JSONResponse({"error": str(error)}, 400)
 
     return endpoint
+
+
+def _flag(body: Json, name: str) -> bool:
+    value = body[name]
+    if not isinstance(value, bool):
+        raise ValueError(f"{name}: true or false")
+    return value
 
 
 def _amount(body: Json, name: str) -> Decimal | None:

@@ -16,6 +16,8 @@ class Endpoint:
     reads: tuple[str, ...] = ()
     is_signed: bool = False
     counts_as_order: bool = False
+    needs_key: bool = False
+    """The key without a signature (Binance's USER_STREAM endpoints)."""
 
     def weight_of(self, params: Params) -> int:
         return self.weight if isinstance(self.weight, int) else self.weight(params)

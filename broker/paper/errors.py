@@ -20,6 +20,10 @@ class FolderInUse(Exception):
     """Another process keeps its paper exchange in the same folder."""
 
 
+def invalid_key() -> Refusal:
+    return Refusal(-2015, "Invalid API-key, IP, or permissions for action.", 401)
+
+
 def mandatory(name: str) -> Refusal:
     return Refusal(-1102, f"Mandatory parameter '{name}' was not sent, was empty/null, or malformed.")
 

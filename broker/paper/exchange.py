@@ -6,11 +6,14 @@ What it answers is written down first: a change that can't be written has not ha
 import secrets
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
 
-from broker.paper.account import Account
+from broker.paper.account import Account, Balance
 from broker.paper.amounts import ZERO
+from broker.paper.changed import BalancesChanged, Deposited, OrderChanged
+from broker.paper.changes import Changes
 from broker.paper.errors import Refusal, invalid_symbol, rejected, unknown_order
 from broker.paper.filters import check
 from broker.paper.market import Market
@@ -45,6 +48,7 @@ class Exchange:
         self.symbols = {symbol.name: symbol for symbol in symbols}
         self.new_id = new_id
         self.offset_ms = 0
+        self.changes = Changes()
         self._store = store
         self._seed = seed
         self._clock = clock
@@ -65,6 +69,9 @@ class Exchange:
         self._last_order_id, last_trade_id = store.last_ids()
         self._matching = Matching(self.account, last_trade_id)
         self._changed: dict[int, Order] = {}
+        self._entered: set[int] = set()
+        self._cancel_ids: dict[int, str] = {}
+        self._deposits: list[Deposited] = []
 
     # The market
 
@@ -94,6 +101,7 @@ class Exchange:
         with self._change():
             self._matching.submit(order, market, now)
             self._changed[order.id] = order
+            self._entered.add(order.id)
             trades = list(self._matching.trades)
         self._last_order_id = order.id
         return order, trades
@@ -105,21 +113,24 @@ class Exchange:
         if any(order.client_id == new.client_id for order in self._open.values()):
             raise rejected("Duplicate order sent.")
 
-    def cancel(self, symbol: str, order_id: int | None, client_id: str | None) -> Order:
+    def cancel(
+        self, symbol: str, order_id: int | None, client_id: str | None, *, cancel_id: str = ""
+    ) -> Order:
+        """`cancel_id` is the client id of the cancel itself."""
         self.match()
         wanted = (symbol, order_id, client_id)
         order = next((order for order in self._open.values() if _is(order, *wanted)), None)
         if order is None:
             raise unknown_order()
-        self._cancel([order])
+        self._cancel([order], cancel_id or self.new_id())
         return order
 
-    def cancel_all(self, symbol: str) -> list[Order]:
+    def cancel_all(self, symbol: str, *, cancel_id: str = "") -> list[Order]:
         self.match()
         orders = [order for order in self._open.values() if order.symbol == symbol]
         if not orders:
             raise unknown_order()
-        self._cancel(orders)
+        self._cancel(orders, cancel_id or self.new_id())
         return orders
 
     def order(self, symbol: str, order_id: int | None, client_id: str | None) -> Order:
@@ -152,8 +163,11 @@ class Exchange:
         now = self.now
         with self._change():
             for order in sorted(self._open.values(), key=_priority):
+                waited = not order.is_working
                 if self._matching.advance(order, self._markets[order.symbol], now):
                     self._changed[order.id] = order
+                    if waited:
+                        self._entered.add(order.id)
 
     # What the control surface may do
 
@@ -175,7 +189,9 @@ class Exchange:
 
     def set_free(self, asset: str, amount: Decimal) -> None:
         with self._change():
-            self.account.receive(asset, amount - self.account.balance(asset).free)
+            difference = amount - self.account.balance(asset).free
+            self.account.receive(asset, difference)
+            self._deposits.append(Deposited(asset, difference, self.now))
 
     # Writing down
 
@@ -195,11 +211,12 @@ class Exchange:
             updated=now,
         )
 
-    def _cancel(self, orders: list[Order]) -> None:
+    def _cancel(self, orders: list[Order], cancel_id: str) -> None:
         with self._change():
             for order in orders:
                 self._matching.finish(order, Status.CANCELED, self._markets[order.symbol], self.now)
                 self._changed[order.id] = order
+                self._cancel_ids[order.id] = cancel_id
 
     @contextmanager
     def _change(self) -> Iterator[None]:
@@ -225,13 +242,33 @@ class Exchange:
             for symbol in {trade.symbol for trade in trades}:
                 market = self._markets[symbol]
                 self._store.write_setting(symbol, market.keep(market.book(now)))
+        news = self._news(touched)
         self._settle()
+        for change in news:
+            self.changes.tell(change)
+
+    def _news(self, touched: list[Balance]) -> list[object]:
+        """In Binance's order: deposits, orders, what the balances are after all of it."""
+        orders = [
+            OrderChanged(
+                order=replace(order),
+                trades=tuple(trade for trade in self._matching.trades if trade.order_id == order.id),
+                entered=order.id in self._entered,
+                cancel_id=self._cancel_ids.get(order.id, ""),
+            )
+            for order in self._changed.values()
+        ]
+        balances = BalancesChanged(tuple(replace(balance) for balance in touched))
+        return [*self._deposits, *orders, *([balances] if touched else [])]
 
     def _settle(self) -> None:
         for order in self._changed.values():
             self._open[order.id] = order
         self._open = {number: order for number, order in self._open.items() if order.is_open}
         self._changed.clear()
+        self._entered.clear()
+        self._cancel_ids.clear()
+        self._deposits.clear()
         self._matching.trades.clear()
         self.account.touched.clear()
 

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from enum import StrEnum
+from types import NoneType
 from typing import Any, TypeVar
 
 Choice = TypeVar("Choice", bound=StrEnum)
@@ -48,7 +49,8 @@ class Fault:
     method: str | None = None
     path: str | None = None
     http: int | None = None
-    code: int = -1000
+    code: int | None = -1000
+    """Of an error; null: the answer has a message only, as futures have where they don't know."""
     msg: str = "An unknown error occurred while processing the request."
     seconds: float | None = None
     hangs: bool = False
@@ -90,7 +92,7 @@ _TYPES: dict[str, type | tuple[type, ...]] = {
     "method": str,
     "path": str,
     "http": int,
-    "code": int,
+    "code": (int, NoneType),
     "msg": str,
     "seconds": (int, float),
     "hangs": bool,

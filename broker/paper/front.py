@@ -13,7 +13,7 @@ from starlette.types import Receive, Scope, Send
 from broker.paper.errors import Refusal
 from broker.paper.faults import Action, Fault, Faults, Moment
 from broker.paper.line import Line, Transports
-from broker.paper.rest import Admitted, Answer, Call, Rest, refused
+from broker.paper.rest import Admitted, Answer, Call, Rest, Venues, json_answer, refused
 
 LOGGED_REQUESTS = 1_000
 
@@ -30,13 +30,13 @@ class Held:
 class Front:
     """An ASGI application. `closing` lets go of whoever hangs or is held, unanswered."""
 
-    def __init__(self, rest: Rest, transports: Transports) -> None:
+    def __init__(self, venues: Venues, transports: Transports) -> None:
         self.faults = Faults()
         self.requests: deque[dict[str, Any]] = deque(maxlen=LOGGED_REQUESTS)
         self.held: list[Held] = []
         self.held_more = asyncio.Condition()
         self.closing = asyncio.Event()
-        self._rest = rest
+        self._venues = venues
         self._transports = transports
         self._late: set[asyncio.Task[None]] = set()
 
@@ -75,12 +75,13 @@ class Front:
 
     async def _handle(self, call: Call, line: Line) -> None:
         fault = self.faults.take(call.method, call.path)
-        admitted = self._rest.admit(call)
+        rest = self._venues.serving(call.path)
+        admitted = rest.admit(call)
         if fault and fault.when is Moment.RECEIVED:
-            self._schedule(fault, admitted)
+            self._schedule(fault, admitted, rest)
             if not await self._goes_on(fault, call, line, _EMPTY):
                 return
-        answer = admitted if isinstance(admitted, Answer) else self._rest.execute(admitted)
+        answer = admitted if isinstance(admitted, Answer) else rest.execute(admitted)
         if fault and fault.when is Moment.EXECUTED and not await self._goes_on(fault, call, line, answer):
             return
         if fault and fault.when is Moment.ANSWERED:
@@ -115,18 +116,19 @@ class Front:
         await _first(self.closing.wait(), held.may_go.wait(), seconds=None)
         return held.may_go.is_set()
 
-    def _schedule(self, fault: Fault, admitted: Admitted | Answer) -> None:
+    def _schedule(self, fault: Fault, admitted: Admitted | Answer, rest: Rest) -> None:
         if fault.do is Action.LATE and isinstance(admitted, Admitted):
-            task = asyncio.create_task(self._execute_later(admitted, fault.seconds or 0))
+            task = asyncio.create_task(_execute_later(rest, admitted, fault.seconds or 0))
             self._late.add(task)
             task.add_done_callback(self._late.discard)
 
-    async def _execute_later(self, admitted: Admitted, seconds: float) -> None:
-        await asyncio.sleep(seconds)
-        self._rest.execute(admitted)
-
     def _log(self, call: Call) -> None:
-        entry = {"method": call.method, "path": call.path, "params": call.params(), "time": self._rest.now}
+        entry = {
+            "method": call.method,
+            "path": call.path,
+            "params": call.params(),
+            "time": self._venues.spot.now,
+        }
         self.requests.append(entry)
 
 
@@ -144,9 +146,16 @@ def _instead(fault: Fault) -> Answer | None:
         case Action.STATUS:
             return Answer(fault.http or 500, fault.msg.encode(), media_type="text/plain")
         case Action.CODE:
+            if fault.code is None:
+                return json_answer(fault.http or 503, {"msg": fault.msg})
             return refused(Refusal(fault.code, fault.msg, fault.http or 400))
         case _:
             return None
+
+
+async def _execute_later(rest: Rest, admitted: Admitted, seconds: float) -> None:
+    await asyncio.sleep(seconds)
+    rest.execute(admitted)
 
 
 async def _first(*waits: Coroutine[Any, Any, Any], seconds: float | None) -> None:

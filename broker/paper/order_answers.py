@@ -8,9 +8,10 @@ from broker.paper.amounts import ZERO, text
 from broker.paper.matching import FEE
 from broker.paper.new_order import Response
 from broker.paper.orders import Order, Side, Trade
+from broker.paper.permissions import Permissions
 
 Json = dict[str, Any]
-_STP = "EXPIRE_MAKER"
+STP = "EXPIRE_MAKER"
 _UID = 1_000_001
 _CREATED = 1_700_000_000_000
 
@@ -25,7 +26,7 @@ def placed(order: Order, trades: Sequence[Trade], response: Response) -> Json:
     }
     if response is Response.ACK:
         return answer
-    answer |= {**_figures(order), "workingTime": order.working_since, "selfTradePreventionMode": _STP}
+    answer |= {**_figures(order), "workingTime": order.working_since, "selfTradePreventionMode": STP}
     return answer | {"fills": [_fill(trade) for trade in trades]} if response is Response.FULL else answer
 
 
@@ -42,7 +43,7 @@ def queried(order: Order) -> Json:
         "updateTime": order.updated,
         "isWorking": order.is_working,
         "workingTime": order.working_since,
-        "selfTradePreventionMode": _STP,
+        "selfTradePreventionMode": STP,
     }
 
 
@@ -55,7 +56,7 @@ def canceled(order: Order, cancel_id: str) -> Json:
         "clientOrderId": cancel_id,
         "transactTime": order.updated,
         **_figures(order),
-        "selfTradePreventionMode": _STP,
+        "selfTradePreventionMode": STP,
     }
 
 
@@ -132,15 +133,15 @@ def account(balances: Sequence[Balance]) -> Json:
     }
 
 
-def api_restrictions() -> Json:
+def api_restrictions(permissions: Permissions) -> Json:
     return {
         "ipRestrict": False,
         "createTime": _CREATED,
         "enableReading": True,
-        "enableWithdrawals": False,
+        "enableWithdrawals": permissions.withdraw,
         "enableInternalTransfer": False,
         "enableMargin": False,
-        "enableFutures": False,
+        "enableFutures": permissions.futures,
         "permitsUniversalTransfer": False,
         "enableVanillaOptions": False,
         "enableFixApiTrade": False,

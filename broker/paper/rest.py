@@ -1,14 +1,13 @@
 """From a request to its answer: admitted (weight, key, signature, time), then carried out. No HTTP server."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 from urllib.parse import parse_qsl
 
 from broker.paper.endpoints import Endpoint, Endpoints
-from broker.paper.errors import Refusal
-from broker.paper.exchange import Exchange
+from broker.paper.errors import Refusal, invalid_key
 from broker.paper.limits import Limits
 from broker.paper.params import Params
 from broker.paper.signing import SIGNING_PARAMETERS, Credentials, Validity, payload, validity
@@ -56,14 +55,30 @@ class Admitted:
     headers: dict[str, str]
 
 
+class Timed(Protocol):
+    @property
+    def now(self) -> int:
+        """UTC milliseconds."""
+
+
 class Rest:
+    """One market's: spot, or futures."""
+
     def __init__(
-        self, exchange: Exchange, endpoints: Endpoints, credentials: Credentials, limits: Limits
+        self,
+        exchange: Timed,
+        endpoints: Endpoints,
+        credentials: Credentials,
+        limits: Limits,
+        *,
+        permitted: Callable[[], bool] = lambda: True,
     ) -> None:
+        """`permitted` says whether the key may use this market."""
         self._exchange = exchange
         self._endpoints = endpoints
         self._credentials = credentials
         self._limits = limits
+        self._permitted = permitted
 
     @property
     def now(self) -> int:
@@ -78,7 +93,7 @@ class Rest:
         try:
             params = call.checked_params()
             headers |= self._limits.spend(endpoint.weight_of(params), self.now)
-            signed = self._check_signature(call) if endpoint.is_signed else None
+            signed = self._check_key(call, endpoint)
             params.only(endpoint.reads)
         except Refusal as refusal:
             return refused(refusal, headers)
@@ -90,9 +105,16 @@ class Rest:
             if admitted.validity:
                 admitted.validity.check(self.now)
             headers = self._order_headers(admitted.endpoint)
-            return answered(admitted.endpoint.answer(admitted.params), admitted.headers | headers)
+            return json_answer(200, admitted.endpoint.answer(admitted.params), admitted.headers | headers)
         except Refusal as refusal:
             return refused(refusal, admitted.headers)
+
+    def _check_key(self, call: Call, endpoint: Endpoint) -> Validity | None:
+        if endpoint.is_signed or endpoint.needs_key:
+            self._credentials.check_key(call.key)
+            if not self._permitted():
+                raise invalid_key()
+        return self._check_signature(call) if endpoint.is_signed else None
 
     def _check_signature(self, call: Call) -> Validity:
         values = call.params()
@@ -106,13 +128,24 @@ class Rest:
         return self._limits.count_order(self.now) if endpoint.counts_as_order else {}
 
 
-def answered(content: Any, headers: dict[str, str]) -> Answer:
-    return Answer(200, json.dumps(content, separators=(",", ":")).encode(), headers)
+class Venues:
+    """Which market a request is for, by its path. Without futures their paths don't exist."""
+
+    def __init__(self, spot: Rest, futures: Rest | None) -> None:
+        self.spot = spot
+        self._futures = futures
+
+    def serving(self, path: str) -> Rest:
+        return self._futures if self._futures and path.startswith("/fapi/") else self.spot
+
+
+def json_answer(status: int, content: Any, headers: Mapping[str, str] | None = None) -> Answer:
+    return Answer(status, json.dumps(content, separators=(",", ":")).encode(), dict(headers or {}))
 
 
 def refused(refusal: Refusal, headers: Mapping[str, str] | None = None) -> Answer:
-    body = json.dumps({"code": refusal.code, "msg": refusal.msg}, separators=(",", ":")).encode()
-    return Answer(refusal.http, body, dict(headers or {}) | refusal.headers)
+    content = {"code": refusal.code, "msg": refusal.msg}
+    return json_answer(refusal.http, content, dict(headers or {}) | refusal.headers)
 
 
 def _pairs(encoded: str) -> list[tuple[str, str]]:

@@ -24,19 +24,24 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from broker.paper.control import Control
 from broker.paper.exchange import DEPOSIT, Exchange
 from broker.paper.front import Front
+from broker.paper.futures import FuturesExchange
+from broker.paper.futures.endpoints import futures_endpoints
 from broker.paper.limits import Limits
 from broker.paper.line import Transports
-from broker.paper.rest import Rest
+from broker.paper.permissions import Permissions
+from broker.paper.rest import Rest, Venues
 from broker.paper.signing import Credentials
 from broker.paper.spot_account import SpotAccount
 from broker.paper.spot_market import SpotMarket
 from broker.paper.store import Store
+from broker.paper.streams import Pace, Streams
 
 _log = logging.getLogger(__name__)
 
 HOST = "127.0.0.1"
 MATCHING_INTERVAL_SECONDS = 0.25
 KEEP_ALIVE_SECONDS = 75
+_POLICY_VIOLATION = 1008
 
 
 def build_app(
@@ -46,17 +51,37 @@ def build_app(
     secret: str = "paper-secret",  # noqa: S107 - it guards play money
     limits: Limits | None = None,
     transports: Transports | None = None,
+    futures: FuturesExchange | None = None,
+    futures_limits: Limits | None = None,
+    pace: Pace | None = None,
 ) -> Starlette:
     """Without `transports`, faults that break a connection can't be carried out."""
-    limits = limits or Limits()
-    endpoints = SpotMarket(exchange, limits).endpoints() | SpotAccount(exchange).endpoints()
-    front = Front(Rest(exchange, endpoints, Credentials(key, secret), limits), transports or _no_access)
+    limits, transports = limits or Limits(), transports or _no_access
+    permissions, credentials = Permissions(), Credentials(key, secret)
+    endpoints = SpotMarket(exchange, limits).endpoints() | SpotAccount(exchange, permissions).endpoints()
+    spot = Rest(exchange, endpoints, credentials, limits)
+    futures_rest = (
+        _futures_rest(futures, credentials, futures_limits or Limits.of_futures(), permissions)
+        if futures
+        else None
+    )
+    front = Front(Venues(spot, futures_rest), transports)
+    streams = Streams(exchange, futures, credentials, limits, transports, pace or Pace())
+    control = [*Control(exchange, front, futures, permissions).routes(), *streams.control_routes()]
     app = Starlette(
-        routes=[Mount("/control", routes=Control(exchange, front).routes()), Mount("/", app=front)],
+        routes=[Mount("/control", routes=control), *streams.routes(), Mount("/", app=front)],
         middleware=[Middleware(LoopbackOnly)],
     )
     app.state.front = front
+    app.state.streams = streams
     return app
+
+
+def _futures_rest(
+    futures: FuturesExchange, credentials: Credentials, limits: Limits, permissions: Permissions
+) -> Rest:
+    endpoints = futures_endpoints(futures, limits, permissions)
+    return Rest(futures, endpoints, credentials, limits, permitted=lambda: permissions.futures)
 
 
 class LoopbackOnly:
@@ -64,8 +89,10 @@ class LoopbackOnly:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or _is_loopback(scope):
+        if scope["type"] == "lifespan" or _is_loopback(scope):
             await self._app(scope, receive, send)
+        elif scope["type"] == "websocket":
+            await send({"type": "websocket.close", "code": _POLICY_VIOLATION})
         else:
             await PlainTextResponse("loopback only", 403)(scope, receive, send)
 
@@ -87,6 +114,8 @@ class PaperServer:
         secret: str = "paper-secret",  # noqa: S107 - it guards play money
         balances: Mapping[str, Decimal] = DEPOSIT,
         limits: Limits | None = None,
+        futures_limits: Limits | None = None,
+        pace: Pace | None = None,
     ) -> None:
         self._folder = folder
         self._port = port
@@ -95,6 +124,8 @@ class PaperServer:
         self._credentials = {"key": key, "secret": secret}
         self._balances = balances
         self._limits = limits
+        self._futures_limits = futures_limits
+        self._pace = pace
 
     async def __aenter__(self) -> Self:
         self._socket = _listening(self._port)
@@ -105,8 +136,18 @@ class PaperServer:
             self._socket.close()
             raise
         self.exchange = Exchange(self._store, seed=self._seed, clock=self._clock, balances=self._balances)
-        app = build_app(self.exchange, **self._credentials, limits=self._limits, transports=self._transport)
+        self.futures = FuturesExchange(self._store, seed=self._seed, clock=lambda: self.exchange.now)
+        app = build_app(
+            self.exchange,
+            **self._credentials,
+            limits=self._limits,
+            transports=self._transport,
+            futures=self.futures,
+            futures_limits=self._futures_limits,
+            pace=self._pace,
+        )
         self._front: Front = app.state.front
+        self._streams: Streams = app.state.streams
         self._uvicorn = _Uvicorn(app)
         self._serving = asyncio.create_task(self._uvicorn.serve(sockets=[self._socket]))
         self._matching = asyncio.create_task(self._match_on())
@@ -118,6 +159,7 @@ class PaperServer:
     ) -> None:
         self._matching.cancel()
         self._front.close()
+        self._streams.close()
         self._uvicorn.should_exit = True
         await asyncio.gather(self._serving, self._matching, return_exceptions=True)
         self._store.close()
@@ -127,6 +169,7 @@ class PaperServer:
             await asyncio.sleep(MATCHING_INTERVAL_SECONDS)
             try:
                 self.exchange.match()
+                self.futures.match()
             except sqlite3.Error:
                 _log.exception("what was filled could not be written down")
 
@@ -146,7 +189,8 @@ class _Uvicorn(uvicorn.Server):
             app,
             http="httptools",
             lifespan="off",
-            ws="none",
+            ws="websockets-sansio",
+            ws_per_message_deflate=False,
             log_config=None,
             access_log=False,
             server_header=False,

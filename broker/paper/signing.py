@@ -5,7 +5,7 @@ import hmac
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from broker.paper.errors import Refusal, mandatory
+from broker.paper.errors import Refusal, invalid_key, mandatory
 
 DEFAULT_WINDOW_MS = 5_000
 LONGEST_WINDOW_MS = 60_000
@@ -34,15 +34,18 @@ class Credentials:
 
     def check(self, sent_key: str, payload: str, signature: str | None) -> None:
         """`payload` is the query string with the body right behind it, without the signature."""
-        if not sent_key:
-            raise Refusal(-2014, "API-key format invalid.", 401)
-        if not hmac.compare_digest(sent_key.encode(), self.key.encode()):
-            raise Refusal(-2015, "Invalid API-key, IP, or permissions for action.", 401)
+        self.check_key(sent_key)
         if not signature:
             raise mandatory("signature")
         expected = hmac.new(self.secret.encode(), payload.encode(), hashlib.sha256).hexdigest()
         if not hmac.compare_digest(expected, signature.lower()):
             raise Refusal(-1022, "Signature for this request is not valid.")
+
+    def check_key(self, sent_key: str) -> None:
+        if not sent_key:
+            raise Refusal(-2014, "API-key format invalid.", 401)
+        if not hmac.compare_digest(sent_key.encode(), self.key.encode()):
+            raise invalid_key()
 
 
 def payload(query: str, body: str) -> str:

@@ -9,14 +9,17 @@ from broker.paper.exchange import Exchange
 from broker.paper.new_order import PARAMETERS as ORDER_PARAMETERS
 from broker.paper.new_order import read
 from broker.paper.params import CLIENT_ID, SYMBOL, Params
+from broker.paper.permissions import Permissions
 from broker.paper.store import Window
 
 _LONGEST_RANGE_MS = 24 * 3_600_000
 
 
 class SpotAccount:
-    def __init__(self, exchange: Exchange) -> None:
+    def __init__(self, exchange: Exchange, permissions: Permissions | None = None) -> None:
+        """Of the key; by default it may trade and not withdraw."""
         self._exchange = exchange
+        self._permissions = permissions or Permissions()
 
     def endpoints(self) -> Endpoints:
         ids = ("symbol", "orderId", "origClientOrderId")
@@ -50,11 +53,12 @@ class SpotAccount:
 
     def cancel(self, params: Params) -> Any:
         cancel_id = params.text("newClientOrderId", CLIENT_ID) or self._exchange.new_id()
-        return order_answers.canceled(self._exchange.cancel(*self._order_ids(params)), cancel_id)
+        order = self._exchange.cancel(*self._order_ids(params), cancel_id=cancel_id)
+        return order_answers.canceled(order, cancel_id)
 
     def cancel_all(self, params: Params) -> Any:
         cancel_id = self._exchange.new_id()
-        orders = self._exchange.cancel_all(self._symbol(params))
+        orders = self._exchange.cancel_all(self._symbol(params), cancel_id=cancel_id)
         return [order_answers.canceled(order, cancel_id) for order in orders]
 
     def open_orders(self, params: Params) -> Any:
@@ -88,7 +92,7 @@ class SpotAccount:
         return order_answers.account(balances)
 
     def api_restrictions(self, _: Params) -> Any:
-        return order_answers.api_restrictions()
+        return order_answers.api_restrictions(self._permissions)
 
     def _order_ids(self, params: Params) -> tuple[str, int | None, str | None]:
         symbol, order_id = self._symbol(params), params.integer("orderId")

@@ -73,7 +73,7 @@ class SpotMarket:
         return [market_answers.public_trade(market.public_trade(slot)) for slot in range(first, last + 1)]
 
     def aggregate_trades(self, params: Params) -> Any:
-        market, slots = self._market(params), _slots(params, slot_of(self._exchange.now))
+        market, slots = self._market(params), asked_slots(params, slot_of(self._exchange.now))
         return [market_answers.aggregate_trade(market.public_trade(slot)) for slot in slots]
 
     def klines(self, params: Params) -> Any:
@@ -141,7 +141,7 @@ class SpotMarket:
         return self._exchange.market(name)
 
 
-def _slots(params: Params, last: int) -> range:
+def asked_slots(params: Params, last: int) -> range:
     """A trade's id is its slot."""
     limit, first = params.limit(500, 1000), params.integer("fromId")
     start, end = params.integer("startTime"), params.integer("endTime")

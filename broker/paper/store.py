@@ -1,10 +1,10 @@
-"""The exchange's state in a SQLite file, which a restart goes on from. The only SQL of the paper exchange."""
+"""The exchange's state in a SQLite file, which a restart goes on from. With tables.py the only SQL here."""
 
 import fcntl
 import json
 import os
 import sqlite3
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, fields
 from decimal import Decimal
@@ -15,6 +15,7 @@ from broker.paper.account import Balance
 from broker.paper.errors import FolderInUse
 from broker.paper.market import Pin, Setting
 from broker.paper.orders import OPEN, Order, OrderType, Side, Status, TimeInForce, Trade
+from broker.paper.tables import Kept, Table
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS balances (
@@ -99,6 +100,10 @@ class Store:
             self._db.execute("ROLLBACK")
             raise
 
+    def table(self, name: str, kind: type[Kept], indexed: Iterable[Sequence[str]] = ()) -> Table[Kept]:
+        """A table of its own for the objects of a dataclass, in the same file and transactions."""
+        return Table(self._db, name, kind, indexed)
+
     def write_orders(self, orders: Iterable[Order]) -> None:
         self._write("orders", _ORDER, orders)
 
@@ -109,6 +114,7 @@ class Store:
         self._write("balances", ("asset", "free", "locked", "updated"), balances)
 
     def write_setting(self, symbol: str, setting: Setting) -> None:
+        """`symbol` names a market: those of futures have a prefix."""
         size = None if setting.level_size is None else str(setting.level_size)
         taken = json.dumps(
             [[side, index, str(quantity)] for (side, index), quantity in setting.taken.items()]

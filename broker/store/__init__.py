@@ -75,11 +75,11 @@ class Store:
     async def read(self, transaction: Transaction[Any]) -> Any:
         return await self.database.read(transaction)
 
-    async def audit(self, kind: str, actor: str, **data: Any) -> None:
+    async def audit(self, kind: str, actor: str, *, intent_id: str | None = None, **data: Any) -> None:
         """Record something that is no transition: a cancel that passed through, a start."""
         await self.database.write(
             lambda connection: self.log.append(
-                connection, at=self._clock(), kind=kind, actor=actor, data=data
+                connection, at=self._clock(), kind=kind, actor=actor, intent_id=intent_id, data=data
             )
         )
 

@@ -6,7 +6,7 @@ from collections.abc import Collection, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
 
-from sqlalchemy import Connection, Select, bindparam, func, or_, select
+from sqlalchemy import Connection, Select, and_, bindparam, func, or_, select
 
 from ..clock import to_ms
 from ..errors import BrokerError, Code
@@ -108,11 +108,11 @@ def in_states(connection: Connection, states: Collection[State], limit: int = 10
 
 
 def followed(connection: Connection) -> Sequence[Intent]:
-    """Placed intents whose order may still change."""
-    query = select(intents).where(
-        intents.c.state == State.PLACED,
-        intents.c.order["status"].as_string().in_(("open", "partly_filled")),
-    )
+    """Placed intents whose order may still change, or whose fees are not known yet."""
+    status = intents.c.order["status"].as_string()
+    no_fee = intents.c.order["fee"]["cost"].as_string().is_(None)
+    unsettled = or_(status.in_(("open", "partly_filled")), and_(status == "filled", no_fee))
+    query = select(intents).where(intents.c.state == State.PLACED, unsettled)
     return _all(connection, query.order_by(intents.c.id))
 
 

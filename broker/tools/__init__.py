@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from . import account, cancels, intents, market
+from . import account, cancels, funding, intents, market, open_orders, positions, trade_history
 from .answers import IntentAnswer, text
 from .declaration import Call, Context, Input, Output, Risk, Tool, validated
 from .high import Assessment, Found, HighInput, HighTool
@@ -15,7 +15,11 @@ AnyTool = Tool | HighTool
 
 _ALL: tuple[AnyTool, ...] = (
     *market.TOOLS,
+    *funding.TOOLS,
     *account.TOOLS,
+    *open_orders.TOOLS,
+    *trade_history.TOOLS,
+    *positions.TOOLS,
     *cancels.TOOLS,
     *HIGH.values(),
     *intents.TOOLS,

@@ -14,7 +14,21 @@ from ..intents import ORDER_FINAL, Decision, Intent, State, certain_at_ms
 from ..money import to_json
 from .declaration import Number, Output
 
-NUMERIC = ("amount", "price", "average", "filled", "cost")
+NUMERIC = frozenset(
+    {
+        "amount",
+        "price",
+        "stopPrice",
+        "average",
+        "filled",
+        "cost",
+        "closedSize",
+        "entryPrice",
+        "exitPrice",
+        "realizedPnL",
+    }
+)
+"""Figures that are kept as text, and told as JSON numbers."""
 
 
 class SuggestionAnswer(Output):
@@ -154,7 +168,9 @@ def _certainty(intent: Intent, now: datetime) -> str:
 
 
 def _placed(intent: Intent) -> str:
-    order = intent.order or {}
+    order = intent.order
+    if order is None:
+        return "Done at Binance."
     base = f"Order placed, filled {order.get('filled', '?')} of {order.get('amount', '?')}"
     if order.get("status") in ORDER_FINAL - {"filled"}:
         return f"{base}; the rest was {order['status']}."

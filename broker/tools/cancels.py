@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Sequence
+from dataclasses import dataclass
 from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
-from ..errors import BrokerError, Code
+from ..errors import BrokerError, Code, invalid
+from ..exchange import RestingOrder
 from ..logs import get_logger
-from .account import Market
-from .declaration import Call, Input, Output, Risk, Symbol, Tool
+from .declaration import Call, Input, MarketName, Output, Risk, Symbol, Tool
 
 log = get_logger(__name__)
 
@@ -24,10 +25,16 @@ _UNDER_WAY: set[asyncio.Task[Any]] = set()
 class CancelOrderInput(Input):
     symbol: Symbol
     orderId: Annotated[str, Field(pattern=r"^[0-9]{1,20}$", description="Binance's id of the order.")]
-    market: Market = "spot"
+    market: MarketName = "spot"
     conditional: Annotated[
-        Literal[False], Field(description="Conditional orders come with a later release.")
+        bool, Field(description="Whether it is one of futures' conditional orders, as open orders say.")
     ] = False
+
+    @model_validator(mode="after")
+    def _conditional_on_futures(self) -> CancelOrderInput:
+        if self.conditional and self.market == "spot":
+            raise invalid("conditional", "is for market futures only; spot stops are plain orders")
+        return self
 
 
 class CancelledOrder(Output):
@@ -43,7 +50,7 @@ class CancelOrder(Output):
 
 class CancelAllInput(Input):
     symbol: Symbol
-    market: Market = "spot"
+    market: MarketName = "spot"
 
 
 class CancelAll(Output):
@@ -51,12 +58,53 @@ class CancelAll(Output):
     cancelledCount: int
 
 
+@dataclass(frozen=True, kw_only=True)
+class Cancelling:
+    """What is about to go, as far as it could be read; for the record."""
+
+    call: Call
+    market: str
+    symbol: str
+    orders: Sequence[str]
+    protective: bool
+
+    async def asked(self) -> None:
+        """Before the request: what cannot be recorded is not sent. Raises STORE_UNAVAILABLE."""
+        await self.call.store.audit("orders:cancel-asked", self._actor, **self._data(self.orders))
+
+    async def ended(self, orders: Sequence[str], error: BrokerError | None = None) -> None:
+        """The agent is told what Binance said, also when the database fails just now."""
+        data = self._data(orders)
+        if error is not None:
+            data["error"] = str(error.code)
+        kind = "orders:cancelled" if error is None else "orders:cancel-failed"
+        try:
+            await self.call.store.audit(kind, self._actor, **data)
+        except BrokerError as trouble:
+            log.error("cancel: its outcome is not recorded", kind=kind, error=trouble.message, **data)
+
+    def unclear(self, error: BrokerError) -> BrokerError:
+        """After a time-out nobody knows: the agent is told how to find out."""
+        if error.code in (Code.BINANCE_TIMEOUT, Code.BINANCE_UNAVAILABLE):
+            arguments = {"symbol": self.symbol, "market": self.market}
+            error.next_step = {"tool": "binance_get_open_orders", "arguments": arguments}
+        return error
+
+    @property
+    def _actor(self) -> str:
+        return f"agent:{self.call.agent}"
+
+    def _data(self, orders: Sequence[str]) -> dict[str, Any]:
+        data: dict[str, Any] = {"market": self.market, "symbol": self.symbol, "orders": list(orders)}
+        return {**data, "protective": True} if self.protective else data
+
+
 async def _cancel_order(call: Call, arguments: CancelOrderInput) -> CancelOrder:
-    return await _to_the_end(_cancel_one(call, call.exchange.spot.symbol(arguments.symbol), arguments))
+    return await _to_the_end(_cancel_one(call, arguments))
 
 
 async def _cancel_all(call: Call, arguments: CancelAllInput) -> CancelAll:
-    return await _to_the_end(_cancel_each(call, call.exchange.spot.symbol(arguments.symbol)))
+    return await _to_the_end(_cancel_each(call, arguments))
 
 
 async def _to_the_end(work: Coroutine[Any, Any, T]) -> T:
@@ -73,53 +121,60 @@ def _ended_alone(task: asyncio.Task[Any]) -> None:
         task.exception()  # nobody may be left to hear of it
 
 
-async def _cancel_one(call: Call, symbol: str, arguments: CancelOrderInput) -> CancelOrder:
-    await _asked(call, symbol, [arguments.orderId])
+async def _cancel_one(call: Call, arguments: CancelOrderInput) -> CancelOrder:
+    venue, order_id = call.exchange.on(arguments.market), arguments.orderId
+    symbol = venue.symbol(arguments.symbol)
+    wanted = (order_id, arguments.conditional)
+    known = [
+        one for one in await _resting(call, arguments.market, symbol) if (one.id, one.conditional) == wanted
+    ]
+    cancelling = Cancelling(
+        call=call,
+        market=arguments.market,
+        symbol=symbol,
+        orders=[order_id],
+        protective=any(order.protective for order in known),
+    )
+    await cancelling.asked()
     try:
-        await call.exchange.spot.cancel(symbol, arguments.orderId)
+        await venue.cancel(symbol, order_id, conditional=arguments.conditional)
     except BrokerError as error:
-        await _ended(call, symbol, [arguments.orderId], error)
-        raise _unclear(error, symbol) from None
-    await _ended(call, symbol, [arguments.orderId])
+        await cancelling.ended([order_id], error)
+        raise cancelling.unclear(error) from None
+    await cancelling.ended([order_id])
     return CancelOrder(
-        success=True,
-        cancelledOrder=CancelledOrder(id=arguments.orderId, symbol=symbol, status="CANCELLED"),
+        success=True, cancelledOrder=CancelledOrder(id=order_id, symbol=symbol, status="CANCELLED")
     )
 
 
-async def _cancel_each(call: Call, symbol: str) -> CancelAll:
-    await _asked(call, symbol, [])
+async def _cancel_each(call: Call, arguments: CancelAllInput) -> CancelAll:
+    venue = call.exchange.on(arguments.market)
+    symbol = venue.symbol(arguments.symbol)
+    known = await _resting(call, arguments.market, symbol)
+    cancelling = Cancelling(
+        call=call,
+        market=arguments.market,
+        symbol=symbol,
+        orders=[order.id for order in known],
+        protective=any(order.protective for order in known),
+    )
+    await cancelling.asked()
     try:
-        cancelled = await call.exchange.spot.cancel_all(symbol)
+        cancelled = await venue.cancel_all(symbol)
     except BrokerError as error:
-        await _ended(call, symbol, [], error)
-        raise _unclear(error, symbol) from None
-    await _ended(call, symbol, [str(raw["id"]) for raw in cancelled])
+        await cancelling.ended(cancelling.orders, error)
+        raise cancelling.unclear(error) from None
+    await cancelling.ended(cancelled)
     return CancelAll(success=True, cancelledCount=len(cancelled))
 
 
-async def _asked(call: Call, symbol: str, orders: list[str]) -> None:
-    """Before the request: what cannot be recorded is not sent. Raises STORE_UNAVAILABLE."""
-    await call.store.audit("orders:cancel-asked", f"agent:{call.agent}", symbol=symbol, orders=orders)
-
-
-async def _ended(call: Call, symbol: str, orders: list[str], error: BrokerError | None = None) -> None:
-    """The agent is told what Binance said, also when the database fails just now."""
-    data: dict[str, Any] = {"symbol": symbol, "orders": orders}
-    if error is not None:
-        data["error"] = str(error.code)
-    kind = "orders:cancelled" if error is None else "orders:cancel-failed"
+async def _resting(call: Call, market: str, symbol: str) -> Sequence[RestingOrder]:
+    """Read for the record alone: where it cannot be, cancelling goes on."""
     try:
-        await call.store.audit(kind, f"agent:{call.agent}", **data)
-    except BrokerError as trouble:
-        log.error("cancel: its outcome is not recorded", kind=kind, error=trouble.message, **data)
-
-
-def _unclear(error: BrokerError, symbol: str) -> BrokerError:
-    """After a time-out nobody knows: the agent is told how to find out."""
-    if error.code in (Code.BINANCE_TIMEOUT, Code.BINANCE_UNAVAILABLE):
-        error.next_step = {"tool": "binance_get_open_orders", "arguments": {"symbol": symbol}}
-    return error
+        return await call.exchange.on(market).open_orders(symbol)
+    except BrokerError as error:
+        log.warning("cancel: open orders could not be read before it", symbol=symbol, error=error.message)
+        return ()
 
 
 TOOLS = (

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import (
     BaseModel,
@@ -46,6 +46,10 @@ Positive = Annotated[
 
 Symbol = Annotated[
     str, Field(min_length=1, max_length=30, description="A Binance id such as BTCUSDT, or BTC/USDT.")
+]
+
+MarketName = Annotated[
+    Literal["spot", "futures"], Field(description="futures: perpetuals that are margined in USDT.")
 ]
 
 

@@ -1,7 +1,7 @@
 """Binance's rules for a symbol, held against a rounded order before it is parked.
 
 Source: Binance spot API, filters.md: LOT_SIZE, MARKET_LOT_SIZE, PRICE_FILTER, PERCENT_PRICE_BY_SIDE and
-NOTIONAL.
+NOTIONAL; futures, Common Definition: PERCENT_PRICE and MIN_NOTIONAL, which reduce-only orders need not obey.
 """
 
 from __future__ import annotations
@@ -9,19 +9,27 @@ from __future__ import annotations
 from decimal import Decimal
 
 from ..errors import BrokerError, Code
-from ..exchange import OrderRequest, Rules
+from ..exchange import Market, OrderRequest, Rules
 from ..money import plain
 
 
-def obey(order: OrderRequest, rules: Rules, average_price: Decimal) -> None:
-    """Raise ORDER_FILTER for the first rule that the order breaks."""
+def obey(order: OrderRequest, rules: Rules, reference: Decimal | None) -> None:
+    """Raise ORDER_FILTER for the first rule that the order breaks.
+
+    `reference` is the exchange's own price; without one the rules that need it are left to Binance.
+    """
     if not rules.active:
         raise _broken("symbol", f"{rules.symbol} is not trading now")
+    _type(order, rules)
     _lot(order, rules)
-    if order.price is not None:
-        _price(order.price, rules)
-        _band(order, order.price, rules, average_price)
-    _notional(order, rules, average_price)
+    for field, price in (("stopPrice", order.stop_price), ("price", order.price)):
+        if price is not None:
+            _price(field, price, rules)
+    if order.price is not None and reference is not None and not order.conditional:
+        _band(order, order.price, rules, reference)
+    price = order.price or (order.stop_price if order.conditional else None) or reference
+    if price is not None and not order.reduce_only:
+        _notional(order.amount * price, rules)
 
 
 def admits_any_order(rules: Rules, max_order_value: Decimal, rate: Decimal) -> None:
@@ -36,8 +44,16 @@ def admits_any_order(rules: Rules, max_order_value: Decimal, rate: Decimal) -> N
         )
 
 
+def _type(order: OrderRequest, rules: Rules) -> None:
+    """Not every spot symbol takes every type."""
+    limited = order.stop_price is not None and order.price is not None
+    kind = order.type.upper() + ("_LIMIT" if limited else "")
+    if order.market is Market.SPOT and kind not in rules.order_types:
+        raise _broken("type", f"{rules.symbol} takes no {kind} orders", allowed=sorted(rules.order_types))
+
+
 def _lot(order: OrderRequest, rules: Rules) -> None:
-    market = order.type == "market"
+    market = order.price is None
     least = rules.market_min_amount if market else rules.min_amount
     most = rules.market_max_amount if market else rules.max_amount
     if order.amount < least:
@@ -56,13 +72,13 @@ def _lot(order: OrderRequest, rules: Rules) -> None:
         )
 
 
-def _price(price: Decimal, rules: Rules) -> None:
+def _price(field: str, price: Decimal, rules: Rules) -> None:
     if price < rules.min_price or price <= 0:
         least = max(rules.min_price, rules.tick)
-        raise _broken("price", f"{plain(price)} is below Binance's minimum of {plain(least)}", min=least)
+        raise _broken(field, f"{plain(price)} is below Binance's minimum of {plain(least)}", min=least)
     if rules.max_price is not None and price > rules.max_price:
         raise _broken(
-            "price",
+            field,
             f"{plain(price)} is above Binance's maximum of {plain(rules.max_price)}",
             max=rules.max_price,
         )
@@ -78,8 +94,7 @@ def _band(order: OrderRequest, price: Decimal, rules: Rules, average: Decimal) -
         raise _broken("price", f"{plain(price)} is below Binance's price band ({plain(least)})", min=least)
 
 
-def _notional(order: OrderRequest, rules: Rules, average: Decimal) -> None:
-    value = order.amount * (order.price or average)
+def _notional(value: Decimal, rules: Rules) -> None:
     if value < rules.min_notional:
         raise _broken(
             "amount",
@@ -96,9 +111,6 @@ def _notional(order: OrderRequest, rules: Rules, average: Decimal) -> None:
         )
 
 
-def _broken(field: str, problem: str, **allowed: Decimal) -> BrokerError:
-    return BrokerError(
-        Code.ORDER_FILTER,
-        f"{field}: {problem}",
-        details={"field": field, **{name: plain(value) for name, value in allowed.items()}},
-    )
+def _broken(field: str, problem: str, **allowed: Decimal | list[str]) -> BrokerError:
+    told = {name: plain(value) if isinstance(value, Decimal) else value for name, value in allowed.items()}
+    return BrokerError(Code.ORDER_FILTER, f"{field}: {problem}", details={"field": field, **told})

@@ -25,7 +25,7 @@ class Assessment:
 
     `arguments` are what is sent, rounded, decimals as plain strings. `price` is what it would trade at by the
     book, None where no market price is paid now or the book is too thin to tell. `previous` is what a setting
-    is now.
+    (a leverage) or the entry price of what is closed is now.
     """
 
     arguments: Mapping[str, Any]
@@ -105,6 +105,10 @@ class HighTool(ABC):
     @abstractmethod
     async def figures_now(self, context: Context, intent: Intent) -> list[Figure]:
         """The figures that move while the trader reads. Raises BrokerError."""
+
+    async def explain(self, context: Context, intent: Intent, sent: Sent) -> str | None:
+        """What Binance's refusal comes from, where more can be told than its own words; else None."""
+        return None
 
     async def prepare(self, call: Call, given: HighInput, rounded: Mapping[str, Any]) -> Request:
         """A request ready to be parked. Raises BrokerError; then nothing is parked."""

@@ -10,13 +10,15 @@ from pydantic import Field
 from ..intents import Intent, State
 from ..store import queries
 from .answers import IntentAnswer, IntentList, told
+from .close_position import ClosePosition
 from .create_order import CreateOrder
 from .declaration import Call, Input, Risk, Tool
 from .high import HighTool
+from .set_leverage import SetLeverage
 
 PROGRESS_SECONDS = 5.0
 
-HIGH: dict[str, HighTool] = {tool.name: tool for tool in (CreateOrder(),)}
+HIGH: dict[str, HighTool] = {tool.name: tool for tool in (CreateOrder(), ClosePosition(), SetLeverage())}
 """Every tool whose calls are parked, by name."""
 
 IntentId = Annotated[str, Field(min_length=1, max_length=64)]

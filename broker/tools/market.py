@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from ..exchange import Level
+from ..exchange import PriceLevel
 from ..money import percent
 from .declaration import Call, Input, Number, Output, Risk, Symbol, Tool
 from .quotes import best_of
@@ -161,7 +161,7 @@ async def _order_book(call: Call, arguments: BookInput) -> OrderBook:
     )
 
 
-def _levels(levels: tuple[Level, ...], limit: int) -> list[BookLevel]:
+def _levels(levels: tuple[PriceLevel, ...], limit: int) -> list[BookLevel]:
     return [BookLevel(price=level.price, amount=level.amount) for level in levels[:limit]]
 
 

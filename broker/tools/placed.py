@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from decimal import Decimal
-from typing import Any
+from typing import Any, Final
 
 from ..exchange import OrderState
 from ..money import plain
+from .valuation import USDT
+
+REALIZED: Final = "realizedPnL"
+"""Before fees, as Binance booked it; of futures only."""
 
 
 def order_json(order: OrderState) -> dict[str, Any]:
@@ -30,7 +35,32 @@ def order_json(order: OrderState) -> dict[str, Any]:
     }
     if len(told) > 1:
         shown["otherFees"] = told[1:]
+    if order.realized is not None:
+        shown[REALIZED] = plain(order.realized)
     return shown
+
+
+def contract_order(kept: Mapping[str, Any]) -> dict[str, Any]:
+    """The `order` that an agent is told."""
+    return {name: value for name, value in kept.items() if name != REALIZED}
+
+
+def net_profit(kept: Mapping[str, Any]) -> Decimal | None:
+    """In USDT: what Binance booked for the fills, less the fees taken in USDT; None until they were read."""
+    if kept.get(REALIZED) is None:
+        return None
+    paid = sum((Decimal(fee["cost"]) for fee in _fees(kept) if fee["asset"] == USDT), Decimal(0))
+    return Decimal(kept[REALIZED]) - paid
+
+
+def other_fees(kept: Mapping[str, Any]) -> dict[str, Any]:
+    """Fees in another asset than USDT, which no profit is net of; nothing where there are none."""
+    others = [fee for fee in _fees(kept) if fee["asset"] != USDT]
+    return {"otherFees": others} if others else {}
+
+
+def _fees(kept: Mapping[str, Any]) -> list[Mapping[str, str]]:
+    return [kept["fee"], *kept.get("otherFees", ())] if kept.get("fee") else []
 
 
 def _text(value: Decimal | None) -> str | None:

@@ -1,125 +1,144 @@
-"""What an order would cost now: the figures that checks and cards are made of."""
+"""What an order would come to now: the figures that checks and cards are made of."""
 
 from __future__ import annotations
 
 import asyncio
+from abc import ABC, abstractmethod
+from collections.abc import Awaitable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import cached_property
+from typing import TypeVar
 
 from ..errors import BrokerError, Code
-from ..exchange import Account, Balance, Book, Exchange, OrderRequest, Rules
+from ..exchange import Book, Futures, OrderRequest, RestingOrder, Rules, Spot
 from ..money import Side, ceil_to, floor_to
-from .valuation import equity, rate
+from ..risk import Check
+from ..settings import Settings
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Quote:
-    """One order beside the market and the account, all read for it. `rate` is USDT per quote asset."""
+class Need:
+    """What an order takes of an asset, beside what is free of it and what waiting requests would take."""
+
+    label: str
+    asset: str
+    amount: Decimal | None
+    free: Decimal
+    waiting: Decimal
+
+
+@dataclass(frozen=True, kw_only=True)
+class Quote(ABC):
+    """One order beside the market and the account, all read for it.
+
+    `reference` is the exchange's own price for its rules, `rate` is USDT per quote asset, `resting` are the
+    account's own orders. An entry has every figure; an exit may lack those that it does not need: they are
+    None where they could not be read.
+    """
 
     order: OrderRequest
     rules: Rules
-    book: Book
-    account: Account
-    average_price: Decimal
+    book: Book | None
+    last: Decimal | None
+    reference: Decimal | None
     rate: Decimal | None
-    equity: Decimal
+    equity: Decimal | None
+    resting: Sequence[RestingOrder] | None
 
     @property
-    def best(self) -> Decimal:
+    @abstractmethod
+    def is_exit(self) -> bool:
+        """Whether it lowers exposure."""
+
+    @property
+    @abstractmethod
+    def need(self) -> Need | None:
+        """What it takes from the account; None where it takes nothing."""
+
+    @property
+    @abstractmethod
+    def takes_all(self) -> bool:
+        """Whether nothing that could still be sold is left."""
+
+    @abstractmethod
+    def balance_check(self) -> Check | None:
+        """Check 1."""
+
+    @abstractmethod
+    def exposure_checks(self, limits: Settings) -> list[Check]:
+        """Checks 4 and 5; none for an exit."""
+
+    @property
+    def best(self) -> Decimal | None:
         """What the order would trade against first: the ask for a buy, the bid for a sell."""
-        return best_of(self.book, self.order.side)
+        if self.book is None:
+            return None
+        return self.book.best_ask if self.order.side == "buy" else self.book.best_bid
 
     @property
-    def middle(self) -> Decimal:
-        return (best_of(self.book, "buy") + best_of(self.book, "sell")) / 2
+    def middle(self) -> Decimal | None:
+        if self.book is None or self.book.best_ask is None or self.book.best_bid is None:
+            return None
+        return (self.book.best_ask + self.book.best_bid) / 2
 
     @cached_property
     def average(self) -> Decimal | None:
         """The book's average for the whole amount; None when the visible book is too thin for it."""
+        if self.book is None:
+            return None
         walk = self.book.walk(self.order.side, self.order.amount)
         return walk.average if walk.filled == self.order.amount else None
 
     @property
+    def asked_at(self) -> Decimal | None:
+        """The market's price that the order is held against: by the book, or the last one for a trigger."""
+        if self.order.stop_price is not None:
+            return self.last
+        return self.average or self.best if self.order.type == "market" else self.best
+
+    @property
+    def traded_at(self) -> Decimal | None:
+        """By the book, for an order that trades at the market now."""
+        return self.average if self.order.type == "market" else None
+
+    @property
     def fills_now(self) -> bool:
         """A limit order at or through the market."""
-        price = self.order.price
-        if price is None:
-            return True
-        return price >= self.best if self.order.side == "buy" else price <= self.best
+        price, best = self.order.price, self.best
+        if price is None or best is None or self.order.stop_price is not None:
+            return False
+        return price >= best if self.order.side == "buy" else price <= best
 
     @property
     def value(self) -> Decimal | None:
         """In the quote asset. A limit buy: at its limit; a limit sell: at the higher of limit and bid.
 
-        A market order: by walking the book. Where the visible book is too thin, a sell is worth at most its
-        best bid, and a buy's value is not known.
+        A stop: at its trigger, and with a limit at the higher of both. A market order: by walking the book;
+        where the visible book is too thin, a sell is worth at most its best bid, and a buy's value is not
+        known.
         """
-        price = self.order.price
+        price = self._valued_at
+        return None if price is None else price * self.order.amount
+
+    @property
+    def _valued_at(self) -> Decimal | None:
+        price, trigger, best = self.order.price, self.order.stop_price, self.best
+        if trigger is not None:
+            return trigger if price is None else max(price, trigger)
         if price is not None:
-            return self.order.amount * (price if self.order.side == "buy" else max(price, self.best))
-        if self.average is not None:
-            return self.average * self.order.amount
-        return self.best * self.order.amount if self.order.side == "sell" else None
+            return price if self.order.side == "buy" or best is None else max(price, best)
+        return self.average or (best if self.order.side == "sell" else None)
 
     @property
     def value_usdt(self) -> Decimal | None:
         return None if self.value is None or self.rate is None else self.value * self.rate
 
-    @property
-    def position_usdt(self) -> Decimal | None:
-        """What a buy would leave in the base asset, at the market."""
-        if self.rate is None:
-            return None
-        return (self.base.total + self.order.amount) * self.best * self.rate
-
-    @property
-    def base(self) -> Balance:
-        return self._balance(self.rules.base)
-
-    @property
-    def quote(self) -> Balance:
-        return self._balance(self.rules.quote)
-
-    @property
-    def is_exit(self) -> bool:
-        """A spot sell of an asset that is held lowers exposure."""
-        return self.order.side == "sell" and self.base.total > 0
-
-    @property
-    def sells_all(self) -> bool:
-        """Nothing that could still be sold is left."""
-        left = self.base.free - self.order.amount
-        return self.order.side == "sell" and 0 <= left < self.rules.step
-
-    def _balance(self, asset: str) -> Balance:
-        for item in self.account.balances:
-            if item.asset == asset:
-                return item
-        return Balance(asset, Decimal(0), Decimal(0))
-
-
-async def read(exchange: Exchange, order: OrderRequest) -> Quote:
-    """All figures at once. Raises BrokerError when one cannot be read: then nothing is parked."""
-    book, account, average_price, prices = await asyncio.gather(
-        exchange.spot.book(order.symbol),
-        exchange.spot.account(),
-        exchange.spot.average_price(order.symbol),
-        exchange.spot.last_prices(),
-    )
-    rules = exchange.spot.rules(order.symbol)
-    return Quote(
-        order=order,
-        rules=rules,
-        book=book,
-        account=account,
-        average_price=average_price,
-        rate=rate(rules.quote, prices),
-        equity=equity(account, prices),
-    )
-
 
 def best_of(book: Book, side: Side) -> Decimal:
+    """Raises BINANCE_UNAVAILABLE for an empty book."""
     price = book.best_ask if side == "buy" else book.best_bid
     if price is None:
         raise BrokerError(
@@ -127,6 +146,55 @@ def best_of(book: Book, side: Side) -> Decimal:
             f"{book.symbol} has an empty order book: there is no price to check against.",
         )
     return price
+
+
+async def read_market(
+    venue: Spot | Futures, symbol: str, resting_of: str | None
+) -> tuple[
+    Book | BrokerError,
+    Decimal | BrokerError,
+    Mapping[str, Decimal] | BrokerError,
+    list[RestingOrder] | BrokerError,
+]:
+    """Book, the exchange's reference price, last prices, and own resting orders of a symbol or of all."""
+    return await asyncio.gather(
+        attempt(venue.book(symbol)),
+        attempt(venue.average_price(symbol)),
+        attempt(venue.last_prices()),
+        attempt(venue.open_orders(resting_of)),
+    )
+
+
+async def attempt(reading: Awaitable[T]) -> T | BrokerError:
+    """For figures that are read together, not all of which are needed."""
+    try:
+        return await reading
+    except BrokerError as error:
+        return error
+
+
+def figure(read: T | BrokerError, *, needed: bool) -> T | None:
+    """What was read; where it could not be, raises if it is needed, else None."""
+    if isinstance(read, BrokerError):
+        if needed:
+            raise read
+        return None
+    return read
+
+
+def worst_for(quote: Quote, tolerance_pct: Decimal | None) -> Decimal | None:
+    """The last price at which it is still sent, None where any will do.
+
+    Raises BINANCE_UNAVAILABLE where there is a tolerance and no price that it could be of.
+    """
+    if tolerance_pct is None:
+        return None
+    if quote.asked_at is None:
+        raise BrokerError(
+            Code.BINANCE_UNAVAILABLE,
+            f"There is no price of {quote.rules.symbol} to hold the order against.",
+        )
+    return worst_price(quote.asked_at, tolerance_pct, quote.rules.tick, quote.order.side)
 
 
 def worst_price(reference: Decimal, tolerance_pct: Decimal, tick: Decimal, side: Side) -> Decimal:

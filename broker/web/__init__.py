@@ -5,10 +5,12 @@ from __future__ import annotations
 from starlette.routing import BaseRoute, Mount
 
 from .assets import Static, folder
+from .cancels import Cancels
 from .decisions import Decisions
-from .desk import Desk
+from .desk import Desk, Prices
 from .drawing import Drawing
 from .guard import guarded
+from .live import Live
 from .messages import Messages
 from .pages import Pages
 from .sessions import Sessions
@@ -18,16 +20,18 @@ from .stream import Stream
 
 def routes(desk: Desk) -> list[BaseRoute]:
     """All pages, the stream and the static files."""
-    drawing = Drawing(desk)
+    live = Live(desk)
+    drawing = Drawing(desk, live)
     pages = Pages(desk, drawing)
     return [
         *pages.routes(),
         *Decisions(desk, pages).routes(),
+        *Cancels(desk, pages).routes(),
         *Sessions(desk, drawing).routes(),
         *SignIn(desk).routes(),
-        *Stream(desk, Messages(desk, drawing)).routes(),
+        *Stream(desk, Messages(desk, drawing), live).routes(),
         Mount("/static", Static(directory=folder("static"))),
     ]
 
 
-__all__ = ["Desk", "guarded", "routes"]
+__all__ = ["Desk", "Prices", "guarded", "routes"]

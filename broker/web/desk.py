@@ -2,16 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+import asyncio
+from collections.abc import Awaitable, Callable, Hashable, Iterable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from decimal import Decimal
+from typing import Protocol
 
 from ..cards import Figure
 from ..clock import Clock
+from ..exchange import LivePrice
 from ..hub import Hub
 from ..intents import Intent
 from ..settings import Settings
 from ..store import Store
+
+
+class Prices(Protocol):
+    """Live prices, of exactly what somebody wants to see."""
+
+    def want(self, owner: Hashable, symbols: Iterable[tuple[str, str]]) -> None:
+        """What this owner wants from now on, as (market, Binance id); none of it ends his interest."""
+
+    def last(self, market: str, symbol: str) -> LivePrice | None:
+        """None before the first news of what somebody wants."""
+
+    def subscribed(self) -> AbstractContextManager[asyncio.Event]:
+        """An event that each new price sets; whoever waits for it clears it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -19,14 +36,17 @@ class Desk:
     """`approved` tells the executor at once. `equity` is in USDT, None when it could not be read.
 
     `figures_now` may raise BrokerError and take its time: the page bounds it. `exchange_problem` is a short
-    text while Binance cannot be reached.
+    text while Binance cannot be reached. `cancel_rest` cancels what is left of a placed order, for the named
+    trader; it records that itself, and raises BrokerError.
     """
 
     settings: Settings
     store: Store
     hub: Hub
     clock: Clock
+    prices: Prices
     approved: Callable[[Intent], None]
+    cancel_rest: Callable[[Intent, str], Awaitable[None]]
     figures_now: Callable[[Intent], Awaitable[list[Figure]]]
     equity: Callable[[], Awaitable[Decimal | None]]
     exchange_problem: Callable[[], str | None]

@@ -8,13 +8,15 @@ from dataclasses import replace
 from . import lists
 from .desk import Desk
 from .lists import Asked
+from .live import Live
 from .readings import Readings
 from .views import CardView, FrameView, InboxView, RequestView, card_view
 
 
 class Drawing:
-    def __init__(self, desk: Desk) -> None:
+    def __init__(self, desk: Desk, live: Live) -> None:
         self._desk = desk
+        self._live = live
         self._readings = Readings(desk)
 
     async def frame(self, trader: str) -> FrameView:
@@ -39,7 +41,7 @@ class Drawing:
         return InboxView(
             frame=frame,
             cards=await self._with_figures(inbox.waiting),
-            decided=[self.card(Asked(intent=intent, earlier=None)) for intent in inbox.decided],
+            decided=[self.card(Asked(intent=intent)) for intent in inbox.decided],
             more=max(0, frame.tally.count - lists.MOST_WAITING) if full else 0,
             seen=inbox.seen,
         )
@@ -54,7 +56,8 @@ class Drawing:
         return RequestView(frame=await self.frame(trader), card=card, events=record.events, seen=record.seen)
 
     def card(self, asked: Asked) -> CardView:
-        return card_view(asked, self._desk.settings, self._desk.clock())
+        view = card_view(asked, self._desk.settings, self._desk.clock())
+        return replace(view, price=self._live.price(asked.intent)) if view.priced else view
 
     async def _with_figures(self, asked: Sequence[Asked]) -> list[CardView]:
         """With the figures as they are now, where a decision is still open."""

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 
 from sqlalchemy import Connection
 
+from ..errors import BrokerError
 from ..hub import Event
 from ..intents import Intent, State
 from ..store import EQUAL_WITHIN, events_of, queries, recent_events
 from ..store.audit import head
-from .words import ANNOUNCED, CANCELLED, waits
+from ..tools.collisions import opposite
+from .words import ANNOUNCED, CANCELLED, protective, rests, waits
+
+INBOX = "inbox"
+"""A page's subject; others are the id of a request, or empty."""
 
 MOST_WAITING = 100
 MOST_DECIDED = 50
@@ -39,10 +45,11 @@ class Frame:
 
 @dataclass(frozen=True, kw_only=True)
 class Asked:
-    """An intent with the equal one that went out shortly before it, if any."""
+    """An intent, the equal one that went out shortly before it, if any, and what waits against it."""
 
     intent: Intent
-    earlier: Intent | None
+    earlier: Intent | None = None
+    against: Sequence[str] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,36 +77,76 @@ def tally(connection: Connection, now: datetime) -> Tally:
 
 
 def notices(connection: Connection, now: datetime) -> Sequence[Event]:
-    """Newest first."""
+    """Newest first, but before all others what took a protection away."""
     people = recent_events(connection, ANNOUNCED, now - timedelta(days=1))
     cancels = recent_events(connection, (CANCELLED,), now - timedelta(hours=1))
-    return sorted([*people, *cancels], key=lambda event: -event.seq)
+    return sorted([*people, *cancels], key=lambda event: (not protective(event), -event.seq))
 
 
 def frame(connection: Connection, now: datetime) -> Frame:
     return Frame(tally=tally(connection, now), notices=notices(connection, now))
 
 
-def asked(connection: Connection, intent: Intent, now: datetime) -> Asked:
+def waiting(connection: Connection, now: datetime) -> Sequence[Intent]:
+    """Oldest first."""
+    pending = queries.in_states(connection, (State.PENDING,), MOST_WAITING)
+    return [intent for intent in pending if waits(intent, now)]
+
+
+def asked(connection: Connection, intent: Intent, pending: Sequence[Intent], now: datetime) -> Asked:
     if not waits(intent, now):
-        return Asked(intent=intent, earlier=None)
-    return Asked(intent=intent, earlier=queries.find_earlier_equal(connection, intent, now - EQUAL_WITHIN))
+        return Asked(intent=intent)
+    return Asked(
+        intent=intent,
+        earlier=queries.find_earlier_equal(connection, intent, now - EQUAL_WITHIN),
+        against=opposite(intent, pending, now),
+    )
 
 
 def inbox(connection: Connection, now: datetime) -> Inbox:
-    pending = queries.in_states(connection, (State.PENDING,), MOST_WAITING)
+    pending = waiting(connection, now)
     return Inbox(
-        waiting=[asked(connection, intent, now) for intent in pending if waits(intent, now)],
+        waiting=[asked(connection, intent, pending, now) for intent in pending],
         decided=queries.decided(connection, MOST_DECIDED),
         seen=head(connection),
     )
 
 
+def priced(
+    connection: Connection, subjects: Collection[str], now: datetime
+) -> Mapping[str, Sequence[Intent]]:
+    """By subject, the requests on its page that a price stands on: what waits, and what rests at Binance."""
+    shown: dict[str, Sequence[Intent]] = {}
+    for subject in subjects:
+        if subject == INBOX:
+            shown[subject] = waiting(connection, now)
+        elif subject:
+            with suppress(BrokerError):
+                intent = queries.find(connection, subject)
+                shown[subject] = [intent] if waits(intent, now) or rests(intent) else []
+    return shown
+
+
+def beside(intent: Intent, pending: Sequence[Intent], now: datetime) -> Sequence[Asked]:
+    """What waits on the same symbol: what stands against each of them may have changed with this one."""
+    return [
+        Asked(intent=one, against=opposite(one, pending, now))
+        for one in pending
+        if place_of(one) == place_of(intent) and one.id != intent.id
+    ]
+
+
+def place_of(intent: Intent) -> tuple[str, str]:
+    """Market and symbol."""
+    return intent.market, intent.arguments["symbol"]
+
+
 def record(connection: Connection, intent_id: str, now: datetime) -> Record:
     """Raises UNKNOWN_INTENT."""
     events = events_of(connection, intent_id)
+    intent = queries.find(connection, intent_id)
     return Record(
-        asked=asked(connection, queries.find(connection, intent_id), now),
+        asked=asked(connection, intent, waiting(connection, now), now),
         events=[*events[:1], *events[1:][-MOST_STEPS:]],  # an order may be filled in very many parts
         seen=head(connection),
     )

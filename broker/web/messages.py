@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Final
 
 from sqlalchemy import Connection
@@ -11,15 +12,23 @@ from sse_starlette import ServerSentEvent
 
 from ..clock import to_ms
 from ..hub import Event
+from ..intents import Intent
 from ..store import queries
 from . import lists
 from .assets import render
 from .desk import Desk
 from .drawing import Drawing
+from .lists import INBOX
 from .shared import Shared
 from .words import ANNOUNCED, CANCELLED
 
-INBOX: Final = "inbox"
+DECIDABLE: Final = frozenset(
+    f"intent:{what}" for what in ("parked", "pending", "approved", "rejected", "expired", "withdrawn")
+)
+"""After these another set of requests waits than before."""
+
+RECORDED: Final = frozenset({"order:cancel-asked", "order:cancel-failed"})
+"""Of a trader's own act, whose answer redraws the card that he acted on."""
 
 
 @dataclass(frozen=True)
@@ -67,17 +76,22 @@ class Messages:
         return None
 
     async def _intent_change(self, event: Event, intent_id: str) -> bytes:
+        if event.kind in RECORDED:
+            return _message(event.seq, "stream/recorded.html", event=event, intent_id=intent_id)
         now = self._desk.clock()
 
-        def read(connection: Connection) -> tuple[lists.Asked, lists.Tally]:
-            intent = queries.find(connection, intent_id)
-            return lists.asked(connection, intent, now), lists.tally(connection, now)
+        def read(connection: Connection) -> tuple[lists.Asked, Sequence[lists.Asked], lists.Tally]:
+            intent: Intent = queries.find(connection, intent_id)
+            pending = lists.waiting(connection, now) if event.kind in DECIDABLE else []
+            others = lists.beside(intent, pending, now)
+            return lists.asked(connection, intent, pending, now), others, lists.tally(connection, now)
 
-        asked, tally = await self._desk.store.read(read)
+        asked, others, tally = await self._desk.store.read(read)
         return _message(
             event.seq,
             "stream/change.html",
-            card=self._drawing.card(asked),
+            card=replace(self._drawing.card(asked), cancelled=event.kind == "order:cancelled"),
+            others=others,
             tally=tally,
             limit=self._desk.settings.max_daily_volume_usdt,
             event=event,

@@ -42,12 +42,17 @@ class Pages:
         *,
         problem: str | None = None,
         confirming: bool = False,
+        cancelled: bool = False,
         typed: Mapping[str, str] | None = None,
     ) -> HTMLResponse:
         """The request as it is now: its card alone for the page's script, else its whole page."""
         page = await self._drawing.request(session.trader, intent_id)
         card = replace(
-            page.card, problem=problem, confirming=confirming and page.card.waiting, typed=typed or {}
+            page.card,
+            problem=problem,
+            confirming=confirming and page.card.waiting,
+            cancelled=cancelled,
+            typed=typed or {},
         )
         if wants_fragment(request):
             return html("card.html", status, card=card)

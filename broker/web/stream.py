@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import AsyncGenerator, Iterator
 from contextlib import aclosing, contextmanager
-from dataclasses import dataclass
 
 from sse_starlette import EventSourceResponse
 from sse_starlette.sse import SendTimeoutError
@@ -19,10 +18,12 @@ from starlette.routing import BaseRoute, Route
 from starlette.types import Receive, Scope, Send
 
 from ..errors import BrokerError
-from ..hub import Event, Subscription
+from ..hub import Event
 from ..logs import get_logger
 from ..store import Session
 from .desk import Desk
+from .followers import PRICES, Follower
+from .live import Live
 from .messages import SUPERSEDED, Messages
 from .visitor import cookie_name, session_of, with_errors
 
@@ -34,23 +35,12 @@ MOST_PER_SESSION = 3
 log = get_logger(__name__)
 
 
-@dataclass(eq=False)
-class _Follower:
-    """One open tab."""
-
-    subscription: Subscription
-    superseded: bool = False
-
-    def give_way(self) -> None:
-        self.superseded = True
-        self.subscription.push(None)
-
-
 class Stream:
-    def __init__(self, desk: Desk, messages: Messages) -> None:
+    def __init__(self, desk: Desk, messages: Messages, live: Live) -> None:
         self._desk = desk
         self._messages = messages
-        self._followers: defaultdict[str, list[_Follower]] = defaultdict(list)
+        self._live = live
+        self._followers: defaultdict[str, list[Follower]] = defaultdict(list)
 
     def routes(self) -> list[BaseRoute]:
         return [Route("/events", with_errors(self.follow))]
@@ -70,11 +60,11 @@ class Stream:
         )
 
     async def _events(self, session: Session, token: str, subject: str) -> AsyncGenerator[bytes]:
-        with self._following(session) as follower:
+        with self._following(session, subject) as follower:
             try:
                 # Again, now that no event can be missed: the session may have ended in between.
                 if await self._desk.store.people.session(token):
-                    async with aclosing(self._messages_for(follower, session, subject)) as messages:
+                    async with aclosing(self._messages_for(follower, session)) as messages:
                         async for message in messages:
                             yield message
             except BrokerError as error:
@@ -82,14 +72,14 @@ class Stream:
             if follower.superseded:
                 yield SUPERSEDED
 
-    async def _messages_for(
-        self, follower: _Follower, session: Session, subject: str
-    ) -> AsyncGenerator[bytes]:
-        snapshot = await self._messages.snapshot(session.trader, subject)
+    async def _messages_for(self, follower: Follower, session: Session) -> AsyncGenerator[bytes]:
+        snapshot = await self._messages.snapshot(session.trader, follower.subject)
         yield snapshot.message
         yield self._messages.heartbeat().encode()
         while (event := await follower.subscription.get()) and not self._ends(session, event):
-            if event.seq > snapshot.seen and (message := await self._messages.change(event)):
+            if event is PRICES:
+                yield follower.take()
+            elif event.seq > snapshot.seen and (message := await self._messages.change(event)):
                 yield message
 
     def _ends(self, session: Session, event: Event) -> bool:
@@ -100,15 +90,16 @@ class Stream:
         return event.kind == "session:ended" and event.data.get("session") == session.id
 
     @contextmanager
-    def _following(self, session: Session) -> Iterator[_Follower]:
+    def _following(self, session: Session, subject: str) -> Iterator[Follower]:
         with self._desk.hub.subscribed() as subscription:
             followers = self._followers[session.id]
-            follower = _Follower(subscription)
+            follower = Follower(subscription, subject)
             followers.append(follower)
             for old in followers[:-MOST_PER_SESSION]:
                 old.give_way()
             try:
-                yield follower
+                with self._live.following(follower):
+                    yield follower
             finally:
                 followers.remove(follower)
                 if not followers:

@@ -14,7 +14,10 @@ from ..intents import Intent
 from ..risk import Check
 from ..settings import Settings
 from .lists import Asked, Tally
-from .words import Outcome, as_quoted, outcome, repeats, waits
+from .price import quoted
+from .words import Outcome, as_quoted, outcome, repeats, rests, waits
+
+ACTS = ("BUY", "SELL", "CLOSE", "LEVERAGE")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,7 +38,8 @@ class FrameView:
 class CardView:
     """`red` says why one tap is not enough. `now` is None when the figures could not be read.
 
-    `typed` holds what the form was sent with, so that nothing is lost when it comes back.
+    `price` is the live one. `cancelled`: a trader has just cancelled what was left of the order. `typed`
+    holds what the form was sent with, so that nothing is lost when it comes back.
     """
 
     intent: Intent
@@ -45,6 +49,9 @@ class CardView:
     waiting: bool
     red: Sequence[str]
     at: datetime
+    against: Sequence[str] = ()
+    price: Figure | None = None
+    cancelled: bool = False
     asks_now: bool = False
     now: Sequence[Figure] | None = None
     problem: str | None = None
@@ -61,14 +68,44 @@ class CardView:
         return to_ms(self.intent.expires_at)
 
     @property
+    def priced(self) -> bool:
+        """Whether the price matters still."""
+        return self.waiting or rests(self.intent)
+
+    @property
+    def cancellable(self) -> bool:
+        return rests(self.intent) and not self.cancelled
+
+    @property
+    def cancelling(self) -> bool:
+        """Cancelled, and Binance has not told yet what became of it."""
+        return rests(self.intent) and self.cancelled
+
+    @property
+    def asked_at(self) -> str | None:
+        """The price when the agent asked."""
+        reference = self.intent.terms["referencePrice"]
+        return None if reference is None else quoted(Decimal(reference))
+
+    @property
+    def takes_a_side(self) -> bool:
+        """Whether something else can work against it."""
+        return "side" in self.intent.arguments
+
+    @property
+    def moved(self) -> str | None:
+        """Why it waits again after it was approved."""
+        return as_quoted(self.intent.note) if self.waiting and self.intent.note else None
+
+    @property
     def headline(self) -> tuple[str, str, str]:
         """The sentence: before the act, the act, after it."""
         return self.card.sentence.partition(self.card.act)
 
     @property
     def side(self) -> str:
-        """BUY and SELL differ in colour too, never in colour alone."""
-        return next((word.lower() for word in self.card.act.split() if word in ("BUY", "SELL")), "")
+        """What it does differs in colour too, never in colour alone."""
+        return next((word.lower() for word in self.card.act.split() if word in ACTS), "")
 
     @property
     def reason(self) -> str | None:
@@ -92,6 +129,7 @@ def card_view(asked: Asked, settings: Settings, at: datetime) -> CardView:
         outcome=outcome(intent, at),
         waiting=waiting,
         red=[*again, *card.second_tap] if waiting else [],
+        against=asked.against,
         at=at,
     )
 

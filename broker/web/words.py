@@ -43,6 +43,11 @@ def waits(intent: Intent, now: datetime) -> bool:
     return intent.state is State.PENDING and intent.expires_at > now
 
 
+def rests(intent: Intent) -> bool:
+    """Whether its order, or what is left of it, can still be cancelled."""
+    return intent.state is State.PLACED and not intent.order_is_final
+
+
 def outcome(intent: Intent, now: datetime) -> Outcome:
     return Outcome(text="Waiting for you") if waits(intent, now) else _OUTCOMES[intent.state](intent, now)
 
@@ -56,10 +61,20 @@ def _sending(intent: Intent, _: datetime) -> Outcome:
 
 
 def _placed(intent: Intent, _: datetime) -> Outcome:
-    order = intent.order or {}
+    if intent.order is None:
+        return Outcome(text="Done at Binance", tone=Tone.GOOD)
     ended = {"cancelled": ", then cancelled", "expired": ", then expired", "rejected": ", then rejected"}
-    text = f"Placed{ended.get(order.get('status', ''), '')}{_filled(order)}"
-    return Outcome(text=text, tone=Tone.WARN if order.get("status") in ended else Tone.GOOD)
+    text = f"Placed{ended.get(intent.order_status or '', '')}{_trigger(intent)}{_filled(intent.order)}"
+    return Outcome(text=text, tone=Tone.WARN if intent.order_status in ended else Tone.GOOD)
+
+
+def _trigger(intent: Intent) -> str:
+    """A limit order may rest after its trigger, which its status does not tell."""
+    trigger = intent.arguments.get("stopPrice")
+    if trigger is None or intent.order_status != "open":
+        return ""
+    at = grouped(_number(trigger))
+    return f", trigger at {at}" if "price" in intent.arguments else f", waits for its trigger at {at}"
 
 
 def _filled(order: Mapping[str, Any]) -> str:
@@ -120,7 +135,7 @@ def actor(name: str) -> str:
 
 _HAPPENED: Final = {
     "intent:parked": "Asked by {actor}",
-    "intent:pending": "Back to waiting: price moved",
+    "intent:pending": "Waits again",
     "intent:approved": "Approved by {actor}",
     "intent:rejected": "Rejected by {actor}",
     "intent:expired": "Time was up, nobody had decided",
@@ -131,6 +146,9 @@ _HAPPENED: Final = {
     "intent:not_sent": "Not sent",
     "intent:unknown": "No clear answer: it may be live",
     "order:changed": "Order changed at Binance",
+    "order:cancel-asked": "{actor} cancels what is left",
+    "order:cancel-failed": "Not confirmed that it is cancelled",
+    "order:cancelled": "What was left is cancelled, by {actor}",
 }
 
 
@@ -151,8 +169,19 @@ def notice(event: Event) -> str:
         return f"Trader {name} was removed by {by}"
     if event.kind == "agent:key-set":
         return f"Agent {name} has a new key"
+    return f"{by} cancelled {_orders(event)} on {event.data.get('symbol', '?')}"
+
+
+def protective(event: Event) -> bool:
+    """Whether it took a protection away: a stop, a take-profit, a reduce-only order."""
+    return event.kind == CANCELLED and event.data.get("protective") is True
+
+
+def _orders(event: Event) -> str:
     count = len(event.data.get("orders", ()))
-    return f"{by} cancelled {count} {'order' if count == 1 else 'orders'} on {event.data.get('symbol', '?')}"
+    if count == 1:
+        return "a protective order" if protective(event) else "1 order"
+    return f"{count} orders, protective ones among them," if protective(event) else f"{count} orders"
 
 
 def in_words(moment: datetime) -> str:

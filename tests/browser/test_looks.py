@@ -19,18 +19,23 @@ pytestmark = pytest.mark.anyio
 SIZES = {"desktop": {"width": 1280, "height": 900}, "phone": {"width": 360, "height": 740}}
 
 
-async def fill(site: Site) -> str:
-    """One of each that a page may show. Answers the id of a request that waits."""
+async def fill(site: Site) -> tuple[str, str]:
+    """One of each that a page may show. Answers the ids of one that waits and one that was placed."""
     intents = site.desk.store.intents
     site.desk.exchange_problem = "Binance cannot be reached"
     rejected = await site.desk.park("0.01")
     await intents.reject(rejected.id, rejected.digest, "Ana", "Too large", Suggestion())
-    lost = await site.desk.park("0.02")
-    lost = await intents.approve(lost.id, lost.digest, "Ana", site.desk.settings.max_daily_volume_usdt)
-    lost = await submissions.begin(
-        lost, client_order_id="cb-1", namespace="spot", wire_timestamp_ms=1795348800000
+    await site.desk.submit(await site.desk.park("0.02"), State.UNKNOWN, note="no answer")
+    placed = await site.desk.place(await site.desk.park("0.03"), "partly_filled", "0.012")
+    await site.desk.store.audit(
+        "orders:cancelled", "agent:default", symbol="BTCUSDT", orders=["1"], protective=True
     )
-    await intents.settle(lost, State.UNKNOWN, actor="binance", note="no answer")
+    site.desk.prices.says("64213")
+    site.desk.prices.says("65000", market="futures")
+    await site.desk.move_price(await site.desk.park("0.04"))
+    for act in ("CLOSE LONG 0.02 BTC", "LEVERAGE 5× → 20×"):
+        arguments = {"symbol": "BTCUSDT", "act": act}
+        await site.desk.park(act=act, sentence=f"{act}, cross", market="futures", arguments=arguments)
     await site.desk.park("0.02", reason=None)
     above = check("order_value", "Order value", "32100", "1000", passed=False, enforced=False)
     near = check("balance", "Free BTC", "0.5", "0.5", unit="BTC", near=True)
@@ -44,7 +49,7 @@ async def fill(site: Site) -> str:
         warnings=["The market is thin"],
         reason="long " * 99,
     )
-    return waiting.id
+    return waiting.id, placed.id
 
 
 async def faults(page: Page) -> list[Any]:
@@ -67,8 +72,9 @@ async def test_axe_finds_nothing_and_all_can_be_tapped(site: Site, size: str, sc
     context = await site.context(**options)
     page = await site.inbox(context)
     found = {"empty": await faults(page)}
-    waiting = await fill(site)
-    for name, path in {"inbox": "/", "request": f"/intents/{waiting}", "sessions": "/sessions"}.items():
+    waiting, placed = await fill(site)
+    requests = {"request": f"/intents/{waiting}", "placed": f"/intents/{placed}"}
+    for name, path in {"inbox": "/", **requests, "sessions": "/sessions"}.items():
         await page.goto(site.url + path)
         await connected(page)
         for summary in await page.locator("summary").all():

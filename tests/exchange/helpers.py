@@ -18,6 +18,7 @@ BUY = OrderRequest("BTCUSDT", "buy", "market", Decimal("0.015"), None)
 REST = OrderRequest("BTCUSDT", "buy", "limit", Decimal("0.015"), Decimal("50000.1"))
 
 ORDER = "/api/v3/order"
+USER_STREAM = "userData"
 
 
 class Control:
@@ -39,14 +40,28 @@ class Control:
         """Waits until so many requests are held."""
         assert len((await self._client.get("held", params={"count": count})).json()["held"]) == count
 
+    async def streams(self, count: int) -> bool:
+        """Whether so many streams are subscribed to, those of users apart."""
+        listed = (await self._client.get("streams")).json()["subscriptions"]
+        return len([entry for entry in listed if entry["stream"] != USER_STREAM]) == count
+
+    async def user_streams(self, markets: set[str]) -> bool:
+        """Whether the account's own stream is subscribed to in these markets and no other."""
+        listed = (await self._client.get("streams")).json()["subscriptions"]
+        return {entry["market"] for entry in listed if entry["stream"] == USER_STREAM} == markets
+
     async def requests(self, method: str, path: str) -> list[dict[str, Any]]:
-        logged = (await self._client.get("requests")).json()["requests"]
+        logged = await self.all_requests()
         return [entry for entry in logged if (entry["method"], entry["path"]) == (method, path)]
+
+    async def all_requests(self) -> list[dict[str, Any]]:
+        logged: list[dict[str, Any]] = (await self._client.get("requests")).json()["requests"]
+        return logged
 
 
 @asynccontextmanager
 async def started(settings: Settings, url: str, **more: Any) -> AsyncIterator[Exchange]:
-    arguments: dict[str, Any] = {"clock": utc_now, "markets_cache": None, **more}
+    arguments: dict[str, Any] = {"clock": utc_now, "cache_folder": None, **more}
     exchange = Exchange(settings, paper_url=url, **arguments)
     await exchange.start()
     try:
@@ -58,13 +73,16 @@ async def started(settings: Settings, url: str, **more: Any) -> AsyncIterator[Ex
 @asynccontextmanager
 async def connected(settings: Settings, url: str, **more: Any) -> AsyncIterator[Exchange]:
     async with started(settings, url, **more) as exchange:
-        await asyncio.wait_for(exchange.until_ready(), 10)
+        async with asyncio.timeout(10):
+            await exchange.until_ready()
+            await exchange.futures.until_ready()
         yield exchange
 
 
 async def submit(exchange: Exchange, order: OrderRequest, client_order_id: str = "cb-1") -> Sent:
-    now = await exchange.spot.server_time_ms()
-    return await exchange.spot.submit(order, client_order_id=client_order_id, timestamp_ms=now)
+    venue = exchange.on(order.market)
+    now = await venue.server_time_ms()
+    return await venue.submit(order, client_order_id=client_order_id, timestamp_ms=now)
 
 
 async def until(found: Callable[[], Awaitable[Any]], seconds: float = 10) -> Any:

@@ -11,7 +11,10 @@ POST = b"POST /api/v3/order "
 
 
 class Tap:
-    """`answer`: the raw bytes to send in place of the exchange's answer to requests that start with `to`."""
+    """`answer`: the raw bytes to send in place of the exchange's answer to requests that start with `to`.
+
+    `counted`: the requests that `orders_by_connection` counts.
+    """
 
     def __init__(self, upstream: str) -> None:
         self._upstream = urlsplit(upstream)
@@ -19,6 +22,7 @@ class Tap:
         self.url = ""
         self.answer: bytes | None = None
         self.to = POST
+        self.counted = POST
         self.orders_by_connection: list[int] = []
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -36,7 +40,7 @@ class Tap:
         back = asyncio.create_task(self._copy(from_exchange, writer))
         try:
             while data := await reader.read(65536):
-                self.orders_by_connection[number] += data.count(POST)
+                self.orders_by_connection[number] += data.count(self.counted)
                 if self.to in data and self.answer is not None:
                     writer.write(self.answer)
                     await writer.drain()

@@ -69,11 +69,10 @@ async def test_an_order_to_a_binance_that_is_gone_was_certainly_not_sent(
 async def test_an_order_whose_tls_fails_was_certainly_not_sent(
     settings: Settings, paper: PaperServer, tmp_path: Path
 ) -> None:
-    file = tmp_path / "markets.json"
-    async with connected(settings, paper.url, markets_cache=file) as exchange:
-        await until(lambda: asyncio.to_thread(file.exists))
+    async with connected(settings, paper.url, cache_folder=tmp_path) as exchange:
+        await until(lambda: asyncio.to_thread((tmp_path / "paper.spot.markets.json").exists))
     no_tls = paper.url.replace("http://", "https://")
-    async with connected(settings, no_tls, markets_cache=file) as exchange:
+    async with connected(settings, no_tls, cache_folder=tmp_path) as exchange:
         sent = await exchange.spot.submit(BUY, client_order_id="cb-1", timestamp_ms=0)
         assert (sent.verdict, sent.reason) == (Verdict.NOT_SENT, "no connection to Binance")
 
@@ -89,13 +88,13 @@ async def test_closing_waits_for_no_answer(exchange: Exchange, control: Control)
 
 
 async def test_an_exchange_that_was_never_started_can_be_closed(settings: Settings) -> None:
-    await Exchange(settings, paper_url="http://127.0.0.1:9", clock=utc_now, markets_cache=None).close()
+    await Exchange(settings, paper_url="http://127.0.0.1:9", clock=utc_now, cache_folder=None).close()
 
 
 async def test_live_without_keys_refuses_what_needs_them() -> None:
     live = Settings(binance_testnet=False, binance_futures_testnet=False, _env_file=None)
     # Never started: it has nothing that it could connect with.
-    exchange = Exchange(live, paper_url=None, clock=utc_now, markets_cache=None)
+    exchange = Exchange(live, paper_url=None, clock=utc_now, cache_folder=None)
     calls = (
         exchange.spot.account(),
         exchange.spot.open_orders(),

@@ -12,7 +12,7 @@ import pytest
 
 from broker.clock import utc_now
 from broker.errors import BrokerError, Code
-from broker.exchange import Exchange, clients
+from broker.exchange import Exchange, Market, clients
 from broker.exchange.markets import Cache, Markets, rules_of, trim
 from broker.paper import PaperServer
 from broker.settings import Settings
@@ -90,7 +90,7 @@ def test_trimming_changes_no_rule() -> None:
 @pytest.mark.parametrize("filters", [[], [{"filterType": "PRICE_FILTER"}]])
 def test_a_symbol_without_rules_is_an_error_like_others(filters: list[Any]) -> None:
     client = clients.executor(Settings(_env_file=None), "http://127.0.0.1:1", timeout_seconds=1)
-    markets = Markets(client)
+    markets = Markets(Market.SPOT, client)
     markets.take([INFO | {"filters": filters}])
     with pytest.raises(BrokerError) as failed:
         markets.rules("BTCUSDT")
@@ -99,7 +99,7 @@ def test_a_symbol_without_rules_is_an_error_like_others(filters: list[Any]) -> N
 
 @pytest.fixture
 def file(tmp_path: Path) -> Path:
-    return tmp_path / "markets.json"
+    return tmp_path / "paper.spot.markets.json"
 
 
 def test_kept_symbols_are_read_for_an_hour(file: Path) -> None:
@@ -163,10 +163,10 @@ async def test_markets_are_asked_for_once_for_reads_and_orders(exchange: Exchang
 async def test_a_start_from_the_file_needs_no_binance_and_has_the_same_rules(
     settings: Settings, paper: PaperServer, file: Path
 ) -> None:
-    async with connected(settings, paper.url, markets_cache=file) as exchange:
+    async with connected(settings, paper.url, cache_folder=file.parent) as exchange:
         rules = exchange.spot.rules("BTCUSDT")
         await until(lambda: asyncio.to_thread(file.exists))
-    async with connected(settings, "http://127.0.0.1:9", markets_cache=file) as exchange:
+    async with connected(settings, "http://127.0.0.1:9", cache_folder=file.parent) as exchange:
         assert exchange.spot.ready
         assert exchange.spot.rules("BTCUSDT") == rules
         assert exchange.spot.symbol("BTC/USDT") == "BTCUSDT"
@@ -178,7 +178,7 @@ async def test_a_file_with_nonsense_does_not_hinder_the_start(
     settings: Settings, paper: PaperServer, file: Path, symbols: list[Any]
 ) -> None:
     Cache(file, "paper").write(symbols, utc_now())
-    async with connected(settings, paper.url, markets_cache=file) as exchange:
+    async with connected(settings, paper.url, cache_folder=file.parent) as exchange:
         assert exchange.spot.symbol("BTCUSDT") == "BTCUSDT"
 
 
@@ -186,7 +186,7 @@ async def test_a_file_with_nonsense_does_not_hinder_the_start(
 async def test_a_folder_that_cannot_be_written_does_not_hinder_the_start(
     settings: Settings, paper: PaperServer, tmp_path: Path
 ) -> None:
-    missing = tmp_path / "no" / "such" / "folder" / "markets.json"
-    async with started(settings, paper.url, markets_cache=missing) as exchange:
+    missing = tmp_path / "no" / "such" / "folder"
+    async with started(settings, paper.url, cache_folder=missing) as exchange:
         await exchange.until_ready()
         assert (await exchange.spot.account()).can_trade

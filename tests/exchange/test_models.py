@@ -4,14 +4,14 @@ from decimal import Decimal
 
 import pytest
 
-from broker.exchange import Book, Level, Walk
+from broker.exchange import Book, PriceLevel, Walk
 from broker.money import Side
 
 D = Decimal
 BOOK = Book(
     symbol="BTCUSDT",
-    bids=(Level(D(99), D(1)), Level(D(98), D(2))),
-    asks=(Level(D(101), D(1)), Level(D(103), D(2))),
+    bids=(PriceLevel(D(99), D(1)), PriceLevel(D(98), D(2))),
+    asks=(PriceLevel(D(101), D(1)), PriceLevel(D(103), D(2))),
     timestamp_ms=0,
 )
 

@@ -111,8 +111,10 @@ async def test_open_orders_of_one_symbol_and_of_all(exchange: Exchange) -> None:
     await submit(exchange, REST, "cb-1")
     await submit(exchange, OrderRequest("ETHUSDT", "buy", "limit", D(1), D(1000)), "cb-2")
     one = await exchange.spot.open_orders("BTC/USDT")
-    assert [(order["clientOrderId"], order["price"]) for order in one] == [("cb-1", D("50000.1"))]
-    assert {order["clientOrderId"] for order in await exchange.spot.open_orders()} == {"cb-1", "cb-2"}
+    assert [(order.client_order_id, order.price, order.status) for order in one] == [
+        ("cb-1", D("50000.1"), "open")
+    ]
+    assert {order.client_order_id for order in await exchange.spot.open_orders()} == {"cb-1", "cb-2"}
 
 
 async def test_my_trades_can_be_those_of_one_order(exchange: Exchange) -> None:
@@ -129,7 +131,8 @@ async def test_my_trades_can_be_those_of_one_order(exchange: Exchange) -> None:
 async def test_a_cancelled_order_is_open_no_more(exchange: Exchange) -> None:
     order = (await submit(exchange, REST)).order
     assert order is not None
-    assert (await exchange.spot.cancel("BTCUSDT", order.id))["status"] == "canceled"
+    assert await exchange.spot.cancel("BTCUSDT", order.id) == order.id
+    assert await exchange.spot.open_orders("BTCUSDT") == []
     with pytest.raises(BrokerError) as failed:
         await exchange.spot.cancel("BTCUSDT", order.id)
     assert failed.value.code is Code.BINANCE_REFUSED
@@ -149,7 +152,7 @@ async def test_a_cancelled_pair_counts_as_its_two_orders(settings: Settings, pap
     async with tapping(paper.url) as tap, connected(settings, tap.url) as exchange:
         tap.to = b"DELETE /api/v3/openOrders"
         tap.answer = answer("200 OK", json.dumps([one | {"orderId": 3}, pair]))
-        assert {order["id"] for order in await exchange.spot.cancel_all("BTCUSDT")} == {"1", "2", "3"}
+        assert set(await exchange.spot.cancel_all("BTCUSDT")) == {"1", "2", "3"}
 
 
 async def test_binances_clock_signs_and_is_told(

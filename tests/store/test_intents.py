@@ -371,10 +371,10 @@ async def used(store: Store) -> Decimal:
     return counted
 
 
-async def test_two_hundred_approvals_at_once_never_pass_the_days_limit(
+async def test_a_thousand_approvals_at_once_never_pass_the_days_limit(
     store: Store, neighbour: Store
 ) -> None:
-    waiting = [await parked(store, **of_value(number, 300)) for number in range(200)]
+    waiting = [await parked(store, **of_value(number, 30)) for number in range(1_000)]
     ends = await asyncio.gather(
         *(
             approve((store, neighbour)[number % 2], intent, f"Trader {number}")
@@ -382,11 +382,11 @@ async def test_two_hundred_approvals_at_once_never_pass_the_days_limit(
         ),
         return_exceptions=True,
     )
-    assert sum(isinstance(end, Intent) for end in ends) == 33
+    assert sum(isinstance(end, Intent) for end in ends) == 333
     over = [end for end in ends if isinstance(end, OverDailyVolume)]
-    assert len(over) == 167
-    assert (over[0].used, over[0].limit) == (Decimal(9900), LIMIT)
-    assert await used(store) == 9900
+    assert len(over) == 667
+    assert (over[0].used, over[0].limit) == (Decimal(9990), LIMIT)
+    assert await used(store) == 9990
 
 
 async def test_an_approval_over_the_limit_leaves_the_intent_pending(store: Store) -> None:

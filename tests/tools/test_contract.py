@@ -12,43 +12,58 @@ from broker.intents import State
 from broker.tools import TOOLS, HighTool, Risk
 
 from ..support import BTC, BUY, REST, Wired, http_client, mcp_client, served
+from .support import CLOSE, CREATE, FUTURES_BUY, FUTURES_STOP, LEVERAGE, placed
 
 pytestmark = pytest.mark.anyio
 
-CALLS: dict[str, dict[str, Any]] = {
-    "binance_get_ticker": {"symbol": BTC},
-    "binance_get_orderbook": {"symbol": BTC, "limit": 5},
-    "binance_get_klines": {"symbol": BTC, "interval": "1h", "limit": 3},
-    "binance_get_trades": {"symbol": BTC, "limit": 3},
-    "binance_get_exchange_info": {},
-    "binance_get_account": {},
-    "binance_get_open_orders": {},
-    "binance_get_trade_history": {"symbol": BTC},
-    "binance_cancel_order": {"symbol": BTC},
-    "binance_cancel_all_orders": {"symbol": BTC},
-    "binance_create_order": {**REST, "amount": "0.01"},
-    "intent_get": {},
-    "intent_wait": {"timeoutSeconds": 1},
-    "intent_list": {},
-    "intent_cancel": {},
-}
+CALLS: list[tuple[str, dict[str, Any]]] = [
+    ("binance_get_ticker", {"symbol": BTC}),
+    ("binance_get_orderbook", {"symbol": BTC, "limit": 5}),
+    ("binance_get_klines", {"symbol": BTC, "interval": "1h", "limit": 3}),
+    ("binance_get_trades", {"symbol": BTC, "limit": 3}),
+    ("binance_get_exchange_info", {}),
+    ("binance_get_funding_rate", {"symbol": BTC}),
+    ("binance_get_account", {}),
+    ("binance_get_account", {"market": "futures"}),
+    ("binance_get_open_orders", {}),
+    ("binance_get_open_orders", {"market": "futures"}),
+    ("binance_get_trade_history", {"symbol": BTC}),
+    ("binance_get_trade_history", {"symbol": BTC, "market": "futures"}),
+    ("binance_get_futures_positions", {}),
+    ("binance_create_order", {**REST, "amount": "0.01"}),
+    ("binance_create_order", {**FUTURES_STOP, "reason": "a stop"}),
+    ("binance_close_position", {"symbol": BTC}),
+    ("binance_set_leverage", {"symbol": BTC, "leverage": 5}),
+    ("binance_cancel_order", {"symbol": BTC}),
+    ("binance_cancel_order", {"symbol": BTC, "market": "futures", "conditional": True}),
+    ("binance_cancel_all_orders", {"symbol": BTC}),
+    ("binance_cancel_all_orders", {"symbol": BTC, "market": "futures"}),
+    ("intent_get", {}),
+    ("intent_wait", {"timeoutSeconds": 1}),
+    ("intent_list", {}),
+    ("intent_cancel", {}),
+]
 
 
 async def with_orders(broker: Wired) -> None:
-    """One order filled, two resting, so that every list holds something with every field."""
+    """On both markets one order filled and two resting, so that every list holds something."""
     await broker.submitted(await broker.approved(**BUY))
     await broker.submitted(await broker.approved(**REST))
     await broker.submitted(await broker.approved(**{**REST, "price": "57000"}))
+    await placed(broker, CREATE, **FUTURES_BUY)
+    await placed(broker, CREATE, **FUTURES_STOP)
+    await placed(broker, CREATE, **{**FUTURES_BUY, "type": "limit", "price": "58000"})
 
 
-async def arguments(broker: Wired, tool: str) -> dict[str, Any]:
+async def arguments(broker: Wired, tool: str, given: dict[str, Any]) -> dict[str, Any]:
     """The call's arguments; ids that must exist are made for it."""
     if tool == "binance_cancel_order":
-        orders = (await broker.call("binance_get_open_orders"))["orders"]
-        return {**CALLS[tool], "orderId": orders[0]["id"]}
+        orders = await broker.call("binance_get_open_orders", market=given.get("market", "spot"))
+        wanted = given.get("conditional", False)
+        return {**given, "orderId": next(o["id"] for o in orders["orders"] if o["conditional"] is wanted)}
     if tool in ("intent_get", "intent_wait", "intent_cancel"):
-        return {**CALLS[tool], "intentId": (await broker.park(**BUY)).id}
-    return CALLS[tool]
+        return {**given, "intentId": (await broker.park(**BUY)).id}
+    return given
 
 
 def check(schema: dict[str, Any], body: Any) -> None:
@@ -56,15 +71,15 @@ def check(schema: dict[str, Any], body: Any) -> None:
 
 
 def test_every_tool_is_called_here() -> None:
-    assert CALLS.keys() == TOOLS.keys()
+    assert {name for name, _ in CALLS} == TOOLS.keys()
 
 
-async def test_over_http_each_answer_is_as_promised(broker: Wired) -> None:
-    await with_orders(broker)
-    async with served(broker) as url, http_client(url) as client:
+async def test_over_http_each_answer_is_as_promised(futures: Wired) -> None:
+    await with_orders(futures)
+    async with served(futures) as url, http_client(url) as client:
         listed = {tool["name"]: tool for tool in (await client.get("/tools")).json()["tools"]}
-        for name in CALLS:
-            given = await arguments(broker, name)
+        for name, call in CALLS:
+            given = await arguments(futures, name, call)
             check(listed[name]["inputSchema"], given)
             answer = await client.post(f"/tools/{name}", json=given)
             assert answer.status_code == 200, answer.text
@@ -72,12 +87,12 @@ async def test_over_http_each_answer_is_as_promised(broker: Wired) -> None:
 
 
 @pytest.mark.parametrize("mode", ["auto", "legacy"])
-async def test_over_mcp_each_answer_is_as_promised(broker: Wired, mode: str) -> None:
-    await with_orders(broker)
-    async with served(broker) as url, mcp_client(url, mode) as client:
+async def test_over_mcp_each_answer_is_as_promised(futures: Wired, mode: str) -> None:
+    await with_orders(futures)
+    async with served(futures) as url, mcp_client(url, mode) as client:
         listed = {tool.name: tool for tool in (await client.list_tools()).tools}
-        for name in CALLS:
-            answer = await client.call_tool(name, await arguments(broker, name))
+        for name, call in CALLS:
+            answer = await client.call_tool(name, await arguments(futures, name, call))
             assert not answer.is_error, answer.content
             schema = listed[name].output_schema
             assert schema is not None
@@ -124,4 +139,8 @@ async def test_a_tools_risk_is_told_where_a_client_looks_for_it(broker: Wired) -
         assert told["requiresConfirmation"] is isinstance(tool, HighTool) is (tool.risk is Risk.HIGH)
         assert listed.annotations is not None
         assert listed.annotations.read_only_hint is tool.reads_only
-    assert {tool["name"] for tool in over_http if tool["requiresConfirmation"]} == {"binance_create_order"}
+    assert {tool["name"] for tool in over_http if tool["requiresConfirmation"]} == {
+        CREATE,
+        CLOSE,
+        LEVERAGE,
+    }

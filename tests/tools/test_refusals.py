@@ -22,8 +22,15 @@ ARGUMENTS: list[tuple[str, dict[str, Any], str]] = [
     ("an unknown argument", {**BUY, "leverage": 5}, "leverage"),
     ("a missing argument", {"symbol": BTC, "side": "buy"}, "amount"),
     ("a side of no meaning", {**BUY, "side": "long"}, "side"),
-    ("a type of a later release", {**BUY, "type": "stop_loss"}, "type"),
-    ("a market of a later release", {**BUY, "market": "futures"}, "market"),
+    ("a type that there is not", {**BUY, "type": "trailing"}, "type"),
+    ("a market that there is not", {**BUY, "market": "margin"}, "market"),
+    ("a stop without a trigger", {**BUY, "type": "stop_loss"}, "stopPrice"),
+    ("a take-profit without a trigger", {**BUY, "type": "take_profit", "price": 58_000}, "stopPrice"),
+    ("a market order with a trigger", {**BUY, "stopPrice": 58_000}, "stopPrice"),
+    ("a limit order with a trigger", {**REST, "stopPrice": 58_000}, "stopPrice"),
+    ("a negative trigger", {**BUY, "type": "stop_loss", "stopPrice": -1}, "stopPrice"),
+    ("a reduction on spot", {**BUY, "reduceOnly": True}, "reduceOnly"),
+    ("a reduction that is neither", {**BUY, "market": "futures", "reduceOnly": "maybe"}, "reduceOnly"),
     ("a limit order without a price", {**BUY, "type": "limit"}, "price"),
     ("a market order with a price", {**BUY, "price": 60_000}, "price"),
     ("a number of 16 digits", {**BUY, "amount": 0.1234567890123456}, "amount"),
@@ -56,6 +63,13 @@ OTHER_TOOLS: list[tuple[str, dict[str, Any], str]] = [
     ("binance_get_account", {"market": "margin"}, "market"),
     ("binance_cancel_order", {"symbol": BTC, "orderId": "1; DROP"}, "orderId"),
     ("binance_cancel_order", {"symbol": BTC, "orderId": "1", "conditional": True}, "conditional"),
+    ("binance_cancel_all_orders", {"symbol": BTC, "market": "margin"}, "market"),
+    ("binance_get_open_orders", {"market": "margin"}, "market"),
+    ("binance_get_trade_history", {"symbol": BTC, "limit": 0, "market": "futures"}, "limit"),
+    ("binance_get_futures_positions", {"symbol": ""}, "symbol"),
+    ("binance_get_funding_rate", {}, "symbol"),
+    ("binance_close_position", {"symbol": BTC, "amount": "1"}, "amount"),
+    ("binance_set_leverage", {"symbol": BTC}, "leverage"),
     ("intent_get", {"intentId": ""}, "intentId"),
     ("intent_wait", {"intentId": "x", "timeoutSeconds": 51}, "timeoutSeconds"),
     ("intent_wait", {"intentId": "x", "timeoutSeconds": NAN}, "timeoutSeconds"),
@@ -124,6 +138,25 @@ async def test_bad_arguments_of_other_tools_are_refused_by_name(
             error = await refused(still, tool, **arguments)
             assert error.code is Code.INVALID_ARGUMENTS
             assert [item["field"] for item in error.details["fields"]] == [field]
+
+
+async def test_a_symbol_that_futures_do_not_have_is_named(still: Wired, subtests: pytest.Subtests) -> None:
+    calls: list[tuple[str, dict[str, Any]]] = [
+        ("binance_create_order", {**BUY, "market": "futures"}),
+        ("binance_close_position", {}),
+        ("binance_set_leverage", {"leverage": 5}),
+        ("binance_get_funding_rate", {}),
+        ("binance_get_futures_positions", {}),
+        ("binance_get_open_orders", {"market": "futures"}),
+        ("binance_get_trade_history", {"market": "futures"}),
+        ("binance_cancel_order", {"market": "futures", "orderId": "1"}),
+        ("binance_cancel_all_orders", {"market": "futures"}),
+    ]
+    for tool, arguments in calls:
+        with subtests.test(tool):
+            error = await refused(still, tool, **{**arguments, "symbol": "NOPEUSDT"})
+            assert error.code is Code.UNKNOWN_SYMBOL
+            assert error.details == {"symbol": "NOPEUSDT"}
 
 
 async def test_what_is_allowed_stands_beside_the_field(still: Wired) -> None:
@@ -215,7 +248,7 @@ async def test_an_exit_is_not_refused_by_any_limit_of_ours(tmp_path: Path) -> No
 async def test_nothing_is_parked_on_figures_that_could_not_be_read(
     still: Wired, subtests: pytest.Subtests
 ) -> None:
-    for path in ("depth", "account", "avgPrice", "ticker/price"):
+    for path in ("depth", "account", "avgPrice", "ticker/price", "openOrders"):
         with subtests.test(path):
             still.clock.advance(2)  # prices are remembered for a second
             await still.control.do("fault", when="received", do="code", path=f"/api/v3/{path}", http=503)

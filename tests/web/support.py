@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Hashable, Iterable, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -18,8 +18,10 @@ from starlette.types import ASGIApp
 
 from broker.cards import Card, Figure, Tone
 from broker.clock import to_ms
+from broker.errors import BrokerError
+from broker.exchange import LivePrice
 from broker.hub import Hub
-from broker.intents import Intent, Request
+from broker.intents import Intent, Request, State
 from broker.risk import Check
 from broker.settings import Settings
 from broker.store import Feed, Store
@@ -29,6 +31,7 @@ from broker.web.visitor import cookie_name
 
 NOON = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 PASSWORD = "correct horse battery staple"
+MOVED = "Price moved +2.0 %: now 61,260, shown was 60,300 or better"
 
 
 @dataclass
@@ -53,6 +56,41 @@ class CountedBytes:
 
 
 @dataclass
+class Ticker:
+    """The prices that a test says there are, and who wants which."""
+
+    clock: Any
+    wanted: dict[Hashable, set[tuple[str, str]]] = field(default_factory=dict)
+    prices: dict[tuple[str, str], LivePrice] = field(default_factory=dict)
+    listeners: list[asyncio.Event] = field(default_factory=list)
+    changed: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def says(self, price: str, symbol: str = "BTCUSDT", market: str = "spot") -> None:
+        self.prices[market, symbol] = LivePrice(Decimal(price), to_ms(self.clock()))
+        for listener in self.listeners:
+            listener.set()
+
+    @property
+    def symbols(self) -> set[tuple[str, str]]:
+        return {symbol for symbols in self.wanted.values() for symbol in symbols}
+
+    def want(self, owner: Hashable, symbols: Iterable[tuple[str, str]]) -> None:
+        self.wanted[owner] = {*symbols}
+        self.changed.set()
+
+    def last(self, market: str, symbol: str) -> LivePrice | None:
+        return self.prices.get((market, symbol))
+
+    @contextmanager
+    def subscribed(self) -> Iterator[asyncio.Event]:
+        self.listeners.append(listener := asyncio.Event())
+        try:
+            yield listener
+        finally:
+            self.listeners.remove(listener)
+
+
+@dataclass
 class World:
     """What lies around the pages, and what the test says it answers."""
 
@@ -65,6 +103,11 @@ class World:
     equity: Decimal | None = Decimal("200000")
     exchange_problem: str | None = None
     slow: asyncio.Event | None = None
+    cancelled: list[tuple[str, str]] = field(default_factory=list)
+    cancel_problem: BrokerError | None = None
+
+    def __post_init__(self) -> None:
+        self.prices = Ticker(self.clock)
 
     @property
     def desk(self) -> Desk:
@@ -73,7 +116,9 @@ class World:
             store=self.store,
             hub=self.hub,
             clock=self.clock,
+            prices=self.prices,
             approved=self.approved.append,
+            cancel_rest=self._cancel_rest,
             figures_now=self._figures_now,
             equity=self._equity,
             exchange_problem=lambda: self.exchange_problem,
@@ -88,6 +133,32 @@ class World:
         assert not parked.deduplicated
         return parked.intent
 
+    async def approve(self, intent: Intent) -> Intent:
+        limit = self.settings.max_daily_volume_usdt
+        return await self.store.intents.approve(intent.id, intent.digest, "Ana", limit, confirmed=True)
+
+    async def submit(self, intent: Intent, to: State, **result: Any) -> Intent:
+        """Approved if need be, and sent; `to` is what that came to."""
+        approved = await self.approve(intent) if intent.state is State.PENDING else intent
+        submissions = self.store.submissions
+        begun = await submissions.begin(
+            approved, client_order_id=f"cb-{intent.id}", namespace="spot", wire_timestamp_ms=1795348800000
+        )
+        return await submissions.settle(begun, to, actor="binance", **result)
+
+    async def place(self, intent: Intent, status: str = "open", filled: str = "0") -> Intent:
+        order = {"id": "28", "symbol": "BTCUSDT", "status": status, "filled": filled, "average": None}
+        amount = intent.arguments["amount"]
+        return await self.submit(intent, State.PLACED, order={**order, "amount": amount})
+
+    async def move_price(self, intent: Intent) -> Intent:
+        """Approved if need be, and back to waiting since the price had moved; with the card of now."""
+        approved = await self.approve(intent) if intent.state is State.PENDING else intent
+        amount = intent.arguments["amount"]
+        sentence = f"BUY {amount} BTC at market ≈ 919.35 USDT, sent only at 61,566 or better"
+        anew = request(amount, sentence=sentence, value="919.35", reference="61260")
+        return await self.store.submissions.show_anew(approved, anew, MOVED)
+
     async def sign_in(self, trader: str = "Ana", browser: str = "Firefox on the desk") -> str:
         """The session's token, of a trader who is made if need be."""
         return await signed_in(self.store, trader, browser)
@@ -100,6 +171,11 @@ class World:
         if self.slow:
             await self.slow.wait()
         return self.figures
+
+    async def _cancel_rest(self, intent: Intent, trader: str) -> None:
+        if self.cancel_problem:
+            raise self.cancel_problem
+        self.cancelled.append((intent.id, trader))
 
     async def _equity(self) -> Decimal | None:
         return self.equity
@@ -142,7 +218,6 @@ def card(amount: str = "0.015", *, side: str = "BUY", **changes: Any) -> Card:
     drawn: dict[str, Any] = {
         "act": act,
         "sentence": f"{act} at market ≈ 963.20 USDT, sent only at 64,534 or better",
-        "symbol": "BTCUSDT",
         "figures": [
             Figure(label="Market when asked", value="64,213 USDT"),
             Figure(label="Book average, slippage", value="64,220.15, 0.12 %", tone=Tone.WARN),
@@ -176,19 +251,24 @@ def request(
     ttl_seconds: int = 300,
     agent: str = "default",
     is_exit: bool = False,
+    market: str = "spot",
+    symbol: str = "BTCUSDT",
+    reference: str | None = "64213",
+    arguments: Mapping[str, str] | None = None,
     **drawn: Any,
 ) -> Request:
-    shown = card(amount, side=side, **drawn)
-    arguments = {"symbol": "BTCUSDT", "side": side.lower(), "type": "market", "amount": amount}
+    """What `drawn` names stands on the card."""
+    shown = card(amount, side=side, symbol=symbol, **drawn)
+    arguments = arguments or {"symbol": symbol, "side": side.lower(), "type": "market", "amount": amount}
     return Request(
         agent=agent,
         tool="binance_create_order",
         asked=arguments,
         arguments=arguments,
-        market="spot",
+        market=market,
         mode="paper",
         account="paper",
-        reference_price=Decimal("64213"),
+        reference_price=None if reference is None else Decimal(reference),
         tolerance_pct=Decimal("0.5"),
         worst_price=Decimal("64534"),
         value_usdt=Decimal(value),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
@@ -14,6 +15,7 @@ from broker.settings import Settings
 from broker.web.visitor import cookie_name
 
 PATIENCE_SECONDS = 5
+PRICE = 'hx-target="#live-'
 
 
 @dataclass
@@ -22,20 +24,40 @@ class Tab:
     chunks: asyncio.Queue[str | None] = field(default_factory=asyncio.Queue)
 
     async def message(self) -> str:
-        """The next message, heartbeats left out."""
-        return await self.message_with("")
+        """The next message, heartbeats and prices left out."""
+        while "event: heartbeat" in (chunk := await self._chunk()) or PRICE in chunk:
+            pass
+        return chunk
 
     async def message_with(self, text: str) -> str:
+        while text not in (chunk := await self._chunk()):
+            pass
+        return chunk
+
+    async def prices(self) -> list[str]:
+        """Of the next message that tells prices, each as it is said."""
+        return prices_in(await self.message_with(PRICE))
+
+    async def told(self, price: str) -> None:
+        """As soon as that price is."""
+        while price not in await self.prices():
+            pass
+
+    async def _chunk(self) -> str:
         async with asyncio.timeout(PATIENCE_SECONDS):
-            while chunk := await self.chunks.get():
-                if "event: heartbeat" not in chunk and text in chunk:
-                    return chunk
+            if chunk := await self.chunks.get():
+                return chunk
         raise AssertionError("the stream has ended")
 
     async def ended(self) -> None:
         async with asyncio.timeout(PATIENCE_SECONDS):
             while await self.chunks.get() is not None:
                 pass
+
+
+def prices_in(message: str) -> list[str]:
+    said = re.findall(r'id="live-\w+">.*?<b>(.*?)</b>', message)
+    return [text.replace("\N{NO-BREAK SPACE}", " ") for text in said]
 
 
 @asynccontextmanager

@@ -200,23 +200,17 @@ async def test_a_requests_own_page_is_small_and_holds_its_record_and_fingerprint
     answer = await ana.get(f"/intents/{intent.id}")
     assert len(answer.content) < 30_000
     assert "Asked by agent default" in answer.text
-    assert f"<code>{intent.digest}</code>" in answer.text
+    assert f">{intent.digest}</code>" in answer.text
     assert '<details class="fingerprint"><summary>Fingerprint' in answer.text
 
 
 async def test_an_order_filled_in_very_many_parts_keeps_its_page_small(
     desk: World, ana: httpx2.AsyncClient
 ) -> None:
-    intents = desk.store.intents
-    intent = await desk.park()
-    intent = await intents.approve(intent.id, intent.digest, "Ana", Decimal(10000))
-    intent = await submissions.begin(
-        intent, client_order_id="cb-1", namespace="spot", wire_timestamp_ms=1795348800000
-    )
-    order = {"status": "partly_filled", "amount": "0.015", "filled": "0"}
-    intent = await intents.settle(intent, State.PLACED, actor="binance", order=order)
+    intent = await desk.place(await desk.park(), "partly_filled")
     for part in range(1, 101):
-        intent = await intents.follow(intent, {**order, "filled": f"0.{part:04}"})
+        order = {**(intent.order or {}), "filled": f"0.{part:04}"}
+        intent = await desk.store.submissions.follow(intent, order)
     answer = await ana.get(f"/intents/{intent.id}")
     assert len(answer.content) < 30_000
     assert "Asked by agent default" in answer.text
@@ -282,3 +276,48 @@ async def test_a_state_that_waits_for_nobody_is_never_counted(desk: World, ana: 
     approved = await desk.store.intents.approve(intent.id, intent.digest, "Ana", Decimal(10000))
     assert approved.state is State.APPROVED
     assert "<title>Confirmation broker</title>" in (await ana.get("/")).text
+
+
+async def test_a_protective_cancel_leads_the_news_and_stands_out(
+    desk: World, ana: httpx2.AsyncClient
+) -> None:
+    await desk.store.audit(
+        "orders:cancelled", "agent:default", symbol="BTCUSDT", orders=["1"], protective=True
+    )
+    await desk.store.audit("orders:cancelled", "agent:default", symbol="ETHUSDT", orders=["2"])
+    for path in ("/", "/sessions"):
+        page = (await ana.get(path)).text
+        [summary] = re.findall(r'<details id="news"><summary>.*?</summary>', page)
+        assert 'class="alarm" role="alert"' in summary
+        assert "agent default cancelled a protective order on BTCUSDT" in summary
+
+
+async def test_what_cannot_be_suggested_has_no_field(desk: World, ana: httpx2.AsyncClient) -> None:
+    intent = await desk.park(suggestible=[], act="LEVERAGE 5× → 20×", sentence="LEVERAGE 5× → 20×, cross")
+    page = (await ana.get(f"/intents/{intent.id}")).text
+    assert "suggested_" not in page
+    assert "<label>In your words" in page
+    answer = await ana.post(
+        f"/intents/{intent.id}/decision",
+        data={"digest": intent.digest, "decision": "reject", "suggested_amount": "1"},
+    )
+    assert answer.status_code == 422
+
+
+@pytest.mark.parametrize(
+    ("act", "tone"),
+    [
+        ("BUY 0.015 BTC", "buy"),
+        ("LIMIT SELL 0.015 BTC", "sell"),
+        ("CLOSE LONG 0.020 BTC", "close"),
+        ("LEVERAGE 5× → 20×", "leverage"),
+    ],
+)
+@pytest.mark.parametrize("market", ["spot", "futures"])
+async def test_each_kind_of_act_and_market_is_marked(
+    desk: World, ana: httpx2.AsyncClient, act: str, tone: str, market: str
+) -> None:
+    await desk.park(act=act, sentence=f"{act} and more", market=market)
+    page = (await ana.get("/")).text
+    assert f'<strong class="{tone}">{act}</strong> and more' in page
+    assert f'<span class="market {market}">{market.upper()}</span>' in page

@@ -11,6 +11,7 @@ from broker.cards import Tone
 from broker.clock import to_ms
 from broker.hub import Event
 from broker.intents import Decision, Intent, State, canonical_text, digest_of
+from broker.web.price import quoted
 from broker.web.words import as_quoted, device, happened, notice, outcome, repeats, unbroken
 
 from .support import NOON, request
@@ -37,6 +38,7 @@ def intent(state: State, *, decided_by: str | None = None, **changes: Any) -> In
         card=asked.card,
         reason=asked.reason,
         idempotency_key=None,
+        ttl_seconds=300,
         is_exit=False,
         value_usdt=Decimal("963.20"),
         created_at=NOON,
@@ -73,7 +75,8 @@ def test_every_state_has_words(state: State) -> None:
             {"order": order("cancelled", "0")},
             "Placed, then cancelled, filled 0 of 0.015",
         ),
-        (State.PLACED, {}, "Placed"),
+        (State.PLACED, {"order": order("expired", "0")}, "Placed, then expired, filled 0 of 0.015"),
+        (State.PLACED, {}, "Done at Binance"),
         (State.REFUSED, {"note": "insufficient balance"}, "Binance refused: insufficient balance"),
         (State.REFUSED, {}, "Binance refused"),
         (State.NOT_SENT, {"note": "too late to send: approved 40 s ago"}, "Approved, too late to send"),
@@ -85,6 +88,34 @@ def test_every_state_has_words(state: State) -> None:
 )
 def test_an_outcome_names_its_actor(state: State, changes: dict[str, Any], words: str) -> None:
     assert outcome(intent(state, **changes), NOON).text == words
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "words"),
+    [
+        ({"stopPrice": "58000"}, "open", "Placed, waits for its trigger at 58,000, filled 0 of 0.015"),
+        ({"stopPrice": "58000", "price": "57900"}, "open", "Placed, trigger at 58,000, filled 0 of 0.015"),
+        ({"stopPrice": "58000"}, "cancelled", "Placed, then cancelled, filled 0 of 0.015"),
+    ],
+)
+def test_a_conditional_order_waits_for_its_trigger(
+    arguments: dict[str, str], status: str, words: str
+) -> None:
+    placed = intent(State.PLACED, order=order(status, "0"), arguments=arguments)
+    assert outcome(placed, NOON).text == words
+
+
+@pytest.mark.parametrize(
+    ("price", "said"),
+    [
+        ("64213", "64,213.00"),
+        ("64213.10000000", "64,213.10"),
+        ("0.00001234", "0.00001234"),
+        ("600", "600.00"),
+    ],
+)
+def test_a_live_price_keeps_its_width_and_loses_nothing(price: str, said: str) -> None:
+    assert quoted(Decimal(price)) == said
 
 
 def test_a_pending_request_whose_time_is_up_was_decided_by_nobody() -> None:
@@ -154,6 +185,14 @@ def test_a_record_line_says_what_happened_and_by_whom(happening: Event, words: s
         (
             event("orders:cancelled", "agent:default", symbol="BTCUSDT", orders=["1"]),
             "agent default cancelled 1 order on BTCUSDT",
+        ),
+        (
+            event("orders:cancelled", "agent:default", symbol="BTCUSDT", orders=["1"], protective=True),
+            "agent default cancelled a protective order on BTCUSDT",
+        ),
+        (
+            event("orders:cancelled", "agent:default", symbol="BTCUSDT", orders=["1", "2"], protective=True),
+            "agent default cancelled 2 orders, protective ones among them, on BTCUSDT",
         ),
     ],
 )

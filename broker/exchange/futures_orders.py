@@ -1,0 +1,82 @@
+"""Futures orders, conditional orders and the leverage of a symbol: each sent once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+from ..money import plain
+from . import futures_answers as answers
+from .answers import Raw
+from .models import Market, OrderRequest, OrderState, Sent
+from .orders import RECV_WINDOW_MS, Orders, timing
+from .outcome import BadAnswer
+from .wire import Asked
+
+CONDITIONAL_TYPES: Final[Mapping[tuple[str, bool], str]] = {
+    # (our type, whether it has a price): Binance's
+    ("stop_loss", False): "STOP_MARKET",
+    ("stop_loss", True): "STOP",
+    ("take_profit", False): "TAKE_PROFIT_MARKET",
+    ("take_profit", True): "TAKE_PROFIT",
+}
+
+
+class FuturesOrders(Orders):
+    market = Market.FUTURES
+
+    async def set_leverage(self, symbol: str, leverage: int, timestamp_ms: int) -> Sent:
+        """The one POST. PLACED only when the answer says that symbol and that leverage."""
+        fields = {"symbol": symbol, "leverage": str(leverage), **timing(timestamp_ms)}
+
+        async def post() -> None:
+            answer = await self._client.set_leverage(
+                leverage, symbol, {"timestamp": timestamp_ms, "recvWindow": RECV_WINDOW_MS}
+            )
+            if (answer["symbol"], int(answer["leverage"])) != (symbol, leverage):
+                raise BadAnswer("the answer is about another leverage")
+
+        return await self._send(Asked(f"{self._address}/leverage", fields), post)
+
+    def _asked(self, order: OrderRequest, client_order_id: str, timestamp_ms: int) -> Asked:
+        fields = {
+            "symbol": order.symbol,
+            "side": order.side.upper(),
+            "quantity": plain(order.amount),
+            "newOrderRespType": "RESULT",
+            **timing(timestamp_ms),
+        }
+        if order.price is not None:
+            fields["price"] = plain(order.price)
+        if order.reduce_only:
+            fields["reduceOnly"] = "true"
+        if order.stop_price is None:
+            fields |= {"type": order.type.upper(), "newClientOrderId": client_order_id}
+            if order.price is not None:
+                fields["timeInForce"] = "GTC"
+            return Asked(f"{self._address}/order", fields)
+        fields |= {
+            "type": CONDITIONAL_TYPES.get((order.type, order.price is not None), order.type.upper()),
+            "triggerPrice": plain(order.stop_price),
+            "clientAlgoId": client_order_id,
+            "algoType": "CONDITIONAL",
+        }
+        return Asked(f"{self._address}/algoOrder", fields)
+
+    def _answered(self, info: Raw, order: OrderRequest) -> OrderState:
+        return answers.algo_order(info) if order.conditional else answers.order(info)
+
+    async def _asked_for(self, symbol: str, client_order_id: str, conditional: bool) -> OrderState:
+        if not conditional:
+            wanted = {"symbol": symbol, "origClientOrderId": client_order_id}
+            return answers.order(await self._client.fapiprivate_get_order(wanted))
+        info = await self._client.fapiprivate_get_algoorder({"clientAlgoId": client_order_id})
+        algo, placed_id = answers.algo_order(info), answers.actual_order_id(info)
+        if placed_id is None:
+            return algo
+        placed = await self._client.fapiprivate_get_order({"symbol": symbol, "orderId": placed_id})
+        return answers.triggered(algo, answers.order(placed))
+
+    @property
+    def _address(self) -> str:
+        return str(self._client.urls["api"]["fapiPrivate"])

@@ -1,0 +1,134 @@
+"""Live prices, of exactly what somebody wants to see."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Hashable, Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from decimal import Decimal
+from functools import partial
+from typing import Any, Final
+
+from ..clock import Clock, to_ms
+from .models import Market
+from .streaming import follow
+from .venue import Venue
+
+STALE_MS: Final = 5_000
+
+CHANNEL: Final = {"name": "miniTicker"}
+"""Once a second on spot, twice on futures, when something was traded."""
+
+SILENCE_SECONDS: Final = 60.0
+"""After so much of it the stream is started anew: its connection may be dead."""
+
+UNSUBSCRIBE_SECONDS: Final = 2.0
+
+Key = tuple[Market, str]
+
+
+@dataclass(frozen=True, slots=True)
+class LivePrice:
+    """The last price, and when it was heard by our clock, in UTC milliseconds."""
+
+    price: Decimal
+    at_ms: int
+
+    def stale(self, now_ms: int) -> bool:
+        """No news for five seconds."""
+        return now_ms - self.at_ms > STALE_MS
+
+
+class Prices:
+    """One subscription for each symbol that somebody wants; nothing runs when nobody wants any."""
+
+    def __init__(self, venues: Mapping[Market, Venue], clock: Clock) -> None:
+        self._venues = venues
+        self._clock = clock
+        self._wanted: dict[Hashable, frozenset[Key]] = {}
+        self._watches: dict[Key, asyncio.Task[None]] = {}
+        self._subscribed: set[Key] = set()
+        self._last: dict[Key, LivePrice] = {}
+        self._woken: set[asyncio.Event] = set()
+        self._closed = False
+
+    def want(self, owner: Hashable, symbols: Iterable[tuple[str, str]]) -> None:
+        """What this owner wants from now on, as (market, Binance id); none of it ends his interest."""
+        keys = frozenset((Market(market), symbol) for market, symbol in symbols)
+        if keys:
+            self._wanted[owner] = keys
+        else:
+            self._wanted.pop(owner, None)
+        self._match()
+
+    def last(self, market: str, symbol: str) -> LivePrice | None:
+        """None before the first news of what somebody wants."""
+        return self._last.get((Market(market), symbol))
+
+    @contextmanager
+    def subscribed(self) -> Iterator[asyncio.Event]:
+        """An event that each new price sets; whoever waits for it clears it."""
+        woken = asyncio.Event()
+        self._woken.add(woken)
+        try:
+            yield woken
+        finally:
+            self._woken.discard(woken)
+
+    async def close(self) -> None:
+        self._closed = True
+        watches = list(self._watches.values())
+        for watch in watches:
+            watch.cancel()
+        await asyncio.gather(*watches, return_exceptions=True)
+
+    def _match(self) -> None:
+        wanted: set[Key] = set().union(*self._wanted.values())
+        for key, watch in self._watches.items():
+            if key not in wanted and not watch.cancelling():
+                watch.cancel()
+        if self._closed:
+            return
+        for key in wanted - self._watches.keys():
+            watch = self._watches[key] = asyncio.create_task(self._watch(key))
+            watch.add_done_callback(partial(self._ended, key))
+
+    def _ended(self, key: Key, _: asyncio.Task[None]) -> None:
+        del self._watches[key]
+        self._last.pop(key, None)
+        self._match()  # it may have been wanted again while it was ending
+
+    async def _watch(self, key: Key) -> None:
+        market, symbol = key
+        venue = self._venues[market]
+        client = venue.price_stream
+        await venue.until_ready()
+        self._subscribed.add(key)
+        try:
+            await follow(
+                client,
+                lambda: client.watch_ticker(symbol, CHANNEL),
+                lambda ticker: self._hear(key, ticker),
+                silence_seconds=SILENCE_SECONDS,
+            )
+        finally:
+            with suppress(Exception):
+                await self._leave(client, key)
+
+    async def _leave(self, client: Any, key: Key) -> None:
+        market, symbol = key
+        try:
+            if client.clients:
+                async with asyncio.timeout(UNSUBSCRIBE_SECONDS):
+                    await client.un_watch_ticker(symbol, CHANNEL)
+        finally:
+            self._subscribed.discard(key)
+            if not any(other is market for other, _ in self._subscribed):
+                await client.hang_up()
+
+    def _hear(self, key: Key, ticker: Mapping[str, Any]) -> None:
+        # The text itself: ccxt's own figure is a float.
+        self._last[key] = LivePrice(Decimal(ticker["info"]["c"]), to_ms(self._clock()))
+        for woken in self._woken:
+            woken.set()

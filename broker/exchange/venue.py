@@ -1,0 +1,184 @@
+"""One market of Binance: reads on one connection pool, the executor's orders on connections of their own."""
+
+from __future__ import annotations
+
+import asyncio
+from abc import ABC, abstractmethod
+from contextlib import suppress
+from dataclasses import replace
+from decimal import Decimal
+from pathlib import Path
+from typing import Any, ClassVar, Final
+
+import aiohttp
+
+from ..clock import Clock
+from ..settings import Settings
+from . import clients
+from .calls import Calls
+from .keeper import LOAD_SECONDS, Keeper
+from .markets import Cache, Markets
+from .models import Market, OrderRequest, OrderState, RestingOrder, Rules, Sent
+from .orders import Orders
+from .reads import Reads
+from .server_time import ServerTime
+from .weight import Weight
+
+MOST_TRADES: Final = 1000
+
+
+class Venue(Reads, ABC):
+    """Amounts and prices are Decimals, times UTC milliseconds, symbols Binance's ids (unified ones are
+    accepted). Reads raise BrokerError and nothing else, within `read_seconds`.
+    """
+
+    market: ClassVar[Market]
+
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        paper_url: str | None,
+        clock: Clock,
+        cache_folder: Path | None,
+        read_seconds: float,
+        submit_seconds: float,
+    ) -> None:
+        """`cache_folder` is the folder in which the markets are kept for the next start."""
+        super().__init__()
+        market = self.market
+        self._time = time = ServerTime(clock)
+        self._configured = settings.configured
+        self._reader = clients.reader(settings, paper_url, timeout_seconds=LOAD_SECONDS, market=market)
+        self._executor = clients.executor(settings, paper_url, timeout_seconds=submit_seconds, market=market)
+        self.price_stream = clients.prices(settings, paper_url, market=market)
+        self.order_stream = clients.news(settings, paper_url, market=market)
+        self.weight = Weight(time.now_ms)
+        streams = (self.price_stream, self.order_stream)
+        self._clients = (self._reader, self._executor, *streams)
+        for client in self._clients:
+            client.weight, client.now_ms = self.weight, time.now_ms
+        self._markets = Markets(market, self._executor, [self._reader, *streams])
+        self._calls = Calls(market, self.weight, read_seconds)
+        self._orders: Orders = self._make_orders()
+        cache = None
+        if cache_folder is not None:
+            cache = Cache(cache_folder / f"{settings.mode}.{market}.markets.json", settings.mode)
+        self._keeper = Keeper(self._reader, self._calls, self._markets, time, cache, clock)
+        self._sessions: list[aiohttp.ClientSession] = []
+        self._keeping: asyncio.Task[None] | None = None
+
+    # Life
+
+    async def start(self) -> None:
+        """Connects and loads the markets in the background, as often as it takes."""
+        self._sessions = [
+            clients.attach(client, fresh_connections=client is self._executor) for client in self._clients
+        ]
+        self._keeping = asyncio.create_task(self._keeper.run())
+
+    async def close(self) -> None:
+        if self._keeping is not None:
+            self._keeping.cancel()
+            with suppress(asyncio.CancelledError):
+                await self._keeping
+        for client in self._clients:
+            await client.close()
+        for session in self._sessions:
+            await session.close()
+
+    @property
+    def ready(self) -> bool:
+        """Whether the markets are loaded."""
+        return self._markets.ready
+
+    async def until_ready(self) -> None:
+        await self._keeper.loaded.wait()
+
+    @property
+    def reachable(self) -> bool:
+        """Whether the last call was answered."""
+        return self._calls.reachable
+
+    @property
+    def last_error(self) -> str | None:
+        """What was wrong with the last call, when it is not its caller's fault."""
+        return self._calls.last_error
+
+    @property
+    def clock_offset_ms(self) -> int:
+        """How far Binance's clock was ahead of ours when last asked."""
+        return self._time.offset_ms
+
+    # Symbols
+
+    def symbol(self, text: str) -> str:
+        """Binance's id. Raises UNKNOWN_SYMBOL, or BINANCE_UNAVAILABLE while the markets are not loaded."""
+        return self._markets.symbol(text)
+
+    def rules(self, symbol: str) -> Rules:
+        """Raises as `symbol` does."""
+        return self._markets.rules(symbol)
+
+    # Reads that differ
+
+    @abstractmethod
+    async def average_price(self, symbol: str) -> Decimal:
+        """The exchange's reference for price bands and for the value of a market order."""
+
+    @abstractmethod
+    async def open_orders(self, symbol: str | None = None) -> list[RestingOrder]:
+        """All that rest, of one symbol or of all; on futures the conditional ones too."""
+
+    @abstractmethod
+    async def cancel(self, symbol: str, order_id: str, *, conditional: bool = False) -> str:
+        """The id of the cancelled order. Raises BINANCE_REFUSED (-2011) when there is no such open order."""
+
+    @abstractmethod
+    async def cancel_all(self, symbol: str) -> list[str]:
+        """The ids of the cancelled orders; none when there were none."""
+
+    # The executor
+
+    @abstractmethod
+    def _make_orders(self) -> Orders: ...
+
+    async def take_budget(self) -> None:
+        """Before an order is committed. Raises RATE_LIMITED when Binance would turn it away; also refreshes
+        the clock offset that its timestamp needs, and raises as reads do when Binance does not answer.
+        """
+        self.weight.check()
+        if self._time.stale:
+            await self.server_time_ms()
+
+    async def submit(self, order: OrderRequest, *, client_order_id: str, timestamp_ms: int) -> Sent:
+        """The one POST of an order; what became of it is in the verdict, never an exception."""
+        return await self._orders.submit(order, client_order_id, timestamp_ms)
+
+    async def look_up(
+        self, symbol: str, client_order_id: str, *, conditional: bool = False
+    ) -> OrderState | None:
+        """None: Binance knows no such order now."""
+        return await self._orders.look_up(symbol, client_order_id, conditional=conditional)
+
+    async def with_trades(self, order: OrderState) -> OrderState:
+        """With its fees and, on futures, the profit that Binance booked: a look-up does not tell them, its
+        trades do. Unchanged while Binance's list of trades lags behind the order.
+        """
+        known = order.fees and (self.market is Market.SPOT or order.realized is not None)
+        if known or not order.filled:
+            return order
+        order_id = order.executed_as or order.id
+        trades = await self.my_trades(order.symbol, MOST_TRADES, order_id=order_id)
+        if sum(trade["amount"] for trade in trades) != order.filled:
+            return order
+        fees: dict[str, Decimal] = {}
+        for trade in trades:
+            asset = trade["fee"]["currency"]
+            fees[asset] = fees.get(asset, Decimal(0)) + trade["fee"]["cost"]
+        return replace(order, fees=tuple(fees.items()), realized=_realized(trades))
+
+
+def _realized(trades: list[dict[str, Any]]) -> Decimal | None:
+    profits = [Decimal(trade["info"]["realizedPnl"]) for trade in trades if "realizedPnl" in trade["info"]]
+    return sum(profits, Decimal(0)) if profits else None

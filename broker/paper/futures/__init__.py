@@ -1,0 +1,8 @@
+"""USDT-M perpetual futures: one-way positions, cross and isolated margin, conditional orders, funding.
+
+`FuturesExchange` is the engine, without HTTP; each `*_endpoints.py` is one part of Binance's REST surface.
+"""
+
+from broker.paper.futures.exchange import FuturesExchange
+
+__all__ = ["FuturesExchange"]

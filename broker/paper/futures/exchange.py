@@ -1,0 +1,218 @@
+"""The futures exchange: its markets, positions and orders. No HTTP.
+
+What it answers is written down first: a change that can't be written has not happened. Whatever is asked of
+it, funding that is due is paid first, orders that the price allows are filled, and who must be is liquidated.
+"""
+
+import secrets
+from collections.abc import Callable, Iterable
+from decimal import Decimal
+
+from broker.paper.errors import invalid_symbol, unknown_order
+from broker.paper.futures.admission import Admission
+from broker.paper.futures.algos import Algos
+from broker.paper.futures.changed import AccountEvent, Execution
+from broker.paper.futures.conditional import Conditional
+from broker.paper.futures.contracts import USDT_M, Contract
+from broker.paper.futures.errors import no_such_order
+from broker.paper.futures.funding import Funding
+from broker.paper.futures.income import Income, IncomeType
+from broker.paper.futures.ledger import Ledger
+from broker.paper.futures.liquidation import Liquidation
+from broker.paper.futures.listen_keys import ListenKeys
+from broker.paper.futures.margin import Summary
+from broker.paper.futures.matching import Matching
+from broker.paper.futures.new_order import NewOrder
+from broker.paper.futures.orders import Order, Trade
+from broker.paper.futures.positions import MarginType, Position
+from broker.paper.futures.store import FuturesStore
+from broker.paper.futures.terms import Terms
+from broker.paper.market import Market
+from broker.paper.orders import Side
+from broker.paper.store import Store, Window
+
+DEPOSIT = Decimal(100_000)
+
+
+def _random_id() -> str:
+    return secrets.token_urlsafe(16)
+
+
+class FuturesExchange:
+    """Times in UTC milliseconds. Every refusal is a Refusal, as Binance words it."""
+
+    def __init__(
+        self,
+        store: Store,
+        *,
+        seed: int,
+        clock: Callable[[], int],
+        deposit: Decimal = DEPOSIT,
+        contracts: Iterable[Contract] = USDT_M,
+        new_id: Callable[[], str] = _random_id,
+    ) -> None:
+        """A new store gets `deposit`. `new_id` makes client order ids where none is sent."""
+        self.contracts = {contract.name: contract for contract in contracts}
+        self.new_id = new_id
+        self.seed = seed
+        self._clock = clock
+        self._store = FuturesStore(store)
+        self._ledger = Ledger(self._store, self._markets, clock)
+        self._matching = Matching(self._ledger)
+        self._conditional = Conditional(self._ledger, self._matching)
+        self._liquidation = Liquidation(self._ledger, self._matching)
+        self._admission = Admission(self._ledger)
+        self.algos = Algos(self._ledger, self._conditional, self._admission, self.match)
+        self._funding = Funding(self._ledger, seed)
+        self._terms = Terms(self._ledger)
+        self.changes = self._ledger.changes
+        self.listen_keys = ListenKeys(clock, new_id)
+        if self._ledger.is_new:
+            self.transfer(deposit)
+
+    def _markets(self) -> dict[str, Market]:
+        return {
+            name: Market(contract, self.seed, self._store.pins(name), self._store.setting(name))
+            for name, contract in self.contracts.items()
+        }
+
+    # The market
+
+    @property
+    def now(self) -> int:
+        return self._clock()
+
+    @property
+    def dual_side(self) -> bool:
+        """Whether the account is in hedge mode, in which this exchange takes no orders."""
+        return self._ledger.dual_side
+
+    @dual_side.setter
+    def dual_side(self, dual: bool) -> None:
+        self._ledger.dual_side = dual
+
+    def market(self, symbol: str) -> Market:
+        if symbol not in self.contracts:
+            raise invalid_symbol()
+        return self._ledger.markets[symbol]
+
+    # Orders
+
+    def place(self, new: NewOrder) -> Order:
+        self.match()
+        self._admission.check(new)
+        order = new.order(self._ledger.now)
+        with self._ledger.change():
+            self._matching.submit(order)
+        return order
+
+    def cancel(self, symbol: str, order_id: int | None, client_id: str | None) -> Order:
+        order = self.open_order(symbol, order_id, client_id)
+        if order is None:
+            raise unknown_order()
+        with self._ledger.change():
+            self._matching.end(order, Execution.CANCELED)
+        return order
+
+    def cancel_all(self, symbol: str) -> list[Order]:
+        orders = self.open_orders(symbol)
+        with self._ledger.change():
+            for order in orders:
+                self._matching.end(order, Execution.CANCELED)
+        return orders
+
+    def order(self, symbol: str, order_id: int | None, client_id: str | None) -> Order:
+        self.match()
+        order = self._store.order(symbol, order_id, client_id)
+        if order is None:
+            raise no_such_order()
+        return order
+
+    def open_order(self, symbol: str, order_id: int | None, client_id: str | None) -> Order | None:
+        by = (order for order in self.open_orders(symbol) if order_id in (None, order.id))
+        return next((order for order in by if client_id in (None, order.client_id)), None)
+
+    def open_orders(self, symbol: str | None = None) -> list[Order]:
+        self.match()
+        return [order for order in self._ledger.orders.values() if symbol in (None, order.symbol)]
+
+    def orders(self, symbol: str, window: Window) -> list[Order]:
+        self.match()
+        return self._store.orders_in(symbol, window)
+
+    def every_order(self) -> list[Order]:
+        self.match()
+        return self._store.orders.where("true ORDER BY id")
+
+    def trades(self, symbol: str, window: Window) -> list[Trade]:
+        self.match()
+        return self._store.trades_in(symbol, window)
+
+    # The account
+
+    def summary(self) -> Summary:
+        self.match()
+        return self._ledger.summary()
+
+    def income(
+        self, symbol: str | None, kind: str | None, start: int | None, end: int | None, limit: int
+    ) -> list[Income]:
+        self.match()
+        return self._store.income(symbol, kind, start, end, limit)
+
+    def set_leverage(self, symbol: str, leverage: int) -> Position:
+        self.market(symbol)
+        self.match()
+        return self._terms.set_leverage(symbol, leverage)
+
+    def set_margin_type(self, symbol: str, margin_type: MarginType) -> None:
+        self.market(symbol)
+        self.match()
+        self._terms.set_margin_type(symbol, margin_type)
+
+    def match(self) -> None:
+        """Brings everything up to now."""
+        ledger = self._ledger
+        ledger.tick()
+        with ledger.change():
+            self._funding.pay_due()
+            self._conditional.advance_all(self.new_id)
+            for order in sorted(ledger.orders.values(), key=_priority):
+                if order.is_open:
+                    self._matching.advance(order)
+            self._liquidation.run()
+
+    # What the control surface may do
+
+    def pin(self, symbol: str, price: Decimal | None) -> None:
+        """Hold a market's last and mark price, or with None let it go."""
+        market = self.market(symbol)
+        self._ledger.tick()
+        with self._ledger.change():
+            market.hold(price, self._ledger.now)
+            self._ledger.put_market(symbol)
+        self.match()
+
+    def set_level_size(self, symbol: str, size: Decimal | None) -> None:
+        """The quantity of every level of a market's book; None: random again."""
+        market = self.market(symbol)
+        self._ledger.tick()
+        with self._ledger.change():
+            market.set_level_size(size)
+            self._ledger.put_market(symbol)
+
+    def transfer(self, amount: Decimal) -> None:
+        """Into the wallet, or out of it."""
+        self._ledger.tick()
+        with self._ledger.change():
+            self._ledger.touch_wallet()
+            self._ledger.earn(IncomeType.TRANSFER, amount)
+            self._ledger.tell_account(AccountEvent.DEPOSIT, change=amount)
+
+    def set_free(self, amount: Decimal) -> None:
+        """Transfers what is missing until so much is available, or what is too much."""
+        self.transfer(amount - self.summary().free)
+
+
+def _priority(order: Order) -> tuple[Decimal, int]:
+    return (-order.price if order.side is Side.BUY else order.price), order.id

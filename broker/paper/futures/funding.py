@@ -1,0 +1,62 @@
+"""Funding: every eight hours longs pay shorts, or shorts longs."""
+
+from decimal import Decimal
+from hashlib import shake_128
+
+from broker.paper.amounts import truncated
+from broker.paper.futures.changed import AccountEvent
+from broker.paper.futures.income import IncomeType
+from broker.paper.futures.ledger import Ledger
+from broker.paper.futures.positions import Position
+from broker.paper.prices import slot_of
+
+INTERVAL_MS = 8 * 3_600_000
+INTERVAL_HOURS = 8
+CAP = Decimal("0.003")
+FLOOR = Decimal("-0.003")
+INTEREST = Decimal("0.0001")
+_SPAN = 40_000
+_LOWEST = -10_000
+_UNIT = Decimal("0.00000001")
+
+
+def rate(symbol: str, seed: int, time: int) -> Decimal:
+    """What is paid at a time of funding, as a share of the notional: from -0.01 % to 0.03 %."""
+    noise = int.from_bytes(shake_128(f"{seed}/{symbol}/funding/{time}".encode()).digest(4))
+    return (_LOWEST + noise % (_SPAN + 1)) * _UNIT
+
+
+def next_time(now: int) -> int:
+    """00:00, 08:00 or 16:00 UTC, later than now. UTC milliseconds."""
+    return (now // INTERVAL_MS + 1) * INTERVAL_MS
+
+
+def times(after: int, until: int) -> range:
+    """The times of funding after one and up to the other."""
+    return range(next_time(after), until + 1, INTERVAL_MS)
+
+
+class Funding:
+    def __init__(self, ledger: Ledger, seed: int) -> None:
+        self._ledger = ledger
+        self._seed = seed
+
+    def pay_due(self) -> None:
+        """Everything since the last payment. Positions have not changed since: every change pays first."""
+        ledger = self._ledger
+        for time in times(ledger.wallet.funded, ledger.now):
+            for position in ledger.positions.values():
+                if position.amount:
+                    self._pay(position, time)
+            ledger.wallet.funded = time
+            ledger.touch_wallet()
+
+    def _pay(self, position: Position, time: int) -> None:
+        ledger, symbol = self._ledger, position.symbol
+        mark = ledger.markets[symbol].public_trade(slot_of(time)).price
+        paid = truncated(position.amount * mark * rate(symbol, self._seed, time))
+        ledger.earn(IncomeType.FUNDING_FEE, -paid, symbol)
+        if position.is_isolated:
+            position.isolated_wallet -= paid
+            ledger.put_position(position)
+        ledger.tell_account(AccountEvent.FUNDING_FEE, [symbol] if position.is_isolated else [], -paid)

@@ -1,0 +1,206 @@
+"""The state of the futures account in memory, and what of it has changed but is not written down yet."""
+
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from decimal import Decimal
+
+from broker.paper.amounts import ZERO
+from broker.paper.changes import Changes
+from broker.paper.errors import Refusal
+from broker.paper.futures.changed import (
+    AccountChanged,
+    AccountEvent,
+    AlgoChanged,
+    BalanceChanged,
+    Execution,
+    OrderChanged,
+    PositionChanged,
+)
+from broker.paper.futures.contracts import Contract
+from broker.paper.futures.income import Income, IncomeType
+from broker.paper.futures.margin import Exposure, Summary, exposure
+from broker.paper.futures.orders import Algo, AlgoStatus, Order, Trade
+from broker.paper.futures.positions import Position, Wallet
+from broker.paper.futures.store import FuturesStore
+from broker.paper.market import Market
+
+MARGIN_ASSET = "USDT"
+FIRST_ALGO_ID = 1_000_000
+"""Far from the orders' ids, so that no one takes the one for the other unnoticed."""
+
+
+class Ledger:
+    def __init__(
+        self, store: FuturesStore, markets: Callable[[], dict[str, Market]], clock: Callable[[], int]
+    ) -> None:
+        """`markets` reads the markets from the store."""
+        self.changes = Changes()
+        self.dual_side = False
+        """Hedge mode, which only the control surface can pretend; not kept."""
+        self.store = store
+        self._read_markets = markets
+        self._clock = clock
+        self.tick()
+        self._load()
+
+    def tick(self) -> None:
+        """Time goes on here only, so that one request sees one price. UTC milliseconds."""
+        self.now = self._clock()
+
+    def _load(self) -> None:
+        store = self.store
+        self.markets = self._read_markets()
+        kept = {position.symbol: position for position in store.positions.where("true")}
+        self.positions = {name: kept.get(name) or Position(name) for name in self.markets}
+        self.orders = {order.id: order for order in store.open_orders()}
+        self.algos = {algo.id: algo for algo in store.live_algos()}
+        wallets = store.wallets.where("asset = ?", MARGIN_ASSET)
+        self.is_new = not wallets
+        self.wallet = wallets[0] if wallets else Wallet(MARGIN_ASSET, ZERO, self.now, self.now)
+        self._last_order_id = store.orders.last_key()
+        self._last_algo_id = max(FIRST_ALGO_ID, store.algos.last_key())
+        self._last_trade_id = store.trades.last_key()
+        self._last_income_id = store.incomes.last_key()
+        self._forget()
+
+    def _forget(self) -> None:
+        self._changed_orders: dict[int, Order] = {}
+        self._changed_algos: dict[int, Algo] = {}
+        self._changed_positions: set[str] = set()
+        self._changed_markets: set[str] = set()
+        self._wallet_changed = False
+        self.trades: list[Trade] = []
+        self._incomes: list[Income] = []
+        self._news: list[object] = []
+
+    # Reading
+
+    def mark(self, symbol: str) -> Decimal:
+        return self.markets[symbol].price(self.now)
+
+    def contract(self, symbol: str) -> Contract:
+        contract = self.markets[symbol].symbol
+        assert isinstance(contract, Contract)  # noqa: S101 - the markets are made of contracts
+        return contract
+
+    def orders_of(self, symbol: str) -> list[Order]:
+        return [order for order in self.orders.values() if order.symbol == symbol]
+
+    def exposure(self, symbol: str) -> Exposure:
+        """As it stands now: later changes leave it alone. So with the summary."""
+        position, orders = replace(self.positions[symbol]), self.orders_of(symbol)
+        return exposure(self.contract(symbol), position, self.mark(symbol), orders)
+
+    def summary(self) -> Summary:
+        return Summary(replace(self.wallet), tuple(self.exposure(symbol) for symbol in self.positions))
+
+    # Changing, inside `change`
+
+    @contextmanager
+    def change(self) -> Iterator[None]:
+        """All that happens inside is written at once, then told; or, when it can't be written, undone."""
+        try:
+            yield
+            self._write()
+        except BaseException as error:
+            if not isinstance(error, Refusal) or self._is_dirty:
+                self._load()
+            raise
+        news = self._news
+        self._forget()
+        for change in news:
+            self.changes.tell(change)
+
+    def next_order_id(self) -> int:
+        self._last_order_id += 1
+        return self._last_order_id
+
+    def next_algo_id(self) -> int:
+        self._last_algo_id += 1
+        return self._last_algo_id
+
+    def next_trade_id(self) -> int:
+        self._last_trade_id += 1
+        return self._last_trade_id
+
+    def put_order(
+        self, order: Order, reason: Execution, trade: Trade | None = None, expiry_reason: int = 0
+    ) -> None:
+        self._changed_orders[order.id] = order
+        if order.is_open:
+            self.orders[order.id] = order
+        else:
+            self.orders.pop(order.id, None)
+        if trade:
+            self.trades.append(trade)
+        self.tell(OrderChanged(replace(order), reason, self.now, trade, expiry_reason))
+        self._follow(order)
+
+    def put_algo(self, algo: Algo, order: Order | None = None) -> None:
+        self._changed_algos[algo.id] = algo
+        if algo.status in (AlgoStatus.NEW, AlgoStatus.TRIGGERING, AlgoStatus.TRIGGERED):
+            self.algos[algo.id] = algo
+        else:
+            self.algos.pop(algo.id, None)
+        self.tell(AlgoChanged(replace(algo), self.now, replace(order) if order else None))
+
+    def put_position(self, position: Position) -> None:
+        position.updated = self.now
+        self._changed_positions.add(position.symbol)
+
+    def put_market(self, symbol: str) -> None:
+        self._changed_markets.add(symbol)
+
+    def earn(self, kind: IncomeType, amount: Decimal, symbol: str = "", trade_id: int = 0) -> None:
+        """Into the wallet, or out of it."""
+        if amount:
+            self._last_income_id += 1
+            self._incomes.append(Income(self._last_income_id, symbol, kind, amount, self.now, trade_id))
+            self.wallet.balance += amount
+            self.touch_wallet()
+
+    def touch_wallet(self) -> None:
+        self.wallet.updated = self.now
+        self._wallet_changed = True
+
+    def tell(self, change: object) -> None:
+        self._news.append(change)
+
+    def tell_account(self, reason: AccountEvent, symbols: Iterable[str] = (), change: Decimal = ZERO) -> None:
+        """`change` is what came in or went out apart from profit and commission."""
+        balance = BalanceChanged(MARGIN_ASSET, self.wallet.balance, self.summary().cross_wallet, change)
+        positions = tuple(
+            PositionChanged(replace(self.positions[symbol]), self.mark(symbol)) for symbol in symbols
+        )
+        self.tell(AccountChanged(reason, (balance,), positions, self.now))
+
+    def _follow(self, order: Order) -> None:
+        """A conditional order is finished when the order that it placed has ended."""
+        algo = self.algos.get(order.algo_id)
+        if algo and algo.status is AlgoStatus.TRIGGERED and not order.is_open:
+            algo.status, algo.updated = AlgoStatus.FINISHED, self.now
+            self.put_algo(algo, order)
+
+    @property
+    def _is_dirty(self) -> bool:
+        return bool(
+            self._changed_orders
+            or self._changed_algos
+            or self._changed_positions
+            or self._changed_markets
+            or self._wallet_changed
+        )
+
+    def _write(self) -> None:
+        if not self._is_dirty:
+            return
+        with self.store.transaction():
+            self.store.orders.write(self._changed_orders.values())
+            self.store.algos.write(self._changed_algos.values())
+            self.store.trades.write(self.trades)
+            self.store.incomes.write(self._incomes)
+            self.store.positions.write(self.positions[symbol] for symbol in self._changed_positions)
+            self.store.wallets.write([self.wallet] if self._wallet_changed else [])
+            for symbol in self._changed_markets:
+                self.store.write_market(self.markets[symbol])

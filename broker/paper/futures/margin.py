@@ -1,0 +1,155 @@
+"""How much margin is needed, how much is left, and where a position is liquidated. Nothing changes here.
+
+The mark price is the last price. Margin in the quote asset (as Binance computes it).
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from decimal import Decimal
+
+from broker.paper.amounts import ZERO
+from broker.paper.futures.contracts import Contract
+from broker.paper.futures.orders import Order
+from broker.paper.futures.positions import Position, Wallet
+from broker.paper.orders import Side
+
+TAKER_FEE = Decimal("0.0005")
+MAKER_FEE = Decimal("0.0002")
+
+
+@dataclass(frozen=True, slots=True)
+class Exposure:
+    """One contract: its position at the mark price, and the notional of the orders that may add to it."""
+
+    contract: Contract
+    position: Position
+    mark: Decimal
+    bids: Decimal
+    asks: Decimal
+
+    @property
+    def notional(self) -> Decimal:
+        """Negative when short."""
+        return self.position.amount * self.mark
+
+    @property
+    def unrealized(self) -> Decimal:
+        return self.position.unrealized(self.mark)
+
+    @property
+    def position_margin(self) -> Decimal:
+        return abs(self.notional) / self.position.leverage
+
+    @property
+    def initial_margin(self) -> Decimal:
+        """Of the position as large as its open orders could make it, whichever side fills."""
+        largest = max(abs(self.notional), abs(self.notional + self.bids), abs(self.notional - self.asks))
+        return largest / self.position.leverage
+
+    @property
+    def order_margin(self) -> Decimal:
+        return self.initial_margin - self.position_margin
+
+    @property
+    def maintenance_margin(self) -> Decimal:
+        return self.contract.maintenance(abs(self.notional)) if self.position.amount else ZERO
+
+    def with_order(self, side: Side, notional: Decimal) -> "Exposure":
+        bids = self.bids + (notional if side is Side.BUY else ZERO)
+        asks = self.asks + (notional if side is Side.SELL else ZERO)
+        return Exposure(self.contract, self.position, self.mark, bids, asks)
+
+
+def exposure(contract: Contract, position: Position, mark: Decimal, orders: Iterable[Order]) -> Exposure:
+    """`orders` are the open ones of this contract; those that only reduce need no margin."""
+    bids, asks = ZERO, ZERO
+    for order in orders:
+        if not order.reduce_only:
+            worth = order.remaining * (order.price if order.side is Side.BUY else max(order.price, mark))
+            bids += worth if order.side is Side.BUY else ZERO
+            asks += worth if order.side is Side.SELL else ZERO
+    return Exposure(contract, position, mark, bids, asks)
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """The account over all contracts."""
+
+    wallet: Wallet
+    exposures: tuple[Exposure, ...]
+
+    @property
+    def crossed(self) -> list[Exposure]:
+        return [exposure for exposure in self.exposures if not exposure.position.is_isolated]
+
+    @property
+    def cross_wallet(self) -> Decimal:
+        return self.wallet.balance - sum(
+            (exposure.position.isolated_wallet for exposure in self.exposures), ZERO
+        )
+
+    @property
+    def unrealized(self) -> Decimal:
+        return sum((exposure.unrealized for exposure in self.exposures), ZERO)
+
+    @property
+    def cross_unrealized(self) -> Decimal:
+        return sum((exposure.unrealized for exposure in self.crossed), ZERO)
+
+    @property
+    def margin_balance(self) -> Decimal:
+        return self.wallet.balance + self.unrealized
+
+    @property
+    def cross_maintenance(self) -> Decimal:
+        return sum((exposure.maintenance_margin for exposure in self.crossed), ZERO)
+
+    @property
+    def maintenance_margin(self) -> Decimal:
+        return sum((exposure.maintenance_margin for exposure in self.exposures), ZERO)
+
+    @property
+    def position_margin(self) -> Decimal:
+        return sum((exposure.position_margin for exposure in self.exposures), ZERO)
+
+    @property
+    def order_margin(self) -> Decimal:
+        return sum((exposure.order_margin for exposure in self.exposures), ZERO)
+
+    @property
+    def free(self) -> Decimal:
+        """Of the cross wallet; below zero where the market went against it."""
+        held = sum((exposure.position_margin for exposure in self.crossed), ZERO) + self.order_margin
+        return self.cross_wallet + self.cross_unrealized - held
+
+    @property
+    def available(self) -> Decimal:
+        return max(ZERO, self.free)
+
+    def liquidation_price(self, exposure: Exposure) -> Decimal:
+        """Of a position among the others as they stand now; 0: at no price."""
+        if exposure.position.is_isolated:
+            return liquidation_price(exposure.contract, exposure.position, exposure.position.isolated_wallet)
+        others = [other for other in self.crossed if other.contract is not exposure.contract]
+        backing = self.cross_wallet + sum(
+            (other.unrealized - other.maintenance_margin for other in others), ZERO
+        )
+        return liquidation_price(exposure.contract, exposure.position, backing)
+
+
+def liquidation_price(contract: Contract, position: Position, backing: Decimal) -> Decimal:
+    """Where margin balance equals maintenance margin: backing + amount*p - cost = |amount|*p*rate - cum.
+
+    Hence p = (backing - cost + cum) / (|amount|*rate - amount), with rate and cum of the bracket that
+    |amount|*p lies in. `backing` is the isolated wallet, or the cross wallet with the unrealised profit and
+    less the maintenance margin of the other cross positions. 0: at no price above zero.
+    """
+    size = abs(position.amount)
+    if not size:
+        return ZERO
+    for bracket in contract.brackets:
+        price = (backing - position.cost + bracket.cum) / (size * bracket.rate - position.amount)
+        is_last = bracket is contract.brackets[-1]
+        if price > 0 and bracket.floor <= size * price and (is_last or size * price <= bracket.cap):
+            return price
+    return ZERO

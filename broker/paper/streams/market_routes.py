@@ -1,0 +1,43 @@
+"""Where clients connect to market streams: `/ws` and `/ws/NAME` raw, `/stream?streams=NAME/NAME` combined."""
+
+from starlette.routing import WebSocketRoute
+from starlette.websockets import WebSocket
+
+from broker.paper.streams.connections import Connections
+from broker.paper.streams.feeds import Feeds
+from broker.paper.streams.market_session import MarketSession, is_stream
+
+
+class MarketRoutes:
+    def __init__(self, feeds: Feeds, connections: Connections, prefix: str = "") -> None:
+        self._feeds = feeds
+        self._connections = connections
+        self._prefix = prefix
+
+    def routes(self) -> list[WebSocketRoute]:
+        return [
+            WebSocketRoute(f"{self._prefix}/{way}{names}", endpoint)
+            for way, endpoint in (("ws", self._raw), ("stream", self._combined))
+            for names in ("", "/{names:path}")
+        ]
+
+    async def _raw(self, socket: WebSocket) -> None:
+        await self._serve(socket, combined=False)
+
+    async def _combined(self, socket: WebSocket) -> None:
+        await self._serve(socket, combined=True)
+
+    async def _serve(self, socket: WebSocket, *, combined: bool) -> None:
+        with self._connections.connected(socket) as peer:
+            session = MarketSession(peer, self._feeds, combined=combined)
+            session.subscribe(_names(socket))
+            try:
+                await peer.serve(session.hear)
+            finally:
+                session.close()
+
+
+def _names(socket: WebSocket) -> list[str]:
+    """Of the streams in the address. Binance lets pass what is none: clients number their connections so."""
+    listed = f"{socket.path_params.get('names', '')}/{socket.query_params.get('streams', '')}"
+    return [name for name in listed.split("/") if is_stream(name)]

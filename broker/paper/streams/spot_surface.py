@@ -1,0 +1,38 @@
+"""The WebSocket surfaces of spot: market streams, and the account's news."""
+
+from starlette.routing import WebSocketRoute
+
+from broker.paper.exchange import Exchange
+from broker.paper.limits import Limits
+from broker.paper.signing import Credentials
+from broker.paper.streams.connections import Connections
+from broker.paper.streams.feeds import Feeds
+from broker.paper.streams.market_routes import MarketRoutes
+from broker.paper.streams.pace import Pace
+from broker.paper.streams.spot_streams import SpotStreams
+from broker.paper.streams.spot_user import SpotUser
+
+
+class SpotSurface:
+    def __init__(
+        self,
+        exchange: Exchange,
+        credentials: Credentials,
+        limits: Limits,
+        connections: Connections,
+        pace: Pace,
+    ) -> None:
+        self._connections = connections
+        self._market = Feeds(SpotStreams(exchange, pace).stream, connections, lambda: exchange.now)
+        self._user = SpotUser(exchange, credentials, limits, connections)
+
+    @property
+    def names(self) -> list[str]:
+        """Of the streams that someone listens to."""
+        return [*self._market.names, *self._user.names]
+
+    def routes(self) -> list[WebSocketRoute]:
+        return [*MarketRoutes(self._market, self._connections).routes(), *self._user.routes()]
+
+    def close(self) -> None:
+        self._market.close()

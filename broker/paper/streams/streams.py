@@ -1,0 +1,79 @@
+"""All WebSocket surfaces of the paper exchange, and what the control surface may do to them."""
+
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route, WebSocketRoute
+from starlette.websockets import WebSocket
+
+from broker.paper.control import json_post
+from broker.paper.exchange import Exchange
+from broker.paper.futures import FuturesExchange
+from broker.paper.limits import Limits
+from broker.paper.line import Transports
+from broker.paper.signing import Credentials
+from broker.paper.streams.connections import Connections
+from broker.paper.streams.futures_surface import FuturesSurface
+from broker.paper.streams.pace import Pace
+from broker.paper.streams.spot_surface import SpotSurface
+
+Json = dict[str, Any]
+
+
+class Streams:
+    def __init__(
+        self,
+        exchange: Exchange,
+        futures: FuturesExchange | None,
+        credentials: Credentials,
+        limits: Limits,
+        transports: Transports,
+        pace: Pace,
+    ) -> None:
+        self._connections = Connections(transports)
+        spot = SpotSurface(exchange, credentials, limits, self._connections, pace)
+        self._surfaces: dict[str, SpotSurface | FuturesSurface] = {"spot": spot}
+        if futures:
+            self._surfaces["futures"] = FuturesSurface(futures, self._connections, pace)
+
+    def routes(self) -> list[WebSocketRoute]:
+        found = [route for surface in self._surfaces.values() for route in surface.routes()]
+        return [*found, WebSocketRoute("/{path:path}", _refuse)]
+
+    def control_routes(self) -> list[Route]:
+        return [
+            Route("/streams", json_post(self._control), methods=["POST"]),
+            Route("/streams", self._list, methods=["GET"]),
+        ]
+
+    def close(self) -> None:
+        """Nothing runs any more; connections are the server's to close."""
+        for surface in self._surfaces.values():
+            surface.close()
+
+    def _control(self, body: Json) -> Json:
+        """{close: true}: every connection is cut. {pause: true}: they stay open, silent, until false."""
+        if body.keys() - {"close", "pause"} or not body:
+            raise ValueError("allowed are close and pause")
+        if body.get("close", True) is not True:
+            raise ValueError("close: true")
+        if not isinstance(body.get("pause", False), bool):
+            raise ValueError("pause: true or false")
+        self._connections.paused = body.get("pause", self._connections.paused)
+        closed = self._connections.cut() if "close" in body else 0
+        return {"closed": closed, "paused": self._connections.paused}
+
+    async def _list(self, _: Request) -> Response:
+        """What is subscribed; a stream that nobody listens to does not run."""
+        streams = [
+            {"market": market, "stream": name}
+            for market, surface in self._surfaces.items()
+            for name in surface.names
+        ]
+        return JSONResponse({"subscriptions": streams, "paused": self._connections.paused})
+
+
+async def _refuse(socket: WebSocket) -> None:
+    """No such address."""
+    await socket.close()

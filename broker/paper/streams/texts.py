@@ -1,0 +1,14 @@
+"""JSON as it goes over a WebSocket."""
+
+import json
+from decimal import Decimal
+from typing import Any
+
+
+def encoded(content: Any) -> str:
+    return json.dumps(content, separators=(",", ":"))
+
+
+def decoded(text: str) -> Any:
+    """Numbers with a fraction keep the digits that they were sent with. Raises ValueError."""
+    return json.loads(text, parse_float=Decimal)

@@ -1,0 +1,241 @@
+"""binance_close_position: HIGH risk, parked until a trader decides."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from decimal import Decimal
+from typing import Any, Final
+
+from ..cards import Card, Figure, Tone
+from ..exchange import Exchange, Position, RestingOrder, Sent
+from ..intents import Intent
+from ..money import Side, about, cents, grouped, plain
+from ..settings import Settings
+from ..store import queries
+from . import futures_quotes, order_card, order_checks, quotes
+from .answers import IntentAnswer
+from .declaration import Context, Look, Symbol
+from .futures_quotes import FuturesQuote, reducible
+from .high import Assessment, Found, HighInput, HighTool
+from .order_words import resting_words
+from .orders import found, namespace, order_of
+from .placed import net_profit, other_fees
+
+NOT_REDUCING: Final = -2022
+"""Binance: "ReduceOnly Order is rejected"."""
+
+
+class ClosePositionInput(HighInput):
+    symbol: Symbol
+
+
+class ClosePosition(HighTool):
+    name = "binance_close_position"
+    title = "Ask to close a position"
+    description = (
+        "Asks a trader to close a whole futures position at market. It never executes by itself: the answer "
+        "says status=pending with an approvalUrl. Tell the user, then call intent_wait. It never opens the "
+        "other side. Do not call it again for the same action."
+    )
+    input = ClosePositionInput
+    output = IntentAnswer
+
+    def rounded(self, context: Context, arguments: ClosePositionInput) -> Mapping[str, Any]:
+        return {"symbol": context.exchange.futures.symbol(arguments.symbol)}
+
+    async def assess(
+        self,
+        context: Context,
+        arguments: Mapping[str, Any],
+        *,
+        itself: Intent | None = None,
+        looks: Sequence[Look] = (),
+    ) -> Assessment:
+        settings, now = context.settings, context.clock()
+        if "amount" not in arguments:
+            arguments = await _whole(context, arguments["symbol"])
+        order = order_of(arguments)
+        quote = await futures_quotes.read(context, order, itself)
+        position = reducible(quote.position, order.symbol, order.side)
+        without = "" if itself is None else itself.id
+        used = await context.store.read(
+            lambda connection: queries.daily_volume(connection, now, without=without)
+        )
+        if itself is None:
+            order_checks.obey_the_exchange(quote, settings)
+        tolerance = settings.exit_price_tolerance_pct
+        worst = quotes.worst_for(quote, tolerance)
+        looked = order_card.looked(itself, looks, order.symbol, now)
+        return Assessment(
+            arguments=arguments,
+            market=str(order.market),
+            side=order.side,
+            price=quote.traded_at,
+            reference_price=quote.asked_at,
+            tolerance_pct=tolerance,
+            worst_price=worst,
+            value_usdt=quote.value_usdt,
+            is_exit=True,
+            card=_card(quote, position, used, settings, worst=worst, looked=looked),
+            previous=plain(position.entry_price),
+        )
+
+    def namespace(self, terms: Mapping[str, Any]) -> str:
+        return namespace(order_of(terms["arguments"]))
+
+    async def submit(
+        self, exchange: Exchange, terms: Mapping[str, Any], client_order_id: str, timestamp_ms: int
+    ) -> Sent:
+        return await exchange.futures.submit(
+            order_of(terms["arguments"]), client_order_id=client_order_id, timestamp_ms=timestamp_ms
+        )
+
+    async def look_up(
+        self, exchange: Exchange, terms: Mapping[str, Any], client_order_id: str
+    ) -> Found | None:
+        return found(await exchange.futures.look_up(terms["arguments"]["symbol"], client_order_id))
+
+    async def explain(self, context: Context, intent: Intent, sent: Sent) -> str | None:
+        """Resting reduce-only orders may stand for the whole position already: they are named."""
+        if sent.code != NOT_REDUCING:
+            return None
+        orders = await context.exchange.futures.open_orders(intent.arguments["symbol"])
+        reducing = [order for order in orders if order.reduce_only]
+        if not reducing:
+            return None
+        return f"resting reduce-only orders stand against it: {_listed(reducing, with_ids=True)}"
+
+    def result(self, intent: Intent) -> dict[str, Any]:
+        order = intent.order or {}
+        profit = net_profit(order)
+        closed = {
+            "symbol": intent.arguments["symbol"],
+            "closedSize": order.get("filled"),
+            "closedSide": _side_closed_by(intent.arguments),
+            "entryPrice": intent.terms["previous"],
+            "exitPrice": order.get("average"),
+            "realizedPnL": None if profit is None else plain(profit),
+            "orderId": order.get("id"),
+        }
+        return {"success": True, "closedPosition": {**closed, **other_fees(order)}}
+
+    async def figures_now(self, context: Context, intent: Intent) -> list[Figure]:
+        order, venue = order_of(intent.arguments), context.exchange.futures
+        book, positions = await asyncio.gather(venue.book(order.symbol), venue.positions(order.symbol))
+        rules = venue.rules(order.symbol)
+        price = book.walk(order.side, order.amount).average or quotes.best_of(book, order.side)
+        reference = intent.terms["referencePrice"]
+        asked_at = None if reference is None else Decimal(reference)
+        position = positions[0] if positions else None
+        shown = [
+            order_card.now("Book average now", price, asked_at, rules.quote),
+            Figure(
+                label="Position now",
+                value=order_card.position_words(position, rules.base),
+                tone=Tone.PLAIN if position else Tone.WARN,
+            ),
+        ]
+        if position is not None:
+            shown.append(_profit(position, min(order.amount, position.size), price))
+        return shown
+
+
+async def _whole(context: Context, symbol: str) -> Mapping[str, Any]:
+    """The order that closes all of the position. Raises NO_POSITION, HEDGE_MODE_UNSUPPORTED."""
+    venue = context.exchange.futures
+    await venue.require_one_way()
+    positions = await venue.positions(symbol)
+    position = positions[0] if positions else None
+    side: Side = "buy" if position is not None and position.side == "SHORT" else "sell"
+    return {
+        "symbol": symbol,
+        "side": side,
+        "type": "market",
+        "amount": plain(reducible(position, symbol, side).size),
+        "market": "futures",
+        "reduceOnly": True,
+    }
+
+
+def _card(
+    quote: FuturesQuote,
+    position: Position,
+    used: Decimal,
+    settings: Settings,
+    *,
+    worst: Decimal | None,
+    looked: Figure | None,
+) -> Card:
+    checks = order_checks.checks(quote, used, settings)
+    price = quote.average or quote.best
+    shown = order_card.figures(quote)
+    if price is not None:
+        shown.append(_profit(position, min(quote.order.amount, position.size), price))
+    act = f"CLOSE {position.side} {grouped(quote.order.amount)} {quote.rules.base}"
+    return Card(
+        act=act,
+        sentence=_sentence(act, quote, position, price, worst),
+        symbol=quote.rules.symbol,
+        figures=[*shown, *([] if looked is None else [looked])],
+        checks=checks,
+        warnings=_warnings(quote),
+        second_tap=order_card.second_tap(checks),
+    )
+
+
+def _sentence(
+    act: str, quote: FuturesQuote, position: Position, price: Decimal | None, worst: Decimal | None
+) -> str:
+    amount = quote.order.amount
+    parts = [act + (" (all)" if amount >= position.size else f" of {grouped(position.size)}")]
+    parts.append(f"entry {about(position.entry_price)}")
+    if price is not None:
+        parts.append(f"now {about(price)}")
+        gain = _gain(position, min(amount, position.size), price)
+        parts.append(f"≈ {_signed(gain)} USDT before fees")
+    parts.append("at any price" if worst is None else f"sent only at {grouped(worst)} or better")
+    if quote.resting is None:
+        parts.append("open orders not read")
+    elif stays := [order for order in quote.resting if order.conditional or not order.reduce_only]:
+        parts.append(f"stays open: {_listed(stays)}")
+    return ", ".join(parts)
+
+
+def _warnings(quote: FuturesQuote) -> list[str]:
+    reducing = [order for order in quote.resting or () if order.reduce_only and not order.conditional]
+    if not reducing:
+        return []
+    return [f"Resting reduce-only orders may make Binance refuse it: {_listed(reducing)}"]
+
+
+def _gain(position: Position, amount: Decimal, price: Decimal) -> Decimal:
+    gain = (price - position.entry_price) * amount
+    return gain if position.side == "LONG" else -gain
+
+
+def _profit(position: Position, amount: Decimal, price: Decimal) -> Figure:
+    gain = _gain(position, amount, price)
+    return Figure(
+        label="Profit before fees",
+        value=f"{_signed(gain)} USDT",
+        tone=Tone.GOOD if gain >= 0 else Tone.BAD,
+    )
+
+
+def _signed(value: Decimal) -> str:
+    amount = cents(abs(value))
+    return amount if amount == "0.00" else f"{'−' if value < 0 else '+'}{amount}"
+
+
+def _listed(orders: Sequence[RestingOrder], *, with_ids: bool = False) -> str:
+    shown = [
+        f"{resting_words(order)} (id {order.id})" if with_ids else resting_words(order)
+        for order in orders[:3]
+    ]
+    more = [f"{len(orders) - 3} more"] if len(orders) > 3 else []
+    return ", ".join([*shown, *more])
+
+
+def _side_closed_by(arguments: Mapping[str, Any]) -> str:
+    return "LONG" if arguments["side"] == "sell" else "SHORT"

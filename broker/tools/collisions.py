@@ -1,0 +1,47 @@
+"""Requests and orders that work against each other."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+from ..exchange import OrderRequest, RestingOrder
+from ..intents import Intent
+
+
+def opposite(intent: Intent, pending: Sequence[Intent], now: datetime) -> list[str]:
+    """What waits on the other side of the same symbol: "agent-b SELL 0.010 BTC, 3:10 left"."""
+    return [
+        f"{other.agent} {other.card['act']}, {_left(other.expires_at - now)} left"
+        for other in pending
+        if other.expires_at > now and _against(intent, other)
+    ]
+
+
+def crossing(order: OrderRequest, resting: Sequence[RestingOrder]) -> list[RestingOrder]:
+    """The account's own resting orders that this one would trade with."""
+    return [
+        other
+        for other in resting
+        if (other.symbol, other.stop_price) == (order.symbol, None)
+        and other.side != order.side
+        and _reaches(order, other)
+    ]
+
+
+def _against(intent: Intent, other: Intent) -> bool:
+    """A request without a side (a leverage) is against nothing."""
+    sides = {intent.arguments.get("side"), other.arguments.get("side")}
+    same_place = (intent.market, intent.arguments["symbol"]) == (other.market, other.arguments["symbol"])
+    return same_place and sides == {"buy", "sell"}
+
+
+def _reaches(order: OrderRequest, other: RestingOrder) -> bool:
+    if order.price is None or other.price is None:
+        return True
+    return order.price >= other.price if order.side == "buy" else order.price <= other.price
+
+
+def _left(time: timedelta) -> str:
+    minutes, seconds = divmod(int(time.total_seconds()), 60)
+    return f"{minutes}:{seconds:02}"

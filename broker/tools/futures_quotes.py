@@ -1,0 +1,214 @@
+"""A futures order beside the market, the margin and the position. One-way mode, USDT-margined."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+
+from .. import risk
+from ..errors import BrokerError, Code
+from ..exchange import Futures, FuturesAccount, OrderRequest, Position
+from ..intents import Intent
+from ..money import Side
+from ..risk import Check
+from ..settings import Settings
+from . import unseen
+from .declaration import Context
+from .quotes import Need, Quote, attempt, figure, read_market
+from .unseen import Claim
+from .valuation import USDT
+
+
+@dataclass(frozen=True, kw_only=True)
+class FuturesQuote(Quote):
+    """`leverages` are those set now, by symbol; `unseen` what the figures may not show yet."""
+
+    account: FuturesAccount | None
+    position: Position | None
+    leverages: Mapping[str, int] | None
+    taker_fee: Decimal | None
+    unseen: Sequence[Claim]
+    pending: Sequence[Claim]
+
+    @property
+    def is_exit(self) -> bool:
+        return self.order.reduce_only
+
+    @property
+    def leverage(self) -> int | None:
+        return None if self.leverages is None else self.leverages.get(self.order.symbol)
+
+    @property
+    def signed(self) -> Decimal:
+        """The order's amount, below zero for a sell."""
+        return self.order.amount if self.order.side == "buy" else -self.order.amount
+
+    @property
+    def held(self) -> Decimal:
+        """The position, below zero when short."""
+        return Decimal(0) if self.position is None else self.position.signed
+
+    @property
+    def after(self) -> Decimal:
+        """The position when it has filled. What only reduces never opens the other side."""
+        after = self.held + self.signed
+        if self.order.reduce_only and (after > 0) != (self.held > 0):
+            return Decimal(0)
+        return after
+
+    @property
+    def covers(self) -> Decimal:
+        """How much of the position it closes, in percent."""
+        return Decimal(0) if not self.held else min(Decimal(1), self.order.amount / abs(self.held)) * 100
+
+    @property
+    def takes_all(self) -> bool:
+        return False
+
+    @property
+    def need(self) -> Need | None:
+        """Margin and fee of what it adds to the exposure; an exit needs none."""
+        if self.is_exit or self.account is None or self.leverages is None or self.taker_fee is None:
+            return None
+        taken = unseen.taken_from_margin(self.unseen, self.leverages, self.taker_fee)
+        return Need(
+            label="Available margin",
+            asset=USDT,
+            amount=self._margin(self.taker_fee),
+            free=max(Decimal(0), self.account.available_usdt - taken),
+            waiting=unseen.taken_from_margin(self.pending, self.leverages, self.taker_fee),
+        )
+
+    def balance_check(self) -> Check | None:
+        if self.is_exit:
+            return None
+        need = self.need
+        return risk.margin(*(None, None) if need is None else (need.amount, need.free))
+
+    def exposure_checks(self, limits: Settings) -> list[Check]:
+        if self.is_exit:
+            return []
+        return [self._position_check(limits), risk.leverage(self.leverage, limits.max_leverage)]
+
+    def _position_check(self, limits: Settings) -> Check:
+        """Check 4: the position at most, with what else may add to it on this side. An order that only makes
+        it smaller is shown, not refused.
+        """
+        side = self.order.side
+        before = self.held + self._resting(side) + unseen.moved(self._out_of_sight, self.order.symbol, side)
+        after = before + self.signed
+        value = None if self.best is None else abs(after) * self.best
+        return risk.position(
+            f"{self.order.symbol} position after it, open orders included",
+            value,
+            self.equity,
+            limits.max_position_size_pct,
+            enforced=abs(after) > abs(before),
+        )
+
+    def _resting(self, side: Side) -> Decimal:
+        """What resting orders of a side may add; below zero for sells."""
+        amount = sum(
+            (one.remaining for one in self.resting or () if one.side == side and not one.reduce_only),
+            Decimal(0),
+        )
+        return amount if side == "buy" else -amount
+
+    @property
+    def _out_of_sight(self) -> Sequence[Claim]:
+        return unseen.besides(self.unseen, self.resting or ())
+
+    def _margin(self, taker_fee: Decimal) -> Decimal | None:
+        """Binance: a symbol's initial margin is that of its position as large as its open orders could make
+        it, whichever side fills, at the leverage set. Conditional orders wait for their trigger without any.
+        """
+        if self.value is None or self.position_price is None or not self.leverage:
+            return None
+        notional = self.held * self.position_price
+        bids, asks = self._open_notional("buy"), self._open_notional("sell")
+        before = _largest(notional, bids, asks)
+        if self.order.side == "buy":
+            bids += self.value
+        else:
+            asks += self.value
+        return (_largest(notional, bids, asks) - before) / self.leverage + self.value * taker_fee
+
+    def _open_notional(self, side: Side) -> Decimal:
+        return sum(
+            (
+                one.remaining * one.price
+                for one in self.resting or ()
+                if one.side == side and not one.reduce_only and not one.conditional and one.price is not None
+            ),
+            Decimal(0),
+        )
+
+    @property
+    def position_price(self) -> Decimal | None:
+        """The mark price, which margin goes by."""
+        return self.reference if self.position is None else self.position.mark_price
+
+
+async def read(context: Context, order: OrderRequest, itself: Intent | None = None) -> FuturesQuote:
+    """All figures at once. Raises BrokerError for one that is needed and cannot be read: for an entry that
+    is every figure, for an exit the position and the position mode.
+    """
+    venue, symbol, entry = context.exchange.futures, order.symbol, not order.reduce_only
+    await venue.require_one_way()
+    positions, sent, pending, funds, market = await asyncio.gather(
+        venue.positions(symbol),
+        unseen.sent_lately(context, "futures", itself),
+        unseen.waiting(context, "futures", itself),
+        _read_funds(venue, symbol),
+        read_market(venue, symbol, symbol),
+    )
+    book, reference, prices, resting = market
+    account, leverages, taker_fee = (
+        figure(funds[0], needed=entry),
+        figure(funds[1], needed=entry),
+        figure(funds[2], needed=entry),
+    )
+    known = figure(prices, needed=entry)
+    return FuturesQuote(
+        order=order,
+        rules=venue.rules(symbol),
+        book=figure(book, needed=entry),
+        last=None if known is None else known.get(symbol),
+        reference=figure(reference, needed=entry),
+        rate=Decimal(1),
+        equity=None if account is None else account.equity_usdt,
+        resting=figure(resting, needed=entry),
+        account=account,
+        position=positions[0] if positions else None,
+        leverages=leverages,
+        taker_fee=taker_fee,
+        unseen=unseen.unseen(sent, 0 if account is None else account.update_time_ms),
+        pending=unseen.claims(pending),
+    )
+
+
+async def _read_funds(
+    venue: Futures, symbol: str
+) -> tuple[FuturesAccount | BrokerError, Mapping[str, int] | BrokerError, Decimal | BrokerError]:
+    return await asyncio.gather(
+        attempt(venue.account()), attempt(venue.leverages()), attempt(venue.taker_fee(symbol))
+    )
+
+
+def reducible(position: Position | None, symbol: str, side: Side) -> Position:
+    """Raises NO_POSITION unless an order of that side would reduce it."""
+    closes: Side = "buy" if side == "sell" else "sell"
+    if position is None:
+        problem = f"There is no open position in {symbol}"
+    elif (position.side == "LONG") == (side == "sell"):
+        return position
+    else:
+        problem = f"The position in {symbol} is {position.side}, which a {side} would not reduce"
+        problem += f"; a {closes} would"
+    raise BrokerError(Code.NO_POSITION, problem, details={"symbol": symbol})
+
+
+def _largest(notional: Decimal, bids: Decimal, asks: Decimal) -> Decimal:
+    return max(abs(notional), abs(notional + bids), abs(notional - asks))

@@ -1,0 +1,137 @@
+"""binance_set_leverage: HIGH risk, parked until a trader decides."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from decimal import Decimal
+from typing import Annotated, Any
+
+from pydantic import Field
+
+from ..cards import Figure, Tone
+from ..errors import BrokerError, Code, invalid
+from ..exchange import Exchange, Sent
+from ..intents import Intent, State
+from ..money import grouped
+from ..store import queries
+from . import leverage_change, order_card
+from .answers import IntentAnswer
+from .declaration import Context, Look, Symbol
+from .high import Assessment, Found, HighInput, HighTool
+
+NAMESPACE = "leverage"
+
+
+class SetLeverageInput(HighInput):
+    symbol: Symbol
+    leverage: Annotated[int, Field(ge=1, le=125, strict=True)]
+
+
+class SetLeverage(HighTool):
+    name = "binance_set_leverage"
+    title = "Ask for another leverage"
+    description = (
+        "Asks a trader to set the leverage of one futures symbol. It never executes by itself: the answer "
+        "says status=pending with an approvalUrl. Tell the user, then call intent_wait. Do not call it again "
+        "for the same action."
+    )
+    input = SetLeverageInput
+    output = IntentAnswer
+
+    def rounded(self, context: Context, arguments: SetLeverageInput) -> Mapping[str, Any]:
+        symbol = context.exchange.futures.symbol(arguments.symbol)
+        return {"symbol": symbol, "leverage": arguments.leverage}
+
+    async def assess(
+        self,
+        context: Context,
+        arguments: Mapping[str, Any],
+        *,
+        itself: Intent | None = None,
+        looks: Sequence[Look] = (),
+    ) -> Assessment:
+        symbol, target = arguments["symbol"], arguments["leverage"]
+        _require_within(target, context.settings.max_leverage)
+        change = await leverage_change.read(context, symbol, target)
+        if change.now.leverage == target:
+            raise invalid("leverage", f"is {target}× already")
+        others = await context.store.read(
+            lambda connection: queries.in_states(connection, {State.SUBMITTING, State.UNKNOWN})
+        )
+        unsettled = self._unsettled(others, symbol, itself)
+        checks = leverage_change.checks(change, unsettled, context.settings.max_leverage)
+        looked = order_card.looked(itself, looks, symbol, context.clock())
+        return Assessment(
+            arguments=arguments,
+            market="futures",
+            side=None,
+            price=None,
+            reference_price=None,
+            tolerance_pct=None,
+            worst_price=None,
+            value_usdt=Decimal(0),
+            is_exit=False,
+            card=leverage_change.draw(change, checks, looked),
+            previous=str(change.now.leverage),
+        )
+
+    def _unsettled(self, intents: Sequence[Intent], symbol: str, itself: Intent | None) -> int:
+        return sum(
+            1
+            for intent in intents
+            if (intent.tool, intent.arguments["symbol"]) == (self.name, symbol)
+            and (itself is None or intent.id != itself.id)
+        )
+
+    def changed(self, terms: Mapping[str, Any], now: Assessment) -> str | None:
+        if now.previous == terms["previous"]:
+            return None
+        return f"Leverage is {now.previous}× now, shown was {terms['previous']}×"
+
+    def namespace(self, terms: Mapping[str, Any]) -> str:
+        return NAMESPACE
+
+    async def submit(
+        self, exchange: Exchange, terms: Mapping[str, Any], client_order_id: str, timestamp_ms: int
+    ) -> Sent:
+        """It has no client order id: Binance knows only what is set."""
+        symbol, target = terms["arguments"]["symbol"], terms["arguments"]["leverage"]
+        return await exchange.futures.set_leverage(symbol, target, timestamp_ms=timestamp_ms)
+
+    async def look_up(
+        self, exchange: Exchange, terms: Mapping[str, Any], client_order_id: str
+    ) -> Found | None:
+        now = await exchange.futures.leverage(terms["arguments"]["symbol"])
+        return Found(order=None) if now.leverage == terms["arguments"]["leverage"] else None
+
+    def result(self, intent: Intent) -> dict[str, Any]:
+        symbol, target = intent.arguments["symbol"], intent.arguments["leverage"]
+        previous = int(intent.terms["previous"])
+        return {
+            "success": True,
+            "symbol": symbol,
+            "leverage": target,
+            "previousLeverage": previous,
+            "message": f"Leverage of {symbol} set from {previous}× to {target}×",
+        }
+
+    async def figures_now(self, context: Context, intent: Intent) -> list[Figure]:
+        venue, symbol = context.exchange.futures, intent.arguments["symbol"]
+        now, price = await asyncio.gather(venue.leverage(symbol), venue.last_price(symbol))
+        as_asked = str(now.leverage) == intent.terms["previous"]
+        return [
+            Figure(
+                label="Leverage now", value=f"{now.leverage}×", tone=Tone.PLAIN if as_asked else Tone.WARN
+            ),
+            Figure(label="Last price now", value=f"{grouped(price)} {venue.rules(symbol).quote}"),
+        ]
+
+
+def _require_within(target: int, limit: int) -> None:
+    if target > limit:
+        raise BrokerError(
+            Code.LEVERAGE_TOO_HIGH,
+            f"leverage: {target}× is above the limit of {limit}× (MAX_LEVERAGE)",
+            details={"field": "leverage", "leverage": target, "limit": limit},
+        )

@@ -1,0 +1,146 @@
+"""Own requests that the exchange's figures may not show yet, and what they take and bring."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from decimal import Decimal
+from typing import Final
+
+from ..clock import to_ms
+from ..exchange import OrderRequest, RestingOrder, Rules
+from ..intents import Intent, State, client_order_id
+from ..money import Side
+from ..store import queries
+from .declaration import Context
+from .orders import order_in
+
+LATELY_MS: Final = 10_000
+"""How long after a submission Binance's figures may lag behind it."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Claim:
+    """An order of ours, and the price it is counted at, in the quote asset."""
+
+    intent_id: str
+    order: OrderRequest
+    price: Decimal
+
+    @property
+    def value(self) -> Decimal:
+        return self.order.amount * self.price
+
+    @property
+    def signed(self) -> Decimal:
+        return self.order.amount if self.order.side == "buy" else -self.order.amount
+
+    @property
+    def client_order_id(self) -> str:
+        return client_order_id(self.intent_id)
+
+
+async def sent_lately(context: Context, market: str, itself: Intent | None) -> Sequence[Intent]:
+    """Being sent, of unknown outcome, or placed within the last seconds; without `itself`."""
+    offset_ms = context.exchange.on(market).clock_offset_ms
+    since_ms = to_ms(context.clock()) + offset_ms - LATELY_MS
+    found: Sequence[Intent] = await context.store.read(
+        lambda connection: queries.perhaps_unseen(connection, market, since_ms)
+    )
+    return [intent for intent in found if itself is None or intent.id != itself.id]
+
+
+async def waiting(context: Context, market: str, itself: Intent | None) -> Sequence[Intent]:
+    """Requests of one market that wait for a trader."""
+    found: Sequence[Intent] = await context.store.read(
+        lambda connection: queries.in_states(connection, {State.PENDING})
+    )
+    return [
+        intent for intent in found if intent.market == market and (itself is None or intent.id != itself.id)
+    ]
+
+
+def unseen(intents: Iterable[Intent], shown_at_ms: int) -> list[Claim]:
+    """Those that figures of that time (Binance's) may not show."""
+    return claims(intent for intent in intents if not _shown(intent, shown_at_ms))
+
+
+def claims(intents: Iterable[Intent]) -> list[Claim]:
+    found = []
+    for intent in intents:
+        order = order_in(intent)
+        if order is not None:
+            left = replace(order, amount=_left(intent, order))
+            found.append(Claim(intent_id=intent.id, order=left, price=_price(intent, order)))
+    return found
+
+
+def besides(claims: Iterable[Claim], resting: Iterable[RestingOrder]) -> list[Claim]:
+    """Those that do not rest at the exchange for all to see."""
+    known = {order.client_order_id for order in resting}
+    return [claim for claim in claims if claim.client_order_id not in known]
+
+
+def taken_from_balances(
+    claims: Iterable[Claim], rules: Callable[[str], Rules], taker_fee: Decimal
+) -> dict[str, Decimal]:
+    """By asset: the quote of spot buys with the fee, the base of spot sells."""
+    taken: dict[str, Decimal] = {}
+    for claim in claims:
+        of = rules(claim.order.symbol)
+        buys = claim.order.side == "buy"
+        asset = of.quote if buys else of.base
+        amount = claim.value * (1 + taker_fee) if buys else claim.order.amount
+        taken[asset] = taken.get(asset, Decimal(0)) + amount
+    return taken
+
+
+def taken_from_margin(claims: Iterable[Claim], leverages: Mapping[str, int], taker_fee: Decimal) -> Decimal:
+    """In USDT. Exits take none, conditional orders none before their trigger."""
+    return sum(
+        (
+            claim.value * (1 / Decimal(leverages.get(claim.order.symbol, 1)) + taker_fee)
+            for claim in claims
+            if not claim.order.reduce_only and not claim.order.conditional
+        ),
+        Decimal(0),
+    )
+
+
+def bought(claims: Iterable[Claim], base: str, rules: Callable[[str], Rules]) -> Decimal:
+    """How much of an asset spot buys bring."""
+    return sum(
+        (
+            claim.order.amount
+            for claim in claims
+            if claim.order.side == "buy" and rules(claim.order.symbol).base == base
+        ),
+        Decimal(0),
+    )
+
+
+def moved(claims: Iterable[Claim], symbol: str, side: Side) -> Decimal:
+    """By how much orders of one side change a position; below zero for sells."""
+    return sum(
+        (claim.signed for claim in claims if (claim.order.symbol, claim.order.side) == (symbol, side)),
+        Decimal(0),
+    )
+
+
+def _shown(intent: Intent, shown_at_ms: int) -> bool:
+    if intent.state is not State.PLACED or intent.order is None:
+        return False
+    return int(intent.order["timestamp"]) <= shown_at_ms
+
+
+def _left(intent: Intent, order: OrderRequest) -> Decimal:
+    """All of it, unless it has ended with less."""
+    if intent.order is None or not intent.order_is_final:
+        return order.amount
+    return Decimal(intent.order["filled"])
+
+
+def _price(intent: Intent, order: OrderRequest) -> Decimal:
+    """The higher of its limit and its trigger; a market order's is the one that its card showed."""
+    own = [price for price in (order.price, order.stop_price) if price is not None]
+    return max(own) if own else Decimal(intent.terms["referencePrice"] or 0)

@@ -1,0 +1,69 @@
+"""A trader cancels what is left of a placed order: his own act, recorded before and after."""
+
+from __future__ import annotations
+
+import pytest
+
+from broker.cancel_rest import cancel_rest
+from broker.errors import BrokerError, Code
+from broker.intents import Intent
+from broker.store import events_of
+from broker.tools import Context
+
+from .support import BTC, BUY, REST, TRADER, Wired
+
+pytestmark = pytest.mark.anyio
+
+
+def context(broker: Wired) -> Context:
+    return Context(settings=broker.settings, exchange=broker.exchange, store=broker.store, clock=broker.clock)
+
+
+async def told(broker: Wired, intent: Intent) -> list[tuple[str, str]]:
+    events = await broker.store.read(lambda connection: events_of(connection, intent.id))
+    return [(event.kind, event.actor) for event in events if "cancel" in event.kind]
+
+
+async def test_what_is_left_is_cancelled_and_both_steps_are_recorded_as_his(broker: Wired) -> None:
+    intent = await broker.submitted(await broker.approved(**REST))
+    await cancel_rest(context(broker), intent, TRADER)
+    [order] = await broker.control.orders()
+    assert order["status"] == "CANCELED"
+    assert await told(broker, intent) == [
+        ("order:cancel-asked", "trader:Ana"),
+        ("order:cancelled", "trader:Ana"),
+    ]
+    await broker.reconciler.follow_placed()
+    assert (await broker.intent(intent.id)).order_status == "cancelled"
+    assert await broker.audit_holds()
+
+
+async def test_of_a_partly_filled_order_only_the_rest_goes(broker: Wired) -> None:
+    await broker.control.do("liquidity", symbol=BTC, qtyPerLevel="0.00001")
+    intent = await broker.submitted(await broker.approved(**{**REST, "price": "60000.01"}))
+    assert intent.order_status == "partly_filled"
+    await cancel_rest(context(broker), intent, TRADER)
+    await broker.reconciler.follow_placed()
+    after = await broker.intent(intent.id)
+    assert after.order is not None and after.order_status == "cancelled"
+    assert after.order["filled"] == "0.00001"
+
+
+async def test_of_a_filled_order_nothing_is_left(broker: Wired) -> None:
+    intent = await broker.submitted(await broker.approved(**BUY))
+    with pytest.raises(BrokerError) as refused:
+        await cancel_rest(context(broker), intent, TRADER)
+    assert refused.value.code is Code.NOTHING_TO_CANCEL
+    assert await told(broker, intent) == []
+
+
+async def test_what_binance_says_against_it_is_recorded_and_told(broker: Wired) -> None:
+    intent = await broker.submitted(await broker.approved(**REST))
+    await broker.control.fault("received", "code", method="DELETE", code=-2011, msg="Unknown order sent.")
+    with pytest.raises(BrokerError) as refused:
+        await cancel_rest(context(broker), intent, TRADER)
+    assert refused.value.code is Code.BINANCE_REFUSED
+    assert await told(broker, intent) == [
+        ("order:cancel-asked", "trader:Ana"),
+        ("order:cancel-failed", "trader:Ana"),
+    ]

@@ -1,0 +1,194 @@
+"""Changing the leverage of a symbol: a setting, not an order."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from broker.errors import Code
+from broker.exchange import Leverage, Position
+from broker.intents import State
+from broker.tools import HIGH, Context
+from broker.tools.leverage_change import Change
+
+from ..support import BTC, Wired
+from .support import (
+    CREATE,
+    FAPI_LEVERAGE,
+    FUTURES_BUY,
+    LEVERAGE,
+    checks_of,
+    failing,
+    parked,
+    placed,
+    refused,
+    trade,
+)
+
+pytestmark = pytest.mark.anyio
+
+FIVE: dict[str, Any] = {"symbol": BTC, "leverage": 5}
+
+
+def context(broker: Wired) -> Context:
+    return Context(settings=broker.settings, exchange=broker.exchange, store=broker.store, clock=broker.clock)
+
+
+async def test_it_is_set_and_told_with_what_it_was(futures: Wired) -> None:
+    intent = await placed(futures, LEVERAGE, **FIVE)
+    assert (intent.state, intent.namespace, intent.order) == (State.PLACED, "leverage", None)
+    (wire,) = [entry["params"] for entry in await futures.control.requests("POST", FAPI_LEVERAGE)]
+    assert (wire["symbol"], wire["leverage"]) == (BTC, "5")
+    assert wire["timestamp"] == str(intent.wire_timestamp_ms)
+    answer = await futures.call("intent_get", intentId=intent.id)
+    assert answer["outcome"] == "Done at Binance."
+    assert answer["result"] == {
+        "success": True,
+        "symbol": BTC,
+        "leverage": 5,
+        "previousLeverage": 20,
+        "message": "Leverage of BTCUSDT set from 20× to 5×",
+    }
+
+
+async def test_it_counts_as_an_entry_of_no_value(futures: Wired) -> None:
+    intent = await parked(futures, LEVERAGE, **FIVE)
+    assert (intent.is_exit, intent.value_usdt) == (False, Decimal(0))
+    assert (intent.expires_at - intent.created_at).seconds == futures.settings.intent_ttl_seconds
+    assert intent.terms["previous"] == "20"
+
+
+@pytest.mark.parametrize("leverage", [21, 125])
+async def test_above_the_limit_it_is_never_parked(futures: Wired, leverage: int) -> None:
+    error = await refused(futures, LEVERAGE, symbol=BTC, leverage=leverage)
+    assert error.code is Code.LEVERAGE_TOO_HIGH
+    assert error.details == {"field": "leverage", "leverage": leverage, "limit": 20}
+
+
+@pytest.mark.parametrize("leverage", [0, 126, 2.5, "5", True])
+async def test_what_is_no_leverage_is_refused_by_name(futures: Wired, leverage: Any) -> None:
+    error = await refused(futures, LEVERAGE, symbol=BTC, leverage=leverage)
+    assert error.code is Code.INVALID_ARGUMENTS
+    assert error.details["fields"][0]["field"] == "leverage"
+
+
+async def test_what_is_set_already_is_not_asked_for(futures: Wired) -> None:
+    error = await refused(futures, LEVERAGE, symbol=BTC, leverage=20)
+    assert error.code is Code.INVALID_ARGUMENTS
+    assert "is 20× already" in error.message
+
+
+async def test_a_lost_answer_is_settled_by_what_is_set(futures: Wired) -> None:
+    await futures.control.do("fault", when="executed", do="drop", method="POST", path=FAPI_LEVERAGE)
+    lost = await placed(futures, LEVERAGE, **FIVE)
+    assert lost.state is State.UNKNOWN
+    await futures.reconciler.settle_unknown()
+    assert (await futures.intent(lost.id)).state is State.PLACED
+    assert len(await futures.control.requests("POST", FAPI_LEVERAGE)) == 1
+
+
+async def test_a_change_that_was_never_executed_is_not_found(futures: Wired) -> None:
+    await futures.control.do("fault", when="received", do="drop", method="POST", path=FAPI_LEVERAGE)
+    lost = await placed(futures, LEVERAGE, **FIVE)
+    assert lost.state is State.UNKNOWN
+    assert await HIGH[LEVERAGE].look_up(futures.exchange, lost.terms, "") is None
+
+
+async def test_while_one_change_is_not_settled_another_is_refused(futures: Wired) -> None:
+    await futures.control.do("fault", when="received", do="drop", method="POST", path=FAPI_LEVERAGE)
+    waiting = await parked(futures, LEVERAGE, symbol=BTC, leverage=4)
+    lost = await placed(futures, LEVERAGE, **FIVE)
+    assert lost.state is State.UNKNOWN
+    error = await refused(futures, LEVERAGE, symbol=BTC, leverage=3)
+    assert failing(error) == ["in_flight"]
+    settled = await futures.submitted(await futures.approve(waiting))
+    assert settled.state is State.NOT_SENT
+    assert settled.note is not None and "not settled yet: 1, limit 0" in settled.note
+    assert (await parked(futures, LEVERAGE, symbol="ETHUSDT", leverage=3)).state is State.PENDING
+
+
+async def test_what_changed_meanwhile_is_shown_anew(futures: Wired) -> None:
+    intent = await parked(futures, LEVERAGE, **FIVE)
+    other = await futures.exchange.futures.set_leverage(
+        BTC, 10, timestamp_ms=await futures.exchange.futures.server_time_ms()
+    )
+    assert other.verdict == "placed"
+    futures.executor.take(await futures.approve(intent))
+    anew = await futures.until(intent, State.PENDING, State.PLACED)
+    assert (anew.state, anew.note) == (State.PENDING, "Leverage is 10× now, shown was 20×")
+    assert (anew.terms["previous"], anew.card["act"]) == ("10", "LEVERAGE 10× → 5×")
+
+
+async def test_it_needs_margin_where_a_position_is_open(futures: Wired) -> None:
+    await trade(futures, "buy", "0.05")
+    check = checks_of(await parked(futures, LEVERAGE, **FIVE))["balance"]
+    notional = Decimal("0.05") * Decimal(60_000)
+    assert Decimal(check["figure"]) == notional / 5 - notional / 20
+    await futures.control.do("balance", asset="USDT", free="100", market="futures")
+    assert failing(await refused(futures, LEVERAGE, symbol=BTC, leverage=4)) == ["balance"]
+
+
+async def test_raising_it_needs_no_margin(futures: Wired) -> None:
+    await placed(futures, LEVERAGE, **FIVE)
+    await trade(futures, "buy", "0.05")
+    intent = await parked(futures, LEVERAGE, symbol=BTC, leverage=20)
+    assert list(checks_of(intent)) == ["leverage", "in_flight"]
+    assert intent.summary == "LEVERAGE 5× → 20×, cross, no liquidation price"
+
+
+async def test_an_order_after_it_is_checked_by_what_is_set(futures: Wired) -> None:
+    await placed(futures, LEVERAGE, **FIVE)
+    checks = checks_of(await parked(futures, CREATE, **FUTURES_BUY))
+    assert checks["leverage"]["figure"] == "5"
+
+
+async def test_figures_now_tell_the_leverage(futures: Wired) -> None:
+    intent = await parked(futures, LEVERAGE, **FIVE)
+    (now, price) = await HIGH[LEVERAGE].figures_now(context(futures), intent)
+    assert (now.label, now.value, now.tone) == ("Leverage now", "20×", "plain")
+    assert price.value == "60,000 USDT"
+
+
+LONG = Position(
+    symbol=BTC,
+    side="LONG",
+    size=Decimal("0.1"),
+    entry_price=Decimal(60_000),
+    mark_price=Decimal(60_000),
+    unrealized=Decimal(0),
+    liquidation_price=Decimal(50_000),
+    leverage=5,
+    margin_type="isolated",
+    maintenance_margin=Decimal(24),
+)
+
+
+def change(position: Position | None, target: int) -> Change:
+    margin_type = "cross" if position is None else position.margin_type
+    return Change(
+        target=target,
+        base="BTC",
+        now=Leverage(BTC, 5, margin_type),
+        position=position,
+        account=None,  # type: ignore[arg-type]  # no figure of it is asked for
+    )
+
+
+@pytest.mark.parametrize("side", ["LONG", "SHORT"])
+def test_an_isolated_position_is_liquidated_where_its_margin_is_down_to_the_maintenance_margin(
+    side: Any,
+) -> None:
+    position = replace(LONG, side=side)
+    price = change(position, 20).liquidation
+    assert price is not None
+    sign = 1 if side == "LONG" else -1
+    left = position.size * (60_000 / Decimal(20) + sign * (price - 60_000))
+    assert abs(left - position.size * price * Decimal("0.004")) < Decimal("0.000001")
+
+
+def test_cross_liquidation_does_not_depend_on_leverage_and_no_position_has_none() -> None:
+    assert change(replace(LONG, margin_type="cross"), 20).liquidation == 50_000
+    assert change(None, 20).liquidation is None
