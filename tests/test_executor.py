@@ -201,7 +201,7 @@ async def test_the_order_is_built_from_the_approved_text_and_nothing_else(broker
 async def test_a_lost_answer_is_unknown_and_never_sent_again(
     tmp_path: Path, subtests: pytest.Subtests
 ) -> None:
-    limits = {"max_daily_volume_usdt": 10**6, "max_position_size_pct": 100}
+    limits: dict[str, Any] = {"max_daily_volume_usdt": 10**6, "max_position_size_pct": 100}
     async with wired(tmp_path, **limits) as broker:
         async with running(broker.executor.run()):
             for number, fault in enumerate(LOST):

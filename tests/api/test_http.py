@@ -155,7 +155,7 @@ async def test_live_without_keys_answers_as_the_contract_says(tmp_path: Path) ->
     async with wired(tmp_path) as broker, served(broker) as url, http_client(url) as client:
         settings = broker.settings.model_copy(update=live)
         assert (settings.mode, settings.configured) == ("live", False)
-        object.__setattr__(broker.exchange.spot._reads, "_configured", settings.configured)
+        broker.exchange.spot._configured = settings.configured
         answer = await client.post("/tools/binance_get_account", json={})
         assert (answer.status_code, answer.json()) == (500, {"error": "Binance API not configured"})
         answer = await client.post("/tools/binance_create_order", json=BUY)

@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 
 from broker.errors import Code
-from broker.exchange import Sent, Verdict
 from broker.intents import State
 from broker.tools import HIGH, Context
 
@@ -145,17 +144,26 @@ async def test_resting_orders_that_only_reduce_are_named_on_the_card_and_in_a_re
     intent = await parked(futures, CLOSE, symbol=BTC)
     (warning,) = intent.card["warnings"]
     assert warning.endswith("limit SELL 0.02 at 65,000")
-    context = Context(
-        settings=futures.settings, exchange=futures.exchange, store=futures.store, clock=futures.clock
-    )
-    why = {
-        code: await HIGH[CLOSE].explain(
-            context, intent, Sent(Verdict.REFUSED, None, 400, code, "ReduceOnly Order is rejected.", None, "")
-        )
-        for code in (-2022, -2019)
-    }
-    assert why[-2022] is not None and f"limit SELL 0.02 at 65,000 (id {resting})" in why[-2022]
-    assert why[-2019] is None
+    refusal = {"do": "code", "http": 400, "code": -2022, "msg": "ReduceOnly Order is rejected."}
+    await futures.control.do("fault", when="received", method="POST", path=FAPI_ORDER, **refusal)
+    settled = await futures.submitted(await futures.approve(intent))
+    assert settled.state is State.REFUSED
+    assert settled.note is not None and f"limit SELL 0.02 at 65,000 (id {resting})" in settled.note
+    answer = await futures.call("intent_get", intentId=intent.id)
+    assert f"(id {resting})" in answer["outcome"]
+
+
+@pytest.mark.parametrize(("code", "resting"), [(-2022, False), (-2019, True)])
+async def test_another_refusal_is_told_in_binances_own_words(
+    futures: Wired, code: int, resting: bool
+) -> None:
+    await trade(futures, "buy", "0.02")
+    if resting:
+        await trade(futures, "sell", "0.02", type="limit", price=Decimal(65_000), reduce_only=True)
+    refusal = {"do": "code", "http": 400, "code": code, "msg": "Binance's own words."}
+    await futures.control.do("fault", when="received", method="POST", path=FAPI_ORDER, **refusal)
+    settled = await placed(futures, CLOSE, symbol=BTC)
+    assert (settled.state, settled.note) == (State.REFUSED, "Binance's own words.")
 
 
 async def test_figures_now_tell_the_price_and_the_position(futures: Wired) -> None:

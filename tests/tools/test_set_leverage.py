@@ -11,6 +11,7 @@ import pytest
 from broker.errors import Code
 from broker.exchange import Leverage, Position
 from broker.intents import State
+from broker.paper.futures.positions import MarginType
 from broker.tools import HIGH, Context
 from broker.tools.leverage_change import Change
 
@@ -137,6 +138,22 @@ async def test_raising_it_needs_no_margin(futures: Wired) -> None:
     intent = await parked(futures, LEVERAGE, symbol=BTC, leverage=20)
     assert list(checks_of(intent)) == ["leverage", "in_flight"]
     assert intent.summary == "LEVERAGE 5× → 20×, cross, no liquidation price"
+
+
+async def test_of_an_isolated_position_it_may_rise_alone(futures: Wired) -> None:
+    assert futures.paper.futures is not None
+    await placed(futures, LEVERAGE, **FIVE)
+    futures.paper.futures.set_margin_type(BTC, MarginType.ISOLATED)
+    await trade(futures, "buy", "0.05")
+    (position,) = await futures.exchange.futures.positions(BTC)
+    error = await refused(futures, LEVERAGE, symbol=BTC, leverage=4)
+    assert error.code is Code.ORDER_FILTER
+    assert error.details == {"field": "leverage", "min": 5}
+    intent = await parked(futures, LEVERAGE, symbol=BTC, leverage=20)
+    assert position.liquidation_price is not None
+    before = f"{round(position.liquidation_price, 3):,f}"
+    assert intent.summary.startswith(f"LEVERAGE 5× → 20×, isolated, liquidation {before} → at worst 57,")
+    assert intent.card["figures"][0]["value"] == "LONG 0.05 BTC, entry 60,000.1"
 
 
 async def test_an_order_after_it_is_checked_by_what_is_set(futures: Wired) -> None:

@@ -100,7 +100,11 @@ async def test_who_does_not_read_is_cut_off(server: PaperServer, monkeypatch: py
                 "id": 1,
             }
             await slow.send(json.dumps(ask))
-            async with connected(server, "/ws/ethusdt@miniTicker") as other, httpx2.AsyncClient() as http:
+            async with (
+                asyncio.timeout(15),  # before a missing pong would end it
+                connected(server, "/ws/ethusdt@miniTicker") as other,
+                httpx2.AsyncClient() as http,
+            ):
                 while len((await http.get(f"{server.url}/control/streams")).json()["subscriptions"]) > 1:
                     await other.event()
             with pytest.raises(ConnectionClosed):

@@ -56,6 +56,7 @@ STEPS = st.lists(
 
 @settings(deadline=None, max_examples=60)
 @example([("pin", None), ("snapshot", None), ("take", "0.2"), ("event", None)])
+@example([("pin", 60_000), ("snapshot", None), ("take", "1"), ("event", None), ("wait", 250)])
 @example([("snapshot", None), ("take", "1"), ("wait", 250), ("event", None), ("wait", 900), ("event", None)])
 @given(STEPS)
 def test_a_kept_book_is_the_exchange_s(steps: list[tuple[str, object]]) -> None:

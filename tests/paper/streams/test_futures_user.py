@@ -157,9 +157,10 @@ async def test_a_listen_key_that_expires_is_told_and_nothing_after_it(tmp_path: 
             server.futures.set_leverage(BTC, 10)
             assert (await client.event())["e"] == "ACCOUNT_CONFIG_UPDATE"
             clock.advance(seconds=3_601)
+            server.futures.set_leverage(BTC, 5)
             expired = await client.event()
             assert (expired["e"], expired["listenKey"]) == ("listenKeyExpired", key)
-            server.futures.set_leverage(BTC, 5)
+            server.futures.set_leverage(BTC, 4)
             assert await client.is_silent()
 
 
