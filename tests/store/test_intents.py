@@ -371,9 +371,7 @@ async def used(store: Store) -> Decimal:
     return counted
 
 
-async def test_a_thousand_approvals_at_once_never_pass_the_days_limit(
-    store: Store, neighbour: Store
-) -> None:
+async def test_a_thousand_approvals_at_once_never_pass_the_days_limit(store: Store, neighbour: Store) -> None:
     waiting = [await parked(store, **of_value(number, 30)) for number in range(1_000)]
     ends = await asyncio.gather(
         *(
