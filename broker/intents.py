@@ -101,7 +101,7 @@ class Decision:
 class Request:
     """A checked request, ready to be parked. `arguments` are rounded, decimals as plain strings.
 
-    `previous` is what a setting was when it was asked to change (a leverage).
+    `previous` is what was there when it was asked: the leverage to change, the entry price to close.
     """
 
     agent: str

@@ -29,6 +29,10 @@ class Check(BaseModel):
     near: bool = False
 
     @property
+    def readable(self) -> bool:
+        return self.figure is not None and self.limit is not None
+
+    @property
     def refuses(self) -> bool:
         return self.enforced and not self.passed
 
@@ -36,6 +40,11 @@ class Check(BaseModel):
 def balance(asset: str, needed: Decimal | None, free: Decimal | None) -> Check:
     """Check 1: what the order takes from the account is there. Enforced for exits too."""
     return _check("balance", f"Free {asset}", needed, free, asset, enforced=True)
+
+
+def margin(needed_usdt: Decimal | None, available_usdt: Decimal | None) -> Check:
+    """Check 1 of futures: the margin, with fees, that is added."""
+    return _check("balance", "Available margin", needed_usdt, available_usdt, "USDT", enforced=True)
 
 
 def order_value(value_usdt: Decimal | None, limit_usdt: Decimal, *, is_exit: bool) -> Check:
@@ -51,11 +60,31 @@ def daily_volume(
     return _check("daily_volume", "Volume today with this", total, limit_usdt, "USDT", enforced=not is_exit)
 
 
-def position(asset: str, value_usdt: Decimal | None, equity_usdt: Decimal, limit_pct: Decimal) -> Check:
-    """Check 4: what would be held of an asset after the order, against a share of the equity."""
-    limit = equity_usdt * limit_pct / 100
-    label = f"{asset} held after it, resting orders aside"
-    return _check("position", label, value_usdt, limit, "USDT", enforced=True)
+def position(
+    label: str,
+    value_usdt: Decimal | None,
+    equity_usdt: Decimal | None,
+    limit_pct: Decimal,
+    *,
+    enforced: bool = True,
+) -> Check:
+    """Check 4: what would be held after the order, against a share of the market's equity. Not enforced
+    where the order makes it smaller.
+    """
+    limit = None if equity_usdt is None else equity_usdt * limit_pct / 100
+    return _check("position", label, value_usdt, limit, "USDT", enforced=enforced)
+
+
+def leverage(times: int | None, limit: int) -> Check:
+    """Check 5: what is set for the symbol that an entry trades."""
+    figure = None if times is None else Decimal(times)
+    return _check("leverage", "Leverage", figure, Decimal(limit), "×", enforced=True)
+
+
+def in_flight(symbol: str, count: int) -> Check:
+    """Two changes of one setting at a time, and nobody knows which of them holds."""
+    label = f"Other leverage changes of {symbol} not settled yet"
+    return _check("in_flight", label, Decimal(count), Decimal(0), "", enforced=True)
 
 
 def refuse_failed(checks: Iterable[Check]) -> None:
@@ -69,22 +98,23 @@ def refuse_failed(checks: Iterable[Check]) -> None:
         )
 
 
-def collar(side: Side, price: Decimal, best: Decimal, limit_pct: Decimal) -> None:
+def collar(side: Side, price: Decimal, market: Decimal, limit_pct: Decimal, *, what: str = "market") -> None:
     """A limit price far through the market is a slip: raise PRICE_COLLAR.
 
-    `best` is what the order would trade against: the ask for a buy, the bid for a sell.
+    `market` is what the order would trade against: the ask for a buy, the bid for a sell, and the trigger of
+    a stop, which `what` then says.
     """
-    through = price / best - 1 if side == "buy" else 1 - price / best
+    through = price / market - 1 if side == "buy" else 1 - price / market
     through_pct = through * 100
     if through_pct > limit_pct:
         raise BrokerError(
             Code.PRICE_COLLAR,
-            f"price: {plain(price)} is {signed_percent(through_pct)[1:]} through the market "
-            f"({plain(best)}); at most {plain(limit_pct)} % is allowed (LIMIT_COLLAR_PCT)",
+            f"price: {plain(price)} is {signed_percent(through_pct)[1:]} through the {what} "
+            f"({plain(market)}); at most {plain(limit_pct)} % is allowed (LIMIT_COLLAR_PCT)",
             details={
                 "field": "price",
                 "price": plain(price),
-                "market": plain(best),
+                what: plain(market),
                 "limitPct": plain(limit_pct),
             },
         )
@@ -120,8 +150,7 @@ def _sentence(check: Check) -> str:
 
 
 def _amount(text: str, unit: str) -> str:
-    number = Decimal(text)
-    return f"{in_unit(number, unit)} {unit}"
+    return f"{in_unit(Decimal(text), unit)} {unit}".rstrip()
 
 
 def _shown(check: Check) -> dict[str, object]:

@@ -211,4 +211,6 @@ def _numbers(values: Mapping[str, Any]) -> dict[str, Any]:
 def _number(name: str, value: Any) -> Any:
     if isinstance(value, Mapping):
         return _numbers(value)
+    if isinstance(value, list):
+        return [_number(name, item) for item in value]
     return to_json(Decimal(value)) if name in NUMERIC and isinstance(value, str) else value

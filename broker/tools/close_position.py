@@ -104,7 +104,8 @@ class ClosePosition(HighTool):
         reducing = [order for order in orders if order.reduce_only]
         if not reducing:
             return None
-        return f"resting reduce-only orders stand against it: {_listed(reducing, with_ids=True)}"
+        said = (sent.message or sent.reason).removesuffix(".")
+        return f"{said}: resting reduce-only orders stand against it: {_listed(reducing, with_ids=True)}"
 
     def result(self, intent: Intent) -> dict[str, Any]:
         order = intent.order or {}
