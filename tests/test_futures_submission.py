@@ -1,0 +1,144 @@
+"""Futures orders, conditional orders, closes, leverages: one POST each, and a verdict that is the truth."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from broker.intents import Intent, State, certain_at_ms
+
+from .support import BTC, Wired, wired
+from .tools.support import (
+    CLOSE,
+    CREATE,
+    FAPI_ALGO,
+    FAPI_LEVERAGE,
+    FAPI_ORDER,
+    FUTURES_BUY,
+    FUTURES_STOP,
+    LEVERAGE,
+    hold_futures_price,
+    parked,
+    trade,
+)
+
+pytestmark = pytest.mark.anyio
+
+
+@dataclass(frozen=True)
+class Kind:
+    tool: str
+    arguments: Mapping[str, Any]
+    path: str
+
+
+KINDS = {
+    "order": Kind(CREATE, FUTURES_BUY, FAPI_ORDER),
+    "conditional": Kind(CREATE, FUTURES_STOP, FAPI_ALGO),
+    "close": Kind(CLOSE, {"symbol": BTC}, FAPI_ORDER),
+    "leverage": Kind(LEVERAGE, {"symbol": BTC, "leverage": 10}, FAPI_LEVERAGE),
+}
+
+FAULTS: list[tuple[dict[str, Any], State]] = [
+    ({"when": "executed", "do": "drop"}, State.UNKNOWN),
+    ({"when": "executed", "do": "empty"}, State.UNKNOWN),
+    ({"when": "received", "do": "drop"}, State.UNKNOWN),
+    ({"when": "received", "do": "code", "code": -1007, "http": 408}, State.UNKNOWN),
+    ({"when": "received", "do": "code", "code": None, "http": 503, "msg": "Unknown error."}, State.UNKNOWN),
+    ({"when": "received", "do": "code", "code": -1008, "http": 503, "msg": "Overloaded"}, State.NOT_SENT),
+    ({"when": "received", "do": "code", "code": -1021, "http": 400, "msg": "Too late"}, State.NOT_SENT),
+    ({"when": "received", "do": "code", "code": -1003, "http": 429, "msg": "Too many"}, State.NOT_SENT),
+    ({"when": "received", "do": "code", "code": -2019, "http": 400, "msg": "Margin"}, State.REFUSED),
+]
+
+
+async def asked(broker: Wired, kind: Kind) -> Intent:
+    await hold_futures_price(broker)
+    if kind.tool == CLOSE or kind.arguments.get("type") == "stop_loss":
+        await trade(broker, "buy", "0.015")
+    return await broker.approve(await parked(broker, kind.tool, **kind.arguments))
+
+
+async def happened(broker: Wired, kind: Kind, intent: Intent) -> bool:
+    """Whether it was carried out, as the exchange knows it."""
+    if kind.tool == LEVERAGE:
+        exposures = broker.paper.futures.summary().exposures
+        return any((one.position.symbol, one.position.leverage) == (BTC, 10) for one in exposures)
+    told = await broker.control.get("orders?market=futures")
+    mine = f"cb-{intent.id}"
+    ids = [order["clientOrderId"] for order in told["orders"]]
+    ids += [algo["clientAlgoId"] for algo in told["algos"]]
+    assert ids.count(mine) <= 1
+    return mine in ids
+
+
+async def past_the_horizon(broker: Wired, intent: Intent) -> None:
+    assert intent.wire_timestamp_ms is not None
+    ahead = certain_at_ms(intent.wire_timestamp_ms) - intent.wire_timestamp_ms + 1
+    await broker.control.do("clock", offset_ms=ahead)
+
+
+@pytest.mark.parametrize("name", KINDS)
+async def test_it_is_placed_with_one_post(broker: Wired, name: str) -> None:
+    kind = KINDS[name]
+    intent = await asked(broker, kind)
+    before = len(await broker.control.requests("POST", kind.path))
+    settled = await broker.submitted(intent)
+    assert settled.state is State.PLACED
+    assert await happened(broker, kind, intent)
+    assert len(await broker.control.requests("POST", kind.path)) == before + 1
+
+
+@pytest.mark.parametrize("name", KINDS)
+@pytest.mark.parametrize(
+    ("fault", "verdict"), FAULTS, ids=lambda it: str(it) if isinstance(it, State) else ""
+)
+async def test_whatever_breaks_the_end_is_the_exchanges_truth(
+    tmp_path: Path, name: str, fault: dict[str, Any], verdict: State
+) -> None:
+    kind = KINDS[name]
+    async with wired(tmp_path) as broker:
+        intent = await asked(broker, kind)
+        before = len(await broker.control.requests("POST", kind.path))
+        await broker.control.do("fault", method="POST", path=kind.path, **fault)
+        assert (await broker.submitted(intent)).state is verdict
+        await broker.reconciler.settle_unknown()
+        begun = await broker.intent(intent.id)
+        carried_out = await happened(broker, kind, intent)
+        if carried_out or verdict is not State.UNKNOWN:
+            assert begun.state is (State.PLACED if carried_out else verdict)
+        else:
+            assert begun.state is State.UNKNOWN, "not before the horizon"
+            await past_the_horizon(broker, begun)
+            for _ in range(2):
+                await broker.reconciler.settle_unknown()
+            assert (await broker.intent(intent.id)).state is State.NOT_SENT
+        assert len(await broker.control.requests("POST", kind.path)) == before + 1
+        assert await happened(broker, kind, intent) is carried_out
+        assert await broker.audit_holds()
+
+
+async def test_a_conditional_order_is_followed_from_its_trigger_to_its_fill(broker: Wired) -> None:
+    intent = await broker.submitted(await asked(broker, KINDS["conditional"]))
+    assert (intent.order_status, intent.namespace) == ("open", "futures_algo")
+    await hold_futures_price(broker, "57900")
+    await broker.reconciler.follow_placed()
+    filled = await broker.intent(intent.id)
+    assert filled.order is not None
+    assert (filled.order_status, filled.order["filled"]) == ("filled", "0.015")
+    assert filled.order["fee"]["asset"] == "USDT"
+    assert await broker.exchange.futures.positions(BTC) == []
+
+
+async def test_two_leverages_of_one_symbol_are_never_under_way_at_once(broker: Wired) -> None:
+    await hold_futures_price(broker)
+    first = await broker.approve(await parked(broker, LEVERAGE, symbol=BTC, leverage=10))
+    second = await broker.approve(await parked(broker, LEVERAGE, symbol=BTC, leverage=5))
+    await broker.control.do("fault", method="POST", path=FAPI_LEVERAGE, when="received", do="drop")
+    assert (await broker.submitted(first)).state is State.UNKNOWN
+    assert (await broker.submitted(second)).state is State.NOT_SENT
+    assert len(await broker.control.requests("POST", FAPI_LEVERAGE)) == 1
