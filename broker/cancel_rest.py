@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from .errors import BrokerError, Code
-from .intents import Intent, State
+from .intents import Intent, State, client_order_id
 from .tools import Context
 
 
@@ -15,16 +15,26 @@ async def cancel_rest(context: Context, intent: Intent, trader: str) -> None:
     order = intent.order
     if intent.state is not State.PLACED or order is None or intent.order_is_final:
         raise BrokerError(Code.NOTHING_TO_CANCEL, "Nothing is left of this order that could be cancelled.")
-    actor = f"trader:{trader}"
-    told = {"symbol": order["symbol"], "orders": [order["id"]]}
+    actor, symbol = f"trader:{trader}", order["symbol"]
+    order_id, conditional = await _to_cancel(context, intent, str(order["id"]), symbol)
+    told = {"symbol": symbol, "orders": [order_id]}
     await context.store.audit("order:cancel-asked", actor, intent_id=intent.id, **told)
     try:
-        venue = context.exchange.on(intent.market)
-        conditional = intent.namespace == "futures_algo"
-        await venue.cancel(order["symbol"], order["id"], conditional=conditional)
+        await context.exchange.on(intent.market).cancel(symbol, order_id, conditional=conditional)
     except BrokerError as error:
         await context.store.audit(
             "order:cancel-failed", actor, intent_id=intent.id, **told, error=str(error.code)
         )
         raise
     await context.store.audit("order:cancelled", actor, intent_id=intent.id, **told)
+
+
+async def _to_cancel(context: Context, intent: Intent, order_id: str, symbol: str) -> tuple[str, bool]:
+    """The id of what rests, and whether it is a conditional order: one that was triggered has placed another
+    order, and is itself no longer there to cancel.
+    """
+    if intent.namespace != "futures_algo":
+        return order_id, False
+    now = await context.exchange.futures.look_up(symbol, client_order_id(intent.id), conditional=True)
+    executed_as = None if now is None else now.executed_as
+    return (order_id, True) if executed_as is None else (executed_as, False)

@@ -140,7 +140,7 @@ class Executor:
         tool, terms = HIGH[intent.tool], intent.terms
         order_id = client_order_id(intent.id)
         await self._exchange.on(terms["market"]).take_budget()
-        if look_first and await tool.look_up(self._exchange, terms, order_id):
+        if look_first and tool.has_own_id and await tool.look_up(self._exchange, terms, order_id):
             note = "an order with this request's id is at Binance already"
             await self._store.submissions.settle(intent, State.UNKNOWN, actor="executor", note=note)
             return

@@ -101,7 +101,8 @@ class Decision:
 class Request:
     """A checked request, ready to be parked. `arguments` are rounded, decimals as plain strings.
 
-    `previous` is what was there when it was asked: the leverage to change, the entry price to close.
+    `previous` is what was there when it was asked: the leverage (to change, or of a futures entry), the entry
+    price of what is closed.
     """
 
     agent: str

@@ -30,8 +30,8 @@ log = get_logger(__name__)
 
 
 class Lost:
-    """Placed orders that Binance does not know now, as after a reset of its testnet: asked about ever more
-    rarely, so that they don't spend the request weight."""
+    """Placed orders that Binance does not know now, as after a reset of its testnet, or tells no fees of:
+    asked about ever more rarely, so that they don't spend the request weight."""
 
     def __init__(self) -> None:
         self._misses: dict[str, int] = {}
@@ -147,6 +147,8 @@ class Reconciler:
             told = order_json(await venue.with_trades(found.order))
             if told != intent.order:
                 await self._store.submissions.follow(intent, told)
+            elif intent.order_is_final:  # only its fees are missing, and Binance does not list them yet
+                self._lost.missed(intent.id)
 
     async def _look_up(self, intent: Intent) -> Found | None:
         return await HIGH[intent.tool].look_up(self._exchange, intent.terms, client_order_id(intent.id))

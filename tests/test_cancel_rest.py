@@ -11,6 +11,7 @@ from broker.store import events_of
 from broker.tools import Context
 
 from .support import BTC, BUY, REST, TRADER, Wired
+from .tools.support import CREATE, FUTURES_STOP, hold_futures_price, placed, trade
 
 pytestmark = pytest.mark.anyio
 
@@ -47,6 +48,21 @@ async def test_of_a_partly_filled_order_only_the_rest_goes(broker: Wired) -> Non
     after = await broker.intent(intent.id)
     assert after.order is not None and after.order_status == "cancelled"
     assert after.order["filled"] == "0.00001"
+
+
+async def test_a_conditional_order_is_cancelled_before_its_trigger_and_after_it(broker: Wired) -> None:
+    """After its trigger it is another order that rests."""
+    await hold_futures_price(broker)
+    await trade(broker, "buy", "0.015")
+    first = await placed(broker, CREATE, **FUTURES_STOP)
+    second = await placed(broker, CREATE, **{**FUTURES_STOP, "stopPrice": "59000", "price": "59000"})
+    await hold_futures_price(broker, "58500")
+    for intent in (first, second):
+        await cancel_rest(context(broker), intent, TRADER)
+    await broker.reconciler.follow_placed()
+    for intent in (first, second):
+        assert (await broker.intent(intent.id)).order_status == "cancelled"
+    assert await broker.exchange.futures.open_orders(BTC) == []
 
 
 async def test_of_a_filled_order_nothing_is_left(broker: Wired) -> None:

@@ -134,6 +134,26 @@ async def test_a_conditional_order_is_followed_from_its_trigger_to_its_fill(brok
     assert await broker.exchange.futures.positions(BTC) == []
 
 
+async def test_a_triggered_order_that_is_not_found_does_not_undo_the_conditional_one(broker: Wired) -> None:
+    """Its answer was lost, it was triggered, and the look-up lags behind: it was executed all the same."""
+    kind = KINDS["conditional"]
+    intent = await asked(broker, kind)
+    await broker.control.do("fault", method="POST", path=kind.path, when="executed", do="drop")
+    lost = await broker.submitted(intent)
+    assert lost.state is State.UNKNOWN
+    await hold_futures_price(broker, "57900")
+    await past_the_horizon(broker, lost)
+    lags = {"method": "GET", "path": FAPI_ORDER, "when": "received", "do": "code", "http": 400}
+    await broker.control.do("fault", **lags, code=-2013, msg="Order does not exist.", times=3)
+    for _ in range(3):
+        await broker.reconciler.settle_unknown()
+    found = await broker.intent(lost.id)
+    assert (found.state, found.order_status) == (State.PLACED, "open")
+    await broker.control._client.delete("faults")
+    await broker.reconciler.follow_placed()
+    assert (await broker.intent(lost.id)).order_status == "filled"
+
+
 async def test_two_leverages_of_one_symbol_are_never_under_way_at_once(broker: Wired) -> None:
     await hold_futures_price(broker)
     first = await broker.approve(await parked(broker, LEVERAGE, symbol=BTC, leverage=10))

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
+import ccxt
+
 from ..money import plain
 from . import futures_answers as answers
 from .answers import Raw
@@ -74,7 +76,10 @@ class FuturesOrders(Orders):
         algo, placed_id = answers.algo_order(info), answers.actual_order_id(info)
         if placed_id is None:
             return algo
-        placed = await self._client.fapiprivate_get_order({"symbol": symbol, "orderId": placed_id})
+        try:
+            placed = await self._client.fapiprivate_get_order({"symbol": symbol, "orderId": placed_id})
+        except ccxt.OrderNotFound:
+            return algo  # it is there: that its order is not found yet must not say that it never was
         return answers.triggered(algo, answers.order(placed))
 
     @property

@@ -50,12 +50,15 @@ class Walk:
 
 @dataclass(frozen=True, slots=True)
 class Book:
-    """Bids and asks, best first. The time is Binance's, in UTC milliseconds."""
+    """Bids and asks, best first. The time is Binance's, in UTC milliseconds; `asked_at_ms` is by our clock,
+    and the book is no older than that.
+    """
 
     symbol: str
     bids: tuple[PriceLevel, ...]
     asks: tuple[PriceLevel, ...]
     timestamp_ms: int
+    asked_at_ms: int
 
     @property
     def best_bid(self) -> Decimal | None:

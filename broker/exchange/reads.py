@@ -56,8 +56,10 @@ class Reads:
         market = self._markets.symbol(symbol)
 
         async def call() -> Book:
+            asked_at_ms = self._time.our_ms()
             depth = await self._reader.ask("depth", {"symbol": market, "limit": limit})
-            return Book(market, levels(depth["bids"]), levels(depth["asks"]), self._time.now_ms())
+            bids, asks = levels(depth["bids"]), levels(depth["asks"])
+            return Book(market, bids, asks, self._time.now_ms(), asked_at_ms)
 
         return await self._calls.share(("book", market, limit), call)
 

@@ -19,13 +19,13 @@ class ServerTime:
 
     def now_ms(self) -> int:
         """UTC milliseconds by Binance's clock, without asking."""
-        return self._ours() + self.offset_ms
+        return self.our_ms() + self.offset_ms
 
     async def ask(self, client: Any) -> int:
         """UTC milliseconds by Binance's clock, asked now."""
-        before = self._ours()
+        before = self.our_ms()
         theirs = int((await client.ask("time"))["serverTime"])
-        self._asked_at_ms = self._ours()
+        self._asked_at_ms = self.our_ms()
         self.offset_ms = theirs - (before + self._asked_at_ms) // 2
         return self.now_ms()
 
@@ -37,11 +37,12 @@ class ServerTime:
     @property
     def stale(self) -> bool:
         """Whether the last answer is more than a minute old."""
-        return self._asked_at_ms is None or not 0 <= self._ours() - self._asked_at_ms <= MAX_AGE_MS
+        return self._asked_at_ms is None or not 0 <= self.our_ms() - self._asked_at_ms <= MAX_AGE_MS
 
     def distrust(self) -> None:
         """Binance found our time wrong: the next `refresh` asks."""
         self._asked_at_ms = None
 
-    def _ours(self) -> int:
+    def our_ms(self) -> int:
+        """UTC milliseconds by our own clock."""
         return to_ms(self._clock())

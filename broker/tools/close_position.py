@@ -72,6 +72,7 @@ class ClosePosition(HighTool):
             market=str(order.market),
             side=order.side,
             price=quote.traded_at,
+            priced_at_ms=quote.priced_at_ms,
             reference_price=quote.asked_at,
             tolerance_pct=tolerance,
             worst_price=worst,

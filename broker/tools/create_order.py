@@ -18,6 +18,7 @@ from ..store import queries
 from . import futures_quotes, order_card, order_checks, quotes, spot_quotes
 from .answers import IntentAnswer
 from .declaration import Context, Look, MarketName, Positive, Symbol
+from .futures_quotes import FuturesQuote
 from .high import Assessment, Found, HighInput, HighTool
 from .orders import found, namespace, order_of
 from .placed import contract_order
@@ -121,11 +122,13 @@ class CreateOrder(HighTool):
             market=str(order.market),
             side=order.side,
             price=quote.traded_at,
+            priced_at_ms=quote.priced_at_ms,
             reference_price=quote.asked_at,
             tolerance_pct=tolerance,
             worst_price=worst,
             value_usdt=quote.value_usdt,
             is_exit=quote.is_exit,
+            previous=_leverage(quote),
             card=order_card.draw(
                 quote,
                 order_checks.checks(quote, used, settings),
@@ -134,6 +137,13 @@ class CreateOrder(HighTool):
                 looked=order_card.looked(itself, looks, order.symbol, now),
             ),
         )
+
+    def changed(self, terms: Mapping[str, Any], now: Assessment) -> str | None:
+        """Also when the leverage that its card showed is no longer set."""
+        was = terms.get("previous")
+        if was is not None and now.previous != was:
+            return f"Leverage is {now.previous}× now, shown was {was}×"
+        return super().changed(terms, now)
 
     def namespace(self, terms: Mapping[str, Any]) -> str:
         return namespace(order_of(terms["arguments"]))
@@ -186,6 +196,13 @@ async def _read(context: Context, arguments: Mapping[str, Any], itself: Intent |
     if order.reduce_only:
         futures_quotes.reducible(quote.position, order.symbol, order.side)
     return quote
+
+
+def _leverage(quote: Quote) -> str | None:
+    """What a futures entry is asked for with."""
+    if not isinstance(quote, FuturesQuote) or quote.is_exit or quote.leverage is None:
+        return None
+    return str(quote.leverage)
 
 
 def _tolerance(quote: Quote, settings: Settings) -> Decimal | None:

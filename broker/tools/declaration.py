@@ -44,6 +44,16 @@ Positive = Annotated[
     ),
 ]
 
+
+def _no_boolean(value: object) -> object:
+    if isinstance(value, bool):
+        raise ValueError("must be a whole number")
+    return value
+
+
+Whole = Annotated[int, BeforeValidator(_no_boolean)]
+"""A whole number, or a string that holds one; `true` is none."""
+
 Symbol = Annotated[
     str, Field(min_length=1, max_length=30, description="A Binance id such as BTCUSDT, or BTC/USDT.")
 ]

@@ -72,7 +72,9 @@ class FuturesQuote(Quote):
         """Margin and fee of what it adds to the exposure; an exit needs none."""
         if self.is_exit or self.account is None or self.leverages is None or self.taker_fee is None:
             return None
-        taken = unseen.taken_from_margin(self.unseen, self.leverages, self.taker_fee)
+        taken = unseen.taken_from_margin(
+            unseen.beyond_margin(self.unseen, self.resting or ()), self.leverages, self.taker_fee
+        )
         return Need(
             label="Available margin",
             asset=USDT,
@@ -94,7 +96,7 @@ class FuturesQuote(Quote):
 
     def _position_check(self, limits: Settings) -> Check:
         """Check 4: the position at most, with what else may add to it on this side. An order that only makes
-        it smaller is shown, not refused.
+        it smaller is shown, not refused; one that turns it around opens the other side.
         """
         side = self.order.side
         before = self.held + self._resting(side) + unseen.moved(self._out_of_sight, self.order.symbol, side)
@@ -105,7 +107,7 @@ class FuturesQuote(Quote):
             value,
             self.equity,
             limits.max_position_size_pct,
-            enforced=abs(after) > abs(before),
+            enforced=abs(after) > abs(before) or after * before < 0,
         )
 
     def _resting(self, side: Side) -> Decimal:
@@ -157,12 +159,13 @@ async def read(context: Context, order: OrderRequest, itself: Intent | None = No
     """
     venue, symbol, entry = context.exchange.futures, order.symbol, not order.reduce_only
     await venue.require_one_way()
-    positions, sent, pending, funds, market = await asyncio.gather(
+    # First: what was placed by now, all figures read after it may show.
+    sent = await unseen.sent_lately(context, "futures", itself)
+    positions, pending, funds, market = await asyncio.gather(
         venue.positions(symbol),
-        unseen.sent_lately(context, "futures", itself),
         unseen.waiting(context, "futures", itself),
         _read_funds(venue, symbol),
-        read_market(venue, symbol, symbol),
+        read_market(venue, symbol),
     )
     book, reference, prices, resting = market
     account, leverages, taker_fee = (

@@ -6,17 +6,21 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any, ClassVar, Final
 
 from pydantic import Field
 
 from ..cards import Card, Figure
-from ..errors import BrokerError
+from ..clock import to_ms
+from ..errors import BrokerError, Code
 from ..exchange import Exchange, OrderState, Sent
 from ..intents import Intent, Request
 from ..money import Side, about, grouped, percent, signed_percent
 from ..risk import refuse_failed
-from .declaration import Call, Context, Input, Look, Output, Risk
+from .declaration import Call, Context, Input, Look, Output, Risk, Whole
+
+PRICE_MAX_AGE_MS: Final = 1_000
+"""How old the price may be that an order was last held against."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,8 +28,9 @@ class Assessment:
     """What a request would do now: the figures read, the checks run, the card drawn.
 
     `arguments` are what is sent, rounded, decimals as plain strings. `price` is what it would trade at by the
-    book, None where no market price is paid now or the book is too thin to tell. `previous` is what a setting
-    (a leverage) or the entry price of what is closed is now.
+    book, None where no market price is paid now or the book is too thin to tell; it is no older than
+    `priced_at_ms`, by our clock. `previous` is what a setting (a leverage) or the entry price of what is
+    closed is now.
     """
 
     arguments: Mapping[str, Any]
@@ -39,6 +44,7 @@ class Assessment:
     is_exit: bool
     card: Card
     previous: str | None = None
+    priced_at_ms: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,6 +64,8 @@ class HighTool(ABC):
     output: ClassVar[type[Output]]
     risk: ClassVar[Risk] = Risk.HIGH
     reads_only: ClassVar[bool] = False
+    has_own_id: ClassVar[bool] = True
+    """Whether a look-up finds what this very request sent, and not merely the state that it asked for."""
 
     @abstractmethod
     def rounded(self, context: Context, arguments: Any) -> Mapping[str, Any]:
@@ -131,9 +139,13 @@ class HighTool(ABC):
         )
 
     async def reassess(self, context: Context, intent: Intent) -> Assessment:
-        """All checks again, just before submission. Raises RISK_CHECK_FAILED, and as `assess` does."""
+        """All checks again, just before submission. Raises RISK_CHECK_FAILED, BINANCE_UNAVAILABLE where the
+        price is old by the time that all is read, and as `assess` does.
+        """
         assessment = await self.assess(context, intent.terms["arguments"], itself=intent)
         refuse_failed(assessment.card.checks)
+        if intent.terms["worstPrice"] is not None:
+            _require_fresh(assessment, to_ms(context.clock()))
         return assessment
 
     def anew(self, context: Context, intent: Intent, assessment: Assessment) -> Request:
@@ -179,12 +191,21 @@ class HighTool(ABC):
         )
 
 
+def _require_fresh(assessment: Assessment, now_ms: int) -> None:
+    asked_at_ms = assessment.priced_at_ms
+    if asked_at_ms is None or not 0 <= now_ms - asked_at_ms <= PRICE_MAX_AGE_MS:
+        raise BrokerError(
+            Code.BINANCE_UNAVAILABLE,
+            f"Binance took more than {PRICE_MAX_AGE_MS} ms to answer: its price may have moved meanwhile.",
+        )
+
+
 class HighInput(Input):
     """What every HIGH tool also takes."""
 
     reason: Annotated[str, Field(max_length=500, description="Why, in your words; the trader reads it.")] = ""
     ttlSeconds: Annotated[
-        int | None,
+        Whole | None,
         Field(ge=30, le=86400, description="How long the request waits for the trader."),
     ] = None
     idempotencyKey: Annotated[

@@ -12,7 +12,7 @@ from ..store import queries
 from .answers import IntentAnswer, IntentList, told
 from .close_position import ClosePosition
 from .create_order import CreateOrder
-from .declaration import Call, Input, Risk, Tool
+from .declaration import Call, Input, Risk, Tool, Whole
 from .high import HighTool
 from .set_leverage import SetLeverage
 
@@ -39,7 +39,7 @@ class WaitInput(Input):
 
 class ListInput(Input):
     status: State | None = None
-    limit: Annotated[int, Field(ge=1, le=100)] = 50
+    limit: Annotated[Whole, Field(ge=1, le=100)] = 50
 
 
 def answer(call: Call, intent: Intent, *, deduplicated: bool = False) -> IntentAnswer:

@@ -9,7 +9,7 @@ from pydantic import Field
 
 from ..exchange import PriceLevel
 from ..money import percent
-from .declaration import Call, Input, Number, Output, Risk, Symbol, Tool
+from .declaration import Call, Input, Number, Output, Risk, Symbol, Tool, Whole
 from .quotes import best_of
 
 TOP = 20
@@ -53,7 +53,7 @@ class OrderBook(Output):
 class KlinesInput(Input):
     symbol: Symbol
     interval: Literal["1m", "5m", "15m", "30m", "1h", "4h", "1d", "1w"] = "5m"
-    limit: Annotated[int, Field(ge=1, le=500)] = 100
+    limit: Annotated[Whole, Field(ge=1, le=500)] = 100
 
 
 class Candle(Output):
@@ -74,7 +74,7 @@ class Klines(Output):
 
 class TradesInput(Input):
     symbol: Symbol
-    limit: Annotated[int, Field(ge=1, le=100)] = 50
+    limit: Annotated[Whole, Field(ge=1, le=100)] = 50
 
 
 class PublicTrade(Output):

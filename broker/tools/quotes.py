@@ -105,6 +105,11 @@ class Quote(ABC):
         return self.average if self.order.type == "market" else None
 
     @property
+    def priced_at_ms(self) -> int | None:
+        """When, by our clock, the book was asked for."""
+        return None if self.book is None else self.book.asked_at_ms
+
+    @property
     def fills_now(self) -> bool:
         """A limit order at or through the market."""
         price, best = self.order.price, self.best
@@ -117,8 +122,8 @@ class Quote(ABC):
         """In the quote asset. A limit buy: at its limit; a limit sell: at the higher of limit and bid.
 
         A stop: at its trigger, and with a limit at the higher of both. A market order: by walking the book;
-        where the visible book is too thin, a sell is worth at most its best bid, and a buy's value is not
-        known.
+        where the visible book is too thin, an exit that sells is worth at most its best bid, and any other
+        order's value is not known.
         """
         price = self._valued_at
         return None if price is None else price * self.order.amount
@@ -130,7 +135,7 @@ class Quote(ABC):
             return trigger if price is None else max(price, trigger)
         if price is not None:
             return price if self.order.side == "buy" or best is None else max(price, best)
-        return self.average or (best if self.order.side == "sell" else None)
+        return self.average or (best if self.order.side == "sell" and self.is_exit else None)
 
     @property
     def value_usdt(self) -> Decimal | None:
@@ -149,19 +154,19 @@ def best_of(book: Book, side: Side) -> Decimal:
 
 
 async def read_market(
-    venue: Spot | Futures, symbol: str, resting_of: str | None
+    venue: Spot | Futures, symbol: str
 ) -> tuple[
     Book | BrokerError,
     Decimal | BrokerError,
     Mapping[str, Decimal] | BrokerError,
     list[RestingOrder] | BrokerError,
 ]:
-    """Book, the exchange's reference price, last prices, and own resting orders of a symbol or of all."""
+    """Book, the exchange's reference price, last prices, and own resting orders of a symbol."""
     return await asyncio.gather(
         attempt(venue.book(symbol)),
         attempt(venue.average_price(symbol)),
         attempt(venue.last_prices()),
-        attempt(venue.open_orders(resting_of)),
+        attempt(venue.open_orders(symbol)),
     )
 
 

@@ -17,7 +17,7 @@ from ..money import grouped
 from ..store import queries
 from . import leverage_change, order_card
 from .answers import IntentAnswer
-from .declaration import Context, Look, Symbol
+from .declaration import Context, Look, Symbol, Whole
 from .high import Assessment, Found, HighInput, HighTool
 
 NAMESPACE = "leverage"
@@ -25,7 +25,7 @@ NAMESPACE = "leverage"
 
 class SetLeverageInput(HighInput):
     symbol: Symbol
-    leverage: Annotated[int, Field(ge=1, le=125, strict=True)]
+    leverage: Annotated[Whole, Field(ge=1, le=125)]
 
 
 class SetLeverage(HighTool):
@@ -38,6 +38,7 @@ class SetLeverage(HighTool):
     )
     input = SetLeverageInput
     output = IntentAnswer
+    has_own_id = False
 
     def rounded(self, context: Context, arguments: SetLeverageInput) -> Mapping[str, Any]:
         symbol = context.exchange.futures.symbol(arguments.symbol)

@@ -97,13 +97,13 @@ async def read(context: Context, order: OrderRequest, itself: Intent | None = No
     is every figure, for an exit the account.
     """
     venue, buys = context.exchange.spot, order.side == "buy"
-    # A buy through another quote asset brings the same base asset, so a buy reads the orders of all symbols.
-    resting_of = None if buys else order.symbol
-    account, sent, pending, market = await asyncio.gather(
+    # First: what was placed by now, all figures read after it may show.
+    sent = await unseen.sent_lately(context, "spot", itself)
+    account, pending, elsewhere, market = await asyncio.gather(
         venue.account(),
-        unseen.sent_lately(context, "spot", itself),
         unseen.waiting(context, "spot", itself),
-        read_market(venue, order.symbol, resting_of),
+        unseen.resting_elsewhere(context, order.symbol),
+        read_market(venue, order.symbol),
     )
     book, reference, prices, resting = market
     rules = venue.rules(order.symbol)
@@ -123,14 +123,20 @@ async def read(context: Context, order: OrderRequest, itself: Intent | None = No
         account=account,
         taken=unseen.taken_from_balances(claims, venue.rules, account.taker_fee),
         waiting=unseen.taken_from_balances(unseen.claims(pending), venue.rules, account.taker_fee),
-        coming=_coming(context, rules.base, claims, open_orders or []),
+        coming=_coming(context, rules.base, claims, open_orders or [], elsewhere),
     )
 
 
-def _coming(context: Context, base: str, claims: Sequence[Claim], resting: Sequence[RestingOrder]) -> Decimal:
-    rules = context.exchange.spot.rules
-    rests = sum(
-        (one.remaining for one in resting if one.side == "buy" and rules(one.symbol).base == base),
-        Decimal(0),
-    )
-    return rests + unseen.bought(unseen.besides(claims, resting), base, rules)
+def _coming(
+    context: Context,
+    base: str,
+    claims: Sequence[Claim],
+    resting: Sequence[RestingOrder],
+    elsewhere: Sequence[Claim],
+) -> Decimal:
+    """What open buys bring, each counted once; a buy through another quote asset brings the same base."""
+    rests = sum((one.remaining for one in resting if one.side == "buy"), Decimal(0))
+    known = {claim.intent_id for claim in claims}
+    beside = [claim for claim in elsewhere if claim.intent_id not in known]
+    of_ours = [*unseen.besides(claims, resting), *beside]
+    return rests + unseen.bought(of_ours, base, context.exchange.spot.rules)

@@ -8,14 +8,14 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from .declaration import Call, Input, MarketName, Number, Output, Risk, Symbol, Tool
+from .declaration import Call, Input, MarketName, Number, Output, Risk, Symbol, Tool, Whole
 from .profit import Fill, realized
 from .valuation import rate
 
 
 class TradeHistoryInput(Input):
     symbol: Symbol
-    limit: Annotated[int, Field(ge=1, le=100)] = 50
+    limit: Annotated[Whole, Field(ge=1, le=100)] = 50
     market: MarketName = "spot"
 
 
@@ -44,7 +44,11 @@ class TradeHistory(Output):
     ]
     totalPnL: Number
     unmatchedAmount: Annotated[
-        Number, Field(description="Sold without a buy among these trades; not in the profit.")
+        Number,
+        Field(
+            description="Sold without a buy among these trades (on futures: closed without its opening); "
+            "not in the profit."
+        ),
     ]
     count: int
 
@@ -91,13 +95,14 @@ async def _fee_rates(call: Call, raws: list[dict[str, Any]], base: str, quote: s
 
 def _fill(raw: Mapping[str, Any], base: str, rates: Mapping[str, Decimal]) -> Fill:
     asset, cost = raw["fee"]["currency"], raw["fee"]["cost"]
-    in_base = asset == base
+    in_base, booked = asset == base, raw["info"].get("realizedPnl")
     return Fill(
         side=raw["side"],
         price=raw["price"],
         amount=raw["amount"],
         fee_quote=Decimal(0) if in_base else cost * rates[asset],
         fee_base=cost if in_base else Decimal(0),
+        opens=None if booked is None else not Decimal(booked),
     )
 
 

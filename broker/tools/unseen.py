@@ -21,11 +21,14 @@ LATELY_MS: Final = 10_000
 
 @dataclass(frozen=True, kw_only=True)
 class Claim:
-    """An order of ours, and the price it is counted at, in the quote asset."""
+    """An order of ours, and the price it is counted at, in the quote asset. `placed`: Binance took it before
+    the figures were read.
+    """
 
     intent_id: str
     order: OrderRequest
     price: Decimal
+    placed: bool
 
     @property
     def value(self) -> Decimal:
@@ -60,6 +63,21 @@ async def waiting(context: Context, market: str, itself: Intent | None) -> Seque
     ]
 
 
+async def resting_elsewhere(context: Context, symbol: str) -> list[Claim]:
+    """What is left of own spot orders of other symbols, as last followed.
+
+    Binance's weight for the orders of all symbols is 80, and 6 for those of one.
+    """
+    followed: Sequence[Intent] = await context.store.read(queries.followed)
+    others = [one for one in followed if one.market == "spot" and one.arguments["symbol"] != symbol]
+    return [
+        replace(claim, order=replace(claim.order, amount=claim.order.amount - _filled(intent)))
+        for intent in others
+        if not intent.order_is_final
+        for claim in claims([intent])
+    ]
+
+
 def unseen(intents: Iterable[Intent], shown_at_ms: int) -> list[Claim]:
     """Those that figures of that time (Binance's) may not show."""
     return claims(intent for intent in intents if not _shown(intent, shown_at_ms))
@@ -71,7 +89,14 @@ def claims(intents: Iterable[Intent]) -> list[Claim]:
         order = order_in(intent)
         if order is not None:
             left = replace(order, amount=_left(intent, order))
-            found.append(Claim(intent_id=intent.id, order=left, price=_price(intent, order)))
+            found.append(
+                Claim(
+                    intent_id=intent.id,
+                    order=left,
+                    price=_price(intent, order),
+                    placed=intent.state is State.PLACED,
+                )
+            )
     return found
 
 
@@ -79,6 +104,14 @@ def besides(claims: Iterable[Claim], resting: Iterable[RestingOrder]) -> list[Cl
     """Those that do not rest at the exchange for all to see."""
     known = {order.client_order_id for order in resting}
     return [claim for claim in claims if claim.client_order_id not in known]
+
+
+def beyond_margin(claims: Iterable[Claim], resting: Iterable[RestingOrder]) -> list[Claim]:
+    """Those that the available margin may not show. A resting order does not touch the account's time of
+    change, but margin is held for one that was placed before both were read.
+    """
+    known = {order.client_order_id for order in resting}
+    return [claim for claim in claims if not claim.placed or claim.client_order_id not in known]
 
 
 def taken_from_balances(
@@ -137,7 +170,11 @@ def _left(intent: Intent, order: OrderRequest) -> Decimal:
     """All of it, unless it has ended with less."""
     if intent.order is None or not intent.order_is_final:
         return order.amount
-    return Decimal(intent.order["filled"])
+    return _filled(intent)
+
+
+def _filled(intent: Intent) -> Decimal:
+    return Decimal(intent.order["filled"]) if intent.order else Decimal(0)
 
 
 def _price(intent: Intent, order: OrderRequest) -> Decimal:

@@ -212,7 +212,7 @@ async def test_a_superseded_tab_says_so_keeps_working_buttons_and_stays_out(site
 async def test_the_countdown_runs_and_an_expired_card_leaves_no_buttons(site: Site) -> None:
     intent = await site.desk.park(ttl_seconds=90)
     page = await site.inbox()
-    await expect(page.locator(f"#intent-{intent.id} .countdown")).to_have_text(re.compile(r"1:[0-3]\\d|1:30"))
+    await expect(page.locator(f"#intent-{intent.id} .countdown")).to_have_text(re.compile(r"1:[0-3]\d"))
     await site.desk.store.intents.withdraw(intent.id, "default")
     await expect(page.locator(f"#intent-{intent.id} button")).to_have_count(0)
 

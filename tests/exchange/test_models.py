@@ -13,6 +13,7 @@ BOOK = Book(
     bids=(PriceLevel(D(99), D(1)), PriceLevel(D(98), D(2))),
     asks=(PriceLevel(D(101), D(1)), PriceLevel(D(103), D(2))),
     timestamp_ms=0,
+    asked_at_ms=0,
 )
 
 
@@ -31,6 +32,6 @@ def test_a_walk_takes_the_best_levels_first(side: Side, amount: Decimal, walk: W
 
 
 def test_an_empty_book_has_no_prices() -> None:
-    book = Book("BTCUSDT", (), (), 0)
+    book = Book("BTCUSDT", (), (), 0, 0)
     assert (book.best_bid, book.best_ask) == (None, None)
     assert book.walk("buy", D(1)) == Walk(None, None, D(0), D(0))

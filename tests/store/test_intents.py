@@ -505,15 +505,22 @@ async def test_an_equal_order_that_may_be_at_binance_is_found(store: Store, cloc
     assert await store.read(lambda c: queries.find_earlier_equal(c, again, clock())) is None
 
 
-async def test_only_placed_orders_that_may_change_are_followed(store: Store) -> None:
-    kept = {}
-    for number, status in enumerate(("open", "partly_filled", "filled", "cancelled")):
+async def test_only_placed_orders_that_may_change_or_lack_their_fees_are_followed(store: Store) -> None:
+    fee = {"cost": "0.1", "asset": "USDT"}
+    orders: list[dict[str, object]] = [
+        {"status": "open", "fee": None},
+        {"status": "partly_filled", "fee": fee},
+        {"status": "filled", "fee": None},
+        {"status": "filled", "fee": fee},
+        {"status": "cancelled", "fee": None},
+    ]
+    kept = []
+    for number, order in enumerate(orders):
         begun = await begin(store, await approve(store, await parked(store, **of_value(number, 10))))
-        kept[status] = await store.submissions.settle(
-            begun, State.PLACED, actor="binance", order={"status": status}
-        )
+        settled = await store.submissions.settle(begun, State.PLACED, actor="binance", order=order)
+        kept.append(settled.id)
     followed = await store.read(queries.followed)
-    assert [intent.id for intent in followed] == [kept["open"].id, kept["partly_filled"].id]
+    assert [intent.id for intent in followed] == kept[:3]
 
 
 async def test_a_number_of_the_log_belongs_to_one_row_for_all_writers(store: Store, neighbour: Store) -> None:

@@ -115,6 +115,15 @@ async def test_an_entry_that_makes_the_position_smaller_passes_and_says_that_it_
     assert not intent.is_exit
 
 
+async def test_turning_a_position_around_is_held_against_the_limit_also_when_it_becomes_smaller(
+    futures: Wired,
+) -> None:
+    await trade(futures, "sell", "0.2")
+    error = await refused(futures, CREATE, **{**FUTURES_BUY, "amount": "0.3"})
+    assert "position" in failing(error)
+    assert checks_of(await parked(futures, CREATE, **FUTURES_BUY))["position"]["enforced"] is False
+
+
 async def test_leverage_above_the_limit_refuses_entries_alone(tmp_path: Path) -> None:
     async with wired(tmp_path, max_leverage=10) as broker:
         await hold_futures_price(broker)
@@ -283,3 +292,19 @@ async def test_a_stop_says_how_much_of_the_position_it_covers(futures: Wired) ->
     assert half.summary == sentence
     assert more.summary.endswith("covers 100 % of your long")
     assert more.card["warnings"] == ["Larger than the position: only the position is closed"]
+
+
+async def test_a_market_entry_into_a_book_too_thin_for_it_is_refused_on_either_side(futures: Wired) -> None:
+    await futures.control.do("liquidity", symbol=BTC, qtyPerLevel="0.001", market="futures")
+    for side in ("buy", "sell"):
+        error = await refused(futures, CREATE, **{**FUTURES_BUY, "side": side, "amount": "1"})
+        assert "order_value" in failing(error)
+
+
+async def test_an_entry_whose_leverage_was_changed_meanwhile_comes_back(futures: Wired) -> None:
+    intent = await futures.approve(await parked(futures, CREATE, **FUTURES_BUY))
+    now = await futures.exchange.futures.server_time_ms()
+    await futures.exchange.futures.set_leverage(BTC, 5, timestamp_ms=now)
+    futures.executor.take(intent)
+    back = await futures.until(intent, State.PENDING, State.PLACED, State.NOT_SENT)
+    assert (back.state, back.note) == (State.PENDING, "Leverage is 5× now, shown was 20×")

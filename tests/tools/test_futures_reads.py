@@ -68,6 +68,18 @@ async def test_profit_of_futures_trades_is_net_of_fees_at_average_cost(futures: 
     assert (answer["unmatchedAmount"], answer["count"]) == (0.01, 2)
 
 
+async def test_shorts_that_lost_are_told_as_a_loss(futures: Wired) -> None:
+    for price in ("60000", "61000"):
+        await hold_futures_price(futures, price)
+        await trade(futures, "sell", "0.01")
+        await hold_futures_price(futures, str(int(price) + 500))
+        await trade(futures, "buy", "0.01")
+    answer = await futures.call("binance_get_trade_history", symbol=BTC, market="futures")
+    wallet = (await futures.call("binance_get_account", market="futures"))["totalUSDT"]
+    assert Decimal(str(answer["realizedPnL"])) == Decimal(str(wallet)) - 100_000 < -10
+    assert answer["unmatchedAmount"] == 0
+
+
 async def test_funding_is_told_with_its_real_interval(futures: Wired) -> None:
     answer = await futures.call("binance_get_funding_rate", symbol="BTC/USDT")
     funding = await futures.exchange.futures.funding(BTC)

@@ -16,18 +16,22 @@ AMOUNTS = st.decimals(min_value="0.00001", max_value=100, places=5)
 FEES = st.decimals(min_value=0, max_value=1, places=8)
 
 
-def buy(amount: str, price: str, **fees: str) -> Fill:
-    return _fill("buy", amount, price, **fees)
+def buy(amount: str, price: str, *, opens: bool | None = None, **fees: str) -> Fill:
+    return _fill("buy", amount, price, opens, **fees)
 
 
-def sell(amount: str, price: str, **fees: str) -> Fill:
-    return _fill("sell", amount, price, **fees)
+def sell(amount: str, price: str, *, opens: bool | None = None, **fees: str) -> Fill:
+    return _fill("sell", amount, price, opens, **fees)
 
 
-def _fill(side: str, amount: str, price: str, **fees: str) -> Fill:
+def _fill(side: str, amount: str, price: str, opens: bool | None, **fees: str) -> Fill:
     taken = {name: Decimal(fee) for name, fee in fees.items()}
     return Fill(
-        side="buy" if side == "buy" else "sell", amount=Decimal(amount), price=Decimal(price), **taken
+        side="buy" if side == "buy" else "sell",
+        amount=Decimal(amount),
+        price=Decimal(price),
+        opens=opens,
+        **taken,
     )
 
 
@@ -60,6 +64,21 @@ def test_what_was_not_bought_among_the_trades_has_no_profit() -> None:
     assert realized([sell("2", "100")]) == Profit(Decimal(0), Decimal(2))
     partly = realized([buy("1", "100"), sell("4", "110", fee_quote="4")])
     assert partly == Profit(Decimal(9), Decimal(3))
+
+
+def test_a_short_gains_where_it_is_bought_back_lower() -> None:
+    fills = [
+        sell("2", "100", opens=True, fee_quote="2"),
+        buy("1", "90", opens=False, fee_quote="1"),
+        sell("1", "120", opens=True),
+        buy("2", "130", opens=False),
+    ]
+    assert realized(fills) == Profit(Decimal(100 - 90 - 1 - 1 + 2 * (110 - 130) - 1), Decimal(0))
+
+
+def test_what_closes_an_earlier_position_opens_none() -> None:
+    fills = [buy("1", "100", opens=False), sell("1", "200", opens=True), buy("1", "150", opens=False)]
+    assert realized(fills) == Profit(Decimal(50), Decimal(1))
 
 
 def test_no_trades_no_profit() -> None:

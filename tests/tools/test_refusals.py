@@ -267,3 +267,18 @@ async def test_cancelling_what_is_not_there_is_binances_refusal_and_is_recorded(
     assert error.code is Code.BINANCE_REFUSED
     assert error.details["binanceCode"] == -2011
     assert await broker.audit_holds()
+
+
+@pytest.mark.parametrize(
+    ("tool", "arguments"),
+    [
+        ("binance_get_klines", {"symbol": "BTCUSDT", "limit": True}),
+        ("binance_set_leverage", {"symbol": "BTCUSDT", "leverage": True}),
+        ("binance_create_order", {"symbol": "BTCUSDT", "side": "buy", "amount": "1", "ttlSeconds": True}),
+    ],
+)
+async def test_true_is_no_number(broker: Wired, tool: str, arguments: dict[str, Any]) -> None:
+    with pytest.raises(BrokerError) as refusal:
+        await broker.call(tool, **arguments)
+    assert refusal.value.code is Code.INVALID_ARGUMENTS
+    assert "must be a whole number" in refusal.value.message

@@ -15,7 +15,7 @@ from broker.paper.futures.positions import MarginType
 from broker.tools import HIGH, Context
 from broker.tools.leverage_change import Change
 
-from ..support import BTC, Wired
+from ..support import BTC, Wired, running
 from .support import (
     CREATE,
     FAPI_LEVERAGE,
@@ -69,7 +69,7 @@ async def test_above_the_limit_it_is_never_parked(futures: Wired, leverage: int)
     assert error.details == {"field": "leverage", "leverage": leverage, "limit": 20}
 
 
-@pytest.mark.parametrize("leverage", [0, 126, 2.5, "5", True])
+@pytest.mark.parametrize("leverage", [0, 126, 2.5, "5x", True])
 async def test_what_is_no_leverage_is_refused_by_name(futures: Wired, leverage: Any) -> None:
     error = await refused(futures, LEVERAGE, symbol=BTC, leverage=leverage)
     assert error.code is Code.INVALID_ARGUMENTS
@@ -89,6 +89,16 @@ async def test_a_lost_answer_is_settled_by_what_is_set(futures: Wired) -> None:
     await futures.reconciler.settle_unknown()
     assert (await futures.intent(lost.id)).state is State.PLACED
     assert len(await futures.control.requests("POST", FAPI_LEVERAGE)) == 1
+
+
+async def test_what_somebody_else_has_set_meanwhile_is_not_told_as_set_by_this(futures: Wired) -> None:
+    intent = await futures.approve(await parked(futures, LEVERAGE, symbol=BTC, leverage=10))
+    venue = futures.exchange.futures
+    await venue.set_leverage(BTC, 10, timestamp_ms=await venue.server_time_ms())
+    async with running(futures.executor.run()):
+        settled = await futures.until(intent, State.NOT_SENT, State.PLACED, State.UNKNOWN)
+    assert settled.state is State.NOT_SENT
+    assert settled.note == "leverage: is 10× already"
 
 
 async def test_a_change_that_was_never_executed_is_not_found(futures: Wired) -> None:

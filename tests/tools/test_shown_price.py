@@ -9,7 +9,7 @@ import pytest
 
 from broker.errors import BrokerError, Code
 from broker.intents import State
-from tests.support import BTC, BUY, REST, Wired, wired
+from tests.support import BTC, BUY, REST, Wired, eventually, running, wired
 
 pytestmark = pytest.mark.anyio
 
@@ -20,6 +20,26 @@ async def test_a_buy_is_sent_within_the_tolerance_and_below_it(broker: Wired) ->
         await broker.control.do("price", symbol=BTC, price=price)
         assert (await broker.submitted(intent)).state is State.PLACED
         await broker.control.do("price", symbol=BTC, price="60000")
+
+
+@pytest.mark.parametrize("slow", ["/api/v3/account", "/api/v3/depth"])
+async def test_a_price_that_grew_old_while_binance_answered_is_read_again(broker: Wired, slow: str) -> None:
+    intent = await broker.approved(**BUY)
+    await broker.control.do("fault", when="executed", do="hold", method="GET", path=slow)
+    broker.executor.take(intent)
+    assert await broker.control.held() == 1
+
+    async def book_was_read() -> bool:
+        return len(await broker.control.requests("GET", "/api/v3/depth")) == 2
+
+    await eventually(book_was_read)
+    broker.clock.advance(2)
+    await broker.control.do("price", symbol=BTC, price="61000")
+    await broker.control.do("release")
+    async with running(broker.executor.run()):
+        moved = await broker.until(intent, State.PLACED, State.PENDING)
+    assert (moved.state, await broker.control.requests()) == (State.PENDING, [])
+    assert moved.note is not None and moved.note.startswith("Price moved +1.7 %")
 
 
 async def test_a_book_that_grew_too_thin_stops_a_market_order(broker: Wired) -> None:

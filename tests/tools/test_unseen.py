@@ -13,13 +13,14 @@ import pytest
 
 from broker.errors import BrokerError
 from broker.intents import Intent, State, canonical_text, client_order_id
-from broker.tools import unseen
+from broker.tools import Context, unseen
 
 from ..support import BTC, BUY, NOON, REST, Wired, request, wired
 from .support import CREATE, FUTURES_BUY, checks_of, failing, figures_of, hold_futures_price, refused
 
 pytestmark = pytest.mark.anyio
 
+FUTURES_REST: dict[str, Any] = {**FUTURES_BUY, "type": "limit", "price": "58000"}
 SHOWN_MS = 1_000
 FEE = Decimal("0.001")
 
@@ -187,6 +188,25 @@ async def test_a_futures_position_counts_what_is_being_sent(tmp_path: Path) -> N
         assert (await broker.park(**{**FUTURES_BUY, "side": "sell"})).state is State.PENDING
 
 
+async def test_margin_of_an_order_that_rests_is_taken_once(futures: Wired) -> None:
+    """Its placing does not touch the account's time of change."""
+    futures.clock.advance(1)
+    resting = await futures.submitted(await futures.approved(**FUTURES_REST))
+    assert resting.state is State.PLACED
+    available = (await futures.exchange.futures.account()).available_usdt
+    assert available == 100_000 - Decimal("0.015") * 58_000 / 20
+    again = checks_of(await futures.park(**{**FUTURES_REST, "price": "57000"}))["balance"]
+    assert Decimal(again["limit"]) == available
+
+
+async def test_margin_of_an_order_that_is_being_sent_is_counted(futures: Wired) -> None:
+    available = (await futures.exchange.futures.account()).available_usdt
+    await futures.begun(**FUTURES_REST)
+    again = checks_of(await futures.park(**{**FUTURES_REST, "price": "57000"}))["balance"]
+    value = Decimal("0.015") * 58_000
+    assert Decimal(again["limit"]) == available - value / 20 - value * Decimal("0.0005")
+
+
 async def test_an_approved_request_does_not_count_against_itself(tmp_path: Path) -> None:
     async with wired(tmp_path, max_position_size_pct=Decimal(1)) as broker:
         assert (await broker.submitted(await broker.approved(**BUY))).state is State.PLACED
@@ -202,3 +222,25 @@ async def test_the_card_tells_what_all_waiting_requests_would_take(broker: Wired
     (figure,) = [one for one in third.card["figures"] if one["label"] == "Total waiting against free"]
     assert figure["tone"] == "plain"
     assert checks_of(third)["balance"]["limit"] == "2000"
+
+
+async def test_what_is_left_of_an_order_of_another_symbol_is_known_from_our_own_record(broker: Wired) -> None:
+    arguments = {"symbol": "BTCUSDC", "side": "buy", "type": "limit", "amount": "0.01", "price": "59000"}
+    parked = await broker.store.intents.park(request(arguments=arguments))
+    begun = await broker.store.submissions.begin(
+        await broker.approve(parked.intent), client_order_id="cb-1", namespace="spot", wire_timestamp_ms=1
+    )
+    resting = {"status": "partly_filled", "filled": "0.004", "timestamp": 1, "fee": None}
+    await broker.store.submissions.settle(begun, State.PLACED, actor="binance", order=resting)
+    context = broker_context(broker)
+    [claim] = await unseen.resting_elsewhere(context, BTC)
+    assert (claim.order.symbol, claim.order.amount) == ("BTCUSDC", Decimal("0.006"))
+    assert await unseen.resting_elsewhere(context, "BTCUSDC") == []
+    await broker.store.submissions.follow(
+        await broker.intent(begun.id), {**resting, "status": "filled", "filled": "0.01"}
+    )
+    assert await unseen.resting_elsewhere(context, BTC) == []
+
+
+def broker_context(broker: Wired) -> Context:
+    return Context(settings=broker.settings, exchange=broker.exchange, store=broker.store, clock=broker.clock)

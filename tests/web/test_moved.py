@@ -34,10 +34,11 @@ async def test_every_open_page_gets_it_back_also_from_the_list_of_what_was_decid
     intent = await desk.park()
     async with tab(desk.app, await desk.sign_in()) as page:
         await page.message()
-        moved = await desk.move_price(intent)
+        approved = await desk.approve(intent)
         assert f'hx-target="#decided" hx-swap="afterbegin"><li class="row" id="outcome-{intent.id}"' in (
             await page.message_with("Approved by Ana")
         )
+        moved = await desk.move_price(approved)
         back = await page.message_with(MOVED)
     assert f'<hx-partial hx-target="#outcome-{intent.id}" hx-swap="delete">' in back
     assert '<hx-upsert hx-target="#pending, ' in back
