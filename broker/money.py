@@ -112,6 +112,8 @@ def percent(part: Decimal, whole: Decimal) -> Decimal:
 
 
 def signed_percent(value: Decimal) -> str:
-    """For a person: +2.0 % or −6.6 %."""
+    """For a person: +2.0 %, −6.6 %, or 0.0 % without a sign."""
     text = f"{abs(value):.1f} %"
+    if text == "0.0 %":
+        return text
     return f"−{text}" if value < 0 else f"+{text}"

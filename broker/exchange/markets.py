@@ -57,8 +57,14 @@ class Markets:
     def __init__(self, market: Market, client: Any, companions: Sequence[Any] = ()) -> None:
         self._market = market
         self._client = client
-        self._companions = companions
+        self._companions = list(companions)
         self._rules: dict[str, Rules] = {}
+
+    def accompany(self, client: Any) -> None:
+        """One more client that shares these markets, now and whenever they change."""
+        self._companions.append(client)
+        if self.ready:
+            client.set_markets_from_exchange(self._client)
 
     @property
     def ready(self) -> bool:

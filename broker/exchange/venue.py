@@ -7,6 +7,7 @@ from abc import ABC, abstractmethod
 from contextlib import suppress
 from dataclasses import replace
 from decimal import Decimal
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, ClassVar, Final
 
@@ -51,14 +52,13 @@ class Venue(Reads, ABC):
         self._configured = settings.configured
         self._reader = clients.reader(settings, paper_url, timeout_seconds=LOAD_SECONDS, market=market)
         self._executor = clients.executor(settings, paper_url, timeout_seconds=submit_seconds, market=market)
-        self.price_stream = clients.prices(settings, paper_url, market=market)
-        self.order_stream = clients.news(settings, paper_url, market=market)
         self.weight = Weight(time.now_ms)
-        streams = (self.price_stream, self.order_stream)
-        self._clients = (self._reader, self._executor, *streams)
+        self._clients = [self._reader, self._executor]
         for client in self._clients:
             client.weight, client.now_ms = self.weight, time.now_ms
-        self._markets = Markets(market, self._executor, [self._reader, *streams])
+        self._make_prices = partial(clients.prices, settings, paper_url, market=market)
+        self._make_news = partial(clients.news, settings, paper_url, market=market)
+        self._markets = Markets(market, self._executor, [self._reader])
         self._calls = Calls(market, self.weight, read_seconds)
         self._orders: Orders = self._make_orders()
         cache = None
@@ -109,6 +109,25 @@ class Venue(Reads, ABC):
     def clock_offset_ms(self) -> int:
         """How far Binance's clock was ahead of ours when last asked."""
         return self._time.offset_ms
+
+    # Streams: a client of ccxt's costs 20 ms and some memory, so each is made once it is wanted
+
+    @cached_property
+    def price_stream(self) -> Any:
+        """Needs the running loop."""
+        return self._join(self._make_prices())
+
+    @cached_property
+    def order_stream(self) -> Any:
+        """Needs the running loop."""
+        return self._join(self._make_news())
+
+    def _join(self, client: Any) -> Any:
+        client.weight, client.now_ms = self.weight, self._time.now_ms
+        self._clients.append(client)
+        self._sessions.append(clients.attach(client, fresh_connections=False))
+        self._markets.accompany(client)
+        return client
 
     # Symbols
 

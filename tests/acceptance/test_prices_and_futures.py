@@ -24,7 +24,10 @@ async def test_a_price_that_runs_away_while_the_trader_reads_brings_the_card_bac
     page = await first_trader(browser, broker)
     async with agent(broker) as asking:
         parked = await asking.park(amount="0.015")
+        live = page.locator(f"#live-{parked['intentId']}")
+        await expect(live).to_contain_text("60,000.00 (0.0 %)")
         await control(exchange.url, "price", symbol=BTC, price="61200")
+        await expect(live).to_contain_text("61,200.00 (+2.0 %)")
         approve = page.get_by_role("button", name="Approve BUY 0.015 BTC")
         await approve.click()
 

@@ -152,10 +152,10 @@ async def test_an_exit_with_a_tolerance_needs_its_price(tmp_path: Path) -> None:
 async def test_figures_now_fit_the_kind_of_order(futures: Wired, subtests: pytest.Subtests) -> None:
     await futures.control.do("balance", asset="BTC", free="0.05")
     rows: list[tuple[dict[str, Any], dict[str, str]]] = [
-        (BUY, {"Book average now": "60,000.01 USDT (+0.0 %)"}),
-        (REST, {"Market now": "60,000.01 USDT (+0.0 %)", "Limit beside it": "−3.3 %"}),
-        (STOP, {"Last price now": "60,000 USDT (+0.0 %)", "Trigger beside it": "−3.3 %"}),
-        (FUTURES_BUY, {"Book average now": "60,000.1 USDT (+0.0 %)"}),
+        (BUY, {"Book average now": "60,000.01 USDT (0.0 %)"}),
+        (REST, {"Market now": "60,000.01 USDT (0.0 %)", "Limit beside it": "−3.3 %"}),
+        (STOP, {"Last price now": "60,000 USDT (0.0 %)", "Trigger beside it": "−3.3 %"}),
+        (FUTURES_BUY, {"Book average now": "60,000.1 USDT (0.0 %)"}),
     ]
     context = Context(
         settings=futures.settings, exchange=futures.exchange, store=futures.store, clock=futures.clock

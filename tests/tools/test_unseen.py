@@ -13,6 +13,7 @@ import pytest
 
 from broker.errors import BrokerError
 from broker.intents import Intent, State, canonical_text, client_order_id
+from broker.money import cents
 from broker.tools import Context, unseen
 
 from ..support import BTC, BUY, NOON, REST, Wired, request, wired
@@ -216,7 +217,7 @@ async def test_the_card_tells_what_all_waiting_requests_would_take(broker: Wired
     await broker.park(**REST)
     second = await broker.park(**{**REST, "price": "57000"})
     total = Decimal("0.015") * (58_000 + 57_000) * (1 + FEE)
-    assert figures_of(second)["Total waiting against free"] == f"{total:,.2f} of 100,000.00 USDT"
+    assert figures_of(second)["Total waiting against free"] == f"{cents(total)} of 100,000.00 USDT"
     await broker.control.do("balance", asset="USDT", free="2000")
     third = await broker.park(**{**REST, "price": "56000", "amount": "0.001"})
     (figure,) = [one for one in third.card["figures"] if one["label"] == "Total waiting against free"]

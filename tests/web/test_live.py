@@ -180,7 +180,7 @@ async def test_an_order_that_rests_shows_the_price_on_its_own_page(desk: World) 
     intent = await desk.place(await desk.park())
     desk.prices.says("64213")
     async with tab(desk.app, await desk.sign_in(), intent.id) as page:
-        assert prices_in(await page.message()) == ["64,213.00 (+0.0 %)"]
+        assert prices_in(await page.message()) == ["64,213.00 (0.0 %)"]
         desk.prices.says("64300")
         await page.told("64,300.00 (+0.1 %)")
 
