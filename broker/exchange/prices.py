@@ -88,6 +88,7 @@ class Prices:
         for key, watch in self._watches.items():
             if key not in wanted and not watch.cancelling():
                 watch.cancel()
+                self._last.pop(key, None)
         if self._closed:
             return
         for key in wanted - self._watches.keys():
@@ -96,7 +97,6 @@ class Prices:
 
     def _ended(self, key: Key, _: asyncio.Task[None]) -> None:
         del self._watches[key]
-        self._last.pop(key, None)
         self._match()  # it may have been wanted again while it was ending
 
     async def _watch(self, key: Key) -> None:

@@ -8,18 +8,18 @@ from decimal import Decimal
 from typing import Any, Final
 
 from ..cards import Card, Figure, Tone
-from ..exchange import Exchange, Position, RestingOrder, Sent
+from ..exchange import Position, RestingOrder, Sent
 from ..intents import Intent
 from ..money import Side, about, cents, grouped, plain
 from ..settings import Settings
-from ..store import queries
 from . import futures_quotes, order_card, order_checks, quotes
 from .answers import IntentAnswer
 from .declaration import Context, Look, Symbol
 from .futures_quotes import FuturesQuote, reducible
-from .high import Assessment, Found, HighInput, HighTool
+from .high import Assessment, HighInput
+from .order_tool import OrderTool
 from .order_words import resting_words
-from .orders import found, namespace, order_of
+from .orders import order_of
 from .placed import net_profit, other_fees
 
 NOT_REDUCING: Final = -2022
@@ -30,7 +30,7 @@ class ClosePositionInput(HighInput):
     symbol: Symbol
 
 
-class ClosePosition(HighTool):
+class ClosePosition(OrderTool):
     name = "binance_close_position"
     title = "Ask to close a position"
     description = (
@@ -58,10 +58,6 @@ class ClosePosition(HighTool):
         order = order_of(arguments)
         quote = await futures_quotes.read(context, order, itself)
         position = reducible(quote.position, order.symbol, order.side)
-        without = "" if itself is None else itself.id
-        used = await context.store.read(
-            lambda connection: queries.daily_volume(connection, now, without=without)
-        )
         if itself is None:
             order_checks.obey_the_exchange(quote, settings)
         tolerance = settings.exit_price_tolerance_pct
@@ -78,24 +74,9 @@ class ClosePosition(HighTool):
             worst_price=worst,
             value_usdt=quote.value_usdt,
             is_exit=True,
-            card=_card(quote, position, used, settings, worst=worst, looked=looked),
+            card=_card(quote, position, settings, worst=worst, looked=looked),
             previous=plain(position.entry_price),
         )
-
-    def namespace(self, terms: Mapping[str, Any]) -> str:
-        return namespace(order_of(terms["arguments"]))
-
-    async def submit(
-        self, exchange: Exchange, terms: Mapping[str, Any], client_order_id: str, timestamp_ms: int
-    ) -> Sent:
-        return await exchange.futures.submit(
-            order_of(terms["arguments"]), client_order_id=client_order_id, timestamp_ms=timestamp_ms
-        )
-
-    async def look_up(
-        self, exchange: Exchange, terms: Mapping[str, Any], client_order_id: str
-    ) -> Found | None:
-        return found(await exchange.futures.look_up(terms["arguments"]["symbol"], client_order_id))
 
     async def explain(self, context: Context, intent: Intent, sent: Sent) -> str | None:
         """Resting reduce-only orders may stand for the whole position already: they are named."""
@@ -163,13 +144,12 @@ async def _whole(context: Context, symbol: str) -> Mapping[str, Any]:
 def _card(
     quote: FuturesQuote,
     position: Position,
-    used: Decimal,
     settings: Settings,
     *,
     worst: Decimal | None,
     looked: Figure | None,
 ) -> Card:
-    checks = order_checks.checks(quote, used, settings)
+    checks = order_checks.checks(quote, settings)
     price = quote.average or quote.best
     shown = order_card.figures(quote)
     if price is not None:

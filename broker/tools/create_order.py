@@ -10,17 +10,16 @@ from pydantic import Field, model_validator
 
 from ..cards import Figure
 from ..errors import invalid
-from ..exchange import Exchange, Sent
 from ..intents import Intent
 from ..money import floor_to, percent, plain, round_price, signed_percent
 from ..settings import Mode, Settings
-from ..store import queries
 from . import futures_quotes, order_card, order_checks, quotes, spot_quotes
 from .answers import IntentAnswer
 from .declaration import Context, Look, MarketName, Positive, Symbol
 from .futures_quotes import FuturesQuote
-from .high import Assessment, Found, HighInput, HighTool
-from .orders import found, namespace, order_of
+from .high import Assessment, HighInput, leverage_changed
+from .order_tool import OrderTool
+from .orders import order_of
 from .placed import contract_order
 from .quotes import Quote
 
@@ -65,7 +64,7 @@ class CreateOrderInput(HighInput):
         return self.stopPrice is not None if self.reduceOnly is None else self.reduceOnly
 
 
-class CreateOrder(HighTool):
+class CreateOrder(OrderTool):
     name = "binance_create_order"
     title = "Ask for an order"
     description = (
@@ -108,10 +107,6 @@ class CreateOrder(HighTool):
     ) -> Assessment:
         order, settings, now = order_of(arguments), context.settings, context.clock()
         quote = await _read(context, arguments, itself)
-        without = "" if itself is None else itself.id
-        used = await context.store.read(
-            lambda connection: queries.daily_volume(connection, now, without=without)
-        )
         if itself is None:
             order_checks.obey_the_exchange(quote, settings)
         order_checks.require_waiting(quote)
@@ -131,7 +126,7 @@ class CreateOrder(HighTool):
             previous=_leverage(quote),
             card=order_card.draw(
                 quote,
-                order_checks.checks(quote, used, settings),
+                order_checks.checks(quote, settings),
                 worst=worst,
                 live=settings.mode is Mode.LIVE,
                 looked=order_card.looked(itself, looks, order.symbol, now),
@@ -140,28 +135,7 @@ class CreateOrder(HighTool):
 
     def changed(self, terms: Mapping[str, Any], now: Assessment) -> str | None:
         """Also when the leverage that its card showed is no longer set."""
-        was = terms.get("previous")
-        if was is not None and now.previous != was:
-            return f"Leverage is {now.previous}× now, shown was {was}×"
-        return super().changed(terms, now)
-
-    def namespace(self, terms: Mapping[str, Any]) -> str:
-        return namespace(order_of(terms["arguments"]))
-
-    async def submit(
-        self, exchange: Exchange, terms: Mapping[str, Any], client_order_id: str, timestamp_ms: int
-    ) -> Sent:
-        order = order_of(terms["arguments"])
-        return await exchange.on(order.market).submit(
-            order, client_order_id=client_order_id, timestamp_ms=timestamp_ms
-        )
-
-    async def look_up(
-        self, exchange: Exchange, terms: Mapping[str, Any], client_order_id: str
-    ) -> Found | None:
-        order = order_of(terms["arguments"])
-        venue = exchange.on(order.market)
-        return found(await venue.look_up(order.symbol, client_order_id, conditional=order.conditional))
+        return leverage_changed(terms, now) or super().changed(terms, now)
 
     def result(self, intent: Intent) -> dict[str, Any]:
         return {"success": True, "order": contract_order(intent.order or {})}

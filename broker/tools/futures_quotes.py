@@ -14,7 +14,7 @@ from ..intents import Intent
 from ..money import Side
 from ..risk import Check
 from ..settings import Settings
-from . import unseen
+from . import own, unseen
 from .declaration import Context
 from .quotes import Need, Quote, attempt, figure, read_market
 from .unseen import Claim
@@ -159,13 +159,9 @@ async def read(context: Context, order: OrderRequest, itself: Intent | None = No
     """
     venue, symbol, entry = context.exchange.futures, order.symbol, not order.reduce_only
     await venue.require_one_way()
-    # First: what was placed by now, all figures read after it may show.
-    sent = await unseen.sent_lately(context, "futures", itself)
-    positions, pending, funds, market = await asyncio.gather(
-        venue.positions(symbol),
-        unseen.waiting(context, "futures", itself),
-        _read_funds(venue, symbol),
-        read_market(venue, symbol),
+    ours = await own.read(context, "futures", itself)
+    positions, funds, market = await asyncio.gather(
+        venue.positions(symbol), _read_funds(venue, symbol), read_market(venue, symbol)
     )
     book, reference, prices, resting = market
     account, leverages, taker_fee = (
@@ -183,12 +179,13 @@ async def read(context: Context, order: OrderRequest, itself: Intent | None = No
         rate=Decimal(1),
         equity=None if account is None else account.equity_usdt,
         resting=figure(resting, needed=entry),
+        used=ours.used,
         account=account,
         position=positions[0] if positions else None,
         leverages=leverages,
         taker_fee=taker_fee,
-        unseen=unseen.unseen(sent, 0 if account is None else account.update_time_ms),
-        pending=unseen.claims(pending),
+        unseen=unseen.unseen(ours.sent, 0 if account is None else account.update_time_ms),
+        pending=unseen.claims(ours.waiting),
     )
 
 

@@ -191,6 +191,14 @@ class HighTool(ABC):
         )
 
 
+def leverage_changed(terms: Mapping[str, Any], now: Assessment) -> str | None:
+    """For tools whose `previous` is a leverage."""
+    was = terms.get("previous")
+    if was is None or now.previous == was:
+        return None
+    return f"Leverage is {now.previous}× now, shown was {was}×"
+
+
 def _require_fresh(assessment: Assessment, now_ms: int) -> None:
     asked_at_ms = assessment.priced_at_ms
     if asked_at_ms is None or not 0 <= now_ms - asked_at_ms <= PRICE_MAX_AGE_MS:

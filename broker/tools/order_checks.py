@@ -17,14 +17,13 @@ RISES: Final = frozenset({("buy", "stop_loss"), ("sell", "take_profit")})
 """Side and type of the orders that wait for the price to rise; the others wait for it to fall."""
 
 
-def checks(quote: Quote, used: Decimal, limits: Settings) -> list[Check]:
-    """`used` is the day's volume in USDT without this order."""
+def checks(quote: Quote, limits: Settings) -> list[Check]:
     value, leaves = quote.value_usdt, quote.is_exit
     balance = quote.balance_check()
     return [
         *([] if balance is None else [balance]),
         risk.order_value(value, limits.max_order_value_usdt, is_exit=leaves),
-        risk.daily_volume(used, value, limits.max_daily_volume_usdt, is_exit=leaves),
+        risk.daily_volume(quote.used, value, limits.max_daily_volume_usdt, is_exit=leaves),
         *quote.exposure_checks(limits),
     ]
 

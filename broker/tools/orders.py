@@ -6,11 +6,10 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any, Final, cast
 
-from ..exchange import Market, OrderRequest, OrderState
+from ..exchange import Market, OrderRequest
 from ..exchange.models import OrderType
 from ..intents import Intent
 from ..money import Side
-from .high import Found
 
 SIDES: Final[Mapping[str, Side]] = {"buy": "buy", "sell": "sell"}
 
@@ -32,15 +31,6 @@ def order_of(arguments: Mapping[str, Any]) -> OrderRequest:
 def order_in(intent: Intent) -> OrderRequest | None:
     """What a request orders; None for one that changes a setting."""
     return order_of(intent.arguments) if "amount" in intent.arguments else None
-
-
-def namespace(order: OrderRequest) -> str:
-    """Where its client order id is looked up."""
-    return "futures_algo" if order.conditional else str(order.market)
-
-
-def found(order: OrderState | None) -> Found | None:
-    return None if order is None else Found(order=order)
 
 
 def _decimal(text: str | None) -> Decimal | None:

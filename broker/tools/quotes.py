@@ -35,8 +35,8 @@ class Quote(ABC):
     """One order beside the market and the account, all read for it.
 
     `reference` is the exchange's own price for its rules, `rate` is USDT per quote asset, `resting` are the
-    account's own orders. An entry has every figure; an exit may lack those that it does not need: they are
-    None where they could not be read.
+    account's own orders, `used` is the day's volume in USDT without this one. An entry has every figure; an
+    exit may lack those that it does not need: they are None where they could not be read.
     """
 
     order: OrderRequest
@@ -47,6 +47,7 @@ class Quote(ABC):
     rate: Decimal | None
     equity: Decimal | None
     resting: Sequence[RestingOrder] | None
+    used: Decimal
 
     @property
     @abstractmethod

@@ -18,7 +18,7 @@ from ..store import queries
 from . import leverage_change, order_card
 from .answers import IntentAnswer
 from .declaration import Context, Look, Symbol, Whole
-from .high import Assessment, Found, HighInput, HighTool
+from .high import Assessment, Found, HighInput, HighTool, leverage_changed
 
 NAMESPACE = "leverage"
 
@@ -86,9 +86,7 @@ class SetLeverage(HighTool):
         )
 
     def changed(self, terms: Mapping[str, Any], now: Assessment) -> str | None:
-        if now.previous == terms["previous"]:
-            return None
-        return f"Leverage is {now.previous}× now, shown was {terms['previous']}×"
+        return leverage_changed(terms, now)
 
     def namespace(self, terms: Mapping[str, Any]) -> str:
         return NAMESPACE

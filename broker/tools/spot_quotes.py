@@ -13,7 +13,7 @@ from ..intents import Intent
 from ..money import DOLLARS
 from ..risk import Check
 from ..settings import Settings
-from . import unseen
+from . import own, unseen
 from .declaration import Context
 from .quotes import Need, Quote, figure, read_market
 from .unseen import Claim
@@ -97,20 +97,14 @@ async def read(context: Context, order: OrderRequest, itself: Intent | None = No
     is every figure, for an exit the account.
     """
     venue, buys = context.exchange.spot, order.side == "buy"
-    # First: what was placed by now, all figures read after it may show.
-    sent = await unseen.sent_lately(context, "spot", itself)
-    account, pending, elsewhere, market = await asyncio.gather(
-        venue.account(),
-        unseen.waiting(context, "spot", itself),
-        unseen.resting_elsewhere(context, order.symbol),
-        read_market(venue, order.symbol),
-    )
+    ours = await own.read(context, "spot", itself)
+    account, market = await asyncio.gather(venue.account(), read_market(venue, order.symbol))
     book, reference, prices, resting = market
     rules = venue.rules(order.symbol)
     entry = buys or not any(item.asset == rules.base and item.total for item in account.balances)
     known = figure(prices, needed=entry)
     open_orders = figure(resting, needed=entry)
-    claims = unseen.unseen(sent, account.update_time_ms)
+    claims = unseen.unseen(ours.sent, account.update_time_ms)
     return SpotQuote(
         order=order,
         rules=rules,
@@ -120,10 +114,13 @@ async def read(context: Context, order: OrderRequest, itself: Intent | None = No
         rate=None if known is None else rate(rules.quote, known),
         equity=None if known is None else equity(account, known),
         resting=open_orders,
+        used=ours.used,
         account=account,
         taken=unseen.taken_from_balances(claims, venue.rules, account.taker_fee),
-        waiting=unseen.taken_from_balances(unseen.claims(pending), venue.rules, account.taker_fee),
-        coming=_coming(context, rules.base, claims, open_orders or [], elsewhere),
+        waiting=unseen.taken_from_balances(unseen.claims(ours.waiting), venue.rules, account.taker_fee),
+        coming=_coming(
+            context, rules.base, claims, open_orders or [], unseen.elsewhere(ours.resting, order.symbol)
+        ),
     )
 
 

@@ -2,21 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from decimal import Decimal
-from typing import Final
 
-from ..clock import to_ms
 from ..exchange import OrderRequest, RestingOrder, Rules
 from ..intents import Intent, State, client_order_id
 from ..money import Side
-from ..store import queries
-from .declaration import Context
 from .orders import order_in
-
-LATELY_MS: Final = 10_000
-"""How long after a submission Binance's figures may lag behind it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,37 +36,15 @@ class Claim:
         return client_order_id(self.intent_id)
 
 
-async def sent_lately(context: Context, market: str, itself: Intent | None) -> Sequence[Intent]:
-    """Being sent, of unknown outcome, or placed within the last seconds; without `itself`."""
-    offset_ms = context.exchange.on(market).clock_offset_ms
-    since_ms = to_ms(context.clock()) + offset_ms - LATELY_MS
-    found: Sequence[Intent] = await context.store.read(
-        lambda connection: queries.perhaps_unseen(connection, market, since_ms)
-    )
-    return [intent for intent in found if itself is None or intent.id != itself.id]
-
-
-async def waiting(context: Context, market: str, itself: Intent | None) -> Sequence[Intent]:
-    """Requests of one market that wait for a trader."""
-    found: Sequence[Intent] = await context.store.read(
-        lambda connection: queries.in_states(connection, {State.PENDING})
-    )
-    return [
-        intent for intent in found if intent.market == market and (itself is None or intent.id != itself.id)
-    ]
-
-
-async def resting_elsewhere(context: Context, symbol: str) -> list[Claim]:
-    """What is left of own spot orders of other symbols, as last followed.
+def elsewhere(resting: Iterable[Intent], symbol: str) -> list[Claim]:
+    """What is left of own open orders of other symbols, as last followed.
 
     Binance's weight for the orders of all symbols is 80, and 6 for those of one.
     """
-    followed: Sequence[Intent] = await context.store.read(queries.followed)
-    others = [one for one in followed if one.market == "spot" and one.arguments["symbol"] != symbol]
+    others = [intent for intent in resting if intent.arguments["symbol"] != symbol]
     return [
         replace(claim, order=replace(claim.order, amount=claim.order.amount - _filled(intent)))
         for intent in others
-        if not intent.order_is_final
         for claim in claims([intent])
     ]
 

@@ -14,7 +14,7 @@ import pytest
 from broker.errors import BrokerError
 from broker.intents import Intent, State, canonical_text, client_order_id
 from broker.money import cents
-from broker.tools import Context, unseen
+from broker.tools import Context, own, unseen
 
 from ..support import BTC, BUY, NOON, REST, Wired, request, wired
 from .support import CREATE, FUTURES_BUY, checks_of, failing, figures_of, hold_futures_price, refused
@@ -233,14 +233,17 @@ async def test_what_is_left_of_an_order_of_another_symbol_is_known_from_our_own_
     )
     resting = {"status": "partly_filled", "filled": "0.004", "timestamp": 1, "fee": None}
     await broker.store.submissions.settle(begun, State.PLACED, actor="binance", order=resting)
-    context = broker_context(broker)
-    [claim] = await unseen.resting_elsewhere(context, BTC)
+
+    async def elsewhere(symbol: str) -> list[unseen.Claim]:
+        return unseen.elsewhere((await own.read(broker_context(broker), "spot", None)).resting, symbol)
+
+    [claim] = await elsewhere(BTC)
     assert (claim.order.symbol, claim.order.amount) == ("BTCUSDC", Decimal("0.006"))
-    assert await unseen.resting_elsewhere(context, "BTCUSDC") == []
+    assert await elsewhere("BTCUSDC") == []
     await broker.store.submissions.follow(
         await broker.intent(begun.id), {**resting, "status": "filled", "filled": "0.01"}
     )
-    assert await unseen.resting_elsewhere(context, BTC) == []
+    assert await elsewhere(BTC) == []
 
 
 def broker_context(broker: Wired) -> Context:

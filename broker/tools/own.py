@@ -1,0 +1,53 @@
+"""The broker's own requests beside one that is weighed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Final
+
+from sqlalchemy import Connection
+
+from ..clock import to_ms
+from ..intents import Intent, State
+from ..store import queries
+from .declaration import Context
+
+LATELY_MS: Final = 10_000
+"""How long after a submission Binance's figures may lag behind it."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Own:
+    """Of one market, without the request itself. `used` is the day's volume of all markets, in USDT.
+
+    `sent`: being sent, of unknown outcome, or placed within the last seconds. `waiting`: for a trader.
+    `resting`: placed and open, as last followed.
+    """
+
+    sent: Sequence[Intent]
+    waiting: Sequence[Intent]
+    resting: Sequence[Intent]
+    used: Decimal
+
+
+async def read(context: Context, market: str, itself: Intent | None) -> Own:
+    """In one transaction. Before any figure is asked for: what was placed by now, all of those may show."""
+    now, without = context.clock(), "" if itself is None else itself.id
+    since_ms = to_ms(now) + context.exchange.on(market).clock_offset_ms - LATELY_MS
+
+    def others(found: Iterable[Intent]) -> list[Intent]:
+        return [intent for intent in found if intent.market == market and intent.id != without]
+
+    def transaction(connection: Connection) -> Own:
+        followed = others(queries.followed(connection))
+        return Own(
+            sent=others(queries.perhaps_unseen(connection, market, since_ms)),
+            waiting=others(queries.in_states(connection, {State.PENDING})),
+            resting=[intent for intent in followed if not intent.order_is_final],
+            used=queries.daily_volume(connection, now, without=without),
+        )
+
+    own: Own = await context.store.read(transaction)
+    return own
