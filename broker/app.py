@@ -29,7 +29,7 @@ from .errors import BrokerError, StartError
 from .exchange import Exchange, Finding
 from .executor import Executor
 from .expiry import expire_in_time
-from .files import api_key, prepare_folder, take_lock
+from .files import AuditFiles, api_key, prepare_folder, take_lock
 from .gateway import Gateway
 from .hub import Hub
 from .intents import Intent
@@ -64,10 +64,24 @@ class Broker:
     invitation: str | None
 
 
-def open_store(settings: Settings, clock: Clock, random: Randomness) -> Store:
-    """Raises StartError."""
+def open_store(
+    settings: Settings,
+    clock: Clock,
+    random: Randomness,
+    *,
+    path: Path | None = None,
+    to_verify: bool = False,
+) -> Store:
+    """The database of these settings, or a copy of it that lies at `path`. Raises StartError."""
+    prepare_folder(settings.folder)
     return Store.open(
-        settings.database, mode=settings.mode, account=settings.account, clock=clock, random=random
+        path or settings.database,
+        mode=settings.mode,
+        account=settings.account,
+        clock=clock,
+        random=random,
+        files=AuditFiles.of(settings.database, settings.folder),
+        to_verify=to_verify,
     )
 
 
@@ -75,11 +89,11 @@ def open_store(settings: Settings, clock: Clock, random: Randomness) -> Store:
 async def running(settings: Settings, *, clock: Clock, random: Randomness) -> AsyncIterator[Broker]:
     """Start all parts; stop them in reverse. Raises StartError."""
     async with AsyncExitStack() as stack:
-        prepare_folder(settings.folder)
         prepare_folder(settings.database.parent)
         stack.enter_context(take_lock(settings.database))
         store = open_store(settings, clock, random)
         stack.callback(store.close)
+        store.database.examine()
         store.people.set_agent(DEFAULT_AGENT, api_key(settings, random))
         paper_url = await stack.enter_async_context(_paper(settings, clock))
         exchange = Exchange(
@@ -99,13 +113,14 @@ async def running(settings: Settings, *, clock: Clock, random: Randomness) -> As
         executor = Executor(
             settings=settings, store=store, exchange=exchange, clock=clock, permit=keys.require_harmless
         )
-        reconciler = Reconciler(store=store, exchange=exchange)
+        reconciler = Reconciler(store=store, exchange=exchange, submitting=executor.submitting)
         await reconciler.adopt()
         endpoint = api.McpEndpoint(gateway)
         await stack.enter_async_context(endpoint.running())
         parts = await stack.enter_async_context(
             _background(
                 Feed(store.database, hub).run(),
+                store.trail(),
                 executor.run(),
                 reconciler.run(),
                 expire_in_time(store, clock),

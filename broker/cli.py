@@ -5,14 +5,20 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from . import __version__
 from .clock import random_bytes, utc_now
 from .errors import BrokerError, StartError
+from .halt import Level
 from .settings import Settings, load
+
+if TYPE_CHECKING:  # a command that only talks to a running broker starts without them
+    from sqlalchemy import Connection
+
+    from .store import Store
 
 app = typer.Typer(
     help="A person confirms what a trading agent asks of Binance, before it is sent.",
@@ -21,8 +27,10 @@ app = typer.Typer(
 )
 traders = typer.Typer(help="Who may decide.", no_args_is_help=True)
 audit = typer.Typer(help="The audit log.", no_args_is_help=True)
+db = typer.Typer(help="The database.", no_args_is_help=True)
 app.add_typer(traders, name="traders")
 app.add_typer(audit, name="audit")
+app.add_typer(db, name="db")
 
 
 def main() -> None:
@@ -163,15 +171,75 @@ def remove_trader(name: str) -> None:
 @audit.command("verify")
 def verify_audit() -> None:
     """Walk the audit log's chain; exit code 1 at the first row that does not hold."""
-    database = load().database
-    if not database.exists():
-        raise StartError(f"There is no database {database}")
-    with _store() as store:
-        broken = store.database.read_now(store.log.verify)
+    with _store(to_verify=True) as store:
+        broken = store.verify()
     if broken is not None:
         print(f"The audit log does not hold: {broken.problem}.")
         raise typer.Exit(1)
     print("The audit log holds.")
+
+
+@audit.command("export")
+def export_audit() -> None:
+    """Print the audit log as JSON Lines: a line for each intent, and one for each event beside them."""
+    from .store.export import lines
+
+    def write(connection: Connection) -> None:
+        for line in lines(connection):
+            print(json.dumps(line, ensure_ascii=False))
+
+    with _store(to_verify=True) as store:
+        store.database.read_now(write)
+
+
+@db.command("upgrade")
+def upgrade_database() -> None:
+    """Bring the database to this release's schema, as every start does."""
+    with _store():
+        print("The database has this release's schema.")
+
+
+@db.command("backup")
+def back_up_database(file: Path) -> None:
+    """Copy the database to FILE, also while it is served."""
+    from .files import AuditFiles
+    from .store.backup import back_up
+
+    settings = load()
+    back_up(settings.database, file)
+    key = AuditFiles.of(settings.database, settings.folder).key
+    print(f"Copied to {file}. Without {key} its audit log cannot go on: keep a copy of that too.")
+
+
+@db.command("restore")
+def restore_database(file: Path) -> None:
+    """Put a copy in the database's place, while no broker runs. Nothing that waited in it is ever sent."""
+    from .app import open_store
+    from .files import take_lock
+    from .store.backup import restore
+
+    settings = load()
+
+    def open_copy(copy: Path) -> Store:
+        return open_store(settings, utc_now, random_bytes, path=copy, to_verify=True)
+
+    with take_lock(settings.database):
+        old = restore(file, settings.database, open_copy, utc_now())
+    print(f"Restored from {file}." + (f" What it replaced lies in {old}." if old else ""))
+    print("Trading is halted, and everybody has to sign in again. What was open is settled by asking.")
+    print("Traders and agents' keys are as they were in the copy: look at them before you resume.")
+
+
+@app.command()
+def halt(
+    exits_only: Annotated[bool, typer.Option("--exits-only", help="Let exits pass.")] = False,
+    reason: Annotated[str | None, typer.Option(help="Why; it stands on every page.")] = None,
+) -> None:
+    """Stop everything HIGH at once, also what is approved already. A trader resumes on the page."""
+    level = Level.EXITS_ONLY if exits_only else Level.HALTED
+    with _store() as store:
+        now = store.halts.tighten(level, "command line", reason)
+    print(f"{now}.".capitalize())
 
 
 @app.command()
@@ -208,10 +276,12 @@ def paper(
         raise StartError(f"The paper exchange cannot start: {error}") from None
 
 
-def _store() -> Any:
+def _store(*, to_verify: bool = False) -> Any:
     from contextlib import closing
 
     from .app import open_store
 
-    settings: Settings = load()
-    return closing(open_store(settings, utc_now, random_bytes))
+    settings = load()
+    if to_verify and not settings.database.exists():
+        raise StartError(f"There is no database {settings.database}")
+    return closing(open_store(settings, utc_now, random_bytes, to_verify=to_verify))

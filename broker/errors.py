@@ -29,6 +29,7 @@ class Code(StrEnum):
     FUTURES_NOT_PERMITTED = "FUTURES_NOT_PERMITTED"
     KEY_NOT_ALLOWED = "KEY_NOT_ALLOWED"
     RISK_CHECK_FAILED = "RISK_CHECK_FAILED"
+    TRADING_HALTED = "TRADING_HALTED"
     BINANCE_NOT_CONFIGURED = "BINANCE_NOT_CONFIGURED"
     BINANCE_REFUSED = "BINANCE_REFUSED"
     BINANCE_UNAVAILABLE = "BINANCE_UNAVAILABLE"
@@ -63,6 +64,10 @@ MEANING: Mapping[Code, tuple[int, str]] = {
     Code.FUTURES_NOT_PERMITTED: (200, "The API key may not use futures; spot tools work."),
     Code.KEY_NOT_ALLOWED: (200, "The API key may withdraw, so nothing is sent with it in live mode."),
     Code.RISK_CHECK_FAILED: (200, "A risk check failed; details.checks has each figure and its limit."),
+    Code.TRADING_HALTED: (
+        200,
+        "A trader has halted trading, or allows exits only; nothing was parked. Cancels go on.",
+    ),
     Code.BINANCE_NOT_CONFIGURED: (500, "This tool needs Binance API keys, and none are set."),
     Code.BINANCE_REFUSED: (200, "Binance refused; details has its code and message."),
     Code.BINANCE_UNAVAILABLE: (502, "Binance could not be reached or answered with an error of its own."),

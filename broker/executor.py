@@ -60,6 +60,7 @@ class Executor:
         self._permit = permit
         self._context = Context(settings=settings, store=store, exchange=exchange, clock=clock)
         self._accounts: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
+        self._delays: dict[str, str] = {}
         self._under_way: dict[str, asyncio.Task[None]] = {}
         self.healthy = False
 
@@ -86,6 +87,7 @@ class Executor:
             log.error("executor: the database cannot be read", error=error.message)
             return
         self.healthy = True
+        self._delays = {intent.id: self._delays[intent.id] for intent in found if intent.id in self._delays}
         for intent in found:
             self._start(intent, look_first=True)
 
@@ -95,6 +97,10 @@ class Executor:
         task = asyncio.create_task(self._execute(intent, look_first))
         self._under_way[intent.id] = task
         task.add_done_callback(lambda _: self._under_way.pop(intent.id))
+
+    def submitting(self, intent_id: str) -> bool:
+        """Whether its answer is still waited for here: nobody else may conclude anything yet."""
+        return intent_id in self._under_way
 
     async def _finish(self) -> None:
         tasks = list(self._under_way.values())
@@ -108,7 +114,7 @@ class Executor:
         try:
             await self._submit(intent, look_first)
         except _Unfit as why:
-            await self._put_away(intent, str(why))
+            await self._put_away(intent, f"{why}{self._delay(intent)}")
         except Moved:
             log.warning("executor: somebody else moved the intent", intent=intent.id)
         except BrokerError as error:
@@ -116,10 +122,16 @@ class Executor:
                 await self._put_away(intent, error.message.removesuffix("."))
                 return
             # Nothing was sent: the sweep tries again until the approval is too old.
+            self._delays[intent.id] = error.message.removesuffix(".")
             log.warning("executor: not sent yet", intent=intent.id, error=error.message)
         except Exception:
             log.exception("executor: failed", intent=intent.id)
             await self._leave_to_the_reconciler(intent)
+
+    def _delay(self, intent: Intent) -> str:
+        """What kept it from being sent in time, if it was tried."""
+        delay = self._delays.get(intent.id)
+        return f": {delay}" if delay else ""
 
     async def _put_away(self, intent: Intent, why: str) -> None:
         """If the database can't take it, the sweep comes by again."""
@@ -189,7 +201,7 @@ class Executor:
         if age < -CLOCK_SLACK:
             return "the clock went back since it was approved"
         if age > validity:
-            return f"too late to send: approved more than {validity.seconds} s before it could start"
+            return f"too late to send, approved more than {validity.seconds} s before it could start"
         return None
 
     async def _explained(self, tool: HighTool, intent: Intent, sent: Sent) -> str | None:

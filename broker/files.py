@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import fcntl
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
 from tempfile import TemporaryFile, mkstemp
 from typing import IO
@@ -14,6 +18,22 @@ from .errors import StartError
 from .settings import Settings
 
 API_KEY = "mcp-api-key"
+
+
+@dataclass(frozen=True)
+class AuditFiles:
+    """What the audit log has outside its database: the key of its seals, and its newest row."""
+
+    key: Path
+    head: Path
+
+    @classmethod
+    def of(cls, database: Path, folder: Path) -> AuditFiles:
+        """One pair for each database, in the data folder, wherever the database lies."""
+        name = database.name
+        if folder.absolute() != database.parent.absolute():
+            name += f"-{sha256(str(database.absolute()).encode()).hexdigest()[:8]}"
+        return cls(folder / f"{name}.audit-key", folder / f"{name}.audit-head")
 
 
 def prepare_folder(folder: Path) -> None:
@@ -67,20 +87,34 @@ def beside(database: Path, what: str) -> Path:
     return database.with_name(f"{database.name}.{what}")
 
 
+def replace_file(path: Path, content: bytes) -> None:
+    """Whole or not at all, with mode 0600. Raises OSError."""
+    with _written_beside(path, content) as temporary:
+        os.replace(temporary, path)
+
+
 def _make(path: Path, content: bytes) -> bytes:
     """Whole or not at all, and never over another's: two processes may start at once."""
     try:
-        descriptor, temporary = mkstemp(dir=path.parent, prefix=f".{path.name}.")  # mode 0600
-        try:
-            with os.fdopen(descriptor, "wb") as file:
-                file.write(content)
-                file.flush()
-                os.fsync(file.fileno())
+        with _written_beside(path, content) as temporary:
             os.link(temporary, path)
-        finally:
-            os.unlink(temporary)
     except FileExistsError:
         return path.read_bytes()
     except OSError as error:
         raise StartError(f"{path} cannot be written: {error.strerror}") from None
     return content
+
+
+@contextmanager
+def _written_beside(path: Path, content: bytes) -> Iterator[str]:
+    """A file of that content in the same folder, on disk, until it is put in its place."""
+    descriptor, temporary = mkstemp(dir=path.parent, prefix=f".{path.name}.")  # mode 0600
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        yield temporary
+    finally:
+        with suppress(FileNotFoundError):
+            os.unlink(temporary)

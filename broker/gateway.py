@@ -13,7 +13,7 @@ from .exchange import Exchange
 from .hub import Hub
 from .intents import Intent
 from .settings import Settings
-from .store import Store, idempotency_conflict, queries
+from .store import NOT_PARKED, Store, idempotency_conflict, queries
 from .tools import (
     TOOLS,
     AnyTool,
@@ -75,6 +75,7 @@ class Gateway:
         """A repeated key is answered before any check; then figures, checks, and the commit."""
         if earlier := await self._repeated(call, tool, given):
             return answer(call, earlier, deduplicated=True)
+        await self._require_open()
         rounded = tool.rounded(call, given)
         request = await tool.prepare(call, given, rounded)
         parked = await self.store.intents.park(request)
@@ -92,6 +93,10 @@ class Gateway:
         if tool.rounded(call, given).items() <= earlier.arguments.items():
             return earlier
         raise idempotency_conflict(earlier)
+
+    async def _require_open(self) -> None:
+        """Before Binance is asked for anything. Whether it is an exit shows later: the commit asks again."""
+        await self.store.read(partial(self.store.halts.require_open, is_exit=True, what_happened=NOT_PARKED))
 
 
 def find_tool(name: str) -> AnyTool:

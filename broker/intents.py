@@ -40,13 +40,15 @@ TRANSITIONS: Final[frozenset[tuple[State, State]]] = frozenset(
         (State.PENDING, State.EXPIRED),
         # By the agent that asked.
         (State.PENDING, State.WITHDRAWN),
+        # A backup was restored: what became of it since is not on record, and none of it is ever sent.
+        (State.PENDING, State.UNKNOWN),
         # Client order id, namespace and timestamp are committed with this step, before the one POST.
         (State.APPROVED, State.SUBMITTING),
         # The price moved: it waits anew, with new figures, a new digest and a new expiry.
         (State.APPROVED, State.PENDING),
-        # Stale, or a check failed: certain that nothing was sent.
+        # Stale, halted, or a check failed: certain that nothing was sent.
         (State.APPROVED, State.NOT_SENT),
-        # An approved intent found at start turned out to be at the exchange (a restored backup).
+        # A backup was restored, or an approved intent found at start turned out to be at the exchange.
         (State.APPROVED, State.UNKNOWN),
         (State.SUBMITTING, State.PLACED),
         # Binance said no, for certain.
@@ -54,7 +56,7 @@ TRANSITIONS: Final[frozenset[tuple[State, State]]] = frozenset(
         (State.SUBMITTING, State.NOT_SENT),
         # Sent without a clear answer, or the broker died meanwhile. Never "failed".
         (State.SUBMITTING, State.UNKNOWN),
-        # By asking Binance, never by sending again.
+        # By asking Binance, never by sending again; after the horizon also by a trader's recorded word.
         (State.UNKNOWN, State.PLACED),
         (State.UNKNOWN, State.REFUSED),
         # Only after the horizon by Binance's clock.
@@ -65,6 +67,9 @@ TRANSITIONS: Final[frozenset[tuple[State, State]]] = frozenset(
 
 OPEN: Final = frozenset({State.PENDING, State.APPROVED, State.SUBMITTING, State.UNKNOWN})
 """States that something still has to happen to."""
+
+RECORDABLE: Final = frozenset({State.PLACED, State.REFUSED, State.NOT_SENT})
+"""What a trader may record of an unknown one after the horizon, as his word."""
 
 COMMITTED: Final = frozenset({State.APPROVED, State.SUBMITTING, State.UNKNOWN, State.PLACED})
 """States that count towards the day's volume."""
@@ -161,6 +166,12 @@ class Intent:
     not_founds: int = 0
     note: str | None = None
     order: Mapping[str, Any] | None = None
+    word_by: str | None = None
+    """The trader whose word settled it, after Binance could not be asked in time."""
+    word_holds: bool | None = None
+    """Whether Binance bore that word out; None while it is still asked."""
+    diverged: str | None = None
+    """In what the exchange's truth differs from what was approved, or from a trader's word."""
 
     @cached_property
     def terms(self) -> Mapping[str, Any]:
@@ -237,6 +248,11 @@ ENGINE_WAIT_MS: Final = 10_000
 """How long Binance's API waits for its engine before it answers -1007 (rest-api.md)."""
 
 SLACK_MS: Final = 5_000
+
+
+def latest_sending_ms(intent: Intent) -> int:
+    """The wire's timestamp; where its record is lost (a restored backup), when it was found to be unknown."""
+    return to_ms(intent.updated_at) if intent.wire_timestamp_ms is None else intent.wire_timestamp_ms
 
 
 def certain_at_ms(wire_timestamp_ms: int) -> int:

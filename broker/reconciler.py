@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
-from .clock import to_ms
 from .errors import BrokerError
 from .exchange import Exchange, OrderState, RestingOrder
-from .intents import Intent, State, certain_at_ms, client_order_id
+from .intents import Intent, State, certain_at_ms, client_order_id, latest_sending_ms
 from .logs import get_logger
 from .store import Moved, Store, queries
 from .tools import HIGH, Found, order_json
@@ -51,24 +51,43 @@ class Lost:
         return left > 0
 
 
+@dataclass(frozen=True)
+class Truth:
+    """What became of a submission, as Binance says for certain. `note` says why, for people."""
+
+    state: State
+    note: str | None = None
+    order: OrderState | None = None
+
+
 class Reconciler:
-    def __init__(self, *, store: Store, exchange: Exchange) -> None:
+    """`submitting` says whether an answer of Binance is still waited for in this process."""
+
+    def __init__(
+        self, *, store: Store, exchange: Exchange, submitting: Callable[[str], bool] = lambda _: False
+    ) -> None:
         self._store = store
         self._exchange = exchange
+        self._submitting = submitting
         self._lost = Lost()
         self._news = asyncio.Event()
 
     async def adopt(self) -> None:
-        """At start: what a dead process was sending is unknown until Binance says."""
+        """What a dead process was sending, or could not write down, is unknown until Binance says."""
         for intent in await self._in_state(State.SUBMITTING):
-            note = "the broker stopped before Binance's answer was recorded"
-            await self._store.submissions.settle(intent, State.UNKNOWN, actor="reconciler", note=note)
+            if not self._submitting(intent.id):
+                note = "the broker stopped before Binance's answer was recorded"
+                await self._guarded(
+                    self._store.submissions.settle(intent, State.UNKNOWN, actor="reconciler", note=note)
+                )
 
     async def run(self) -> None:
         self._exchange.order_news(self._hear)
         turn = 0
         while True:
+            await self._guarded(self.adopt())
             await self._guarded(self.settle_unknown())
+            await self._guarded(self.check_words())
             if turn % FOLLOW_EVERY == 0 or self._news.is_set():
                 await self._guarded(self.follow_placed())
             turn += 1
@@ -89,7 +108,25 @@ class Reconciler:
 
     async def settle_unknown(self) -> None:
         for intent in await self._in_state(State.UNKNOWN):
-            await self._guarded(self._settle(intent))
+            await self._guarded(self.settle(intent))
+
+    async def settle(self, intent: Intent) -> None:
+        """Ask Binance now what became of an unknown one. Raises BrokerError when it cannot be asked."""
+        truth = await self._truth(intent)
+        if truth is not None:
+            await self._store.submissions.settle(
+                intent, truth.state, actor="reconciler", note=truth.note, order=_told(truth)
+            )
+
+    async def check_words(self) -> None:
+        """Whether what traders recorded is so."""
+        for intent in await self._store.read(queries.recorded):
+            await self._guarded(self._check_word(intent))
+
+    async def _check_word(self, intent: Intent) -> None:
+        truth = await self._truth(intent)
+        if truth is not None:
+            await self._store.submissions.check_word(intent, truth.state, truth.note, _told(truth))
 
     async def follow_placed(self) -> None:
         """One request per symbol tells which orders still rest; only the others are asked about."""
@@ -101,38 +138,36 @@ class Reconciler:
         for (market, symbol), intents in places.items():
             await self._guarded(self._follow(market, symbol, intents))
 
-    async def _settle(self, intent: Intent) -> None:
+    async def _truth(self, intent: Intent) -> Truth | None:
+        """None while nobody can be certain."""
         venue = self._exchange.on(intent.market)
         now_ms = await venue.server_time_ms()  # before asking: an answer is never older than this
+        certain = now_ms > certain_at_ms(self._latest_sending_ms(intent))
+        if not certain and not HIGH[intent.tool].has_own_id:
+            return None  # what is set now may be another's doing, and ours still to come
         found = await self._look_up(intent)
         if found is not None:
-            await self._found(intent, found.order)
-        elif now_ms > certain_at_ms(intent.wire_timestamp_ms or self._latest_sending_ms(intent)):
-            await self._not_found(intent)
-
-    async def _found(self, intent: Intent, order: OrderState | None) -> None:
-        refused = order is not None and order.status == "rejected"
-        if order is not None:
-            with suppress(BrokerError):  # the outcome does not wait for its fees
-                order = await self._exchange.on(intent.market).with_trades(order)
-        await self._store.submissions.settle(
-            intent,
-            State.REFUSED if refused else State.PLACED,
-            actor="reconciler",
-            note="Binance rejected the order" if refused else None,
-            order=None if order is None else order_json(order),
-        )
-
-    def _latest_sending_ms(self, intent: Intent) -> int:
-        """Sent by a broker whose record is lost (a restored backup): before it was found to be unknown."""
-        return to_ms(intent.updated_at) + self._exchange.on(intent.market).clock_offset_ms
-
-    async def _not_found(self, intent: Intent) -> None:
+            return await self._found(intent, found.order)
+        if not certain:
+            return None
         if intent.not_founds + 1 < ENOUGH_NOT_FOUNDS:
             await self._store.submissions.count_not_found(intent)
-            return
-        note = "Binance has no such order, and by its clock can no longer accept it"
-        await self._store.submissions.settle(intent, State.NOT_SENT, actor="reconciler", note=note)
+            return None
+        return Truth(State.NOT_SENT, "Binance has no such order, and by its clock can no longer accept it")
+
+    async def _found(self, intent: Intent, order: OrderState | None) -> Truth:
+        if order is None:
+            return Truth(State.PLACED)
+        if order.status == "rejected":
+            return Truth(State.REFUSED, "Binance rejected the order", order)
+        with suppress(BrokerError):  # the outcome does not wait for its fees
+            order = await self._exchange.on(intent.market).with_trades(order)
+        return Truth(State.PLACED, order=order)
+
+    def _latest_sending_ms(self, intent: Intent) -> int:
+        """By Binance's clock, as the wire's timestamp is."""
+        offset_ms = self._exchange.on(intent.market).clock_offset_ms
+        return latest_sending_ms(intent) + (offset_ms if intent.wire_timestamp_ms is None else 0)
 
     async def _follow(self, market: str, symbol: str, intents: Sequence[Intent]) -> None:
         venue = self._exchange.on(market)
@@ -169,6 +204,10 @@ class Reconciler:
             log.warning("reconciler: asking again later", error=error.message)
         except Exception:
             log.exception("reconciler: failed")
+
+
+def _told(truth: Truth) -> Mapping[str, Any] | None:
+    return None if truth.order is None else order_json(truth.order)
 
 
 def _unchanged(intent: Intent, resting: RestingOrder | None) -> bool:

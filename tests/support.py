@@ -100,8 +100,8 @@ def settings_in(folder: Path, **changes: Any) -> Settings:
     return Settings(_env_file=None, data_dir=folder, **changes)
 
 
-def open_store(path: Path, clock: Clock, random: Randomness | None = None) -> Store:
-    return Store.open(path, mode="paper", account="paper", clock=clock, random=random or Randomness())
+def open_store(path: Path, clock: Clock, random: Randomness | None = None, **more: Any) -> Store:
+    return Store.open(path, mode="paper", account="paper", clock=clock, random=random or Randomness(), **more)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -275,6 +275,26 @@ async def eventually(found: Callable[[], Awaitable[T]]) -> T:
             if answer := await found():
                 return answer
             await asyncio.sleep(0.01)
+
+
+def order(**changes: Any) -> dict[str, Any]:
+    """What `request()` came to at the exchange, as it is kept beside its intent: it rests."""
+    values: dict[str, Any] = {
+        "id": "1",
+        "clientOrderId": "cb-1",
+        "symbol": BTC,
+        "side": "buy",
+        "type": "market",
+        "price": None,
+        "average": None,
+        "amount": "0.015",
+        "filled": "0",
+        "cost": "0",
+        "fee": None,
+        "status": "open",
+        "timestamp": 1,
+    }
+    return {**values, **changes}
 
 
 def request(**changes: Any) -> Request:

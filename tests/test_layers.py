@@ -19,6 +19,8 @@ ROOMS = {
     "settings.py": 1,
     "money.py": 1,
     "intents.py": 2,
+    "halt.py": 2,
+    "divergence.py": 2,
     "logs.py": 2,
     "credentials.py": 2,
     "files.py": 3,

@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy import Connection, insert, select
 from sqlalchemy.exc import DatabaseError
 
 from ..clock import Clock, Randomness
 from ..errors import BrokerError, StartError
-from ..files import beside, prepare_folder, secret_file
+from ..files import AuditFiles, prepare_folder, secret_file
+from ..logs import get_logger
 from . import queries
-from .audit import AuditLog, Broken, events_of, recent_events
+from .audit import AuditLog, Broken, Mark, events_of, recent_events
 from .database import Database, Transaction
 from .feed import Feed
+from .halts import Halts
+from .head import Head
 from .intents import (
     EQUAL_WITHIN,
+    NOT_PARKED,
     Intents,
     NeedsSecondTap,
     NotDecidable,
@@ -26,48 +31,78 @@ from .intents import (
 )
 from .migrate import has_tables, upgrade
 from .people import People, Session, Trader
-from .submissions import NotApproved, Submissions
+from .submissions import NotApproved, Submissions, Uncertain
 from .tables import meta
 from .transitions import Moved, Transitions
+
+HEAD_SECONDS: Final = 0.5
+"""How far the head outside the database may trail the log."""
+
+log = get_logger(__name__)
 
 
 class Store:
     """One database of one mode and one account."""
 
-    def __init__(self, database: Database, key: bytes, clock: Clock, random: Randomness) -> None:
+    def __init__(self, database: Database, key: bytes, head: Path, clock: Clock, random: Randomness) -> None:
         self.database = database
         self.log = AuditLog(key)
         transitions = Transitions(self.log, clock)
-        self.intents = Intents(database, transitions, random)
-        self.submissions = Submissions(database, transitions)
+        self.halts = Halts(database, transitions)
+        self.intents = Intents(database, transitions, self.halts, random)
+        self.submissions = Submissions(database, transitions, self.halts)
         self.people = People(database, self.log, clock, random)
+        self.head = Head(head, key)
+        self._kept: Mark | None = None
         self._clock = clock
 
     @classmethod
-    def open(cls, path: Path, *, mode: str, account: str, clock: Clock, random: Randomness) -> Store:
-        """Make or migrate the database. Raises StartError."""
+    def open(
+        cls,
+        path: Path,
+        *,
+        mode: str,
+        account: str,
+        clock: Clock,
+        random: Randomness,
+        files: AuditFiles | None = None,
+        to_verify: bool = False,
+    ) -> Store:
+        """Make or migrate the database. Raises StartError.
+
+        `files` lie beside the database unless they are named. Only `to_verify` opens a database whose audit
+        log is older than its head outside says: it is not the one that was served last.
+        """
         prepare_folder(path.parent)
+        files = files or AuditFiles.of(path, path.parent)
         database = Database(path)
-        key_file = beside(path, "audit-key")
 
         def prepare(connection: Connection) -> Store:
             """One transaction, so that two first starts at once come one after the other."""
             fresh = not has_tables(connection)
-            if fresh and key_file.exists():
+            if fresh and files.key.exists():
                 raise StartError(
-                    f"{path} is missing or empty, but {key_file.name} beside it says that there was "
-                    "a database. Put it back, or move the key away to begin anew"
+                    f"{path} is missing or empty, but {files.key} says that there was a database. "
+                    "Put it back, or move the key away to begin anew"
                 )
             upgrade(connection)
-            store = cls(database, secret_file(key_file, random(32), may_make=fresh), clock, random)
+            key = secret_file(files.key, random(32), may_make=fresh)
+            store = cls(database, key, files.head, clock, random)
             store._belongs_to(connection, mode, account)
+            if not to_verify:
+                store._meet_head(connection, fresh=fresh)
             return store
 
         try:
-            return database.write_now(prepare)
+            store = database.write_now(prepare)
+            store._keep_head()
+            return store
         except (BrokerError, DatabaseError) as error:
             database.close()
             raise StartError(f"The database {path} cannot be used: {_reason(error)}") from None
+        except OSError as error:
+            database.close()
+            raise StartError(f"{files.head} cannot be written: {error.strerror}") from None
         except StartError:
             database.close()
             raise
@@ -78,18 +113,65 @@ class Store:
     async def audit(self, kind: str, actor: str, *, intent_id: str | None = None, **data: Any) -> None:
         """Record something that is no transition: a cancel that passed through, a start."""
         await self.database.write(
-            lambda connection: self.log.append(
-                connection, at=self._clock(), kind=kind, actor=actor, intent_id=intent_id, data=data
-            )
+            lambda connection: self.record(connection, kind, actor, intent_id=intent_id, **data)
         )
+
+    def record(
+        self, connection: Connection, kind: str, actor: str, *, intent_id: str | None = None, **data: Any
+    ) -> None:
+        """The same, within a transaction."""
+        self.log.append(connection, at=self._clock(), kind=kind, actor=actor, intent_id=intent_id, data=data)
 
     async def recover(self) -> None:
         """Try to write again after a failure; nothing else may write for long. Raises STORE_UNAVAILABLE."""
         if self.database.problem is not None:
             await self.audit("database:recovered", "broker")
 
+    def verify(self) -> Broken | None:
+        """Walk the audit log's chain, and hold it against its head outside; None when all holds."""
+        try:
+            mark = self.head.read()
+        except StartError as error:
+            return Broken(0, str(error))
+        return self.database.read_now(lambda connection: self.log.verify(connection, mark))
+
+    async def trail(self) -> None:
+        """Keep the head outside the database as new as the log, until cancelled."""
+        while True:
+            await asyncio.sleep(HEAD_SECONDS)
+            try:
+                await asyncio.to_thread(self._keep_head)
+            except (OSError, BrokerError) as error:
+                log.error("the audit log's head is not kept", error=str(error))
+
     def close(self) -> None:
+        try:
+            self._keep_head()
+        except (OSError, BrokerError) as error:
+            log.error("the audit log's head is not kept", error=str(error))
         self.database.close()
+
+    def _meet_head(self, connection: Connection, *, fresh: bool) -> None:
+        """From here on it is kept."""
+        mark = self.head.read()
+        if mark is not None and not self.log.holds_mark(connection, mark):
+            raise StartError(
+                f"The database {self.database.path} is older than its audit log's head (row {mark.seq}), or "
+                "was cut: what happened since is not in it. `broker audit verify` looks closer, and "
+                "`broker db restore` goes on from a copy"
+            )
+        if mark is None and not fresh:
+            self.record(connection, "audit:head-missing", "broker")
+        self._kept = mark or Mark(0, "")
+
+    def _keep_head(self) -> None:
+        """Raises OSError."""
+        if self._kept is None:  # opened to be verified: it may not hold
+            return
+        mark = self.database.read_now(self.log.mark)
+        if mark is not None and mark != self._kept:
+            self.head.keep(mark)
+            self._kept = mark
 
     def _belongs_to(self, connection: Connection, mode: str, account: str) -> None:
         """A database belongs to the mode and the account that it was made for."""
@@ -98,7 +180,7 @@ class Store:
         if not owner:
             connection.execute(insert(meta), [{"name": name, "value": value} for name, value in mine.items()])
             # The log is never empty, so that emptying it shows.
-            self.log.append(connection, at=self._clock(), kind="database:made", actor="broker", data=mine)
+            self.record(connection, "database:made", "broker", **mine)
             return
         for name, value in mine.items():
             if owner.get(name) != value:
@@ -112,9 +194,11 @@ def _reason(error: Exception) -> str:
 
 __all__ = [
     "EQUAL_WITHIN",
+    "NOT_PARKED",
     "Broken",
     "Database",
     "Feed",
+    "Halts",
     "Intents",
     "Moved",
     "NeedsSecondTap",
@@ -127,6 +211,7 @@ __all__ = [
     "Store",
     "Submissions",
     "Trader",
+    "Uncertain",
     "events_of",
     "idempotency_conflict",
     "queries",

@@ -26,7 +26,27 @@ AT_ONCE = 500
 # Built once: building a statement takes longer than running it.
 LAST = select(audit.c.seq, audit.c.mac).order_by(audit.c.seq.desc()).limit(1)
 AFTER = select(audit).where(audit.c.seq > bindparam("after")).order_by(audit.c.seq).limit(bindparam("most"))
+MAC_OF = select(audit.c.mac).where(audit.c.seq == bindparam("seq"))
+NEWEST = (
+    select(audit)
+    .where(audit.c.kind.in_(bindparam("kinds", expanding=True)))
+    .order_by(audit.c.seq.desc())
+    .limit(1)
+)
+NEWEST_OF_INTENT = NEWEST.where(audit.c.intent_id == bindparam("intent_id"))
 SET_HEAD = update(meta).where(meta.c.name == HEAD)
+
+
+class Forged(Exception):
+    """A row of the log whose seal does not hold; its text says which."""
+
+
+@dataclass(frozen=True)
+class Mark:
+    """A row of the log that once was its newest: its number and its seal."""
+
+    seq: int
+    mac: str
 
 
 @dataclass(frozen=True)
@@ -68,18 +88,21 @@ class AuditLog:
         _keep_head(connection, self._head_seal(row["mac"]))
         return int(row["seq"])
 
-    def sealed(self, connection: Connection, intent_id: str, kinds: Sequence[str]) -> Event | None:
-        """The intent's newest row of one of these kinds, if its seal to the row before holds."""
-        query = select(audit).where(audit.c.intent_id == intent_id, audit.c.kind.in_(kinds))
-        row = connection.execute(query.order_by(audit.c.seq.desc()).limit(1)).one_or_none()
+    def newest(
+        self, connection: Connection, kinds: Sequence[str], *, intent_id: str | None = None
+    ) -> Event | None:
+        """The newest row of one of these kinds, of the intent where one is named. Raises Forged."""
+        query = NEWEST if intent_id is None else NEWEST_OF_INTENT
+        row = connection.execute(query, {"kinds": list(kinds), "intent_id": intent_id}).one_or_none()
         if row is None:
             return None
-        before = connection.execute(select(audit.c.mac).where(audit.c.seq == row.seq - 1)).scalar()
-        seal = self._seal(before or GENESIS, dict(row._mapping))
-        return _event(row) if hmac.compare_digest(seal, row.mac) else None
+        before = connection.execute(MAC_OF, {"seq": row.seq - 1}).scalar()
+        if not hmac.compare_digest(self._seal(before or GENESIS, dict(row._mapping)), row.mac):
+            raise Forged(f"row {row.seq} was changed")
+        return to_event(row)
 
-    def verify(self, connection: Connection) -> Broken | None:
-        """Walk the whole chain; None when it holds."""
+    def verify(self, connection: Connection, mark: Mark | None = None) -> Broken | None:
+        """Walk the whole chain, which also has to hold the row that `mark` names; None when it holds."""
         previous, number = GENESIS, 0
         for row in connection.execute(select(audit).order_by(audit.c.seq)).mappings():
             number += 1
@@ -88,9 +111,22 @@ class AuditLog:
             if not hmac.compare_digest(self._seal(previous, dict(row)), row["mac"]):
                 return Broken(number, f"row {number} was changed, or rows were reordered")
             previous = row["mac"]
-        if not hmac.compare_digest(self._head_seal(previous), _head(connection)):
+            if mark is not None and mark.seq == number and not hmac.compare_digest(mark.mac, previous):
+                return Broken(number, f"row {number} is not the one that was there before")
+        kept = hmac.compare_digest(self._head_seal(previous), _head(connection))
+        if not kept or (mark is not None and mark.seq > number):
             return Broken(number + 1, f"rows after {number} are missing")
         return None
+
+    def mark(self, connection: Connection) -> Mark | None:
+        """The newest row; None in a log without any."""
+        row = connection.execute(LAST).one_or_none()
+        return None if row is None else Mark(row.seq, row.mac)
+
+    def holds_mark(self, connection: Connection, mark: Mark) -> bool:
+        """Whether the log still has that row, and so is no older than it."""
+        mac = connection.execute(MAC_OF, {"seq": mark.seq}).scalar()
+        return mac is not None and hmac.compare_digest(mac, mark.mac)
 
     def _head_seal(self, mac: str) -> str:
         return hmac.new(self._key, f"head {mac}".encode(), "sha256").hexdigest()
@@ -114,25 +150,25 @@ def _head(connection: Connection) -> str:
 
 def events_after(connection: Connection, seq: int, limit: int = AT_ONCE) -> Sequence[Event]:
     rows = connection.execute(AFTER, {"after": seq, "most": limit})
-    return [_event(row) for row in rows]
+    return [to_event(row) for row in rows]
 
 
 def events_of(connection: Connection, intent_id: str) -> Sequence[Event]:
     rows = connection.execute(select(audit).where(audit.c.intent_id == intent_id).order_by(audit.c.seq))
-    return [_event(row) for row in rows]
+    return [to_event(row) for row in rows]
 
 
 def recent_events(connection: Connection, kinds: Sequence[str], since: datetime) -> Sequence[Event]:
     """Newest first."""
     query = select(audit).where(audit.c.kind.in_(kinds), audit.c.at >= to_ms(since))
-    return [_event(row) for row in connection.execute(query.order_by(audit.c.seq.desc()).limit(20))]
+    return [to_event(row) for row in connection.execute(query.order_by(audit.c.seq.desc()).limit(20))]
 
 
 def head(connection: Connection) -> int:
     return connection.execute(LAST).scalar() or 0
 
 
-def _event(row: Row[Any]) -> Event:
+def to_event(row: Row[Any]) -> Event:
     return Event(
         seq=row.seq,
         at=from_ms(row.at),

@@ -18,13 +18,14 @@ from sqlalchemy import URL, Connection, Engine, create_engine, event
 from sqlalchemy.exc import DatabaseError, IntegrityError
 from sqlalchemy.pool import QueuePool
 
-from ..errors import BrokerError, Code
+from ..errors import BrokerError, Code, StartError
 
 T = TypeVar("T")
 Transaction = Callable[[Connection], T]
 
 READERS = 2
 BUSY_TIMEOUT_MS = 5000
+QUICK_CHECK = "PRAGMA quick_check(1)"
 
 
 class Database:
@@ -63,6 +64,17 @@ class Database:
 
     def read_now(self, transaction: Transaction[T]) -> T:
         return _run(self._reader, transaction)
+
+    def examine(self) -> None:
+        """Before it is relied on. Raises StartError for a file that is torn."""
+        try:
+            found = self.read_now(lambda connection: connection.exec_driver_sql(QUICK_CHECK).scalar())
+        except BrokerError as error:
+            raise StartError(f"The database {self.path} cannot be read: {error.message}") from None
+        if found != "ok":
+            raise StartError(
+                f"The database {self.path} is damaged: {found}. `broker db restore` takes a copy"
+            )
 
     def _tell(self, loop: asyncio.AbstractEventLoop) -> None:
         if not loop.is_closed():

@@ -22,10 +22,14 @@ from ..intents import (
 )
 from ..money import plain
 from .database import Database, Transaction
+from .halts import Halts
 from .queries import daily_volume, due, find, find_by_key, find_earlier_equal, find_equal_pending
 from .rows import decision_columns, to_row
 from .tables import intents
 from .transitions import Transitions
+
+NOT_PARKED = "Nothing was parked."
+STILL_WAITS = "Not approved: the request still waits."
 
 EQUAL_WITHIN = timedelta(minutes=10)
 """How long after a request an equal one needs a second tap."""
@@ -58,16 +62,19 @@ class NeedsSecondTap(Exception):
 
 
 class Intents:
-    def __init__(self, database: Database, transitions: Transitions, random: Randomness) -> None:
+    def __init__(
+        self, database: Database, transitions: Transitions, halts: Halts, random: Randomness
+    ) -> None:
         self._database = database
         self._moves = transitions
+        self._halts = halts
         self._clock = transitions.clock
         self._random = random
 
     async def park(self, request: Request) -> Parked:
         """Store a checked request as pending, or answer the intent that it repeats.
 
-        Raises IDEMPOTENCY_CONFLICT.
+        Raises IDEMPOTENCY_CONFLICT, TRADING_HALTED.
         """
         return await self._database.write(lambda connection: self._park(connection, request))
 
@@ -76,8 +83,8 @@ class Intents:
     ) -> Intent:
         """Record a trader's yes to exactly that digest, and reserve its value in the day's volume (USDT).
 
-        `confirmed` says that the trader tapped twice. Raises NotDecidable, NeedsSecondTap, OverDailyVolume,
-        UNKNOWN_INTENT. Repeating one's own decision answers the first.
+        `confirmed` says that the trader tapped twice. Raises NotDecidable, TRADING_HALTED, NeedsSecondTap,
+        OverDailyVolume, UNKNOWN_INTENT. Repeating one's own decision answers the first.
         """
         now = self._clock()
         decision = Decision(by=trader, at=now, approved=True)
@@ -86,6 +93,7 @@ class Intents:
             intent, repeated = self._decidable(connection, intent_id, digest, decision)
             if repeated:
                 return intent
+            self._halts.require_open(connection, is_exit=intent.is_exit, what_happened=STILL_WAITS)
             if not confirmed and (
                 intent.card.get("second_tap") or find_earlier_equal(connection, intent, now - EQUAL_WITHIN)
             ):
@@ -145,6 +153,7 @@ class Intents:
             earlier = find_equal_pending(connection, request.agent, request.equality)
         if earlier is not None:
             return Parked(earlier, deduplicated=True)
+        self._halts.require_open(connection, is_exit=request.is_exit, what_happened=NOT_PARKED)
         intent = self._new(request)
         connection.execute(insert(intents), to_row(intent))
         self._moves.log.append(

@@ -40,11 +40,16 @@ DUE = select(intents).where(intents.c.state == State.PENDING, intents.c.expires_
 COUNT_PENDING = select(func.count()).select_from(intents).where(intents.c.state == State.PENDING)
 VOLUME = select(func.coalesce(func.sum(intents.c.value_micros), 0))
 WAITING_VOLUME = VOLUME.where(intents.c.state == State.PENDING)
+LIVES_AFTER_ALL = and_(intents.c.word_holds.is_(False), intents.c.order.is_not(None))
+"""A trader recorded that there is no such order, and Binance has it."""
+
 DAILY_VOLUME = VOLUME.where(
-    intents.c.state.in_(COMMITTED),
+    or_(intents.c.state.in_(COMMITTED), LIVES_AFTER_ALL),
     intents.c.updated_at >= bindparam("day_before"),  # implied by the next line, and indexed
     or_(
-        func.coalesce(intents.c.wire_timestamp_ms, intents.c.decided_at) >= bindparam("midnight"),
+        # Neither is known of what a restored backup had still waiting.
+        func.coalesce(intents.c.wire_timestamp_ms, intents.c.decided_at, intents.c.updated_at)
+        >= bindparam("midnight"),
         intents.c.state == State.APPROVED,  # yesterday's, to be submitted today
     ),
     intents.c.id != bindparam("itself"),
@@ -101,18 +106,26 @@ def due(connection: Connection, now: datetime) -> Sequence[Intent]:
     return _all(connection, DUE, now=to_ms(now))
 
 
-def in_states(connection: Connection, states: Collection[State], limit: int = 1000) -> Sequence[Intent]:
-    """Oldest first."""
+def in_states(
+    connection: Connection, states: Collection[State], limit: int | None = 1000
+) -> Sequence[Intent]:
+    """Oldest first; all of them where `limit` is None."""
     query = select(intents).where(intents.c.state.in_(states)).order_by(intents.c.id)
     return _all(connection, query.limit(limit))
 
 
 def followed(connection: Connection) -> Sequence[Intent]:
-    """Placed intents whose order may still change, or whose fees are not known yet."""
+    """Intents whose order at the exchange may still change, or whose fees are not known yet."""
     status = intents.c.order["status"].as_string()
     no_fee = intents.c.order["fee"]["cost"].as_string().is_(None)
     unsettled = or_(status.in_(("open", "partly_filled")), and_(status == "filled", no_fee))
-    query = select(intents).where(intents.c.state == State.PLACED, unsettled)
+    query = select(intents).where(or_(intents.c.state == State.PLACED, LIVES_AFTER_ALL), unsettled)
+    return _all(connection, query.order_by(intents.c.id))
+
+
+def recorded(connection: Connection) -> Sequence[Intent]:
+    """Settled by a trader's word that Binance has neither borne out nor contradicted yet."""
+    query = select(intents).where(intents.c.word_by.is_not(None), intents.c.word_holds.is_(None))
     return _all(connection, query.order_by(intents.c.id))
 
 

@@ -102,6 +102,9 @@ def to_intent(row: Row[Any]) -> Intent:
         not_founds=row.not_founds,
         note=row.note,
         order=row.order,
+        word_by=row.word_by,
+        word_holds=row.word_holds,
+        diverged=row.diverged,
     )
 
 

@@ -9,9 +9,12 @@ from typing import Any, Final
 from sqlalchemy import Connection
 
 from ..clock import from_ms, to_ms
-from ..intents import Intent, Request, State
+from ..divergence import divergence
+from ..intents import RECORDABLE, Intent, Request, State, certain_at_ms, latest_sending_ms
+from .audit import Forged
 from .database import Database
-from .queries import find_equal_pending
+from .halts import Halts
+from .queries import find, find_equal_pending, in_states
 from .rows import UNDECIDED, shown_columns
 from .transitions import Transitions
 
@@ -25,18 +28,28 @@ class NotApproved(Exception):
     """The audit log holds no approval of that digest."""
 
 
+class Uncertain(Exception):
+    """Nobody can know yet what became of the submission, or Binance has said it."""
+
+    def __init__(self, intent: Intent) -> None:
+        super().__init__(intent.id)
+        self.intent = intent
+
+
 class Submissions:
-    def __init__(self, database: Database, transitions: Transitions) -> None:
+    def __init__(self, database: Database, transitions: Transitions, halts: Halts) -> None:
         self._database = database
         self._moves = transitions
+        self._halts = halts
 
     async def begin(
         self, intent: Intent, *, client_order_id: str, namespace: str, wire_timestamp_ms: int
     ) -> Intent:
         """approved → submitting: all that a look-up needs is on disk before the one POST.
 
-        Raises Moved, and NotApproved unless the audit log holds that this digest was parked with its card,
-        and a trader's approval of it, both sealed: what the table of intents says alone is not enough.
+        Raises Moved, TRADING_HALTED, and NotApproved unless the audit log holds that this digest was parked
+        with its card, and a trader's approval of it, both sealed: what the table of intents says alone is not
+        enough.
         """
         sent = {
             "client_order_id": client_order_id,
@@ -48,10 +61,8 @@ class Submissions:
             moved = self._moves.move(
                 connection, intent, State.SUBMITTING, "executor", columns=sent, data=sent
             )
-            for kinds in (SHOWN, APPROVED):
-                row = self._moves.log.sealed(connection, intent.id, kinds)
-                if row is None or row.data["digest"] != moved.digest:
-                    raise NotApproved(intent.id)
+            self._halts.require_open(connection, is_exit=intent.is_exit, what_happened="")
+            self._require_approval(connection, moved)
             return moved
 
         return await self._database.write(transaction)
@@ -68,9 +79,7 @@ class Submissions:
             twin = find_equal_pending(connection, intent.agent, request.equality)
             if twin is not None and intent.idempotency_key is None:
                 why = f"{note}; an equal request waits already"
-                return self._moves.move(
-                    connection, intent, State.NOT_SENT, "executor", columns={"note": why}, data={"note": why}
-                )
+                return self._moves.put_away(connection, intent, why, "executor")
             expires_at = from_ms(to_ms(self._moves.clock())) + timedelta(seconds=intent.ttl_seconds)
             shown = shown_columns(request, expires_at)
             told = {name: shown[name] for name in ("canonical", "digest", "summary", "card")}
@@ -100,32 +109,115 @@ class Submissions:
         if order is not None:
             columns["order"] = dict(order)
         shown = {"note": note, "order": None if order is None else dict(order), **(data or {})}
-        return await self._database.write(
-            lambda connection: self._moves.move(connection, intent, to, actor, columns=columns, data=shown)
-        )
+
+        def transaction(connection: Connection) -> Intent:
+            settled = self._moves.move(connection, intent, to, actor, columns=columns, data=shown)
+            return self._compared(connection, settled)
+
+        return await self._database.write(transaction)
+
+    async def record_word(self, intent_id: str, found: State, trader: str, words: str | None) -> Intent:
+        """A trader's word on what Binance could not be asked of in time, after the horizon by our clock.
+
+        Binance is still asked; what it says then bears the word out, or contradicts it. Raises Uncertain
+        before the horizon and for what is no longer unknown, UNKNOWN_INTENT.
+        """
+        if found not in RECORDABLE:
+            raise ValueError(f"{found} cannot be recorded")
+        actor, now_ms = f"trader:{trader}", to_ms(self._moves.clock())
+
+        def transaction(connection: Connection) -> Intent:
+            intent = find(connection, intent_id)
+            if intent.state is not State.UNKNOWN or now_ms <= certain_at_ms(latest_sending_ms(intent)):
+                raise Uncertain(intent)
+            columns = {"note": words, "word_by": trader}
+            told = {"note": words, "word": True}
+            return self._moves.move(connection, intent, found, actor, columns=columns, data=told)
+
+        return await self._database.write(transaction)
+
+    async def check_word(
+        self, intent: Intent, truth: State, note: str | None, order: Mapping[str, Any] | None
+    ) -> Intent:
+        """What Binance says of an outcome that a trader recorded. Raises Moved."""
+        holds = intent.state is truth
+        columns: dict[str, Any] = {"word_holds": holds}
+        if order is not None:
+            columns["order"] = dict(order)
+        shown = {"note": note, "order": None if order is None else dict(order), "truth": str(truth)}
+
+        def transaction(connection: Connection) -> Intent:
+            checked = self._moves.update(connection, intent, columns)
+            self._note(connection, checked, "word:held" if holds else "word:contradicted", shown)
+            if holds:
+                return self._compared(connection, checked)
+            what = f"{intent.word_by} recorded {_WORDS[intent.state]}, but {_TRUTHS[truth]}"
+            return self._diverge(connection, checked, what)
+
+        return await self._database.write(transaction)
 
     async def follow(self, intent: Intent, order: Mapping[str, Any]) -> Intent:
         """Keep what became of a placed order beside the state. Raises Moved."""
 
         def transaction(connection: Connection) -> Intent:
-            now = self._moves.clock()
-            followed = self._moves.update(
-                connection, intent, {"order": dict(order), "updated_at": to_ms(now)}
-            )
-            self._moves.log.append(
-                connection,
-                at=now,
-                kind="order:changed",
-                actor="binance",
-                intent_id=intent.id,
-                data={"order": dict(order)},
-            )
-            return followed
+            changed = {"order": dict(order), "updated_at": to_ms(self._moves.clock())}
+            followed = self._moves.update(connection, intent, changed)
+            self._note(connection, followed, "order:changed", {"order": dict(order)})
+            return self._compared(connection, followed)
 
         return await self._database.write(transaction)
+
+    def lose_track(self, connection: Connection, note: str) -> int:
+        """A backup was restored: what it holds as open may have gone any way since. Answers how many."""
+        states = {State.PENDING, State.APPROVED, State.SUBMITTING}
+        lost = in_states(connection, states, limit=None)
+        for intent in lost:
+            self._moves.move(
+                connection, intent, State.UNKNOWN, "command line", columns={"note": note}, data={"note": note}
+            )
+        return len(lost)
 
     async def count_not_found(self, intent: Intent) -> Intent:
         """One more answer "no such order" after the horizon. Raises Moved."""
 
         counted = {"not_founds": intent.not_founds + 1}
         return await self._database.write(lambda connection: self._moves.update(connection, intent, counted))
+
+    # -- within one transaction
+
+    def _require_approval(self, connection: Connection, intent: Intent) -> None:
+        for kinds in (SHOWN, APPROVED):
+            try:
+                row = self._moves.log.newest(connection, kinds, intent_id=intent.id)
+            except Forged:
+                row = None
+            if row is None or row.data["digest"] != intent.digest:
+                raise NotApproved(intent.id)
+
+    def _compared(self, connection: Connection, intent: Intent) -> Intent:
+        """With what it differs in from what was approved, if it does."""
+        what = None if intent.order is None else divergence(intent.terms, intent.order)
+        return intent if what is None or what == intent.diverged else self._diverge(connection, intent, what)
+
+    def _diverge(self, connection: Connection, intent: Intent, what: str) -> Intent:
+        diverged = self._moves.update(connection, intent, {"diverged": what})
+        self._note(connection, diverged, "order:diverged", {"note": what})
+        return diverged
+
+    def _note(self, connection: Connection, intent: Intent, kind: str, data: Mapping[str, Any]) -> None:
+        """What Binance told, in the audit log."""
+        self._moves.log.append(
+            connection, at=self._moves.clock(), kind=kind, actor="binance", intent_id=intent.id, data=data
+        )
+
+
+_WORDS: Final = {
+    State.PLACED: "that it was placed",
+    State.REFUSED: "that Binance refused it",
+    State.NOT_SENT: "that it was never sent",
+}
+_TRUTHS: Final = {
+    State.PLACED: "Binance has it",
+    State.REFUSED: "Binance rejected it",
+    State.NOT_SENT: "Binance has no such order",
+}

@@ -48,6 +48,9 @@ intents = Table(
     Column("not_founds", Integer, nullable=False, server_default="0"),
     Column("note", Text),
     Column("order", JSON),
+    Column("word_by", String),
+    Column("word_holds", Boolean),
+    Column("diverged", Text),
     # The last guards of idempotency; the store looks first, in the same transaction.
     Index("one_intent_per_key", "agent", "tool", "idempotency_key", unique=True),
     Index(
@@ -76,6 +79,7 @@ audit = Table(
     Column("data", Text, nullable=False),
     Column("mac", String(64), nullable=False),
     Index("audit_by_intent", "intent_id"),
+    Index("audit_by_kind", "kind", "seq"),
 )
 
 agents = Table(

@@ -50,6 +50,10 @@ class Transitions:
         )
         return moved
 
+    def put_away(self, connection: Connection, intent: Intent, why: str, actor: str) -> Intent:
+        """Certain that nothing was sent, and nothing will be."""
+        return self.move(connection, intent, State.NOT_SENT, actor, columns={"note": why}, data={"note": why})
+
     def update(
         self,
         connection: Connection,

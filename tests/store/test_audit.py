@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import shutil
 import sqlite3
 from collections.abc import Iterator
@@ -15,10 +16,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy.exc import IntegrityError
 
+from broker.errors import StartError
+from broker.files import AuditFiles
 from broker.store import Broken, Store, recent_events
 from broker.store.audit import events_after
 
-from ..support import Clock, open_store, request
+from ..support import Clock, eventually, open_store, request, running
 
 ROWS = 6
 LAST = ROWS + 2
@@ -32,13 +35,13 @@ async def fill(store: Store) -> None:
 
 
 def verify(store: Store) -> Broken | None:
-    return store.database.read_now(store.log.verify)
+    return store.verify()
 
 
 def tamper(path: Path, statement: str, *values: Any) -> None:
     """As somebody with the database file in his hands."""
     with closing(sqlite3.connect(path)) as connection:
-        for act in ("update", "delete"):
+        for act in ("update", "delete", "replace"):
             connection.execute(f"DROP TRIGGER IF EXISTS audit_no_{act}")
         connection.execute(statement, values)
         connection.commit()
@@ -89,7 +92,7 @@ def test_any_changed_byte_of_any_row_is_found(
     with closing(sqlite3.connect(path)) as connection:
         (value,) = connection.execute(f"SELECT {column} FROM audit WHERE seq = ?", (row,)).fetchone()
     tamper(path, f"UPDATE audit SET {column} = ? WHERE seq = ?", _changed(value, at, bit), row)
-    with closing(open_store(path, Clock())) as store:
+    with closing(open_store(path, Clock(), to_verify=True)) as store:
         assert verify(store) is not None
 
 
@@ -146,12 +149,20 @@ def test_with_another_key_nothing_holds(filled: Path, tmp_path: Path) -> None:
     shutil.copytree(filled.parent, tmp_path, dirs_exist_ok=True)
     key = tmp_path / "paper.db.audit-key"
     key.write_bytes(bytes(32))
-    with closing(open_store(tmp_path / "paper.db", Clock())) as store:
+    with closing(open_store(tmp_path / "paper.db", Clock(), to_verify=True)) as store:
+        broken = verify(store)
+        assert broken is not None and "belongs to another audit key" in broken.problem
+        (tmp_path / "paper.db.audit-head").unlink()
         assert verify(store) == Broken(1, "row 1 was changed, or rows were reordered")
 
 
 @pytest.mark.parametrize(
-    "statement", ["UPDATE audit SET actor = 'x' WHERE seq = 1", "DELETE FROM audit WHERE seq = 1"]
+    "statement",
+    [
+        "UPDATE audit SET actor = 'x' WHERE seq = 1",
+        "DELETE FROM audit WHERE seq = 1",
+        "INSERT OR REPLACE INTO audit SELECT seq, at, 'x', actor, intent_id, data, mac FROM audit",
+    ],
 )
 def test_the_database_itself_refuses_to_change_the_log(copy: Store, statement: str) -> None:
     with pytest.raises(IntegrityError, match="append-only"):
@@ -165,3 +176,69 @@ def test_events_are_read_from_where_one_was_and_newest_first_by_kind(copy: Store
     recent = copy.database.read_now(lambda connection: recent_events(connection, ["test:row"], Clock()()))
     assert [event.seq for event in recent] == list(range(LAST - 1, 1, -1))
     assert recent[0].data == {"number": ROWS - 1, "text": "Überweisung"}
+
+
+def test_an_older_copy_of_the_whole_database_is_found_and_not_served(filled: Path, tmp_path: Path) -> None:
+    """Its chain and the seal of its end hold: only what lies outside it tells."""
+    shutil.copytree(filled.parent, tmp_path, dirs_exist_ok=True)
+    path = tmp_path / filled.name
+    with closing(open_store(path, Clock())) as store:
+        asyncio.run(store.audit("test:row", "agent:a"))
+    shutil.copy(filled, path)
+    with pytest.raises(StartError, match="older than its audit log's head"):
+        open_store(path, Clock())
+    with closing(open_store(path, Clock(), to_verify=True)) as store:
+        assert verify(store) == Broken(LAST + 1, f"rows after {LAST} are missing")
+
+
+def test_a_log_that_went_another_way_is_found(filled: Path, tmp_path: Path) -> None:
+    """An older copy that was gone on with holds in itself, and has as many rows."""
+    shutil.copytree(filled.parent, tmp_path, dirs_exist_ok=True)
+    path, head = tmp_path / filled.name, tmp_path / "paper.db.audit-head"
+    with closing(open_store(path, Clock())) as store:
+        asyncio.run(store.audit("test:row", "agent:a"))
+    newest = head.read_bytes()
+    shutil.copy(filled, path)
+    shutil.copy(filled.with_name(head.name), head)
+    with closing(open_store(path, Clock())) as store:
+        asyncio.run(store.audit("test:row", "agent:b"))
+    head.write_bytes(newest)
+    with closing(open_store(path, Clock(), to_verify=True)) as store:
+        assert verify(store) == Broken(LAST + 1, f"row {LAST + 1} is not the one that was there before")
+
+
+def test_a_head_that_was_taken_away_is_recorded_and_a_forged_one_refused(copy: Store) -> None:
+    path = copy.database.path
+    head = path.with_name("paper.db.audit-head")
+    copy.close()
+    told = json.loads(head.read_text())
+    head.write_text(json.dumps({**told, "seq": told["seq"] - 1}))
+    with pytest.raises(StartError, match="was changed"):
+        open_store(path, Clock())
+    head.unlink()
+    with closing(open_store(path, Clock())) as store:
+        assert verify(store) is None
+        [missed] = store.database.read_now(
+            lambda connection: recent_events(connection, ["audit:head-missing"], Clock()())
+        )
+    assert (missed.seq, json.loads(head.read_text())["seq"]) == (LAST + 1, LAST + 1)
+
+
+@pytest.mark.anyio
+async def test_the_head_trails_the_log(tmp_path: Path) -> None:
+    path = tmp_path / "paper.db"
+    with closing(open_store(path, Clock())) as store:
+        async with running(store.trail()):
+            await store.audit("test:row", "agent:a")
+            head = path.with_name("paper.db.audit-head")
+            await eventually(lambda: asyncio.to_thread(lambda: json.loads(head.read_text())["seq"] == 2))
+
+
+def test_the_pair_of_a_database_elsewhere_lies_in_the_data_folder(tmp_path: Path) -> None:
+    data, elsewhere = tmp_path / "data", tmp_path / "elsewhere"
+    data.mkdir()
+    first, second = (elsewhere / name / "paper.db" for name in "ab")
+    for path in (first, second):
+        open_store(path, Clock(), files=AuditFiles.of(path, data)).close()
+        assert [file.name for file in path.parent.iterdir()] == ["paper.db"]
+    assert len(list(data.iterdir())) == 4

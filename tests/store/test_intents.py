@@ -15,7 +15,7 @@ from broker.intents import TRANSITIONS, Intent, State, Suggestion
 from broker.store import Moved, NotDecidable, OverDailyVolume, Store, events_of, queries
 from broker.store.tables import audit, intents
 
-from ..support import AGENT, NOON, Clock, request
+from ..support import AGENT, NOON, Clock, order, request
 
 pytestmark = pytest.mark.anyio
 
@@ -124,9 +124,9 @@ async def test_an_intent_is_kept_whole(store: Store) -> None:
 async def test_every_step_is_in_the_audit_log_with_its_actor(store: Store) -> None:
     intent = await parked(store)
     placed = await store.submissions.settle(
-        await begin(store, await approve(store, intent)), State.PLACED, actor="binance", order={"id": "1"}
+        await begin(store, await approve(store, intent)), State.PLACED, actor="binance", order=order()
     )
-    await store.submissions.follow(placed, {"id": "1", "status": "filled"})
+    await store.submissions.follow(placed, order(status="filled"))
     assert [(event.kind, event.actor) for event in await events(store, intent)] == [
         ("intent:parked", "agent:default"),
         ("intent:approved", "trader:Ana"),
@@ -507,7 +507,7 @@ async def test_an_equal_order_that_may_be_at_binance_is_found(store: Store, cloc
 
 async def test_only_placed_orders_that_may_change_or_lack_their_fees_are_followed(store: Store) -> None:
     fee = {"cost": "0.1", "asset": "USDT"}
-    orders: list[dict[str, object]] = [
+    states: list[dict[str, object]] = [
         {"status": "open", "fee": None},
         {"status": "partly_filled", "fee": fee},
         {"status": "filled", "fee": None},
@@ -515,9 +515,10 @@ async def test_only_placed_orders_that_may_change_or_lack_their_fees_are_followe
         {"status": "cancelled", "fee": None},
     ]
     kept = []
-    for number, order in enumerate(orders):
+    for number, unsettled in enumerate(states):
         begun = await begin(store, await approve(store, await parked(store, **of_value(number, 10))))
-        settled = await store.submissions.settle(begun, State.PLACED, actor="binance", order=order)
+        told = order(**unsettled)
+        settled = await store.submissions.settle(begun, State.PLACED, actor="binance", order=told)
         kept.append(settled.id)
     followed = await store.read(queries.followed)
     assert [intent.id for intent in followed] == kept[:3]

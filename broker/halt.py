@@ -1,0 +1,54 @@
+"""A stop for everything HIGH, or for entries alone. No I/O."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Final
+
+from .clock import to_ms
+from .errors import BrokerError, Code
+
+
+class Level(StrEnum):
+    """From open to strict."""
+
+    OPEN = "open"
+    EXITS_ONLY = "exits_only"
+    HALTED = "halted"
+
+
+STRICTNESS: Final = list(Level)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Halt:
+    """Where trading stands, and since when, by whom and why it was put there."""
+
+    level: Level = Level.OPEN
+    by: str | None = None
+    at: datetime | None = None
+    reason: str | None = None
+
+    def stops(self, *, is_exit: bool) -> bool:
+        """Whether such a request is neither parked, approved nor submitted. Cancels are never stopped."""
+        return self.level is Level.HALTED or (self.level is Level.EXITS_ONLY and not is_exit)
+
+    def looser_than(self, level: Level) -> bool:
+        return STRICTNESS.index(self.level) < STRICTNESS.index(level)
+
+    def __str__(self) -> str:
+        what = "only exits are allowed" if self.level is Level.EXITS_ONLY else "trading is halted"
+        return f"{what} (by {self.by})" if self.by else what
+
+
+def halted(halt: Halt, what_happened: str) -> BrokerError:
+    """A TRADING_HALTED error; `what_happened` ends its message, if anything is to be said."""
+    since = {} if halt.at is None else {"at": to_ms(halt.at)}
+    words = str(halt)
+    return BrokerError(
+        Code.TRADING_HALTED,
+        f"{words[0].upper()}{words[1:]}. {what_happened}".rstrip(),
+        details={"level": str(halt.level), "by": halt.by, "reason": halt.reason, **since},
+    )

@@ -1,0 +1,83 @@
+"""The audit log, told by intent: asked, shown, decided, sent, answered, filled. Drawn from the log alone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any, Final
+
+from sqlalchemy import Connection, select
+
+from ..clock import iso
+from ..hub import Event
+from .audit import events_of, to_event
+from .tables import audit
+
+Line = dict[str, Any]
+
+VERDICTS: Final = frozenset(f"intent:{state}" for state in ("placed", "refused", "not_sent", "unknown"))
+CARDS: Final = ("intent:parked", "intent:pending")
+DECISIONS: Final = ("intent:approved", "intent:rejected")
+ASKED: Final = ("tool", "asked", "reason")
+SHOWN: Final = ("digest", "summary", "canonical", "card", "note")
+DECIDED: Final = ("digest", "reason", "suggestedAmount", "suggestedPrice")
+SENT: Final = ("client_order_id", "namespace", "wire_timestamp_ms")
+ANSWERED: Final = ("http", "code", "message", "note", "order")
+
+
+def lines(connection: Connection) -> Iterator[Line]:
+    """In the order of the log: an intent where it was parked, all else as the event that it was."""
+    for row in connection.execute(select(audit).order_by(audit.c.seq)):
+        event = to_event(row)
+        if event.intent_id is None:
+            yield {"type": "event", **_told(event), "data": dict(event.data)}
+        elif event.kind == "intent:parked":
+            yield _intent(event.intent_id, events_of(connection, event.intent_id))
+
+
+def _intent(intent_id: str, events: Sequence[Event]) -> Line:
+    parked = events[0]
+    state = next(event.kind for event in reversed(events) if event.kind.startswith("intent:"))
+    return {
+        "type": "intent",
+        "intentId": intent_id,
+        "agent": parked.actor.removeprefix("agent:"),
+        "state": "pending" if state == "intent:parked" else state.removeprefix("intent:"),
+        "asked": _part(parked, ASKED),
+        "shown": [_part(event, SHOWN) for event in events if event.kind in CARDS],
+        "decided": [_decision(event) for event in events if event.kind in DECISIONS],
+        "sent": [_part(event, SENT) for event in events if event.kind == "intent:submitting"],
+        "answered": [_answer(event) for event in events if event.kind in VERDICTS],
+        "filled": _filled(events),
+        "verdict": _verdict(events),
+        "events": [_told(event) for event in events],
+    }
+
+
+def _decision(event: Event) -> Line:
+    approved = event.kind == "intent:approved"
+    return {**_part(event, DECIDED), "by": event.actor.removeprefix("trader:"), "approved": approved}
+
+
+def _answer(event: Event) -> Line:
+    """A trader's recorded word has his name as its actor."""
+    return {**_part(event, ANSWERED), "verdict": event.kind.removeprefix("intent:"), "by": event.actor}
+
+
+def _filled(events: Sequence[Event]) -> Line | None:
+    """The order as it was last told; None where there is none."""
+    return next((event.data["order"] for event in reversed(events) if event.data.get("order")), None)
+
+
+def _verdict(events: Sequence[Event]) -> str | None:
+    """Whether the exchange has what was approved; None where it has nothing, or nobody knows yet."""
+    if any(event.kind == "order:diverged" for event in events):
+        return "diverged"
+    return "matched" if any(event.kind == "intent:placed" for event in events) else None
+
+
+def _told(event: Event) -> Line:
+    return {"seq": event.seq, "at": iso(event.at), "kind": event.kind, "actor": event.actor}
+
+
+def _part(event: Event, names: tuple[str, ...]) -> Line:
+    return {"at": iso(event.at), **{name: event.data[name] for name in names if name in event.data}}

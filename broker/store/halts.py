@@ -1,0 +1,70 @@
+"""Where trading stands: the newest row of the audit log about it, which nobody can rewrite unnoticed."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from sqlalchemy import Connection
+
+from ..halt import Halt, Level, halted
+from ..intents import State
+from .audit import Forged
+from .database import Database
+from .queries import in_states
+from .transitions import Transitions
+
+KINDS: Final = tuple(f"trading:{level}" for level in Level)
+
+
+class Halts:
+    def __init__(self, database: Database, transitions: Transitions) -> None:
+        self._database = database
+        self._moves = transitions
+
+    def current(self, connection: Connection) -> Halt:
+        """A record that does not hold halts everything."""
+        try:
+            event = self._moves.log.newest(connection, KINDS)
+        except Forged:
+            return Halt(level=Level.HALTED, reason="the record of who halted trading was changed")
+        if event is None:
+            return Halt()
+        level = Level(event.kind.removeprefix("trading:"))
+        by = event.actor.removeprefix("trader:")
+        return Halt(level=level, by=by, at=event.at, reason=event.data.get("reason"))
+
+    def require_open(self, connection: Connection, *, is_exit: bool, what_happened: str) -> None:
+        """Raises TRADING_HALTED."""
+        halt = self.current(connection)
+        if halt.stops(is_exit=is_exit):
+            raise halted(halt, what_happened)
+
+    async def set(self, level: Level, trader: str, reason: str | None) -> Halt:
+        """A trader's act on the page, which may also resume."""
+        return await self._database.write(
+            lambda connection: self.put(connection, level, f"trader:{trader}", reason)
+        )
+
+    def tighten(self, level: Level, actor: str, reason: str | None) -> Halt:
+        """A command's act: it never loosens what stands. Answers what stands then."""
+
+        def transaction(connection: Connection) -> Halt:
+            now = self.current(connection)
+            return self.put(connection, level, actor, reason) if now.looser_than(level) else now
+
+        return self._database.write_now(transaction)
+
+    def put(self, connection: Connection, level: Level, actor: str, reason: str | None) -> Halt:
+        """Within a transaction. What was approved and is stopped by it is not sent, in the same commit."""
+        self._moves.log.append(
+            connection,
+            at=self._moves.clock(),
+            kind=f"trading:{level}",
+            actor=actor,
+            data={"reason": reason},
+        )
+        halt = self.current(connection)
+        for intent in in_states(connection, {State.APPROVED}, limit=None):
+            if halt.stops(is_exit=intent.is_exit):
+                self._moves.put_away(connection, intent, str(halt), actor)
+        return halt

@@ -1,0 +1,20 @@
+"""A trader's word on an unknown outcome, divergences; the log's rows by kind, and none of them replaced."""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0003"
+down_revision = "0002"
+
+
+def upgrade() -> None:
+    op.add_column("intents", sa.Column("word_by", sa.String))
+    op.add_column("intents", sa.Column("word_holds", sa.Boolean))
+    op.add_column("intents", sa.Column("diverged", sa.Text))
+    op.create_index("audit_by_kind", "audit", ["kind", "seq"])
+    # INSERT OR REPLACE deletes the row that stands there, without asking the trigger that forbids it.
+    op.execute(
+        "CREATE TRIGGER audit_no_replace BEFORE INSERT ON audit "
+        "WHEN EXISTS (SELECT 1 FROM audit WHERE seq = NEW.seq) "
+        "BEGIN SELECT RAISE(ABORT, 'the audit log is append-only'); END"
+    )
