@@ -234,6 +234,9 @@ def _desk(settings: Settings, store: Store, hub: Hub, exchange: Exchange) -> Des
     async def no_cancel(_: Intent, __: str) -> None:
         return None
 
+    async def no_check(_: Intent) -> None:
+        return None
+
     return Desk(
         settings=settings,
         store=store,
@@ -242,6 +245,7 @@ def _desk(settings: Settings, store: Store, hub: Hub, exchange: Exchange) -> Des
         prices=exchange.prices,
         approved=lambda _: None,
         cancel_rest=no_cancel,
+        check=no_check,
         figures_now=no_figures,
         equity=no_equity,
         exchange_problem=lambda: None,

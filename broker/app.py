@@ -137,6 +137,7 @@ async def running(settings: Settings, *, clock: Clock, random: Randomness) -> As
             approved=executor.take,
             prices=exchange.prices,
             cancel_rest=partial(cancel_rest, context),
+            check=reconciler.settle,
             figures_now=_figures_now(context),
             equity=_remembered(lambda: _equity(exchange)),
             exchange_problem=lambda: store.database.problem or exchange.last_error,

@@ -16,6 +16,8 @@ from .pages import Pages
 from .sessions import Sessions
 from .signin import SignIn
 from .stream import Stream
+from .trading import Trading
+from .unknowns import Unknowns
 
 
 def routes(desk: Desk) -> list[BaseRoute]:
@@ -27,6 +29,8 @@ def routes(desk: Desk) -> list[BaseRoute]:
         *pages.routes(),
         *Decisions(desk, pages).routes(),
         *Cancels(desk, pages).routes(),
+        *Unknowns(desk, pages).routes(),
+        *Trading(desk).routes(),
         *Sessions(desk, drawing).routes(),
         *SignIn(desk).routes(),
         *Stream(desk, Messages(desk, drawing), live).routes(),

@@ -61,7 +61,7 @@ def _environment() -> Environment:
         in_words=words.in_words,
         happened=words.happened,
         notice=words.notice,
-        protective=words.protective,
+        alarming=words.alarming,
     )
     return environment
 

@@ -11,7 +11,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import BaseRoute, Route
 
-from ..errors import BrokerError, invalid
+from ..errors import BrokerError, Code, invalid
 from ..intents import Intent, State, Suggestion
 from ..money import cents, parse
 from ..store import NeedsSecondTap, NotDecidable, OverDailyVolume, Session, queries
@@ -101,6 +101,10 @@ class Decisions:
             return await shown(200, confirming=True)
         except OverDailyVolume as over:
             return await shown(422, problem=_over(over))
+        except BrokerError as error:
+            if error.code is not Code.TRADING_HALTED:
+                raise
+            return await shown(409, problem=error.message)
 
     async def _decide(self, shown: _Answer, form: Form) -> Response:
         if form.decision == "approve":

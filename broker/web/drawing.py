@@ -21,7 +21,10 @@ class Drawing:
 
     async def frame(self, trader: str) -> FrameView:
         now = self._desk.clock()
-        stored = await self._desk.store.read(lambda connection: lists.frame(connection, now))
+        halts = self._desk.store.halts
+        stored, halt = await self._desk.store.read(
+            lambda connection: (lists.frame(connection, now), halts.current(connection))
+        )
         return FrameView(
             mode=str(self._desk.settings.mode),
             trader=trader,
@@ -30,6 +33,7 @@ class Drawing:
             equity=await self._readings.equity(),
             problem=self._desk.exchange_problem(),
             notices=stored.notices,
+            halt=halt,
             now=now,
         )
 

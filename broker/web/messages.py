@@ -20,7 +20,7 @@ from .desk import Desk
 from .drawing import Drawing
 from .lists import INBOX
 from .shared import Shared
-from .words import ANNOUNCED, CANCELLED
+from .words import ANNOUNCED, CANCELLED, HALTS
 
 DECIDABLE: Final = frozenset(
     f"intent:{what}" for what in ("parked", "pending", "approved", "rejected", "expired", "withdrawn")
@@ -80,13 +80,17 @@ class Messages:
             return _message(event.seq, "stream/recorded.html", event=event, intent_id=intent_id)
         now = self._desk.clock()
 
-        def read(connection: Connection) -> tuple[lists.Asked, Sequence[lists.Asked], lists.Tally]:
+        def read(
+            connection: Connection,
+        ) -> tuple[lists.Asked, Sequence[lists.Asked], lists.Tally, Sequence[Event]]:
             intent: Intent = queries.find(connection, intent_id)
             pending = lists.waiting(connection, now) if event.kind in DECIDABLE else []
             others = lists.beside(intent, pending, now)
-            return lists.asked(connection, intent, pending, now), others, lists.tally(connection, now)
+            news = lists.notices(connection, now) if event.kind in ANNOUNCED else []
+            asked = lists.asked(connection, intent, pending, now)
+            return asked, others, lists.tally(connection, now), news
 
-        asked, others, tally = await self._desk.store.read(read)
+        asked, others, tally, news = await self._desk.store.read(read)
         return _message(
             event.seq,
             "stream/change.html",
@@ -95,12 +99,16 @@ class Messages:
             tally=tally,
             limit=self._desk.settings.max_daily_volume_usdt,
             event=event,
+            news=news,
         )
 
     async def _news(self, event: Event) -> bytes:
-        now = self._desk.clock()
-        events = await self._desk.store.read(lambda connection: lists.notices(connection, now))
-        return _message(event.seq, "stream/news.html", events=events)
+        now, halts = self._desk.clock(), self._desk.store.halts
+        events, halt = await self._desk.store.read(
+            lambda connection: (lists.notices(connection, now), halts.current(connection))
+        )
+        halt = halt if event.kind in HALTS else None
+        return _message(event.seq, "stream/news.html", events=events, halt=halt)
 
 
 SUPERSEDED: Final = ServerSentEvent("", event="superseded", sep="\n").encode()

@@ -8,9 +8,10 @@ from datetime import datetime
 from decimal import Decimal
 
 from ..cards import Card, Figure
-from ..clock import to_ms
+from ..clock import from_ms, to_ms
+from ..halt import Halt
 from ..hub import Event
-from ..intents import Intent
+from ..intents import Intent, State, certain_at_ms, latest_sending_ms
 from ..risk import Check
 from ..settings import Settings
 from .lists import Asked, Tally
@@ -31,6 +32,7 @@ class FrameView:
     equity: Decimal | None
     problem: str | None
     notices: Sequence[Event]
+    halt: Halt
     now: datetime
 
 
@@ -80,6 +82,20 @@ class CardView:
     def cancelling(self) -> bool:
         """Cancelled, and Binance has not told yet what became of it."""
         return rests(self.intent) and self.cancelled
+
+    @property
+    def unknown(self) -> bool:
+        return self.intent.state is State.UNKNOWN
+
+    @property
+    def recordable(self) -> bool:
+        """Whether a trader may record what he found out: by now Binance has it, or never will."""
+        return self.unknown and from_ms(certain_at_ms(latest_sending_ms(self.intent))) < self.at
+
+    @property
+    def diverged(self) -> str | None:
+        """In what Binance's truth differs from what was approved, or from a trader's word."""
+        return as_quoted(self.intent.diverged) if self.intent.diverged else None
 
     @property
     def asked_at(self) -> str | None:

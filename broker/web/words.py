@@ -12,11 +12,16 @@ from typing import Any, Final
 from ..cards import Tone
 from ..clock import from_ms
 from ..hub import Event
-from ..intents import Intent, State, certain_at_ms
+from ..intents import RECORDABLE, Intent, State, certain_at_ms, latest_sending_ms
 from ..money import about, cents, grouped
 
-ANNOUNCED: Final = ("trader:added", "trader:removed", "agent:key-set")
-"""New people and keys: on every page for a day."""
+HALTS: Final = ("trading:halted", "trading:exits_only", "trading:open")
+
+ALARMS: Final = ("order:diverged", "database:restored", "audit:head-missing")
+"""What somebody has to look into."""
+
+ANNOUNCED: Final = ("trader:added", "trader:removed", "agent:key-set", *HALTS, *ALARMS)
+"""New people and keys, halts, alarms: on every page for a day."""
 
 CANCELLED: Final = "orders:cancelled"
 """What agents cancelled without asking: on every page for an hour."""
@@ -44,12 +49,16 @@ def waits(intent: Intent, now: datetime) -> bool:
 
 
 def rests(intent: Intent) -> bool:
-    """Whether its order, or what is left of it, can still be cancelled."""
-    return intent.state is State.PLACED and not intent.order_is_final
+    """Whether its order, or what is left of it, can still be cancelled; whatever was recorded of it."""
+    return intent.order is not None and not intent.order_is_final
 
 
 def outcome(intent: Intent, now: datetime) -> Outcome:
-    return Outcome(text="Waiting for you") if waits(intent, now) else _OUTCOMES[intent.state](intent, now)
+    if waits(intent, now):
+        return Outcome(text="Waiting for you")
+    if intent.word_by is not None and intent.state in RECORDABLE:
+        return _word(intent)
+    return _OUTCOMES[intent.state](intent, now)
 
 
 def _expired(_: Intent, __: datetime) -> Outcome:
@@ -98,12 +107,32 @@ def _not_sent(intent: Intent, _: datetime) -> Outcome:
 
 
 def _unknown(intent: Intent, now: datetime) -> Outcome:
-    text = "Sent, no answer. May be live. Don't repeat it."
-    sent_ms = intent.wire_timestamp_ms
-    certain_by = None if sent_ms is None else from_ms(certain_at_ms(sent_ms))
-    if certain_by is not None and certain_by > now:
+    lost = intent.wire_timestamp_ms is None
+    text = "Perhaps sent: a backup was restored." if lost else "Sent, no answer."
+    text += " May be live. Don't repeat it."
+    certain_by = from_ms(certain_at_ms(latest_sending_ms(intent)))
+    if certain_by > now:
         return Outcome(text=text, tone=Tone.BAD, certain_by=certain_by)
     return Outcome(text=f"{text} Binance is being asked.", tone=Tone.BAD)
+
+
+_RECORDED: Final = {
+    State.PLACED: "it was placed",
+    State.REFUSED: "Binance refused it",
+    State.NOT_SENT: "it was never sent",
+}
+
+
+def _word(intent: Intent) -> Outcome:
+    """A trader's word, and what Binance says of it."""
+    said = _with_reason(f"{intent.word_by} recorded: {_RECORDED[intent.state]}", intent.note)
+    match intent.word_holds:
+        case None:
+            return Outcome(text=f"{said}. Binance is still asked.", tone=Tone.WARN)
+        case True:
+            return Outcome(text=f"{said}. Binance says so too{_filled(intent.order or {})}")
+        case False:
+            return Outcome(text=f"{said}. Binance says otherwise{_filled(intent.order or {})}", tone=Tone.BAD)
 
 
 def _rejected(intent: Intent, _: datetime) -> Outcome:
@@ -146,6 +175,9 @@ _HAPPENED: Final = {
     "intent:not_sent": "Not sent",
     "intent:unknown": "No clear answer: it may be live",
     "order:changed": "Order changed at Binance",
+    "order:diverged": "Differs from what was approved",
+    "word:held": "Binance bears out what was recorded",
+    "word:contradicted": "Binance contradicts what was recorded",
     "order:cancel-asked": "{actor} cancels what is left",
     "order:cancel-failed": "Not confirmed that it is cancelled",
     "order:cancelled": "What was left is cancelled, by {actor}",
@@ -155,6 +187,8 @@ _HAPPENED: Final = {
 def happened(event: Event) -> str:
     """One line of a request's record."""
     line = _HAPPENED.get(event.kind, event.kind).format(actor=actor(event.actor))
+    if event.data.get("word"):
+        return _with_reason(f"{actor(event.actor)} recorded: {line.lower()}", event.data.get("note"))
     if event.kind in ("intent:placed", "order:changed"):
         return line + _filled(event.data.get("order") or {})
     return _with_reason(line, event.data.get("note"))
@@ -169,12 +203,29 @@ def notice(event: Event) -> str:
         return f"Trader {name} was removed by {by}"
     if event.kind == "agent:key-set":
         return f"Agent {name} has a new key"
+    if event.kind in _NOTICES:
+        told = event.data.get("reason") or event.data.get("note")
+        return _with_reason(_NOTICES[event.kind].format(by=by), told)
     return f"{by} cancelled {_orders(event)} on {event.data.get('symbol', '?')}"
 
 
 def protective(event: Event) -> bool:
     """Whether it took a protection away: a stop, a take-profit, a reduce-only order."""
     return event.kind == CANCELLED and event.data.get("protective") is True
+
+
+def alarming(event: Event) -> bool:
+    return event.kind in ALARMS or protective(event)
+
+
+_NOTICES: Final = {
+    "trading:halted": "Trading halted by {by}",
+    "trading:exits_only": "Exits only, by {by}",
+    "trading:open": "Trading resumed by {by}",
+    "order:diverged": "An order differs from what was approved",
+    "database:restored": "A backup was restored by {by}",
+    "audit:head-missing": "The audit log's head file was missing, and was made anew",
+}
 
 
 def _orders(event: Event) -> str:

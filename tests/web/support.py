@@ -29,6 +29,8 @@ from broker.store.tables import traders
 from broker.web import Desk, guarded, routes
 from broker.web.visitor import cookie_name
 
+from ..support import order
+
 NOON = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 PASSWORD = "correct horse battery staple"
 MOVED = "Price moved +2.0 %: now 61,260, shown was 60,300 or better"
@@ -105,6 +107,8 @@ class World:
     slow: asyncio.Event | None = None
     cancelled: list[tuple[str, str]] = field(default_factory=list)
     cancel_problem: BrokerError | None = None
+    found: State | None = None
+    check_problem: Exception | None = None
 
     def __post_init__(self) -> None:
         self.prices = Ticker(self.clock)
@@ -119,6 +123,7 @@ class World:
             prices=self.prices,
             approved=self.approved.append,
             cancel_rest=self._cancel_rest,
+            check=self._check,
             figures_now=self._figures_now,
             equity=self._equity,
             exchange_problem=lambda: self.exchange_problem,
@@ -137,19 +142,27 @@ class World:
         limit = self.settings.max_daily_volume_usdt
         return await self.store.intents.approve(intent.id, intent.digest, "Ana", limit, confirmed=True)
 
-    async def submit(self, intent: Intent, to: State, **result: Any) -> Intent:
+    async def submit(
+        self, intent: Intent, to: State, *, wire_timestamp_ms: int = 1795348800000, **result: Any
+    ) -> Intent:
         """Approved if need be, and sent; `to` is what that came to."""
         approved = await self.approve(intent) if intent.state is State.PENDING else intent
         submissions = self.store.submissions
         begun = await submissions.begin(
-            approved, client_order_id=f"cb-{intent.id}", namespace="spot", wire_timestamp_ms=1795348800000
+            approved,
+            client_order_id=f"cb-{intent.id}",
+            namespace="spot",
+            wire_timestamp_ms=wire_timestamp_ms,
         )
         return await submissions.settle(begun, to, actor="binance", **result)
 
     async def place(self, intent: Intent, status: str = "open", filled: str = "0") -> Intent:
-        order = {"id": "28", "symbol": "BTCUSDT", "status": status, "filled": filled, "average": None}
-        amount = intent.arguments["amount"]
-        return await self.submit(intent, State.PLACED, order={**order, "amount": amount})
+        return await self.submit(intent, State.PLACED, order=placed(intent, status, filled))
+
+    async def lose(self, intent: Intent, seconds_ago: float = 0) -> Intent:
+        """Sent, so many seconds ago, and never answered."""
+        sent_ms = to_ms(self.clock()) - round(seconds_ago * 1000)
+        return await self.submit(intent, State.UNKNOWN, wire_timestamp_ms=sent_ms, note="no answer")
 
     async def move_price(self, intent: Intent) -> Intent:
         """Approved if need be, and back to waiting since the price had moved; with the card of now."""
@@ -177,8 +190,20 @@ class World:
             raise self.cancel_problem
         self.cancelled.append((intent.id, trader))
 
+    async def _check(self, intent: Intent) -> None:
+        if self.check_problem:
+            raise self.check_problem
+        if self.found:
+            await self.store.submissions.settle(intent, self.found, actor="reconciler")
+
     async def _equity(self) -> Decimal | None:
         return self.equity
+
+
+def placed(intent: Intent, status: str = "open", filled: str = "0", **changes: Any) -> dict[str, Any]:
+    """The order of that intent, as it is kept."""
+    asked = {name: intent.arguments[name] for name in ("symbol", "side", "amount")}
+    return order(id="28", status=status, filled=filled, **asked, **changes)
 
 
 @asynccontextmanager

@@ -1,0 +1,52 @@
+"""The red button: a trader halts trading, or lets it go on."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+from starlette.routing import BaseRoute, Route
+
+from ..errors import invalid
+from ..halt import Level
+from ..store import Session
+from .assets import html
+from .desk import Desk
+from .visitor import for_traders, wants_fragment
+from .words import as_quoted
+
+MAX_REASON: Final = 200
+MAX_BODY: Final = 16 * 1024
+
+
+class Trading:
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+
+    def routes(self) -> list[BaseRoute]:
+        endpoint = for_traders(self._desk, self.put)
+        return [Route("/trading", endpoint, methods=["POST"], max_body_size=MAX_BODY)]
+
+    async def put(self, request: Request, session: Session) -> Response:
+        async with request.form(max_files=0, max_fields=10) as sent:
+            level, reason = _level(sent.get("level")), _reason(str(sent.get("reason", "")))
+        halt = await self._desk.store.halts.set(level, session.trader, reason)
+        if wants_fragment(request):
+            return html("trading.html", halt=halt)
+        return RedirectResponse("/", 303)
+
+
+def _level(text: object) -> Level:
+    """Raises INVALID_ARGUMENTS."""
+    if text not in list(Level):
+        raise invalid("level", "must be one of those offered", allowed=[str(level) for level in Level])
+    return Level(str(text))
+
+
+def _reason(typed: str) -> str | None:
+    """Raises INVALID_ARGUMENTS."""
+    words = as_quoted(typed)
+    if len(words) > MAX_REASON:
+        raise invalid("reason", f"must have at most {MAX_REASON} characters, not {len(words)}")
+    return words or None

@@ -1,0 +1,79 @@
+"""A request whose outcome is not known: Binance is asked now, or a trader records what he found out."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from typing import Final
+
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+from starlette.routing import BaseRoute, Route
+
+from ..errors import BrokerError, Code
+from ..intents import RECORDABLE, Intent, State
+from ..store import Moved, Session, Uncertain, queries
+from .desk import Desk
+from .pages import Pages
+from .visitor import for_traders, wants_fragment
+from .words import as_quoted, outcome
+
+MAX_WORDS: Final = 300
+MAX_BODY: Final = 16 * 1024
+
+
+class Unknowns:
+    def __init__(self, desk: Desk, pages: Pages) -> None:
+        self._desk = desk
+        self._pages = pages
+
+    def routes(self) -> list[BaseRoute]:
+        check, record = for_traders(self._desk, self.check), for_traders(self._desk, self.record)
+        return [
+            Route("/intents/{id}/check", check, methods=["POST"], max_body_size=MAX_BODY),
+            Route("/intents/{id}/word", record, methods=["POST"], max_body_size=MAX_BODY),
+        ]
+
+    async def check(self, request: Request, session: Session) -> Response:
+        """The request as it is after asking Binance; 409 with why, when it could not be asked."""
+        intent_id = request.path_params["id"]
+        intent: Intent = await self._desk.store.read(lambda connection: queries.find(connection, intent_id))
+        if intent.state is State.UNKNOWN:
+            try:
+                with suppress(Moved):  # somebody else asked at the same time
+                    await self._desk.check(intent)
+            except BrokerError as error:
+                if error.code is Code.STORE_UNAVAILABLE:
+                    raise
+                return await self._answer(
+                    request, session, 409, f"Binance could not be asked: {error.message}"
+                )
+        return await self._answer(request, session)
+
+    async def record(self, request: Request, session: Session) -> Response:
+        async with request.form(max_files=0, max_fields=10) as sent:
+            found, words = str(sent.get("found", "")), as_quoted(str(sent.get("words", "")))
+        if found not in RECORDABLE:
+            return await self._answer(request, session, 422, "Not recorded: choose what you found out.")
+        if len(words) > MAX_WORDS:
+            problem = f"Not recorded: your words may have {MAX_WORDS} characters, these are {len(words)}."
+            return await self._answer(request, session, 422, problem)
+        try:
+            await self._desk.store.submissions.record_word(
+                request.path_params["id"], State(found), session.trader, words or None
+            )
+        except Uncertain as early:
+            return await self._answer(request, session, 409, self._why_not(early.intent))
+        return await self._answer(request, session)
+
+    async def _answer(
+        self, request: Request, session: Session, status: int = 200, problem: str | None = None
+    ) -> Response:
+        intent_id = request.path_params["id"]
+        if problem is None and not wants_fragment(request):
+            return RedirectResponse(f"/intents/{intent_id}", 303)
+        return await self._pages.one(request, session, intent_id, status, problem=problem)
+
+    def _why_not(self, intent: Intent) -> str:
+        if intent.state is State.UNKNOWN:
+            return "Not recorded: the order may still arrive at Binance, so nobody can know yet."
+        return f"Not recorded, it is settled: {outcome(intent, self._desk.clock()).text}."

@@ -1,0 +1,160 @@
+"""The red button: on every page, for whoever is signed in, and the one way to resume."""
+
+from __future__ import annotations
+
+import asyncio
+
+import httpx2
+import pytest
+
+from broker.errors import BrokerError, Code
+from broker.halt import Halt, Level
+from broker.intents import Intent, State
+from broker.store import queries
+
+from .support import World
+from .tab import tab
+from .test_decisions import HTMX
+
+pytestmark = pytest.mark.anyio
+
+
+async def put(browser: httpx2.AsyncClient, level: str, reason: str = "") -> httpx2.Response:
+    return await browser.post("/trading", data={"level": level, "reason": reason})
+
+
+async def standing(desk: World) -> Halt:
+    halt: Halt = await desk.store.read(desk.store.halts.current)
+    return halt
+
+
+async def state(desk: World, intent: Intent) -> State:
+    found: Intent = await desk.store.read(lambda connection: queries.find(connection, intent.id))
+    return found.state
+
+
+@pytest.mark.parametrize("path", ["/", "/sessions", "/intents/{id}"])
+async def test_every_page_has_the_button_and_says_when_trading_is_halted(
+    desk: World, ana: httpx2.AsyncClient, path: str
+) -> None:
+    address = path.format(id=(await desk.park()).id)
+    assert "Halt everything" in (await ana.get(address)).text
+    await put(ana, "halted", "Fat <b>fingers</b>")
+    page = (await ana.get(address)).text
+    assert "HALTED" in page and "by Ana" in page
+    assert "“Fat &lt;b&gt;fingers&lt;/b&gt;”" in page
+    assert "Resume trading" in page
+
+
+async def test_a_halt_stops_what_was_approved_in_the_same_commit(
+    desk: World, ana: httpx2.AsyncClient
+) -> None:
+    entry, leaving = await desk.park("0.01"), await desk.park("0.02", side="SELL", is_exit=True)
+    for intent in (entry, leaving):
+        await desk.approve(intent)
+    await put(ana, "exits_only")
+    assert [await state(desk, intent) for intent in (entry, leaving)] == [State.NOT_SENT, State.APPROVED]
+    await put(ana, "halted")
+    assert await state(desk, leaving) is State.NOT_SENT
+    page = (await ana.get(f"/intents/{leaving.id}")).text
+    assert "Approved, not sent: trading is halted (by Ana)" in page
+
+
+@pytest.mark.parametrize(("level", "passes"), [("exits_only", True), ("halted", False)])
+async def test_while_halted_an_approval_does_not_count_and_the_request_still_waits(
+    desk: World, ana: httpx2.AsyncClient, level: str, passes: bool
+) -> None:
+    entry, leaving = await desk.park("0.01"), await desk.park("0.02", side="SELL", is_exit=True)
+    await put(ana, level)
+    for intent, status in ((entry, 409), (leaving, 303 if passes else 409)):
+        answer = await ana.post(
+            f"/intents/{intent.id}/decision", data={"digest": intent.digest, "decision": "approve"}
+        )
+        assert answer.status_code == status
+        if status == 409:
+            assert "Not approved: the request still waits." in answer.text
+            assert await state(desk, intent) is State.PENDING
+    rejected = await ana.post(
+        f"/intents/{entry.id}/decision", data={"digest": entry.digest, "decision": "reject"}
+    )
+    assert rejected.status_code == 303, "saying no is always possible"
+
+
+async def test_nothing_is_parked_while_halted_and_everything_after_it_is_resumed(
+    desk: World, ana: httpx2.AsyncClient
+) -> None:
+    await put(ana, "halted", "look first")
+    with pytest.raises(BrokerError) as refused:
+        await desk.park(is_exit=True)
+    assert refused.value.code is Code.TRADING_HALTED
+    assert refused.value.details["reason"] == "look first"
+    await put(ana, "exits_only")
+    await desk.park("0.02", is_exit=True)
+    await put(ana, "open")
+    assert (await standing(desk)).level is Level.OPEN
+    await desk.park("0.03")
+
+
+async def test_a_repeat_of_what_was_parked_before_is_still_answered(
+    desk: World, ana: httpx2.AsyncClient
+) -> None:
+    first = await desk.park(key="a-key-of-the-agent")
+    await put(ana, "halted")
+    with pytest.raises(AssertionError):  # deduplicated
+        await desk.park(key="a-key-of-the-agent")
+    assert await state(desk, first) is State.PENDING
+
+
+async def test_other_tabs_show_it_at_once(desk: World, ana: httpx2.AsyncClient) -> None:
+    async with tab(desk.app, await desk.sign_in("Ben")) as page:
+        await page.message()
+        await put(ana, "halted")
+        told = await page.message_with('hx-target="#trading"')
+        assert "HALTED" in told and "Trading halted by Ana" in told
+        await put(ana, "open")
+        told = await page.message_with('hx-target="#trading"')
+        assert "Halt everything" in told and "Trading resumed by Ana" in told
+
+
+async def test_the_pages_script_gets_the_button_alone(desk: World, ana: httpx2.AsyncClient) -> None:
+    answer = await ana.post("/trading", data={"level": "halted", "reason": ""}, headers=HTMX)
+    assert answer.status_code == 200
+    assert "<html" not in answer.text and "HALTED" in answer.text
+
+
+@pytest.mark.parametrize(
+    ("form", "problem"),
+    [
+        ({"level": "closed"}, "level: must be one of those offered"),
+        ({}, "level: must be one of those offered"),
+        ({"level": "halted", "reason": "x" * 201}, "reason: must have at most 200 characters, not 201"),
+    ],
+)
+async def test_a_form_that_is_wrong_changes_nothing(
+    desk: World, ana: httpx2.AsyncClient, form: dict[str, str], problem: str
+) -> None:
+    answer = await ana.post("/trading", data=form)
+    assert answer.status_code == 400
+    assert problem in answer.text
+    assert await standing(desk) == Halt()
+
+
+async def test_without_a_session_nobody_halts_or_resumes(
+    desk: World, ana: httpx2.AsyncClient, stranger: httpx2.AsyncClient
+) -> None:
+    assert (await put(stranger, "halted")).status_code == 303
+    assert await standing(desk) == Halt()
+    await put(ana, "halted")
+    assert (await put(stranger, "open")).headers["location"].startswith("/signin")
+    assert (await standing(desk)).level is Level.HALTED
+
+
+async def test_a_command_tightens_and_never_loosens(desk: World, ana: httpx2.AsyncClient) -> None:
+    halts = desk.store.halts
+    approved = await desk.approve(await desk.park())
+    tightened = await asyncio.to_thread(halts.tighten, Level.HALTED, "command line", "night")
+    assert (tightened.level, tightened.by, tightened.reason) == (Level.HALTED, "command line", "night")
+    assert await state(desk, approved) is State.NOT_SENT
+    for level in Level:
+        await asyncio.to_thread(halts.tighten, level, "command line", None)
+        assert await standing(desk) == tightened
