@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import io
+import json
 import os
 import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
@@ -23,7 +25,7 @@ from broker.files import take_lock
 from broker.store import Store
 
 from .store.test_audit import tamper
-from .support import settings_in
+from .support import Clock, open_store, request, settings_in
 
 Run = Callable[..., tuple[int, str, str]]
 
@@ -159,6 +161,53 @@ def test_a_log_that_is_not_there_is_not_said_to_hold(run: Run, tmp_path: Path) -
     assert (code, said) == (2, "")
     assert complaint.startswith("broker: There is no database ")
     assert not (tmp_path / "data").exists()
+
+
+def test_a_halt_is_told_and_never_loosened(run: Run) -> None:
+    assert run("halt", "--exits-only") == (0, "Only exits are allowed (by command line).\n", "")
+    assert run("halt", "--reason", "night") == (0, "Trading is halted (by command line).\n", "")
+    assert run("halt", "--exits-only") == (0, "Trading is halted (by command line).\n", "")
+
+
+def test_the_log_is_exported_as_json_lines(run: Run, tmp_path: Path) -> None:
+    run("traders", "add", "Ana", "--password-stdin", typed="correct horse\n")
+    with closing(open_store(tmp_path / "data" / "paper.db", Clock())) as store:
+        parked = asyncio.run(store.intents.park(request(reason="Überweisung"))).intent
+        asyncio.run(store.intents.approve(parked.id, parked.digest, "Ana", Decimal(1_000)))
+    code, said, _ = run("audit", "export")
+    lines = [json.loads(line) for line in said.splitlines()]
+    assert (code, [line.get("kind", line["type"]) for line in lines]) == (
+        0,
+        ["database:made", "trader:added", "intent"],
+    )
+    told = lines[-1]
+    assert (told["intentId"], told["state"], told["verdict"]) == (parked.id, "approved", None)
+    assert told["asked"]["reason"] == "Überweisung"
+    assert [shown["digest"] for shown in told["shown"]] == [parked.digest]
+    [decided] = told["decided"]
+    assert (decided["by"], decided["approved"], decided["digest"]) == ("Ana", True, parked.digest)
+    assert [event["kind"] for event in told["events"]] == ["intent:parked", "intent:approved"]
+
+
+def test_a_database_is_copied_and_put_back(run: Run, tmp_path: Path) -> None:
+    make_database(tmp_path)
+    code, said, _ = run("db", "backup", "copy.db")
+    assert code == 0
+    assert said.startswith("Copied to copy.db. Without ")
+    assert run("db", "backup", "copy.db")[2].startswith("broker: copy.db exists")
+    code, said, _ = run("db", "restore", "copy.db")
+    assert code == 0
+    assert said.startswith("Restored from copy.db. What it replaced lies in ")
+    assert run("audit", "verify") == (0, "The audit log holds.\n", "")
+    assert run("db", "upgrade") == (0, "The database has this release's schema.\n", "")
+
+
+def test_nothing_is_put_back_under_a_broker_that_serves(run: Run, tmp_path: Path) -> None:
+    with closing(take_lock(make_database(tmp_path))):
+        run("db", "backup", "copy.db")
+        code, _, complaint = run("db", "restore", "copy.db")
+    assert code == 2
+    assert complaint.startswith("broker: Another broker serves the database ")
 
 
 def test_a_call_without_a_broker_says_how_to_start_one(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:

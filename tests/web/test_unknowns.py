@@ -77,7 +77,7 @@ async def test_check_now_says_why_it_could_not_ask(desk: World, ana: httpx2.Asyn
         (
             "placed",
             State.PLACED,
-            "Ana recorded: it was placed: seen in the app. Binance is still being asked.",
+            "Ana recorded: it was placed: seen in the app. Binance is still asked.",
         ),
         ("refused", State.REFUSED, "Ana recorded: Binance refused it: seen in the app."),
         ("not_sent", State.NOT_SENT, "Ana recorded: it was never sent: seen in the app."),
