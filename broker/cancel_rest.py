@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from .errors import BrokerError, Code
-from .intents import Intent, State, client_order_id
+from .intents import Intent, client_order_id
 from .tools import Context
 
 
@@ -13,7 +13,7 @@ async def cancel_rest(context: Context, intent: Intent, trader: str) -> None:
     Cancelling twice is harmless: Binance then answers that there is no such open order.
     """
     order = intent.order
-    if intent.state is not State.PLACED or order is None or intent.order_is_final:
+    if order is None or intent.order_is_final:
         raise BrokerError(Code.NOTHING_TO_CANCEL, "Nothing is left of this order that could be cancelled.")
     actor, symbol = f"trader:{trader}", order["symbol"]
     order_id, conditional = await _to_cancel(context, intent, str(order["id"]), symbol)

@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import update
+from sqlalchemy import Connection, update
 
 from broker.clock import to_ms
 from broker.executor import Executor
+from broker.halt import Level
 from broker.intents import Intent, State, Suggestion, digest_of
 from broker.store import NotDecidable, events_of
 from broker.store.tables import intents
@@ -94,6 +95,47 @@ async def test_an_approval_that_grew_old_is_not_sent(broker: Wired) -> None:
     assert late.state is State.NOT_SENT
     assert late.note is not None and late.note.startswith("too late to send")
     assert await broker.control.requests() == []
+
+
+async def test_what_kept_an_approval_from_being_sent_is_told(broker: Wired) -> None:
+    intent = await broker.approved(**BUY)
+    busy = {"method": "GET", "path": "/api/v3/depth", "code": -1003, "http": 429, "msg": "Too many requests."}
+    await broker.control.do("fault", when="received", do="code", times=50, **busy)
+    async with running(broker.executor.run()):
+        await eventually(lambda: _was_delayed(broker))
+        broker.clock.advance(31)
+        late = await broker.until(intent, *VERDICTS)
+    assert late.state is State.NOT_SENT
+    assert late.note is not None
+    assert late.note.startswith("too late to send, approved more than 30 s before it could start: ")
+    assert await broker.control.requests() == []
+
+
+async def _was_delayed(broker: Wired) -> bool:
+    return bool(broker.executor._delays)
+
+
+async def test_an_approval_that_comes_beside_a_halt_is_not_sent(broker: Wired) -> None:
+    """As in the moment between: what is halted is looked up again in the transaction before the POST."""
+    intent = await broker.approved(**BUY)
+    halts, log = broker.store.halts, broker.store.log
+
+    def halt(connection: Connection) -> None:
+        log.append(connection, at=NOON, kind="trading:exits_only", actor="trader:Ben", data={"reason": None})
+
+    await broker.store.database.write(halt)
+    assert await broker.store.read(halts.current) is not None
+    stopped = await broker.submitted(intent)
+    assert (stopped.state, stopped.note) == (State.NOT_SENT, "Only exits are allowed (by Ben)")
+    assert await broker.control.requests() == []
+
+
+async def test_a_record_of_a_halt_that_was_tampered_with_halts_everything(broker: Wired) -> None:
+    await broker.store.halts.set(Level.HALTED, TRADER, None)
+    resumed = "INSERT INTO audit SELECT max(seq) + 1, at, 'trading:open', actor, NULL, data, mac FROM audit"
+    await broker.store.database.write(lambda connection: connection.exec_driver_sql(resumed))
+    halt = await broker.store.read(broker.store.halts.current)
+    assert (halt.level, halt.reason) == (Level.HALTED, "the record of who halted trading was changed")
 
 
 async def test_an_approval_of_the_last_moment_is_sent(broker: Wired) -> None:

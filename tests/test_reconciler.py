@@ -7,10 +7,13 @@ from typing import Any
 
 import pytest
 
+from broker.cancel_rest import cancel_rest
 from broker.intents import Intent, State, certain_at_ms
+from broker.reconciler import Reconciler
 from broker.store import events_of
+from broker.tools import Context
 
-from .support import BTC, BUY, ORDER, REST, Wired, eventually, running
+from .support import BTC, BUY, ORDER, REST, TRADER, Wired, eventually, running
 
 pytestmark = pytest.mark.anyio
 
@@ -110,6 +113,71 @@ async def test_what_a_dead_broker_was_sending_is_unknown_at_the_next_start(broke
     assert adopted.state is State.UNKNOWN
     assert adopted.note == "the broker stopped before Binance's answer was recorded"
     assert adopted.wire_timestamp_ms == intent.wire_timestamp_ms
+
+
+async def test_what_is_being_sent_right_now_is_left_to_whoever_sends_it(broker: Wired) -> None:
+    reconciler = Reconciler(
+        store=broker.store, exchange=broker.exchange, submitting=broker.executor.submitting
+    )
+    intent = await broker.approved(**BUY)
+    await broker.control.fault("received", "hold")
+    broker.executor.take(intent)
+    await broker.control.held()
+    await reconciler.adopt()
+    assert await state(broker, intent) is State.SUBMITTING
+    await broker.control.do("release")
+    assert (await broker.until(intent, State.PLACED, State.UNKNOWN)).state is State.PLACED
+    left = await broker.begun(**REST)
+    await reconciler.adopt()
+    assert await state(broker, left) is State.UNKNOWN, "nobody here waits for its answer"
+
+
+@pytest.mark.parametrize(
+    ("when", "word", "holds"),
+    [
+        ("executed", State.PLACED, True),
+        ("executed", State.NOT_SENT, False),
+        ("executed", State.REFUSED, False),
+        ("received", State.NOT_SENT, True),
+        ("received", State.PLACED, False),
+    ],
+)
+async def test_binance_is_still_asked_about_what_a_trader_recorded(
+    broker: Wired, when: str, word: State, holds: bool
+) -> None:
+    intent = await unknown(broker, when, **REST)
+    broker.clock.advance(21)
+    recorded = await broker.store.submissions.record_word(intent.id, word, TRADER, "seen in the app")
+    await broker.control.fault("received", "code", method="GET", http=503)
+    await broker.reconciler.check_words()
+    assert (await broker.intent(intent.id)).word_holds is None, "Binance did not say anything yet"
+    for _ in range(2):
+        await broker.reconciler.check_words()
+    checked = await broker.intent(intent.id)
+    assert (checked.state, checked.word_holds) == (word, holds)
+    assert (checked.diverged is None) is holds
+    assert (checked.order_status == "open") is (when == "executed")
+    await broker.reconciler.check_words()
+    events = await broker.store.read(lambda connection: events_of(connection, intent.id))
+    told = [event.kind for event in events if event.kind.startswith(("word:", "order:"))]
+    assert told == (["word:held"] if holds else ["word:contradicted", "order:diverged"])
+    assert recorded.word_by == TRADER
+    assert await broker.audit_holds()
+
+
+async def test_an_order_that_lives_against_a_traders_word_is_followed_and_can_be_cancelled(
+    broker: Wired,
+) -> None:
+    intent = await unknown(broker, "executed", **REST)
+    broker.clock.advance(21)
+    await broker.store.submissions.record_word(intent.id, State.NOT_SENT, TRADER, None)
+    await broker.reconciler.check_words()
+    context = Context(
+        settings=broker.settings, store=broker.store, exchange=broker.exchange, clock=broker.clock
+    )
+    await cancel_rest(context, await broker.intent(intent.id), TRADER)
+    await broker.reconciler.follow_placed()
+    assert (await broker.intent(intent.id)).order_status == "cancelled"
 
 
 async def test_a_resting_order_is_followed_to_its_fill(broker: Wired) -> None:
