@@ -11,7 +11,7 @@ from ..errors import BrokerError, Code
 from ..logs import get_logger
 from .failures import UNREACHABLE, explain
 from .models import Market
-from .weight import READS_PCT, Weight
+from .weight import Weight
 from .wire import recording
 
 log = get_logger(__name__)
@@ -33,18 +33,25 @@ class Calls:
         self.reachable = False
         self.last_error: str | None = None
 
-    async def make(
-        self,
-        call: Callable[[], Awaitable[T]],
-        *,
-        weight_pct: int = READS_PCT,
-        timeout_seconds: float | None = None,
-    ) -> T:
+    async def make(self, call: Callable[[], Awaitable[T]], *, timeout_seconds: float | None = None) -> T:
         """Raises BrokerError and nothing else."""
-        self._weight.check(weight_pct)
+        self._weight.check()
+        return await self._made(call, timeout_seconds or self._timeout)
+
+    async def share(self, key: Hashable, call: Callable[[], Awaitable[T]]) -> T:
+        """Like `make`; whoever asks the same while it is under way gets the same answer."""
+        task = self._flying.get(key)
+        if task is None:
+            self._weight.check()  # not in the task: who joins it may have to leave less room
+            task = self._flying[key] = asyncio.create_task(self._made(call, self._timeout))
+            task.add_done_callback(lambda done: self._landed(key, done))
+        answer: T = await asyncio.shield(task)
+        return answer
+
+    async def _made(self, call: Callable[[], Awaitable[T]], timeout_seconds: float) -> T:
         with recording() as facts:
             try:
-                async with asyncio.timeout(timeout_seconds or self._timeout):
+                async with asyncio.timeout(timeout_seconds):
                     answer = await call()
             except Exception as error:
                 failure = explain(error, facts, self._market)
@@ -53,15 +60,6 @@ class Calls:
                 self._note(failure)
                 raise failure from None
         self.reachable, self.last_error = True, None
-        return answer
-
-    async def share(self, key: Hashable, call: Callable[[], Awaitable[T]]) -> T:
-        """Like `make`; whoever asks the same while it is under way gets the same answer."""
-        task = self._flying.get(key)
-        if task is None:
-            task = self._flying[key] = asyncio.create_task(self.make(call))
-            task.add_done_callback(lambda done: self._landed(key, done))
-        answer: T = await asyncio.shield(task)
         return answer
 
     def _landed(self, key: Hashable, task: asyncio.Task[Any]) -> None:

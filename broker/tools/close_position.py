@@ -44,6 +44,9 @@ class ClosePosition(OrderTool):
     def rounded(self, context: Context, arguments: ClosePositionInput) -> Mapping[str, Any]:
         return {"symbol": context.exchange.futures.symbol(arguments.symbol)}
 
+    def may_leave(self, rounded: Mapping[str, Any]) -> bool:
+        return True
+
     async def assess(
         self,
         context: Context,

@@ -10,6 +10,7 @@ from pydantic import Field, model_validator
 
 from ..cards import Figure
 from ..errors import invalid
+from ..exchange import Market
 from ..intents import Intent
 from ..money import floor_to, percent, plain, round_price, signed_percent
 from ..settings import Mode, Settings
@@ -96,6 +97,10 @@ class CreateOrder(OrderTool):
         if arguments.market == "futures":
             text["reduceOnly"] = arguments.reduces
         return text
+
+    def may_leave(self, rounded: Mapping[str, Any]) -> bool:
+        order = order_of(rounded)
+        return order.reduce_only or (order.market, order.side) == (Market.SPOT, "sell")
 
     async def assess(
         self,

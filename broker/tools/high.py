@@ -90,6 +90,10 @@ class HighTool(ABC):
         all, and where a figure cannot be read.
         """
 
+    def may_leave(self, rounded: Mapping[str, Any]) -> bool:
+        """Whether it can be an exit, as far as rounded arguments alone tell."""
+        return False
+
     @abstractmethod
     def namespace(self, terms: Mapping[str, Any]) -> str:
         """Where a client order id of it is looked up: spot, futures, futures_algo, leverage."""

@@ -1,9 +1,13 @@
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 
 from broker.errors import BrokerError, Code
-from broker.exchange.weight import Weight
+from broker.exchange import Market
+from broker.exchange.calls import Calls
+from broker.exchange.weight import Weight, leaving_room
 
 
 class Now:
@@ -27,14 +31,14 @@ def weight(now: Now) -> Weight:
 
 def refusal(weight: Weight, pct: int = 100) -> int:
     """After how many seconds it may be tried again."""
-    with pytest.raises(BrokerError) as failed:
-        weight.check(pct)
+    with pytest.raises(BrokerError) as failed, leaving_room(pct):
+        weight.check()
     assert failed.value.code is Code.RATE_LIMITED
     seconds: int = failed.value.details["retryAfterSeconds"]
     return seconds
 
 
-def test_reads_stop_before_orders_do(weight: Weight) -> None:
+def test_who_leaves_room_stops_before_others_do(weight: Weight) -> None:
     weight.note(200, {"x-mbx-used-weight-1m": "900"})
     assert refusal(weight, 90) == 48
     weight.check()
@@ -65,3 +69,29 @@ def test_an_answer_without_the_header_changes_nothing(weight: Weight) -> None:
     weight.note(200, {"x-mbx-used-weight-1m": "400"})
     weight.note(400, {})
     assert weight.used == 400
+
+
+@pytest.mark.anyio
+async def test_a_read_that_one_may_not_start_is_started_by_another_and_shared(
+    weight: Weight, now: Now
+) -> None:
+    weight.note(200, {"x-mbx-used-weight-1m": "900"})
+    calls, made, goes_on = Calls(Market.SPOT, weight, 8.0), [], asyncio.Event()
+
+    async def read() -> str:
+        made.append(1)
+        await goes_on.wait()
+        return "an answer"
+
+    async def agent() -> str:
+        with leaving_room(80):
+            return await calls.share("a price", read)
+
+    with pytest.raises(BrokerError):
+        await agent()
+    first = asyncio.create_task(calls.share("a price", read))
+    await asyncio.sleep(0)
+    second = asyncio.create_task(agent())
+    await asyncio.sleep(0)
+    goes_on.set()
+    assert (await first, await second, made) == ("an answer", "an answer", [1])
