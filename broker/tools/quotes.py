@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import cached_property
-from typing import TypeVar
+from typing import Final, TypeVar
 
 from ..errors import BrokerError, Code
 from ..exchange import Book, Futures, OrderRequest, RestingOrder, Rules, Spot
@@ -17,6 +17,9 @@ from ..risk import Check
 from ..settings import Settings
 
 T = TypeVar("T")
+
+SOON_SECONDS: Final = 1.0
+"""How long is waited for what is good to know and not needed."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -171,10 +174,13 @@ async def read_market(
     )
 
 
-async def attempt(reading: Awaitable[T]) -> T | BrokerError:
+async def attempt(reading: Awaitable[T], *, seconds: float | None = None) -> T | BrokerError:
     """For figures that are read together, not all of which are needed."""
     try:
-        return await reading
+        async with asyncio.timeout(seconds):
+            return await reading
+    except TimeoutError:
+        return BrokerError(Code.BINANCE_TIMEOUT, f"Binance did not answer within {seconds:g} s")
     except BrokerError as error:
         return error
 
