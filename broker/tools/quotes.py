@@ -19,7 +19,14 @@ from ..settings import Settings
 T = TypeVar("T")
 
 SOON_SECONDS: Final = 1.0
-"""How long is waited for what is good to know and not needed."""
+"""How long is waited for what is good to know and not needed: an exit holds its account's lock."""
+
+MarketFigures = tuple[
+    Book | BrokerError,
+    Decimal | BrokerError,
+    Mapping[str, Decimal] | BrokerError,
+    list[RestingOrder] | BrokerError,
+]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -157,21 +164,20 @@ def best_of(book: Book, side: Side) -> Decimal:
     return price
 
 
-async def read_market(
-    venue: Spot | Futures, symbol: str
-) -> tuple[
-    Book | BrokerError,
-    Decimal | BrokerError,
-    Mapping[str, Decimal] | BrokerError,
-    list[RestingOrder] | BrokerError,
-]:
+async def read_market(venue: Spot | Futures, symbol: str, *, entry: bool) -> MarketFigures:
     """Book, the exchange's reference price, last prices, and own resting orders of a symbol."""
+    seconds = patience(entry=entry)
     return await asyncio.gather(
-        attempt(venue.book(symbol)),
-        attempt(venue.average_price(symbol)),
-        attempt(venue.last_prices()),
-        attempt(venue.open_orders(symbol)),
+        attempt(venue.book(symbol), seconds=seconds),
+        attempt(venue.average_price(symbol), seconds=seconds),
+        attempt(venue.last_prices(), seconds=seconds),
+        attempt(venue.open_orders(symbol), seconds=seconds),
     )
+
+
+def patience(*, entry: bool) -> float | None:
+    """How long is waited for a figure that an entry needs and an exit does not; None: as for any read."""
+    return None if entry else SOON_SECONDS
 
 
 async def attempt(reading: Awaitable[T], *, seconds: float | None = None) -> T | BrokerError:

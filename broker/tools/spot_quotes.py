@@ -96,12 +96,17 @@ async def read(context: Context, order: OrderRequest, itself: Intent | None = No
     """All figures at once. Raises BrokerError for one that is needed and cannot be read: for an entry that
     is every figure, for an exit the account.
     """
-    venue, buys = context.exchange.spot, order.side == "buy"
+    venue = context.exchange.spot
     ours = await own.read(context, "spot", itself)
-    account, market = await asyncio.gather(venue.account(), read_market(venue, order.symbol))
-    book, reference, prices, resting = market
     rules = venue.rules(order.symbol)
-    entry = buys or not any(item.asset == rules.base and item.total for item in account.balances)
+    if order.side == "buy":
+        entry = True
+        account, market = await asyncio.gather(venue.account(), read_market(venue, order.symbol, entry=entry))
+    else:
+        account = await venue.account()  # it tells an exit, which does not wait for all the rest
+        entry = not any(item.asset == rules.base and item.total for item in account.balances)
+        market = await read_market(venue, order.symbol, entry=entry)
+    book, reference, prices, resting = market
     known = figure(prices, needed=entry)
     open_orders = figure(resting, needed=entry)
     claims = unseen.unseen(ours.sent, account.update_time_ms)

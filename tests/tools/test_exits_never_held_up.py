@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import pytest
@@ -31,6 +32,47 @@ async def leaving(futures: Wired, request: pytest.FixtureRequest) -> Intent:
     await trade(futures, "buy", "0.05")
     tool, arguments = EXITS[request.param]
     return await futures.approve(await parked(futures, tool, **arguments))
+
+
+NOT_NEEDED = {
+    "spot": (
+        "/api/v3/depth",
+        "/api/v3/avgPrice",
+        "/api/v3/ticker/price",
+        "/api/v3/openOrders",
+    ),
+    "futures": (
+        "/fapi/v1/depth",
+        "/fapi/v1/premiumIndex",
+        "/fapi/v1/ticker/price",
+        "/fapi/v1/openOrders",
+        "/fapi/v1/openAlgoOrders",
+        "/fapi/v3/account",
+        "/fapi/v1/commissionRate",
+    ),
+}
+
+
+@pytest.mark.parametrize("fails", [{"do": "code", "http": 503}, {"do": "hang", "seconds": 20}])
+async def test_nothing_that_fails_or_hangs_between_approval_and_submission_holds_an_exit_up(
+    futures: Wired, leaving: Intent, fails: dict[str, Any]
+) -> None:
+    futures.clock.advance(2)  # what was read when it was asked for is remembered no longer
+    for path in NOT_NEEDED[leaving.market]:
+        fault = {"when": "received", "method": "GET", "path": path, "times": 99}
+        await futures.control.do("fault", **fault, **fails)
+    async with asyncio.timeout(2):
+        assert (await futures.submitted(leaving)).state is State.PLACED
+    await futures.control._client.delete("faults")
+
+
+async def test_an_exit_is_asked_for_while_what_it_does_not_need_hangs(futures: Wired) -> None:
+    await futures.control.do("balance", asset="BTC", free="0.05")
+    fault = {"when": "received", "do": "hang", "method": "GET", "path": "/api/v3/avgPrice", "seconds": 20}
+    await futures.control.do("fault", **fault, times=99)
+    async with asyncio.timeout(2):
+        assert (await parked(futures, CREATE, **SELL)).is_exit
+    await futures.control._client.delete("faults")
 
 
 def spend(monkeypatch: pytest.MonkeyPatch, broker: Wired, pct: int) -> None:
