@@ -16,7 +16,7 @@ from ..risk import Check
 from ..settings import Settings
 from . import own, unseen
 from .declaration import Context
-from .quotes import Need, Quote, attempt, figure, patience, read_market
+from .quotes import Need, Quote, attempt, figure, fresh, patience, read_market
 from .unseen import Claim
 from .valuation import USDT
 
@@ -173,7 +173,7 @@ async def read(context: Context, order: OrderRequest, itself: Intent | None = No
     return FuturesQuote(
         order=order,
         rules=venue.rules(symbol),
-        book=figure(book, needed=entry),
+        book=figure(await fresh(venue, book, context.clock, entry=entry), needed=entry),
         last=None if known is None else known.get(symbol),
         reference=figure(reference, needed=entry),
         rate=Decimal(1),

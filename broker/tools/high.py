@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Annotated, Any, ClassVar, Final
+from typing import Annotated, Any, ClassVar
 
 from pydantic import Field
 
@@ -18,9 +18,7 @@ from ..intents import Intent, Request
 from ..money import Side, about, grouped, percent, signed_percent
 from ..risk import refuse_failed
 from .declaration import Call, Context, Input, Look, Output, Risk, Whole
-
-PRICE_MAX_AGE_MS: Final = 1_000
-"""How old the price may be that an order was last held against."""
+from .quotes import PRICE_MAX_AGE_MS
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -10,6 +10,7 @@ from decimal import Decimal
 from functools import cached_property
 from typing import Final, TypeVar
 
+from ..clock import Clock, to_ms
 from ..errors import BrokerError, Code
 from ..exchange import Book, Futures, OrderRequest, RestingOrder, Rules, Spot
 from ..money import Side, ceil_to, floor_to
@@ -17,6 +18,9 @@ from ..risk import Check
 from ..settings import Settings
 
 T = TypeVar("T")
+
+PRICE_MAX_AGE_MS: Final = 1_000
+"""How old the price may be that an order was last held against."""
 
 SOON_SECONDS: Final = 1.0
 """How long is waited for what is good to know and not needed: an exit holds its account's lock."""
@@ -173,6 +177,15 @@ async def read_market(venue: Spot | Futures, symbol: str, *, entry: bool) -> Mar
         attempt(venue.last_prices(), seconds=seconds),
         attempt(venue.open_orders(symbol), seconds=seconds),
     )
+
+
+async def fresh(
+    venue: Spot | Futures, book: Book | BrokerError, clock: Clock, *, entry: bool
+) -> Book | BrokerError:
+    """The book, read once more where it grew old while the other figures were waited for."""
+    if isinstance(book, BrokerError) or 0 <= to_ms(clock()) - book.asked_at_ms <= PRICE_MAX_AGE_MS:
+        return book
+    return await attempt(venue.book(book.symbol), seconds=patience(entry=entry))
 
 
 def patience(*, entry: bool) -> float | None:

@@ -15,7 +15,7 @@ from ..risk import Check
 from ..settings import Settings
 from . import own, unseen
 from .declaration import Context
-from .quotes import Need, Quote, figure, read_market
+from .quotes import Need, Quote, figure, fresh, read_market
 from .unseen import Claim
 from .valuation import equity, rate
 
@@ -113,7 +113,7 @@ async def read(context: Context, order: OrderRequest, itself: Intent | None = No
     return SpotQuote(
         order=order,
         rules=rules,
-        book=figure(book, needed=entry),
+        book=figure(await fresh(venue, book, context.clock, entry=entry), needed=entry),
         last=None if known is None else known.get(order.symbol),
         reference=figure(reference, needed=entry),
         rate=None if known is None else rate(rules.quote, known),

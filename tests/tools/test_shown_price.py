@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from decimal import Decimal
 from pathlib import Path
 
@@ -9,7 +10,7 @@ import pytest
 
 from broker.errors import BrokerError, Code
 from broker.intents import State
-from tests.support import BTC, BUY, REST, Wired, eventually, running, wired
+from tests.support import BTC, BUY, REST, Wired, eventually, wired
 
 pytestmark = pytest.mark.anyio
 
@@ -23,7 +24,13 @@ async def test_a_buy_is_sent_within_the_tolerance_and_below_it(broker: Wired) ->
 
 
 @pytest.mark.parametrize("slow", ["/api/v3/account", "/api/v3/depth"])
-async def test_a_price_that_grew_old_while_binance_answered_is_read_again(broker: Wired, slow: str) -> None:
+@pytest.mark.parametrize(
+    ("price", "state", "note"),
+    [("60000", State.PLACED, None), ("61000", State.PENDING, "Price moved +1.7 %")],
+)
+async def test_a_price_that_grew_old_while_binance_answered_is_read_again(
+    broker: Wired, slow: str, price: str, state: State, note: str | None
+) -> None:
     intent = await broker.approved(**BUY)
     await broker.control.do("fault", when="executed", do="hold", method="GET", path=slow)
     broker.executor.take(intent)
@@ -34,12 +41,25 @@ async def test_a_price_that_grew_old_while_binance_answered_is_read_again(broker
 
     await eventually(book_was_read)
     broker.clock.advance(2)
-    await broker.control.do("price", symbol=BTC, price="61000")
+    await broker.control.do("price", symbol=BTC, price=price)
     await broker.control.do("release")
-    async with running(broker.executor.run()):
-        moved = await broker.until(intent, State.PLACED, State.PENDING)
-    assert (moved.state, await broker.control.requests()) == (State.PENDING, [])
-    assert moved.note is not None and moved.note.startswith("Price moved +1.7 %")
+    ended = await broker.until(intent, State.PLACED, State.PENDING)
+    assert (ended.state, (ended.note or "").partition(":")[0]) == (state, note or "")
+    assert len(await broker.control.requests()) == (state is State.PLACED)
+
+
+async def test_a_price_that_is_old_once_more_is_not_sent_by(broker: Wired) -> None:
+    intent = await broker.approved(**BUY)
+    fault = {"when": "executed", "do": "hold", "method": "GET", "path": "/api/v3/depth"}
+    await broker.control.do("fault", **fault, times=2)
+    broker.executor.take(intent)
+    for _ in range(2):
+        assert await broker.control.held() == 1
+        broker.clock.advance(2)
+        await broker.control.do("release")
+    await asyncio.wait(broker.executor._under_way.values())
+    assert (await broker.intent(intent.id)).state is State.APPROVED
+    assert await broker.control.requests() == []
 
 
 async def test_a_book_that_grew_too_thin_stops_a_market_order(broker: Wired) -> None:
