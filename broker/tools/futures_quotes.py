@@ -160,6 +160,11 @@ async def read(context: Context, order: OrderRequest, itself: Intent | None = No
     venue, symbol, entry = context.exchange.futures, order.symbol, not order.reduce_only
     await venue.require_one_way()
     ours = await own.read(context, "futures", itself)
+    if entry and ours.changing(symbol):
+        raise BrokerError(
+            Code.BINANCE_UNAVAILABLE,
+            f"The leverage of {symbol} is being changed: what an order would be sent with is not certain yet",
+        )
     positions, funds, market = await asyncio.gather(
         venue.positions(symbol), _read_funds(venue, symbol, entry), read_market(venue, symbol, entry=entry)
     )

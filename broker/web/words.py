@@ -94,7 +94,9 @@ def _refused(intent: Intent, _: datetime) -> Outcome:
 def _not_sent(intent: Intent, _: datetime) -> Outcome:
     note = intent.note or ""
     if note.startswith("too late"):
-        return Outcome(text="Approved, too late to send", tone=Tone.WARN)
+        return Outcome(
+            text=_with_reason("Approved, too late to send", note.partition("; ")[2]), tone=Tone.WARN
+        )
     return Outcome(text=_with_reason("Approved, not sent", note), tone=Tone.WARN)
 
 
