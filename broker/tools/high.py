@@ -15,7 +15,7 @@ from ..clock import to_ms
 from ..errors import BrokerError, Code
 from ..exchange import Exchange, OrderState, Sent
 from ..intents import Intent, Request
-from ..money import Side, about, grouped, percent, signed_percent
+from ..money import Side, about, grouped, kept, percent, signed_percent
 from ..risk import refuse_failed
 from .declaration import Call, Context, Input, Look, Output, Risk, Whole
 from .quotes import PRICE_MAX_AGE_MS
@@ -181,7 +181,7 @@ class HighTool(ABC):
             market=now.market,
             mode=str(context.settings.mode),
             account=context.settings.account,
-            reference_price=None if now.reference_price is None else round(now.reference_price, 8),
+            reference_price=None if now.reference_price is None else kept(now.reference_price),
             tolerance_pct=now.tolerance_pct,
             worst_price=now.worst_price,
             value_usdt=now.value_usdt,

@@ -13,7 +13,7 @@ from typing import Final, TypeVar
 from ..clock import Clock, to_ms
 from ..errors import BrokerError, Code
 from ..exchange import Book, Futures, OrderRequest, RestingOrder, Rules, Spot
-from ..money import Side, ceil_to, floor_to
+from ..money import SHOWN_DIGITS, Side, ceil_to, floor_to, unit_of
 from ..risk import Check
 from ..settings import Settings
 
@@ -225,11 +225,16 @@ def worst_for(quote: Quote, tolerance_pct: Decimal | None) -> Decimal | None:
             Code.BINANCE_UNAVAILABLE,
             f"There is no price of {quote.rules.symbol} to hold the order against.",
         )
-    return worst_price(quote.asked_at, tolerance_pct, quote.rules.tick, quote.order.side)
+    return worst_price(quote.asked_at, tolerance_pct, quote.order.side)
 
 
-def worst_price(reference: Decimal, tolerance_pct: Decimal, tick: Decimal, side: Side) -> Decimal:
-    """The last price at which it is still sent; rounded to the tick on the trader's side."""
+def worst_price(reference: Decimal, tolerance_pct: Decimal, side: Side) -> Decimal:
+    """The last price at which it is still sent, in eight digits on the trader's side; never better than the
+    reference.
+
+    Not to the tick: it bounds an average, which lies between the prices of a book.
+    """
+    unit, tolerance = unit_of(reference, SHOWN_DIGITS), reference * tolerance_pct / 100
     if side == "buy":
-        return floor_to(reference * (1 + tolerance_pct / 100), tick)
-    return ceil_to(reference * (1 - tolerance_pct / 100), tick)
+        return max(floor_to(reference + tolerance, unit), ceil_to(reference, unit))
+    return min(ceil_to(reference - tolerance, unit), floor_to(reference, unit))

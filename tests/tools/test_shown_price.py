@@ -7,9 +7,13 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from broker.errors import BrokerError, Code
 from broker.intents import State
+from broker.money import kept
+from broker.tools.quotes import worst_price
 from tests.support import BTC, BUY, REST, Wired, eventually, wired
 
 pytestmark = pytest.mark.anyio
@@ -102,3 +106,34 @@ async def test_a_buy_that_would_hold_too_much_of_one_asset_is_refused(broker: Wi
 async def test_a_sell_passes_whatever_is_held(broker: Wired) -> None:
     await broker.control.do("balance", asset="BTC", free="0.5")
     assert (await broker.park(symbol=BTC, side="sell", amount="0.015")).is_exit
+
+
+PRICES = st.decimals("0.00000001", 10_000_000, allow_nan=False, places=18)
+TOLERANCES = st.decimals(0, 5, allow_nan=False, places=6)
+
+
+@given(PRICES, TOLERANCES)
+def test_the_worst_price_is_never_better_than_the_reference(reference: Decimal, pct: Decimal) -> None:
+    most, least = reference * (1 + pct / 100), reference * (1 - pct / 100)
+    digit = reference / 10**7
+    assert reference <= worst_price(reference, pct, "buy") <= max(most, reference + digit)
+    assert reference >= worst_price(reference, pct, "sell") >= min(least, reference - digit)
+    assert most - worst_price(reference, pct, "buy") <= 2 * digit
+    assert worst_price(reference, pct, "sell") - least <= 2 * digit
+
+
+def test_the_worst_price_of_a_very_cheap_asset_keeps_its_tolerance() -> None:
+    assert worst_price(Decimal("0.000000512"), Decimal("0.5"), "buy") == Decimal("0.00000051456")
+
+
+async def test_without_any_tolerance_what_did_not_move_is_sent(tmp_path: Path) -> None:
+    async with wired(tmp_path, price_tolerance_pct=Decimal(0)) as broker:
+        await broker.control.do("liquidity", symbol=BTC, qtyPerLevel="0.007")
+        intent = await broker.approved(**BUY)
+        assert Decimal(intent.terms["worstPrice"]) > Decimal("60000.01"), "an average of three levels"
+        assert (await broker.submitted(intent)).state is State.PLACED
+
+
+def test_a_reference_is_kept_in_all_its_digits() -> None:
+    average = Decimal("0.00000051234567891234567")
+    assert kept(average) == Decimal("0.000000512345678912346")
