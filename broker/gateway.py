@@ -92,7 +92,8 @@ class Gateway:
         )
         if earlier is None or earlier.asked == given.asked():
             return earlier
-        if tool.rounded(call, given).items() <= earlier.arguments.items():
+        asked = {name: value for name, value in earlier.arguments.items() if name not in tool.adds}
+        if asked == tool.rounded(call, given):
             return earlier
         raise idempotency_conflict(earlier)
 

@@ -40,6 +40,7 @@ class ClosePosition(OrderTool):
     )
     input = ClosePositionInput
     output = IntentAnswer
+    adds = frozenset({"side", "type", "amount", "market", "reduceOnly"})
 
     def rounded(self, context: Context, arguments: ClosePositionInput) -> Mapping[str, Any]:
         return {"symbol": context.exchange.futures.symbol(arguments.symbol)}

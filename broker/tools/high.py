@@ -65,6 +65,9 @@ class HighTool(ABC):
     has_own_id: ClassVar[bool] = True
     """Whether a look-up finds what this very request sent, and not merely the state that it asked for."""
 
+    adds: ClassVar[frozenset[str]] = frozenset()
+    """Arguments that it reads for itself: nobody asks for them, so they tell no two requests apart."""
+
     @abstractmethod
     def rounded(self, context: Context, arguments: Any) -> Mapping[str, Any]:
         """The trading arguments as they would be sent: decimals as plain strings. Reads nothing.
