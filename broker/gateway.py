@@ -70,7 +70,7 @@ class Gateway:
             return await self._park(call, tool, cast(HighInput, given))
         with leaving_room(AGENTS_PCT if tool.reads_only else PAGES_PCT):
             result = await tool.run(call, given)
-        self.looks.note(agent, tool, result, self.clock())
+        self.looks.note(agent, tool, given, result, self.clock())
         return result
 
     async def _park(self, call: Call, tool: HighTool, given: HighInput) -> IntentAnswer:

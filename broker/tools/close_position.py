@@ -66,7 +66,7 @@ class ClosePosition(OrderTool):
             order_checks.obey_the_exchange(quote, settings)
         tolerance = settings.exit_price_tolerance_pct
         worst = quotes.worst_for(quote, tolerance)
-        looked = order_card.looked(itself, looks, order.symbol, now)
+        looked = order_card.looked(itself, looks, order.market, order.symbol, now)
         return Assessment(
             arguments=arguments,
             market=str(order.market),

@@ -134,7 +134,7 @@ class CreateOrder(OrderTool):
                 order_checks.checks(quote, settings),
                 worst=worst,
                 live=settings.mode is Mode.LIVE,
-                looked=order_card.looked(itself, looks, order.symbol, now),
+                looked=order_card.looked(itself, looks, order.market, order.symbol, now),
             ),
         )
 

@@ -13,7 +13,7 @@ from pydantic import Field
 from ..cards import Card, Figure
 from ..clock import to_ms
 from ..errors import BrokerError, Code
-from ..exchange import Exchange, OrderState, Sent
+from ..exchange import Exchange, Market, OrderState, Sent
 from ..intents import Intent, Request
 from ..money import Side, about, grouped, kept, percent, signed_percent
 from ..risk import refuse_failed
@@ -126,7 +126,8 @@ class HighTool(ABC):
     async def prepare(self, call: Call, given: HighInput, rounded: Mapping[str, Any]) -> Request:
         """A request ready to be parked. Raises BrokerError; then nothing is parked."""
         try:
-            assessment = await self.assess(call, rounded, looks=call.looked_at(rounded["symbol"]))
+            market = rounded.get("market", Market.FUTURES)  # without a choice it is about futures
+            assessment = await self.assess(call, rounded, looks=call.looked_at(market, rounded["symbol"]))
             refuse_failed(assessment.card.checks)
         except BrokerError as error:
             error.message = f"{error.message.removesuffix('.')}. Nothing was parked."

@@ -11,7 +11,7 @@ from pydantic import Field
 
 from ..cards import Figure, Tone
 from ..errors import BrokerError, Code, invalid
-from ..exchange import Exchange, Sent
+from ..exchange import Exchange, Market, Sent
 from ..intents import Intent
 from ..money import grouped
 from . import leverage_change, order_card, own
@@ -58,7 +58,7 @@ class SetLeverage(HighTool):
         if change.now.leverage == target:
             raise invalid("leverage", f"is {target}× already")
         checks = leverage_change.checks(change, ours.changing(symbol), context.settings.max_leverage)
-        looked = order_card.looked(itself, looks, symbol, context.clock())
+        looked = order_card.looked(itself, looks, Market.FUTURES, symbol, context.clock())
         return Assessment(
             arguments=arguments,
             market="futures",
