@@ -172,6 +172,7 @@ class Executor:
                 client_order_id=order_id,
                 namespace=tool.namespace(intent.terms),
                 wire_timestamp_ms=to_ms(self._clock()) + venue.clock_offset_ms,
+                value_usdt=now.value_usdt,
             )
         except NotApproved:
             raise _Unfit("the audit log holds no approval of this request") from None
