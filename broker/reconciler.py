@@ -131,7 +131,7 @@ class Reconciler:
         if intent.not_founds + 1 < ENOUGH_NOT_FOUNDS:
             await self._store.submissions.count_not_found(intent)
             return
-        note = "Binance has no such order, and by its clock can no longer accept it"
+        note = await HIGH[intent.tool].not_found(self._exchange, intent.terms)
         await self._store.submissions.settle(intent, State.NOT_SENT, actor="reconciler", note=note)
 
     async def _follow(self, market: str, symbol: str, intents: Sequence[Intent]) -> None:

@@ -111,6 +111,10 @@ class HighTool(ABC):
     ) -> Found | None:
         """What became of it; None when Binance knows nothing of it now. Raises BrokerError."""
 
+    async def not_found(self, exchange: Exchange, terms: Mapping[str, Any]) -> str:
+        """Why it does not stand, once a look-up finds nothing for good. Raises BrokerError."""
+        return "Binance has no such order, and by its clock can no longer accept it"
+
     @abstractmethod
     def result(self, intent: Intent) -> dict[str, Any]:
         """The contract's result of a placed intent."""

@@ -92,6 +92,11 @@ class SetLeverage(HighTool):
         now = await exchange.futures.leverage(terms["arguments"]["symbol"])
         return Found(order=None) if now.leverage == terms["arguments"]["leverage"] else None
 
+    async def not_found(self, exchange: Exchange, terms: Mapping[str, Any]) -> str:
+        """It may have been set, and then changed by somebody else."""
+        now = await exchange.futures.leverage(terms["arguments"]["symbol"])
+        return f"the leverage is {now.leverage}×, not the {terms['arguments']['leverage']}× asked for"
+
     def result(self, intent: Intent) -> dict[str, Any]:
         symbol, target = intent.arguments["symbol"], intent.arguments["leverage"]
         previous = int(intent.terms["previous"])
