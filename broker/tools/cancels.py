@@ -105,7 +105,7 @@ class Cancelling:
             await self._record(CANCELLED, gone)
         still = [order for order in self.orders if order not in gone]
         if still or not gone:
-            certain = error.code is Code.BINANCE_REFUSED and not unread
+            certain = self.known == [] or (error.code is Code.BINANCE_REFUSED and not unread)
             await self._record(FAILED if certain else UNCLEAR, still, error)
         arguments = {"symbol": self.symbol, "market": self.market}
         error.next_step = {"tool": "binance_get_open_orders", "arguments": arguments}

@@ -205,3 +205,9 @@ async def test_what_was_certainly_not_sent_is_no_alarm(
     monkeypatch.setattr(Weight, "used", property(lambda weight: weight.limit))
     assert (await refused(futures, ALL, symbol=BTC, market="futures")).code is Code.RATE_LIMITED
     assert [kind for kind, _ in await recorded(futures)] == ["orders:cancel-asked", "orders:cancel-failed"]
+
+
+async def test_what_did_not_rest_before_is_no_news(futures: Wired) -> None:
+    await futures.control.do("fault", **{**LOST, "when": "received"}, path=ORDER, times=2)
+    assert (await refused(futures, ONE, symbol=BTC, orderId="1")).code is Code.BINANCE_UNAVAILABLE
+    assert [kind for kind, _ in await recorded(futures)] == ["orders:cancel-asked", "orders:cancel-failed"]
