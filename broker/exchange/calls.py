@@ -11,7 +11,7 @@ from ..errors import BrokerError, Code
 from ..logs import get_logger
 from .failures import UNREACHABLE, explain
 from .models import Market
-from .weight import Weight
+from .weight import Weight, share
 from .wire import recording
 
 log = get_logger(__name__)
@@ -36,22 +36,9 @@ class Calls:
     async def make(self, call: Callable[[], Awaitable[T]], *, timeout_seconds: float | None = None) -> T:
         """Raises BrokerError and nothing else."""
         self._weight.check()
-        return await self._made(call, timeout_seconds or self._timeout)
-
-    async def share(self, key: Hashable, call: Callable[[], Awaitable[T]]) -> T:
-        """Like `make`; whoever asks the same while it is under way gets the same answer."""
-        task = self._flying.get(key)
-        if task is None:
-            self._weight.check()  # not in the task: who joins it may have to leave less room
-            task = self._flying[key] = asyncio.create_task(self._made(call, self._timeout))
-            task.add_done_callback(lambda done: self._landed(key, done))
-        answer: T = await asyncio.shield(task)
-        return answer
-
-    async def _made(self, call: Callable[[], Awaitable[T]], timeout_seconds: float) -> T:
         with recording() as facts:
             try:
-                async with asyncio.timeout(timeout_seconds):
+                async with asyncio.timeout(timeout_seconds or self._timeout):
                     answer = await call()
             except Exception as error:
                 failure = explain(error, facts, self._market)
@@ -60,6 +47,18 @@ class Calls:
                 self._note(failure)
                 raise failure from None
         self.reachable, self.last_error = True, None
+        return answer
+
+    async def share(self, asked: Hashable, call: Callable[[], Awaitable[T]]) -> T:
+        """Like `make`; whoever asks the same while it is under way gets the same answer, unless he may use
+        more of the weight than who asked first: that one may be turned away, or have to wait.
+        """
+        key = (share(), asked)
+        task = self._flying.get(key)
+        if task is None:
+            task = self._flying[key] = asyncio.create_task(self.make(call))
+            task.add_done_callback(lambda done: self._landed(key, done))
+        answer: T = await asyncio.shield(task)
         return answer
 
     def _landed(self, key: Hashable, task: asyncio.Task[Any]) -> None:

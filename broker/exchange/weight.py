@@ -21,7 +21,9 @@ AGENTS_PCT: Final = 80
 PAGES_PCT: Final = 90
 """What pages read, and what agents cancel, stops here."""
 
-_SHARE: ContextVar[int] = ContextVar("percent of the request weight", default=100)
+ALL_PCT: Final = 100
+
+_SHARE: ContextVar[int] = ContextVar("percent of the request weight", default=ALL_PCT)
 
 BAN_SECONDS: Final[Mapping[int, int]] = {418: 120, 429: 60}
 """How long to keep away when Retry-After is missing."""
@@ -43,6 +45,11 @@ def leaving_room(pct: int) -> Iterator[None]:
         yield
     finally:
         _SHARE.reset(token)
+
+
+def share() -> int:
+    """Up to how many percent of a minute's weight may be used by whoever asks."""
+    return _SHARE.get()
 
 
 class Weight:
@@ -76,7 +83,7 @@ class Weight:
         now = self._now_ms()
         if now < self._banned_until_ms:
             raise rate_limited("Binance asked for a pause", _seconds(self._banned_until_ms - now))
-        if self.used * 100 >= self.limit * _SHARE.get():
+        if self.used * 100 >= self.limit * share():
             message = f"Binance's request weight is spent ({self.used} of {self.limit} this minute)"
             raise rate_limited(message, _seconds(MINUTE_MS - now % MINUTE_MS))
 

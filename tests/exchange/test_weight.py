@@ -7,7 +7,7 @@ import pytest
 from broker.errors import BrokerError, Code
 from broker.exchange import Market
 from broker.exchange.calls import Calls
-from broker.exchange.weight import Weight, leaving_room
+from broker.exchange.weight import Weight, leaving_room, share
 
 
 class Now:
@@ -72,26 +72,20 @@ def test_an_answer_without_the_header_changes_nothing(weight: Weight) -> None:
 
 
 @pytest.mark.anyio
-async def test_a_read_that_one_may_not_start_is_started_by_another_and_shared(
-    weight: Weight, now: Now
-) -> None:
-    weight.note(200, {"x-mbx-used-weight-1m": "900"})
+async def test_a_read_is_shared_among_those_who_leave_the_same_room(weight: Weight) -> None:
     calls, made, goes_on = Calls(Market.SPOT, weight, 8.0), [], asyncio.Event()
 
-    async def read() -> str:
-        made.append(1)
+    async def read() -> int:
+        made.append(share())
         await goes_on.wait()
-        return "an answer"
+        return share()
 
-    async def agent() -> str:
+    async def agent() -> int:
         with leaving_room(80):
             return await calls.share("a price", read)
 
-    with pytest.raises(BrokerError):
-        await agent()
-    first = asyncio.create_task(calls.share("a price", read))
-    await asyncio.sleep(0)
-    second = asyncio.create_task(agent())
-    await asyncio.sleep(0)
+    asked = [agent(), agent(), calls.share("a price", read), calls.share("a price", read)]
+    reads = [asyncio.create_task(read) for read in asked]
+    await asyncio.sleep(0.01)
     goes_on.set()
-    assert (await first, await second, made) == ("an answer", "an answer", [1])
+    assert (await asyncio.gather(*reads), made) == ([80, 80, 100, 100], [80, 100])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from time import time
 from typing import Any
 
 import pytest
@@ -85,6 +86,18 @@ async def test_weight_that_agents_may_not_use_is_there_for_an_exit(
 ) -> None:
     spend(monkeypatch, futures, 91)
     assert (await futures.submitted(leaving)).state is State.PLACED
+
+
+async def test_no_exit_queues_behind_what_agents_read(futures: Wired, leaving: Intent) -> None:
+    for venue in (futures.exchange.spot, futures.exchange.futures):
+        full = {"timestamp": time() * 1000, "cost": venue._reader.throttler.config["maxWeight"]}
+        venue._reader.throttler.timestamps.append(full)
+    reading = asyncio.create_task(futures.call("binance_get_account", market=leaving.market))
+    await asyncio.sleep(0.1)
+    async with asyncio.timeout(2):
+        assert (await futures.submitted(leaving)).state is State.PLACED
+    assert not reading.done()
+    reading.cancel()
 
 
 async def test_agents_stop_while_there_is_weight_left(
