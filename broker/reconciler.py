@@ -153,7 +153,7 @@ class Reconciler:
         if intent.not_founds + 1 < ENOUGH_NOT_FOUNDS:
             await self._store.submissions.count_not_found(intent)
             return None
-        return Truth(State.NOT_SENT, "Binance has no such order, and by its clock can no longer accept it")
+        return Truth(State.NOT_SENT, await HIGH[intent.tool].not_found(self._exchange, intent.terms))
 
     async def _found(self, intent: Intent, order: OrderState | None) -> Truth:
         if order is None:

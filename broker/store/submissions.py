@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import timedelta
+from decimal import Decimal
 from typing import Any, Final
 
 from sqlalchemy import Connection
@@ -11,6 +12,7 @@ from sqlalchemy import Connection
 from ..clock import from_ms, to_ms
 from ..divergence import divergence
 from ..intents import RECORDABLE, Intent, Request, State, certain_at_ms, latest_sending_ms
+from ..money import to_micros
 from .audit import Forged
 from .database import Database
 from .halts import Halts
@@ -43,9 +45,16 @@ class Submissions:
         self._halts = halts
 
     async def begin(
-        self, intent: Intent, *, client_order_id: str, namespace: str, wire_timestamp_ms: int
+        self,
+        intent: Intent,
+        *,
+        client_order_id: str,
+        namespace: str,
+        wire_timestamp_ms: int,
+        value_usdt: Decimal | None = None,
     ) -> Intent:
-        """approved → submitting: all that a look-up needs is on disk before the one POST.
+        """approved → submitting: all that a look-up needs is on disk before the one POST. `value_usdt` is
+        what it was last checked with, and counts in the day's volume from now on; None leaves what counted.
 
         Raises Moved, TRADING_HALTED, and NotApproved unless the audit log holds that this digest was parked
         with its card, and a trader's approval of it, both sealed: what the table of intents says alone is not
@@ -57,9 +66,11 @@ class Submissions:
             "wire_timestamp_ms": wire_timestamp_ms,
         }
 
+        value = {} if value_usdt is None else {"value_micros": to_micros(value_usdt)}
+
         def transaction(connection: Connection) -> Intent:
             moved = self._moves.move(
-                connection, intent, State.SUBMITTING, "executor", columns=sent, data=sent
+                connection, intent, State.SUBMITTING, "executor", columns={**sent, **value}, data=sent
             )
             self._halts.require_open(connection, is_exit=intent.is_exit, what_happened="")
             self._require_approval(connection, moved)

@@ -6,21 +6,19 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Annotated, Any, ClassVar, Final
+from typing import Annotated, Any, ClassVar
 
 from pydantic import Field
 
 from ..cards import Card, Figure
 from ..clock import to_ms
 from ..errors import BrokerError, Code
-from ..exchange import Exchange, OrderState, Sent
+from ..exchange import Exchange, Market, OrderState, Sent
 from ..intents import Intent, Request
-from ..money import Side, about, grouped, percent, signed_percent
+from ..money import Side, about, grouped, kept, percent, signed_percent
 from ..risk import refuse_failed
 from .declaration import Call, Context, Input, Look, Output, Risk, Whole
-
-PRICE_MAX_AGE_MS: Final = 1_000
-"""How old the price may be that an order was last held against."""
+from .quotes import PRICE_MAX_AGE_MS
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,6 +65,9 @@ class HighTool(ABC):
     has_own_id: ClassVar[bool] = True
     """Whether a look-up finds what this very request sent, and not merely the state that it asked for."""
 
+    adds: ClassVar[frozenset[str]] = frozenset()
+    """Arguments that it reads for itself: nobody asks for them, so they tell no two requests apart."""
+
     @abstractmethod
     def rounded(self, context: Context, arguments: Any) -> Mapping[str, Any]:
         """The trading arguments as they would be sent: decimals as plain strings. Reads nothing.
@@ -90,6 +91,10 @@ class HighTool(ABC):
         all, and where a figure cannot be read.
         """
 
+    def may_leave(self, rounded: Mapping[str, Any]) -> bool:
+        """Whether it can be an exit, as far as rounded arguments alone tell."""
+        return False
+
     @abstractmethod
     def namespace(self, terms: Mapping[str, Any]) -> str:
         """Where a client order id of it is looked up: spot, futures, futures_algo, leverage."""
@@ -106,6 +111,10 @@ class HighTool(ABC):
     ) -> Found | None:
         """What became of it; None when Binance knows nothing of it now. Raises BrokerError."""
 
+    async def not_found(self, exchange: Exchange, terms: Mapping[str, Any]) -> str:
+        """Why it does not stand, once a look-up finds nothing for good. Raises BrokerError."""
+        return "Binance has no such order, and by its clock can no longer accept it"
+
     @abstractmethod
     def result(self, intent: Intent) -> dict[str, Any]:
         """The contract's result of a placed intent."""
@@ -121,7 +130,8 @@ class HighTool(ABC):
     async def prepare(self, call: Call, given: HighInput, rounded: Mapping[str, Any]) -> Request:
         """A request ready to be parked. Raises BrokerError; then nothing is parked."""
         try:
-            assessment = await self.assess(call, rounded, looks=call.looked_at(rounded["symbol"]))
+            market = rounded.get("market", Market.FUTURES)  # without a choice it is about futures
+            assessment = await self.assess(call, rounded, looks=call.looked_at(market, rounded["symbol"]))
             refuse_failed(assessment.card.checks)
         except BrokerError as error:
             error.message = f"{error.message.removesuffix('.')}. Nothing was parked."
@@ -179,7 +189,7 @@ class HighTool(ABC):
             market=now.market,
             mode=str(context.settings.mode),
             account=context.settings.account,
-            reference_price=None if now.reference_price is None else round(now.reference_price, 8),
+            reference_price=None if now.reference_price is None else kept(now.reference_price),
             tolerance_pct=now.tolerance_pct,
             worst_price=now.worst_price,
             value_usdt=now.value_usdt,
