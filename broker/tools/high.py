@@ -17,7 +17,9 @@ from ..exchange import Exchange, OrderState, Sent
 from ..intents import Intent, Request
 from ..money import Side, about, grouped, percent, signed_percent
 from ..risk import refuse_failed
-from .declaration import Call, Context, Input, Look, Output, Risk, Whole
+from .answers import IntentAnswer
+from .declaration import Call, Context, Input, Look, Risk, Whole
+from .results import Result, Rounded
 
 PRICE_MAX_AGE_MS: Final = 1_000
 """How old the price may be that an order was last held against."""
@@ -61,7 +63,8 @@ class HighTool(ABC):
     title: ClassVar[str]
     description: ClassVar[str]
     input: ClassVar[type[HighInput]]
-    output: ClassVar[type[Output]]
+    output: ClassVar[type[IntentAnswer]]
+    sends: ClassVar[type[Rounded]]
     risk: ClassVar[Risk] = Risk.HIGH
     reads_only: ClassVar[bool] = False
     has_own_id: ClassVar[bool] = True
@@ -107,7 +110,7 @@ class HighTool(ABC):
         """What became of it; None when Binance knows nothing of it now. Raises BrokerError."""
 
     @abstractmethod
-    def result(self, intent: Intent) -> dict[str, Any]:
+    def result(self, intent: Intent) -> Result | None:
         """The contract's result of a placed intent."""
 
     @abstractmethod

@@ -43,9 +43,16 @@ class ListInput(Input):
 
 
 def answer(call: Call, intent: Intent, *, deduplicated: bool = False) -> IntentAnswer:
-    placed = intent.state is State.PLACED
-    result = HIGH[intent.tool].result(intent) if placed else None
-    return told(intent, now=call.clock(), url=call.settings.url, result=result, deduplicated=deduplicated)
+    tool = HIGH[intent.tool]
+    return told(
+        tool.output,
+        intent,
+        now=call.clock(),
+        url=call.settings.url,
+        rounded=tool.sends.model_validate(intent.arguments),
+        result=tool.result(intent) if intent.state is State.PLACED else None,
+        deduplicated=deduplicated,
+    )
 
 
 async def _get(call: Call, arguments: IntentInput) -> IntentAnswer:

@@ -16,9 +16,10 @@ from ..intents import Intent, State
 from ..money import grouped
 from ..store import queries
 from . import leverage_change, order_card
-from .answers import IntentAnswer
+from .answers import LeverageAnswer
 from .declaration import Context, Look, Symbol, Whole
 from .high import Assessment, Found, HighInput, HighTool, leverage_changed
+from .results import LeverageResult, RoundedLeverage
 
 NAMESPACE = "leverage"
 
@@ -37,7 +38,8 @@ class SetLeverage(HighTool):
         "for the same action."
     )
     input = SetLeverageInput
-    output = IntentAnswer
+    output = LeverageAnswer
+    sends = RoundedLeverage
     has_own_id = False
 
     def rounded(self, context: Context, arguments: SetLeverageInput) -> Mapping[str, Any]:
@@ -104,16 +106,16 @@ class SetLeverage(HighTool):
         now = await exchange.futures.leverage(terms["arguments"]["symbol"])
         return Found(order=None) if now.leverage == terms["arguments"]["leverage"] else None
 
-    def result(self, intent: Intent) -> dict[str, Any]:
+    def result(self, intent: Intent) -> LeverageResult:
         symbol, target = intent.arguments["symbol"], intent.arguments["leverage"]
         previous = int(intent.terms["previous"])
-        return {
-            "success": True,
-            "symbol": symbol,
-            "leverage": target,
-            "previousLeverage": previous,
-            "message": f"Leverage of {symbol} set from {previous}× to {target}×",
-        }
+        return LeverageResult(
+            success=True,
+            symbol=symbol,
+            leverage=target,
+            previousLeverage=previous,
+            message=f"Leverage of {symbol} set from {previous}× to {target}×",
+        )
 
     async def figures_now(self, context: Context, intent: Intent) -> list[Figure]:
         venue, symbol = context.exchange.futures, intent.arguments["symbol"]
