@@ -60,6 +60,10 @@ class Process:
             if match := re.search(pattern, line):
                 return match
 
+    @property
+    def pid(self) -> int:
+        return self._popen.pid
+
     def send(self, number: signal.Signals) -> None:
         self._popen.send_signal(number)
 
