@@ -15,6 +15,7 @@ from .intents import Intent
 from .settings import Settings
 from .store import Store, idempotency_conflict, queries
 from .tools import (
+    STAND_INS,
     TOOLS,
     AnyTool,
     Call,
@@ -67,9 +68,23 @@ class Gateway:
         )
         if isinstance(tool, HighTool):
             return await self._park(call, tool, cast(HighInput, given))
+        if parked := await self._parked_instead(call, name, {**arguments, "idempotencyKey": idempotency_key}):
+            return parked
         result = await tool.run(call, given)
         self.looks.note(agent, tool, result, self.clock())
         return result
+
+    async def _parked_instead(
+        self, call: Call, name: str, arguments: Mapping[str, Any]
+    ) -> IntentAnswer | None:
+        """For a tool that passes straight through: its stand-in's answer, where a trader has to be asked."""
+        tool = STAND_INS.get(name)
+        if tool is None or not tool.wanted(call.settings):
+            return None
+        given = cast(HighInput, validated(tool.input, arguments))
+        if await self._repeated(call, tool, given) or await tool.asks(call, given):
+            return await self._park(call, tool, given)
+        return None
 
     async def _park(self, call: Call, tool: HighTool, given: HighInput) -> IntentAnswer:
         """A repeated key is answered before any check; then figures, checks, and the commit."""

@@ -11,7 +11,7 @@ from typing import Any
 
 from .clock import to_ms
 from .errors import BrokerError
-from .exchange import Exchange, OrderState, RestingOrder
+from .exchange import Exchange, RestingOrder
 from .intents import Intent, State, certain_at_ms, client_order_id
 from .logs import get_logger
 from .store import Moved, Store, queries
@@ -106,11 +106,15 @@ class Reconciler:
         now_ms = await venue.server_time_ms()  # before asking: an answer is never older than this
         found = await self._look_up(intent)
         if found is not None:
-            await self._found(intent, found.order)
+            await self._found(intent, found)
         elif now_ms > certain_at_ms(intent.wire_timestamp_ms or self._latest_sending_ms(intent)):
             await self._not_found(intent)
 
-    async def _found(self, intent: Intent, order: OrderState | None) -> None:
+    async def _found(self, intent: Intent, found: Found) -> None:
+        if not found.done:
+            await self._store.submissions.settle(intent, State.NOT_SENT, actor="reconciler", note=found.note)
+            return
+        order = found.order
         refused = order is not None and order.status == "rejected"
         if order is not None:
             with suppress(BrokerError):  # the outcome does not wait for its fees
@@ -119,7 +123,7 @@ class Reconciler:
             intent,
             State.REFUSED if refused else State.PLACED,
             actor="reconciler",
-            note="Binance rejected the order" if refused else None,
+            note="Binance rejected the order" if refused else found.note,
             order=None if order is None else order_json(order),
         )
 
@@ -131,8 +135,7 @@ class Reconciler:
         if intent.not_founds + 1 < ENOUGH_NOT_FOUNDS:
             await self._store.submissions.count_not_found(intent)
             return
-        note = "Binance has no such order, and by its clock can no longer accept it"
-        await self._store.submissions.settle(intent, State.NOT_SENT, actor="reconciler", note=note)
+        await self._found(intent, await HIGH[intent.tool].in_the_end(self._exchange, intent.terms))
 
     async def _follow(self, market: str, symbol: str, intents: Sequence[Intent]) -> None:
         venue = self._exchange.on(market)

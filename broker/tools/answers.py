@@ -11,11 +11,14 @@ from ..clock import from_ms, iso, to_ms
 from ..intents import ORDER_FINAL, Decision, Intent, State, certain_at_ms
 from .declaration import Number, Output
 from .results import (
+    CancelAllResult,
+    CancelResult,
     CloseResult,
     LeverageResult,
     OrderResult,
     Result,
     Rounded,
+    RoundedCancel,
     RoundedLeverage,
     RoundedOrder,
 )
@@ -78,6 +81,16 @@ class CloseAnswer(IntentAnswer):
 class LeverageAnswer(IntentAnswer):
     rounded: Annotated[RoundedLeverage, WILL_BE_SENT]
     result: Annotated[LeverageResult | None, ONCE_PLACED] = None
+
+
+class CancelAnswer(IntentAnswer):
+    rounded: Annotated[RoundedCancel, WILL_BE_SENT]
+    result: Annotated[CancelResult | None, ONCE_PLACED] = None
+
+
+class CancelAllAnswer(IntentAnswer):
+    rounded: Annotated[RoundedCancel, WILL_BE_SENT]
+    result: Annotated[CancelAllResult | None, ONCE_PLACED] = None
 
 
 class IntentList(Output):
@@ -187,7 +200,7 @@ def _certainty(intent: Intent, now: datetime) -> str:
 def _placed(intent: Intent) -> str:
     order = intent.order
     if order is None:
-        return "Done at Binance."
+        return f"Done at Binance: {_why(intent)}." if intent.note else "Done at Binance."
     base = f"Order placed, filled {order.get('filled', '?')} of {order.get('amount', '?')}"
     if order.get("status") in ORDER_FINAL - {"filled"}:
         return f"{base}; the rest was {order['status']}."

@@ -5,19 +5,25 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Coroutine, Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Final, TypeVar
 
 from pydantic import Field, model_validator
 
 from ..errors import BrokerError, Code, invalid
 from ..exchange import RestingOrder
 from ..logs import get_logger
-from .declaration import Call, Input, MarketName, Output, Risk, Symbol, Tool
+from .declaration import Call, Input, MarketName, Risk, Symbol, Tool
+from .results import CancelAllResult, CancelledOrder, CancelResult
 
 log = get_logger(__name__)
 
 
 T = TypeVar("T")
+
+UNLESS_CONFIRMED: Final = (
+    "Where the operator wants to be asked first, one that takes a protection away (a stop, a take-profit, a "
+    "reduce-only order) waits for a trader instead: then the answer says status=pending."
+)
 
 _UNDER_WAY: set[asyncio.Task[Any]] = set()
 
@@ -37,25 +43,9 @@ class CancelOrderInput(Input):
         return self
 
 
-class CancelledOrder(Output):
-    id: str
-    symbol: str
-    status: Literal["CANCELLED"]
-
-
-class CancelOrder(Output):
-    success: Literal[True]
-    cancelledOrder: CancelledOrder
-
-
 class CancelAllInput(Input):
     symbol: Symbol
     market: MarketName = "spot"
-
-
-class CancelAll(Output):
-    success: Literal[True]
-    cancelledCount: int
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -99,11 +89,11 @@ class Cancelling:
         return {**data, "protective": True} if self.protective else data
 
 
-async def _cancel_order(call: Call, arguments: CancelOrderInput) -> CancelOrder:
+async def _cancel_order(call: Call, arguments: CancelOrderInput) -> CancelResult:
     return await _to_the_end(_cancel_one(call, arguments))
 
 
-async def _cancel_all(call: Call, arguments: CancelAllInput) -> CancelAll:
+async def _cancel_all(call: Call, arguments: CancelAllInput) -> CancelAllResult:
     return await _to_the_end(_cancel_each(call, arguments))
 
 
@@ -121,7 +111,7 @@ def _ended_alone(task: asyncio.Task[Any]) -> None:
         task.exception()  # nobody may be left to hear of it
 
 
-async def _cancel_one(call: Call, arguments: CancelOrderInput) -> CancelOrder:
+async def _cancel_one(call: Call, arguments: CancelOrderInput) -> CancelResult:
     venue, order_id = call.exchange.on(arguments.market), arguments.orderId
     symbol = venue.symbol(arguments.symbol)
     wanted = (order_id, arguments.conditional)
@@ -142,12 +132,12 @@ async def _cancel_one(call: Call, arguments: CancelOrderInput) -> CancelOrder:
         await cancelling.ended([order_id], error)
         raise cancelling.unclear(error) from None
     await cancelling.ended([order_id])
-    return CancelOrder(
+    return CancelResult(
         success=True, cancelledOrder=CancelledOrder(id=order_id, symbol=symbol, status="CANCELLED")
     )
 
 
-async def _cancel_each(call: Call, arguments: CancelAllInput) -> CancelAll:
+async def _cancel_each(call: Call, arguments: CancelAllInput) -> CancelAllResult:
     venue = call.exchange.on(arguments.market)
     symbol = venue.symbol(arguments.symbol)
     known = await _resting(call, arguments.market, symbol)
@@ -165,7 +155,7 @@ async def _cancel_each(call: Call, arguments: CancelAllInput) -> CancelAll:
         await cancelling.ended(cancelling.orders, error)
         raise cancelling.unclear(error) from None
     await cancelling.ended(cancelled)
-    return CancelAll(success=True, cancelledCount=len(cancelled))
+    return CancelAllResult(success=True, cancelledCount=len(cancelled))
 
 
 async def _resting(call: Call, market: str, symbol: str) -> Sequence[RestingOrder]:
@@ -181,10 +171,11 @@ TOOLS = (
     Tool(
         name="binance_cancel_order",
         title="Cancel an order",
-        description="Cancels one resting order at once, without a trader's approval. It is recorded.",
+        description="Cancels one resting order at once, without a trader's approval. It is recorded. "
+        f"{UNLESS_CONFIRMED}",
         risk=Risk.MEDIUM,
         input=CancelOrderInput,
-        output=CancelOrder,
+        output=CancelResult,
         run=_cancel_order,
         reads_only=False,
     ),
@@ -192,10 +183,10 @@ TOOLS = (
         name="binance_cancel_all_orders",
         title="Cancel all orders of a symbol",
         description="Cancels all resting orders of one symbol at once, without a trader's approval. "
-        "It is recorded.",
+        f"It is recorded. {UNLESS_CONFIRMED}",
         risk=Risk.MEDIUM,
         input=CancelAllInput,
-        output=CancelAll,
+        output=CancelAllResult,
         run=_cancel_all,
         reads_only=False,
     ),

@@ -17,6 +17,7 @@ from ..exchange import Exchange, OrderState, Sent
 from ..intents import Intent, Request
 from ..money import Side, about, grouped, percent, signed_percent
 from ..risk import refuse_failed
+from ..settings import Settings
 from .answers import IntentAnswer
 from .declaration import Call, Context, Input, Look, Risk, Whole
 from .results import Result, Rounded
@@ -51,9 +52,15 @@ class Assessment:
 
 @dataclass(frozen=True, kw_only=True)
 class Found:
-    """What a look-up found at the exchange; a setting that was changed (a leverage) has no order."""
+    """What a look-up found at the exchange; a setting that was changed (a leverage) has no order.
 
-    order: OrderState | None
+    Not `done`: it did not come about, and no longer can; `note` says why. Else `note` tells what is different
+    from what was asked for.
+    """
+
+    order: OrderState | None = None
+    done: bool = True
+    note: str | None = None
 
 
 class HighTool(ABC):
@@ -108,6 +115,10 @@ class HighTool(ABC):
         self, exchange: Exchange, terms: Mapping[str, Any], client_order_id: str
     ) -> Found | None:
         """What became of it; None when Binance knows nothing of it now. Raises BrokerError."""
+
+    async def in_the_end(self, exchange: Exchange, terms: Mapping[str, Any]) -> Found:
+        """What it came to, when no look-up found it and by Binance's clock it can no longer be accepted."""
+        return Found(done=False, note="Binance has no such order, and by its clock can no longer accept it")
 
     @abstractmethod
     def result(self, intent: Intent) -> Result | None:
@@ -192,6 +203,20 @@ class HighTool(ABC):
             previous=now.previous,
             **asked,
         )
+
+
+class StandIn(HighTool):
+    """In the place of the tool of the same name that passes straight through, where a trader wants to be
+    asked first.
+    """
+
+    @abstractmethod
+    def wanted(self, settings: Settings) -> bool:
+        """Whether there are calls at all that it stands in for."""
+
+    @abstractmethod
+    async def asks(self, call: Call, given: Any) -> bool:
+        """Whether this call, of validated arguments, has to wait for a trader."""
 
 
 def leverage_changed(terms: Mapping[str, Any], now: Assessment) -> str | None:

@@ -25,6 +25,27 @@ class RoundedLeverage(Output):
     leverage: int
 
 
+class RestingTold(Output):
+    """An order that is to be cancelled, as it rests."""
+
+    id: str
+    conditional: bool
+    side: Side
+    type: str
+    price: Number | None
+    stopPrice: Number | None
+    remaining: Number
+    reduceOnly: bool
+
+
+class RoundedCancel(Output):
+    symbol: str
+    market: MarketName
+    orders: list[RestingTold]
+    orderId: str | None = None
+    conditional: bool | None = None
+
+
 class Fee(Output):
     cost: Number
     asset: str
@@ -76,5 +97,21 @@ class LeverageResult(Output):
     message: str
 
 
-Rounded = RoundedOrder | RoundedLeverage
-Result = OrderResult | CloseResult | LeverageResult
+class CancelledOrder(Output):
+    id: str
+    symbol: str
+    status: Literal["CANCELLED"]
+
+
+class CancelResult(Output):
+    success: Literal[True]
+    cancelledOrder: CancelledOrder
+
+
+class CancelAllResult(Output):
+    success: Literal[True]
+    cancelledCount: int
+
+
+Rounded = RoundedOrder | RoundedLeverage | RoundedCancel
+Result = OrderResult | CloseResult | LeverageResult | CancelResult | CancelAllResult
