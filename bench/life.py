@@ -210,7 +210,7 @@ async def _workshop(house: House) -> AsyncIterator[Workshop]:
                 store=store,
                 hub=hub,
                 clock=utc_now,
-                looked_at=lambda _: (),
+                looked_at=lambda _, __: (),
             ),
             gateway=Gateway(settings=settings, exchange=exchange, store=store, hub=hub, clock=utc_now),
             drawing=drawing,

@@ -61,6 +61,7 @@ class Executor:
         self._context = Context(settings=settings, store=store, exchange=exchange, clock=clock)
         self._accounts: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
         self._under_way: dict[str, asyncio.Task[None]] = {}
+        self._troubles: dict[str, str] = {}
         self.healthy = False
 
     def take(self, intent: Intent) -> None:
@@ -105,17 +106,20 @@ class Executor:
             await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _execute(self, intent: Intent, look_first: bool) -> None:
+        before = self._troubles.pop(intent.id, None)
         try:
             await self._submit(intent, look_first)
         except _Unfit as why:
-            await self._put_away(intent, str(why))
+            await self._put_away(intent, str(why) if before is None else f"{why}; {before}")
         except Moved:
             log.warning("executor: somebody else moved the intent", intent=intent.id)
         except BrokerError as error:
+            trouble = error.message.removesuffix(".")
             if error.code not in PASSING:
-                await self._put_away(intent, error.message.removesuffix("."))
+                await self._put_away(intent, trouble)
                 return
             # Nothing was sent: the sweep tries again until the approval is too old.
+            self._troubles[intent.id] = trouble
             log.warning("executor: not sent yet", intent=intent.id, error=error.message)
         except Exception:
             log.exception("executor: failed", intent=intent.id)
@@ -168,6 +172,7 @@ class Executor:
                 client_order_id=order_id,
                 namespace=tool.namespace(intent.terms),
                 wire_timestamp_ms=to_ms(self._clock()) + venue.clock_offset_ms,
+                value_usdt=now.value_usdt,
             )
         except NotApproved:
             raise _Unfit("the audit log holds no approval of this request") from None

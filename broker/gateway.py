@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, cast
 
 from .clock import Clock
 from .errors import BrokerError, Code
-from .exchange import Exchange
+from .exchange import AGENTS_PCT, PAGES_PCT, Exchange, leaving_room
 from .hub import Hub
 from .intents import Intent
 from .settings import Settings
@@ -68,10 +69,12 @@ class Gateway:
         )
         if isinstance(tool, HighTool):
             return await self._park(call, tool, cast(HighInput, given))
-        if parked := await self._parked_instead(call, name, {**arguments, "idempotencyKey": idempotency_key}):
-            return parked
-        result = await tool.run(call, given)
-        self.looks.note(agent, tool, result, self.clock())
+        with leaving_room(AGENTS_PCT if tool.reads_only else PAGES_PCT):
+            beside = {**arguments, "idempotencyKey": idempotency_key}
+            if parked := await self._parked_instead(call, name, beside):
+                return parked
+            result = await tool.run(call, given)
+        self.looks.note(agent, tool, given, result, self.clock())
         return result
 
     async def _parked_instead(
@@ -91,7 +94,8 @@ class Gateway:
         if earlier := await self._repeated(call, tool, given):
             return answer(call, earlier, deduplicated=True)
         rounded = tool.rounded(call, given)
-        request = await tool.prepare(call, given, rounded)
+        with nullcontext() if tool.may_leave(rounded) else leaving_room(AGENTS_PCT):
+            request = await tool.prepare(call, given, rounded)
         parked = await self.store.intents.park(request)
         return answer(call, parked.intent, deduplicated=parked.deduplicated)
 
@@ -104,7 +108,8 @@ class Gateway:
         )
         if earlier is None or earlier.asked == given.asked():
             return earlier
-        if tool.rounded(call, given).items() <= earlier.arguments.items():
+        asked = {name: value for name, value in earlier.arguments.items() if name not in tool.adds}
+        if asked == tool.rounded(call, given):
             return earlier
         raise idempotency_conflict(earlier)
 

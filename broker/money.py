@@ -11,6 +11,9 @@ Side = Literal["buy", "sell"]
 MAX_DIGITS = 15
 """Significant digits that a double carries without loss."""
 
+SHOWN_DIGITS = 8
+"""Significant digits of a computed average that a person is shown."""
+
 MAX_MAGNITUDE = 15
 """Powers of ten that any price or amount lies within: its multiples of a step fit the decimal context."""
 
@@ -72,6 +75,16 @@ def ceil_to(value: Decimal, unit: Decimal) -> Decimal:
     return (units + (rest > 0)) * unit
 
 
+def unit_of(value: Decimal, digits: int) -> Decimal:
+    """What the last of so many significant digits counts."""
+    return Decimal(1).scaleb(value.adjusted() + 1 - digits)
+
+
+def kept(average: Decimal) -> Decimal:
+    """A computed price as it is written down: no price at an exchange has as many digits."""
+    return average.quantize(unit_of(average, MAX_DIGITS))
+
+
 def round_price(price: Decimal, tick: Decimal, side: Side) -> Decimal:
     """To the tick, in the trader's favour: a buy down, a sell up."""
     return floor_to(price, tick) if side == "buy" else ceil_to(price, tick)
@@ -93,7 +106,7 @@ def grouped(value: Decimal) -> str:
 
 def about(value: Decimal) -> str:
     """For a person: a computed average, in eight significant digits."""
-    return grouped(Decimal(f"{value:.8g}"))
+    return grouped(Decimal(f"{value:.{SHOWN_DIGITS}g}"))
 
 
 def cents(value: Decimal) -> str:

@@ -135,7 +135,7 @@ class Reconciler:
         if intent.not_founds + 1 < ENOUGH_NOT_FOUNDS:
             await self._store.submissions.count_not_found(intent)
             return
-        await self._found(intent, await HIGH[intent.tool].in_the_end(self._exchange, intent.terms))
+        await self._found(intent, await HIGH[intent.tool].not_found(self._exchange, intent.terms))
 
     async def _follow(self, market: str, symbol: str, intents: Sequence[Intent]) -> None:
         venue = self._exchange.on(market)

@@ -14,7 +14,7 @@ from sqlalchemy import update
 from broker.clock import to_ms
 from broker.executor import Executor
 from broker.intents import Intent, State, Suggestion, digest_of
-from broker.store import NotDecidable, events_of
+from broker.store import NotDecidable, events_of, queries
 from broker.store.tables import intents
 
 from .support import BTC, BUY, NOON, ORDER, REST, TRADER, Wired, eventually, let_write, running, wired
@@ -312,6 +312,27 @@ async def test_a_price_that_moved_brings_it_back_with_new_figures(broker: Wired)
         "intent:submitting",
         "intent:placed",
     ]
+
+
+async def test_the_days_volume_counts_what_it_was_last_checked_with(broker: Wired) -> None:
+    intent = await broker.approved(**BUY)
+    await broker.control.do("price", symbol=BTC, price="60250")
+    placed = await broker.submitted(intent)
+    assert (intent.value_usdt, placed.value_usdt) == (Decimal("900.00015"), Decimal("903.75015"))
+    volume = await broker.store.read(lambda it: queries.daily_volume(it, broker.clock()))
+    assert volume == placed.value_usdt
+
+
+async def test_an_exit_whose_value_cannot_be_read_any_more_counts_as_when_it_was_asked_for(
+    broker: Wired,
+) -> None:
+    await broker.control.do("balance", asset="BTC", free="0.015")
+    intent = await broker.approved(**{**BUY, "side": "sell"})
+    await broker.control.do(
+        "fault", method="GET", when="received", do="code", path="/api/v3/depth", http=503, times=9
+    )
+    placed = await broker.submitted(intent)
+    assert (placed.state, placed.value_usdt) == (State.PLACED, intent.value_usdt)
 
 
 async def test_what_the_agent_asked_for_anew_meanwhile_does_not_wait_twice(broker: Wired) -> None:

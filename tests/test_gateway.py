@@ -15,6 +15,7 @@ from broker.intents import State, Suggestion
 from broker.store import recent_events
 
 from .support import AGENT, BTC, BUY, REST, TRADER, Wired, let_write, wired
+from .tools.support import hold_futures_price, trade
 
 pytestmark = pytest.mark.anyio
 
@@ -57,6 +58,38 @@ async def test_a_repeated_key_with_another_order_is_a_conflict(broker: Wired) ->
     assert refused.value.code is Code.IDEMPOTENCY_CONFLICT
     assert refused.value.details["intentId"] == first["intentId"]
     assert await broker.parked_count() == 1
+
+
+@pytest.mark.parametrize(
+    ("asked", "then"),
+    [
+        ({"type": "stop_loss", "price": "57900"}, {"type": "stop_loss"}),
+        ({"type": "stop_loss"}, {"type": "stop_loss", "price": "57900"}),
+        ({"type": "stop_loss", "price": "57900"}, {"type": "take_profit", "price": "57900"}),
+    ],
+)
+async def test_a_repeated_key_with_fewer_or_more_arguments_is_a_conflict(
+    broker: Wired, asked: dict[str, str], then: dict[str, str]
+) -> None:
+    await broker.control.do("balance", asset="BTC", free="0.05")
+    sell = {**BUY, "side": "sell", "stopPrice": "58000"}
+    await broker.call("binance_create_order", **sell, **asked, idempotencyKey=KEY)
+    with pytest.raises(BrokerError) as refused:
+        await broker.call("binance_create_order", **sell, **then, idempotencyKey=KEY)
+    assert refused.value.code is Code.IDEMPOTENCY_CONFLICT
+    assert await broker.parked_count() == 1
+
+
+async def test_a_repeated_key_of_a_close_is_the_same_whatever_became_of_the_position(broker: Wired) -> None:
+    await hold_futures_price(broker)
+    await trade(broker, "buy", "0.02")
+    first = await broker.call("binance_close_position", symbol=BTC, idempotencyKey=KEY)
+    await trade(broker, "sell", "0.01")
+    again = await broker.call("binance_close_position", symbol="BTC/USDT", idempotencyKey=KEY)
+    assert again["intentId"] == first["intentId"]
+    with pytest.raises(BrokerError) as refused:
+        await broker.call("binance_close_position", symbol="ETHUSDT", idempotencyKey=KEY)
+    assert refused.value.code is Code.IDEMPOTENCY_CONFLICT
 
 
 async def test_a_key_among_the_arguments_goes_before_one_beside_them(broker: Wired) -> None:

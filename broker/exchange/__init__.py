@@ -25,8 +25,11 @@ from .models import (
 )
 from .prices import LivePrice, Prices
 from .spot import Spot
+from .weight import AGENTS_PCT, PAGES_PCT, leaving_room
 
 __all__ = [
+    "AGENTS_PCT",
+    "PAGES_PCT",
     "Account",
     "Balance",
     "Book",
@@ -53,4 +56,5 @@ __all__ = [
     "Verdict",
     "Walk",
     "examine",
+    "leaving_room",
 ]

@@ -11,7 +11,7 @@ from ..errors import BrokerError, Code
 from ..logs import get_logger
 from .failures import UNREACHABLE, explain
 from .models import Market
-from .weight import READS_PCT, Weight
+from .weight import Weight, share
 from .wire import recording
 
 log = get_logger(__name__)
@@ -33,15 +33,9 @@ class Calls:
         self.reachable = False
         self.last_error: str | None = None
 
-    async def make(
-        self,
-        call: Callable[[], Awaitable[T]],
-        *,
-        weight_pct: int = READS_PCT,
-        timeout_seconds: float | None = None,
-    ) -> T:
+    async def make(self, call: Callable[[], Awaitable[T]], *, timeout_seconds: float | None = None) -> T:
         """Raises BrokerError and nothing else."""
-        self._weight.check(weight_pct)
+        self._weight.check()
         with recording() as facts:
             try:
                 async with asyncio.timeout(timeout_seconds or self._timeout):
@@ -55,8 +49,11 @@ class Calls:
         self.reachable, self.last_error = True, None
         return answer
 
-    async def share(self, key: Hashable, call: Callable[[], Awaitable[T]]) -> T:
-        """Like `make`; whoever asks the same while it is under way gets the same answer."""
+    async def share(self, asked: Hashable, call: Callable[[], Awaitable[T]]) -> T:
+        """Like `make`; whoever asks the same while it is under way gets the same answer, unless he may use
+        more of the weight than who asked first: that one may be turned away, or have to wait.
+        """
+        key = (share(), asked)
         task = self._flying.get(key)
         if task is None:
             task = self._flying[key] = asyncio.create_task(self.make(call))

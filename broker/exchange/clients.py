@@ -16,6 +16,7 @@ import certifi
 from ..settings import Mode, Settings
 from .models import Market
 from .streaming import Streaming
+from .weight import AGENTS_PCT, MINUTE_MS
 from .wire import Wire
 
 REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
@@ -101,13 +102,19 @@ class FuturesStream(Streaming, Futures):
 
 
 CLIENTS: Final = {Market.SPOT: Spot, Market.FUTURES: Futures}
+COSTS_A_MINUTE: Final = {Market.SPOT: 1200, Market.FUTURES: 2400}
+"""Binance's request weights of a minute (6000, 2400) as ccxt counts them: on spot a cost is five weights."""
+
 STREAMS: Final = {Market.SPOT: SpotStream, Market.FUTURES: FuturesStream}
 
 
 def reader(
     settings: Settings, paper_url: str | None, *, timeout_seconds: float, market: Market = Market.SPOT
 ) -> Any:
-    """Throttled by a rolling window, so that one read doesn't wait behind others; numbers are Decimals."""
+    """Throttled by a rolling window, so that one read doesn't wait behind others; numbers are Decimals.
+
+    The window is what agents may use: what many of them ask at once is not yet in Binance's own count.
+    """
     client = CLIENTS[market](
         _config(
             settings,
@@ -115,6 +122,7 @@ def reader(
             timeout_seconds,
             enableRateLimit=True,
             rateLimiterAlgorithm="rollingWindow",
+            rateLimit=MINUTE_MS / (COSTS_A_MINUTE[market] * AGENTS_PCT / 100),
             number=Decimal,
         )
     )

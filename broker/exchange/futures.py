@@ -7,8 +7,9 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any, Final
 
+from ..errors import BrokerError
 from . import futures_answers as answers
-from .failures import hedge_mode
+from .failures import hedge_mode, unavailable
 from .futures_orders import FuturesOrders
 from .models import Funding, FuturesAccount, Leverage, Market, Position, RestingOrder, Sent
 from .venue import Venue
@@ -168,12 +169,12 @@ class Futures(Venue):
         """Binance answers with words alone, so what is gone is told by what rested before and after."""
         of = self._of(symbol)
 
-        async def call() -> None:
-            await self._reader.fapiprivate_delete_allopenorders(of)
-            await self._reader.fapiprivate_delete_algoopenorders(of)
-
         before = await self.open_orders(symbol)
-        await self._private(call)
+        await self._private(lambda: self._reader.fapiprivate_delete_allopenorders(of))
+        try:
+            await self._private(lambda: self._reader.fapiprivate_delete_algoopenorders(of))
+        except BrokerError as error:  # not told as it is: a refusal would say that nothing happened
+            raise unavailable(f"only the plain orders are cancelled for certain: {error.message}") from None
         left = {(order.id, order.conditional) for order in await self.open_orders(symbol)}
         return [order.id for order in before if (order.id, order.conditional) not in left]
 

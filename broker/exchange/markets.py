@@ -134,6 +134,8 @@ def rules_of(info: Raw) -> Rules:
     price, lot = filters["PRICE_FILTER"], filters["LOT_SIZE"]
     market_lot = filters.get("MARKET_LOT_SIZE", lot)
     notional = filters.get("NOTIONAL") or filters.get("MIN_NOTIONAL") or {}
+    least = Decimal(notional.get("minNotional") or notional.get("notional") or "0")
+    most = _limit(notional, "maxNotional")
     band = _band(filters, futures="contractType" in info)
     return Rules(
         symbol=info["symbol"],
@@ -145,8 +147,11 @@ def rules_of(info: Raw) -> Rules:
         max_amount=Decimal(lot["maxQty"]),
         market_min_amount=max(Decimal(lot["minQty"]), Decimal(market_lot["minQty"])),
         market_max_amount=min(Decimal(lot["maxQty"]), _limit(market_lot, "maxQty") or Decimal(lot["maxQty"])),
-        min_notional=Decimal(notional.get("minNotional") or notional.get("notional") or "0"),
-        max_notional=_limit(notional, "maxNotional"),
+        min_notional=least,
+        max_notional=most,
+        market_min_notional=least if _to_market(notional, "applyMinToMarket") else Decimal(0),
+        market_max_notional=most if _to_market(notional, "applyMaxToMarket") else None,
+        by_last_price=notional.get("avgPriceMins") == 0,
         min_price=Decimal(price["minPrice"]),
         max_price=_limit(price, "maxPrice"),
         bid_up=_limit(band, "bidMultiplierUp"),
@@ -167,6 +172,11 @@ def _band(filters: Mapping[str, Raw], *, futures: bool) -> Mapping[str, Any]:
         "bidMultiplierUp": both.get("multiplierUp", "0"),
         "askMultiplierDown": both.get("multiplierDown", "0"),
     }
+
+
+def _to_market(notional: Mapping[str, Any], name: str) -> bool:
+    """NOTIONAL says it of each limit, the older MIN_NOTIONAL of its one; futures' hold for all orders."""
+    return bool(notional.get(name, notional.get("applyToMarket", True)))
 
 
 def _limit(values: Mapping[str, Any], name: str) -> Decimal | None:

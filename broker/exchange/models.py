@@ -207,7 +207,9 @@ class Rules:
     """A symbol's filters (Binance: rest-api.md, filters.md). None where Binance sets no limit.
 
     Market orders obey both lot filters, so `market_min_amount` and `market_max_amount` are the tighter of
-    the two. The four multipliers apply to the average price of spot, the mark price of futures.
+    the two; their notional is limited only where Binance says so. Market orders are valued at, and the four
+    multipliers apply to, the average price of spot (the last one where `by_last_price`), the mark price of
+    futures.
     """
 
     symbol: str
@@ -221,6 +223,9 @@ class Rules:
     market_max_amount: Decimal
     min_notional: Decimal
     max_notional: Decimal | None
+    market_min_notional: Decimal
+    market_max_notional: Decimal | None
+    by_last_price: bool
     min_price: Decimal
     max_price: Decimal | None
     bid_up: Decimal | None

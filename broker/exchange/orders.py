@@ -16,7 +16,6 @@ from .failures import not_configured
 from .markets import Markets
 from .models import Market, OrderRequest, OrderState, Sent, Verdict
 from .outcome import BadAnswer, WireFacts, judge
-from .weight import ALL_WEIGHT_PCT
 from .wire import MAX_MESSAGE, Asked, recording
 
 RECV_WINDOW_MS: Final = 5000
@@ -90,7 +89,7 @@ class Orders(ABC):
             return state
 
         try:
-            return await self._calls.make(call, weight_pct=ALL_WEIGHT_PCT)
+            return await self._calls.make(call)
         except BrokerError as error:
             if error.details.get("binanceCode") == NO_SUCH_ORDER:
                 return None

@@ -13,7 +13,6 @@ from .failures import not_configured, unavailable
 from .markets import Markets
 from .models import Book, KeyRights
 from .server_time import ServerTime
-from .weight import ALL_WEIGHT_PCT, READS_PCT
 
 T = TypeVar("T")
 
@@ -41,7 +40,7 @@ class Reads:
 
     async def server_time_ms(self) -> int:
         """UTC milliseconds by Binance's clock, asked now."""
-        return await self._calls.make(lambda: self._time.ask(self._reader), weight_pct=ALL_WEIGHT_PCT)
+        return await self._calls.make(lambda: self._time.ask(self._reader))
 
     async def ticker(self, symbol: str) -> dict[str, Any]:
         """Futures have no bid and ask in it; their book has."""
@@ -126,7 +125,7 @@ class Reads:
 
         return await self._private(call)
 
-    async def _private(self, call: Callable[[], Awaitable[T]], *, weight_pct: int = READS_PCT) -> T:
+    async def _private(self, call: Callable[[], Awaitable[T]]) -> T:
         self._require_ready()
 
         async def timed_call() -> T:
@@ -134,7 +133,7 @@ class Reads:
             return await call()
 
         try:
-            return await self._calls.make(timed_call, weight_pct=weight_pct)
+            return await self._calls.make(timed_call)
         except BrokerError as error:
             if error.details.get("binanceCode") == TIME_IS_WRONG:
                 self._time.distrust()

@@ -6,17 +6,24 @@ Binance (rest-api.md, LIMITS): the counters are per IP and start anew with each 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Final
 
 from ..errors import BrokerError, Code
 
 MINUTE_MS: Final = 60_000
 
-READS_PCT: Final = 90
-"""Reads stop here, so that an order or a look-up still finds room."""
+AGENTS_PCT: Final = 80
+"""What agents read, and entries that they ask for, stop here."""
 
-ALL_WEIGHT_PCT: Final = 100
+PAGES_PCT: Final = 90
+"""What pages read, and what agents cancel, stops here."""
+
+ALL_PCT: Final = 100
+
+_SHARE: ContextVar[int] = ContextVar("percent of the request weight", default=ALL_PCT)
 
 BAN_SECONDS: Final[Mapping[int, int]] = {418: 120, 429: 60}
 """How long to keep away when Retry-After is missing."""
@@ -25,6 +32,24 @@ BAN_SECONDS: Final[Mapping[int, int]] = {418: 120, 429: 60}
 def rate_limited(message: str, seconds: int) -> BrokerError:
     details = {"retryAfterSeconds": seconds}
     return BrokerError(Code.RATE_LIMITED, f"{message}; try again in {seconds} s", details=details)
+
+
+@contextmanager
+def leaving_room(pct: int) -> Iterator[None]:
+    """No call in the block starts once `pct` percent of a minute's weight is used.
+
+    All may be used by whatever does not say so: what an exit needs can't be forgotten.
+    """
+    token = _SHARE.set(pct)
+    try:
+        yield
+    finally:
+        _SHARE.reset(token)
+
+
+def share() -> int:
+    """Up to how many percent of a minute's weight may be used by whoever asks."""
+    return _SHARE.get()
 
 
 class Weight:
@@ -51,12 +76,14 @@ class Weight:
             self._banned_until_ms = self._now_ms() + seconds * 1000
         return retry_after
 
-    def check(self, pct: int = ALL_WEIGHT_PCT) -> None:
-        """Raises RATE_LIMITED when a ban runs or `pct` percent of this minute's weight is used."""
+    def check(self) -> None:
+        """Raises RATE_LIMITED when a ban runs, or when so much of this minute's weight is used that whoever
+        asks has to leave the rest to others.
+        """
         now = self._now_ms()
         if now < self._banned_until_ms:
             raise rate_limited("Binance asked for a pause", _seconds(self._banned_until_ms - now))
-        if self.used * 100 >= self.limit * pct:
+        if self.used * 100 >= self.limit * share():
             message = f"Binance's request weight is spent ({self.used} of {self.limit} this minute)"
             raise rate_limited(message, _seconds(MINUTE_MS - now % MINUTE_MS))
 

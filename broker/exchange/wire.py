@@ -18,7 +18,7 @@ import aiohttp
 
 from ..logs import redact
 from .outcome import BadAnswer, WireFacts
-from .weight import Weight
+from .weight import ALL_PCT, Weight, share
 
 MAX_MESSAGE = 300
 
@@ -96,6 +96,11 @@ class Wire(Ccxt):  # type: ignore[misc]
 
     def nonce(self) -> int:
         return self.now_ms()
+
+    async def throttle(self, cost: float | None = None) -> None:
+        """Whoever may use all weight does not queue behind those who leave room."""
+        if share() < ALL_PCT:
+            await super().throttle(cost)
 
     async def fetch(self, url: str, method: str = "GET", headers: Any = None, body: str | None = None) -> Any:
         record = _current.get() or Recording(None)

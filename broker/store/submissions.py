@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import timedelta
+from decimal import Decimal
 from typing import Any, Final
 
 from sqlalchemy import Connection
 
 from ..clock import from_ms, to_ms
 from ..intents import Intent, Request, State
+from ..money import to_micros
 from .database import Database
 from .queries import find_equal_pending
 from .rows import UNDECIDED, shown_columns
@@ -31,9 +33,16 @@ class Submissions:
         self._moves = transitions
 
     async def begin(
-        self, intent: Intent, *, client_order_id: str, namespace: str, wire_timestamp_ms: int
+        self,
+        intent: Intent,
+        *,
+        client_order_id: str,
+        namespace: str,
+        wire_timestamp_ms: int,
+        value_usdt: Decimal | None = None,
     ) -> Intent:
-        """approved → submitting: all that a look-up needs is on disk before the one POST.
+        """approved → submitting: all that a look-up needs is on disk before the one POST. `value_usdt` is
+        what it was last checked with, and counts in the day's volume from now on; None leaves what counted.
 
         Raises Moved, and NotApproved unless the audit log holds that this digest was parked with its card,
         and a trader's approval of it, both sealed: what the table of intents says alone is not enough.
@@ -44,9 +53,11 @@ class Submissions:
             "wire_timestamp_ms": wire_timestamp_ms,
         }
 
+        value = {} if value_usdt is None else {"value_micros": to_micros(value_usdt)}
+
         def transaction(connection: Connection) -> Intent:
             moved = self._moves.move(
-                connection, intent, State.SUBMITTING, "executor", columns=sent, data=sent
+                connection, intent, State.SUBMITTING, "executor", columns={**sent, **value}, data=sent
             )
             for kinds in (SHOWN, APPROVED):
                 row = self._moves.log.sealed(connection, intent.id, kinds)

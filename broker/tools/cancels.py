@@ -13,6 +13,7 @@ from ..errors import BrokerError, Code, invalid
 from ..exchange import RestingOrder
 from ..logs import get_logger
 from .declaration import Call, Input, MarketName, Risk, Symbol, Tool
+from .quotes import SOON_SECONDS, attempt
 from .results import CancelAllResult, CancelledOrder, CancelResult
 
 log = get_logger(__name__)
@@ -24,6 +25,14 @@ UNLESS_CONFIRMED: Final = (
     "Where the operator wants to be asked first, one that takes a protection away (a stop, a take-profit, a "
     "reduce-only order) waits for a trader instead: then the answer says status=pending."
 )
+
+CANCELLED: Final = "orders:cancelled"
+FAILED: Final = "orders:cancel-failed"
+UNCLEAR: Final = "orders:cancel-unclear"
+"""They may be gone."""
+
+PERHAPS_DONE: Final = frozenset({Code.BINANCE_TIMEOUT, Code.BINANCE_UNAVAILABLE, Code.BINANCE_REFUSED})
+"""Errors after which an order may be gone all the same; "no such order" answers a DELETE sent anew."""
 
 _UNDER_WAY: set[asyncio.Task[Any]] = set()
 
@@ -50,35 +59,66 @@ class CancelAllInput(Input):
 
 @dataclass(frozen=True, kw_only=True)
 class Cancelling:
-    """What is about to go, as far as it could be read; for the record."""
+    """What is about to go; for the record. `known` are those of `orders` that were seen to rest before it,
+    None where that could not be read: then each may be a protection.
+    """
 
     call: Call
     market: str
     symbol: str
     orders: Sequence[str]
-    protective: bool
+    known: Sequence[RestingOrder] | None
 
     async def asked(self) -> None:
         """Before the request: what cannot be recorded is not sent. Raises STORE_UNAVAILABLE."""
         await self.call.store.audit("orders:cancel-asked", self._actor, **self._data(self.orders))
 
-    async def ended(self, orders: Sequence[str], error: BrokerError | None = None) -> None:
+    async def answered(self, cancelled: Sequence[str]) -> Sequence[str]:
+        """What is gone: what Binance named, and what rested before and no longer does.
+
+        A DELETE that goes out anew over a broken connection finds nothing any more, and names nothing.
+        """
+        silent = [order for order in self.orders if order not in cancelled]
+        gone, unread = await self._gone(silent) if silent else ([], False)
+        await self._record(CANCELLED, [*cancelled, *gone])
+        if still := [order for order in silent if order not in gone]:
+            await self._record(UNCLEAR if unread else FAILED, still)
+        return [*cancelled, *gone]
+
+    async def failed(self, error: BrokerError) -> BrokerError:
+        """What the agent is told: where nobody knows what became of it, how to find out."""
+        if error.code not in PERHAPS_DONE:
+            await self._record(FAILED, self.orders, error)
+            return error
+        gone, unread = await self._gone(self.orders)
+        if gone:
+            await self._record(CANCELLED, gone)
+        still = [order for order in self.orders if order not in gone]
+        if still or not gone:
+            certain = self.known == [] or (error.code is Code.BINANCE_REFUSED and not unread)
+            await self._record(FAILED if certain else UNCLEAR, still, error)
+        arguments = {"symbol": self.symbol, "market": self.market}
+        error.next_step = {"tool": "binance_get_open_orders", "arguments": arguments}
+        return error
+
+    async def _gone(self, orders: Sequence[str]) -> tuple[list[str], bool]:
+        """Those that rested before and no longer do, and whether that could not be read."""
+        open_orders = self.call.exchange.on(self.market).open_orders(self.symbol)
+        now = await attempt(open_orders, seconds=SOON_SECONDS)
+        if self.known is None or isinstance(now, BrokerError):
+            return [], True
+        rest = {_key(order) for order in now}
+        return [one.id for one in self.known if one.id in orders and _key(one) not in rest], False
+
+    async def _record(self, kind: str, orders: Sequence[str], error: BrokerError | None = None) -> None:
         """The agent is told what Binance said, also when the database fails just now."""
         data = self._data(orders)
         if error is not None:
             data["error"] = str(error.code)
-        kind = "orders:cancelled" if error is None else "orders:cancel-failed"
         try:
             await self.call.store.audit(kind, self._actor, **data)
         except BrokerError as trouble:
             log.error("cancel: its outcome is not recorded", kind=kind, error=trouble.message, **data)
-
-    def unclear(self, error: BrokerError) -> BrokerError:
-        """After a time-out nobody knows: the agent is told how to find out."""
-        if error.code in (Code.BINANCE_TIMEOUT, Code.BINANCE_UNAVAILABLE):
-            arguments = {"symbol": self.symbol, "market": self.market}
-            error.next_step = {"tool": "binance_get_open_orders", "arguments": arguments}
-        return error
 
     @property
     def _actor(self) -> str:
@@ -86,7 +126,10 @@ class Cancelling:
 
     def _data(self, orders: Sequence[str]) -> dict[str, Any]:
         data: dict[str, Any] = {"market": self.market, "symbol": self.symbol, "orders": list(orders)}
-        return {**data, "protective": True} if self.protective else data
+        if self.known is None:
+            return {**data, "protective": True, "unread": True}
+        protects = any(one.protective for one in self.known if one.id in orders)
+        return {**data, "protective": True} if protects else data
 
 
 async def _cancel_order(call: Call, arguments: CancelOrderInput) -> CancelResult:
@@ -115,23 +158,20 @@ async def _cancel_one(call: Call, arguments: CancelOrderInput) -> CancelResult:
     venue, order_id = call.exchange.on(arguments.market), arguments.orderId
     symbol = venue.symbol(arguments.symbol)
     wanted = (order_id, arguments.conditional)
-    known = [
-        one for one in await _resting(call, arguments.market, symbol) if (one.id, one.conditional) == wanted
-    ]
+    resting = await _resting(call, arguments.market, symbol)
     cancelling = Cancelling(
         call=call,
         market=arguments.market,
         symbol=symbol,
         orders=[order_id],
-        protective=any(order.protective for order in known),
+        known=None if resting is None else [order for order in resting if _key(order) == wanted],
     )
     await cancelling.asked()
     try:
         await venue.cancel(symbol, order_id, conditional=arguments.conditional)
     except BrokerError as error:
-        await cancelling.ended([order_id], error)
-        raise cancelling.unclear(error) from None
-    await cancelling.ended([order_id])
+        raise await cancelling.failed(error) from None
+    await cancelling.answered([order_id])
     return CancelResult(
         success=True, cancelledOrder=CancelledOrder(id=order_id, symbol=symbol, status="CANCELLED")
     )
@@ -145,26 +185,29 @@ async def _cancel_each(call: Call, arguments: CancelAllInput) -> CancelAllResult
         call=call,
         market=arguments.market,
         symbol=symbol,
-        orders=[order.id for order in known],
-        protective=any(order.protective for order in known),
+        orders=[order.id for order in known or ()],
+        known=known,
     )
     await cancelling.asked()
     try:
         cancelled = await venue.cancel_all(symbol)
     except BrokerError as error:
-        await cancelling.ended(cancelling.orders, error)
-        raise cancelling.unclear(error) from None
-    await cancelling.ended(cancelled)
-    return CancelAllResult(success=True, cancelledCount=len(cancelled))
+        raise await cancelling.failed(error) from None
+    return CancelAllResult(success=True, cancelledCount=len(await cancelling.answered(cancelled)))
 
 
-async def _resting(call: Call, market: str, symbol: str) -> Sequence[RestingOrder]:
+def _key(order: RestingOrder) -> tuple[str, bool]:
+    """Conditional orders have ids of their own."""
+    return order.id, order.conditional
+
+
+async def _resting(call: Call, market: str, symbol: str) -> Sequence[RestingOrder] | None:
     """Read for the record alone: where it cannot be, cancelling goes on."""
     try:
         return await call.exchange.on(market).open_orders(symbol)
     except BrokerError as error:
         log.warning("cancel: open orders could not be read before it", symbol=symbol, error=error.message)
-        return ()
+        return None
 
 
 TOOLS = (

@@ -42,9 +42,13 @@ class ClosePosition(OrderTool):
     input = ClosePositionInput
     output = CloseAnswer
     sends = RoundedOrder
+    adds = frozenset({"side", "type", "amount", "market", "reduceOnly"})
 
     def rounded(self, context: Context, arguments: ClosePositionInput) -> Mapping[str, Any]:
         return {"symbol": context.exchange.futures.symbol(arguments.symbol)}
+
+    def may_leave(self, rounded: Mapping[str, Any]) -> bool:
+        return True
 
     async def assess(
         self,
@@ -64,7 +68,7 @@ class ClosePosition(OrderTool):
             order_checks.obey_the_exchange(quote, settings)
         tolerance = settings.exit_price_tolerance_pct
         worst = quotes.worst_for(quote, tolerance)
-        looked = order_card.looked(itself, looks, order.symbol, now)
+        looked = order_card.looked(itself, looks, order.market, order.symbol, now)
         return Assessment(
             arguments=arguments,
             market=str(order.market),

@@ -36,6 +36,7 @@ Arguments = Mapping[str, Any]
 
 class ConfirmedCancel(StandIn):
     sends = RoundedCancel
+    adds = frozenset({"orders"})
     has_own_id = False
 
     @abstractmethod
@@ -70,7 +71,7 @@ class ConfirmedCancel(StandIn):
         if not going:
             raise BrokerError(Code.NOTHING_TO_CANCEL, "Nothing of it is open any more.")
         staying = [order for order in resting if order.protective and order not in going]
-        looked = order_card.looked(itself, looks, symbol, context.clock())
+        looked = order_card.looked(itself, looks, market, symbol, context.clock())
         base = context.exchange.on(market).rules(symbol).base
         return Assessment(
             arguments={**arguments, "orders": [_told(order) for order in going]},
@@ -112,7 +113,7 @@ class ConfirmedCancel(StandIn):
         became = await _became(exchange, terms["arguments"])
         return None if _OPEN in became else _found(became)
 
-    async def in_the_end(self, exchange: Exchange, terms: Arguments) -> Found:
+    async def not_found(self, exchange: Exchange, terms: Arguments) -> Found:
         return _found(await _became(exchange, terms["arguments"]))
 
     async def figures_now(self, context: Context, intent: Intent) -> list[Figure]:

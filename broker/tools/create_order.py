@@ -10,6 +10,7 @@ from pydantic import Field, model_validator
 
 from ..cards import Figure
 from ..errors import invalid
+from ..exchange import Market
 from ..intents import Intent
 from ..money import floor_to, percent, plain, round_price, signed_percent
 from ..settings import Mode, Settings
@@ -99,6 +100,10 @@ class CreateOrder(OrderTool):
             text["reduceOnly"] = arguments.reduces
         return text
 
+    def may_leave(self, rounded: Mapping[str, Any]) -> bool:
+        order = order_of(rounded)
+        return order.reduce_only or (order.market, order.side) == (Market.SPOT, "sell")
+
     async def assess(
         self,
         context: Context,
@@ -131,7 +136,7 @@ class CreateOrder(OrderTool):
                 order_checks.checks(quote, settings),
                 worst=worst,
                 live=settings.mode is Mode.LIVE,
-                looked=order_card.looked(itself, looks, order.symbol, now),
+                looked=order_card.looked(itself, looks, order.market, order.symbol, now),
             ),
         )
 

@@ -21,7 +21,7 @@ from pydantic import (
 
 from ..clock import Clock
 from ..errors import BrokerError, Code
-from ..exchange import Exchange
+from ..exchange import Exchange, Market
 from ..hub import Hub
 from ..money import parse, to_json
 from ..settings import Settings
@@ -99,17 +99,17 @@ class Context:
 
 @dataclass(frozen=True, kw_only=True)
 class Call(Context):
-    """One tool call: who asks, and what this agent read of a symbol before."""
+    """One tool call: who asks, and what this agent read of a market's symbol before."""
 
     agent: str
     hub: Hub
-    looked_at: Callable[[str], Sequence[Look]]
+    looked_at: Callable[[str, str], Sequence[Look]]
     progress: Callable[[float], Awaitable[None]] | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
 class Tool:
-    """A tool that passes straight through."""
+    """A tool that passes straight through. `market` is what it reads when it has no argument of that name."""
 
     name: str
     title: str
@@ -119,6 +119,7 @@ class Tool:
     output: type[Output]
     run: Callable[[Call, Any], Awaitable[Output]]
     reads_only: bool = True
+    market: Market = Market.SPOT
 
 
 def validated(model: type[Input], arguments: Mapping[str, Any]) -> Input:

@@ -16,7 +16,7 @@ from ..money import plain
 def obey(order: OrderRequest, rules: Rules, reference: Decimal | None) -> None:
     """Raise ORDER_FILTER for the first rule that the order breaks.
 
-    `reference` is the exchange's own price; without one the rules that need it are left to Binance.
+    `reference` is the price that Binance goes by; without one the rules that need it are left to Binance.
     """
     if not rules.active:
         raise _broken("symbol", f"{rules.symbol} is not trading now")
@@ -29,18 +29,19 @@ def obey(order: OrderRequest, rules: Rules, reference: Decimal | None) -> None:
         _band(order, order.price, rules, reference)
     price = order.price or (order.stop_price if order.conditional else None) or reference
     if price is not None and not order.reduce_only:
-        _notional(order.amount * price, rules)
+        _notional(order, order.amount * price, rules)
 
 
-def admits_any_order(rules: Rules, max_order_value: Decimal, rate: Decimal) -> None:
+def admits_any_order(order: OrderRequest, rules: Rules, max_order_value: Decimal, rate: Decimal) -> None:
     """A limit of ours below Binance's minimum refuses every entry, so it is named as such."""
-    minimum = rules.min_notional * rate
+    least, _ = _notional_limits(order, rules)
+    minimum = least * rate
     if max_order_value < minimum:
         raise _broken(
             "amount",
             f"MAX_ORDER_VALUE_USDT ({plain(max_order_value)}) lies below Binance's minimum order value for "
             f"{rules.symbol} ({plain(minimum)} USDT): only an exit can pass both",
-            minNotional=rules.min_notional,
+            minNotional=least,
         )
 
 
@@ -94,21 +95,28 @@ def _band(order: OrderRequest, price: Decimal, rules: Rules, average: Decimal) -
         raise _broken("price", f"{plain(price)} is below Binance's price band ({plain(least)})", min=least)
 
 
-def _notional(value: Decimal, rules: Rules) -> None:
-    if value < rules.min_notional:
+def _notional(order: OrderRequest, value: Decimal, rules: Rules) -> None:
+    least, most = _notional_limits(order, rules)
+    if value < least:
         raise _broken(
             "amount",
             f"the order's value of {plain(round(value, 8))} {rules.quote} is below Binance's minimum of "
-            f"{plain(rules.min_notional)}",
-            minNotional=rules.min_notional,
+            f"{plain(least)}",
+            minNotional=least,
         )
-    if rules.max_notional is not None and value > rules.max_notional:
+    if most is not None and value > most:
         raise _broken(
             "amount",
             f"the order's value of {plain(round(value, 8))} {rules.quote} is above Binance's maximum of "
-            f"{plain(rules.max_notional)}",
-            maxNotional=rules.max_notional,
+            f"{plain(most)}",
+            maxNotional=most,
         )
+
+
+def _notional_limits(order: OrderRequest, rules: Rules) -> tuple[Decimal, Decimal | None]:
+    if order.price is None:
+        return rules.market_min_notional, rules.market_max_notional
+    return rules.min_notional, rules.max_notional
 
 
 def _broken(field: str, problem: str, **allowed: Decimal | list[str]) -> BrokerError:

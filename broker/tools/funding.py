@@ -6,6 +6,7 @@ from typing import Annotated, Final
 
 from pydantic import Field
 
+from ..exchange import Market
 from .declaration import Call, Input, Number, Output, Risk, Symbol, Tool
 
 HOURS_A_YEAR: Final = 365 * 24
@@ -47,5 +48,6 @@ TOOLS = (
         input=FundingInput,
         output=FundingRate,
         run=_funding,
+        market=Market.FUTURES,
     ),
 )

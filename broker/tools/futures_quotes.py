@@ -16,7 +16,7 @@ from ..risk import Check
 from ..settings import Settings
 from . import own, unseen
 from .declaration import Context
-from .quotes import Need, Quote, attempt, figure, read_market
+from .quotes import Need, Quote, attempt, figure, fresh, patience, read_market
 from .unseen import Claim
 from .valuation import USDT
 
@@ -160,8 +160,13 @@ async def read(context: Context, order: OrderRequest, itself: Intent | None = No
     venue, symbol, entry = context.exchange.futures, order.symbol, not order.reduce_only
     await venue.require_one_way()
     ours = await own.read(context, "futures", itself)
+    if entry and ours.changing(symbol):
+        raise BrokerError(
+            Code.BINANCE_UNAVAILABLE,
+            f"The leverage of {symbol} is being changed: what an order would be sent with is not certain yet",
+        )
     positions, funds, market = await asyncio.gather(
-        venue.positions(symbol), _read_funds(venue, symbol), read_market(venue, symbol)
+        venue.positions(symbol), _read_funds(venue, symbol, entry), read_market(venue, symbol, entry=entry)
     )
     book, reference, prices, resting = market
     account, leverages, taker_fee = (
@@ -173,7 +178,7 @@ async def read(context: Context, order: OrderRequest, itself: Intent | None = No
     return FuturesQuote(
         order=order,
         rules=venue.rules(symbol),
-        book=figure(book, needed=entry),
+        book=figure(await fresh(venue, book, context.clock, entry=entry), needed=entry),
         last=None if known is None else known.get(symbol),
         reference=figure(reference, needed=entry),
         rate=Decimal(1),
@@ -190,10 +195,13 @@ async def read(context: Context, order: OrderRequest, itself: Intent | None = No
 
 
 async def _read_funds(
-    venue: Futures, symbol: str
+    venue: Futures, symbol: str, entry: bool
 ) -> tuple[FuturesAccount | BrokerError, Mapping[str, int] | BrokerError, Decimal | BrokerError]:
+    seconds = patience(entry=entry)
     return await asyncio.gather(
-        attempt(venue.account()), attempt(venue.leverages()), attempt(venue.taker_fee(symbol))
+        attempt(venue.account(), seconds=seconds),
+        attempt(venue.leverages(), seconds=seconds),
+        attempt(venue.taker_fee(symbol), seconds=seconds),
     )
 
 

@@ -6,24 +6,22 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Annotated, Any, ClassVar, Final
+from typing import Annotated, Any, ClassVar
 
 from pydantic import Field
 
 from ..cards import Card, Figure
 from ..clock import to_ms
 from ..errors import BrokerError, Code
-from ..exchange import Exchange, OrderState, Sent
+from ..exchange import Exchange, Market, OrderState, Sent
 from ..intents import Intent, Request
-from ..money import Side, about, grouped, percent, signed_percent
+from ..money import Side, about, grouped, kept, percent, signed_percent
 from ..risk import refuse_failed
 from ..settings import Settings
 from .answers import IntentAnswer
 from .declaration import Call, Context, Input, Look, Risk, Whole
+from .quotes import PRICE_MAX_AGE_MS
 from .results import Result, Rounded
-
-PRICE_MAX_AGE_MS: Final = 1_000
-"""How old the price may be that an order was last held against."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,6 +75,9 @@ class HighTool(ABC):
     has_own_id: ClassVar[bool] = True
     """Whether a look-up finds what this very request sent, and not merely the state that it asked for."""
 
+    adds: ClassVar[frozenset[str]] = frozenset()
+    """Arguments that it reads for itself: nobody asks for them, so they tell no two requests apart."""
+
     @abstractmethod
     def rounded(self, context: Context, arguments: Any) -> Mapping[str, Any]:
         """The trading arguments as they would be sent: decimals as plain strings. Reads nothing.
@@ -100,6 +101,10 @@ class HighTool(ABC):
         all, and where a figure cannot be read.
         """
 
+    def may_leave(self, rounded: Mapping[str, Any]) -> bool:
+        """Whether it can be an exit, as far as rounded arguments alone tell."""
+        return False
+
     @abstractmethod
     def namespace(self, terms: Mapping[str, Any]) -> str:
         """Where a client order id of it is looked up: spot, futures, futures_algo, leverage."""
@@ -116,8 +121,8 @@ class HighTool(ABC):
     ) -> Found | None:
         """What became of it; None when Binance knows nothing of it now. Raises BrokerError."""
 
-    async def in_the_end(self, exchange: Exchange, terms: Mapping[str, Any]) -> Found:
-        """What it came to, when no look-up found it and by Binance's clock it can no longer be accepted."""
+    async def not_found(self, exchange: Exchange, terms: Mapping[str, Any]) -> Found:
+        """What it came to, once a look-up finds nothing for good. Raises BrokerError."""
         return Found(done=False, note="Binance has no such order, and by its clock can no longer accept it")
 
     @abstractmethod
@@ -135,7 +140,8 @@ class HighTool(ABC):
     async def prepare(self, call: Call, given: HighInput, rounded: Mapping[str, Any]) -> Request:
         """A request ready to be parked. Raises BrokerError; then nothing is parked."""
         try:
-            assessment = await self.assess(call, rounded, looks=call.looked_at(rounded["symbol"]))
+            market = rounded.get("market", Market.FUTURES)  # without a choice it is about futures
+            assessment = await self.assess(call, rounded, looks=call.looked_at(market, rounded["symbol"]))
             refuse_failed(assessment.card.checks)
         except BrokerError as error:
             error.message = f"{error.message.removesuffix('.')}. Nothing was parked."
@@ -193,7 +199,7 @@ class HighTool(ABC):
             market=now.market,
             mode=str(context.settings.mode),
             account=context.settings.account,
-            reference_price=None if now.reference_price is None else round(now.reference_price, 8),
+            reference_price=None if now.reference_price is None else kept(now.reference_price),
             tolerance_pct=now.tolerance_pct,
             worst_price=now.worst_price,
             value_usdt=now.value_usdt,

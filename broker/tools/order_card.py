@@ -7,7 +7,7 @@ from datetime import datetime
 from decimal import Decimal
 
 from ..cards import Card, Figure, Tone
-from ..exchange import Position
+from ..exchange import Market, Position
 from ..intents import Intent
 from ..money import about, cents, grouped, in_unit, percent, signed_percent
 from ..risk import Check, above_limits, share_of
@@ -50,18 +50,21 @@ def figures(quote: Quote) -> list[Figure]:
     return [*shown, *_collisions(quote)]
 
 
-def looked_at(looks: Sequence[Look], symbol: str, now: datetime) -> Figure:
+def looked_at(looks: Sequence[Look], market: str, symbol: str, now: datetime) -> Figure:
     """What the agent read of the market before it asked: the broker's own record."""
     if not looks:
-        return Figure(label="Looked at", value=f"nothing on {symbol}", tone=Tone.WARN)
+        of = "" if market == Market.SPOT else f" {market}"
+        return Figure(label="Looked at", value=f"nothing on {symbol}{of}", tone=Tone.WARN)
     return Figure(
         label="Looked at", value=", ".join(f"{look.tool} {_ago(look.at, now)} ago" for look in looks)
     )
 
 
-def looked(itself: Intent | None, looks: Sequence[Look], symbol: str, now: datetime) -> Figure | None:
+def looked(
+    itself: Intent | None, looks: Sequence[Look], market: str, symbol: str, now: datetime
+) -> Figure | None:
     """Told when it is asked; when the same request waits anew, nobody has looked again."""
-    return looked_at(looks, symbol, now) if itself is None else None
+    return looked_at(looks, market, symbol, now) if itself is None else None
 
 
 def now(label: str, price: Decimal, reference: Decimal | None, unit: str) -> Figure:

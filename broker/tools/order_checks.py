@@ -31,8 +31,8 @@ def checks(quote: Quote, limits: Settings) -> list[Check]:
 def obey_the_exchange(quote: Quote, limits: Settings) -> None:
     """Before parking. Raises ORDER_FILTER and PRICE_COLLAR."""
     if quote.rate is not None and not quote.is_exit:
-        filters.admits_any_order(quote.rules, limits.max_order_value_usdt, quote.rate)
-    filters.obey(quote.order, quote.rules, quote.reference)
+        filters.admits_any_order(quote.order, quote.rules, limits.max_order_value_usdt, quote.rate)
+    filters.obey(quote.order, quote.rules, quote.last if quote.rules.by_last_price else quote.reference)
     _collar(quote, limits.limit_collar_pct)
 
 

@@ -31,6 +31,15 @@ class Own:
     resting: Sequence[Intent]
     used: Decimal
 
+    def changing(self, symbol: str) -> int:
+        """How many changes of a symbol's leverage are under way, or of unknown outcome."""
+        return sum(
+            intent.state is not State.PLACED
+            and "leverage" in intent.arguments
+            and intent.arguments["symbol"] == symbol
+            for intent in self.sent
+        )
+
 
 async def read(context: Context, market: str, itself: Intent | None) -> Own:
     """In one transaction. Before any figure is asked for: what was placed by now, all of those may show."""

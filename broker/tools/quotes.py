@@ -8,15 +8,29 @@ from collections.abc import Awaitable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import cached_property
-from typing import TypeVar
+from typing import Final, TypeVar
 
+from ..clock import Clock, to_ms
 from ..errors import BrokerError, Code
 from ..exchange import Book, Futures, OrderRequest, RestingOrder, Rules, Spot
-from ..money import Side, ceil_to, floor_to
+from ..money import SHOWN_DIGITS, Side, ceil_to, floor_to, unit_of
 from ..risk import Check
 from ..settings import Settings
 
 T = TypeVar("T")
+
+PRICE_MAX_AGE_MS: Final = 1_000
+"""How old the price may be that an order was last held against."""
+
+SOON_SECONDS: Final = 1.0
+"""How long is waited for what is good to know and not needed: an exit holds its account's lock."""
+
+MarketFigures = tuple[
+    Book | BrokerError,
+    Decimal | BrokerError,
+    Mapping[str, Decimal] | BrokerError,
+    list[RestingOrder] | BrokerError,
+]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -154,27 +168,38 @@ def best_of(book: Book, side: Side) -> Decimal:
     return price
 
 
-async def read_market(
-    venue: Spot | Futures, symbol: str
-) -> tuple[
-    Book | BrokerError,
-    Decimal | BrokerError,
-    Mapping[str, Decimal] | BrokerError,
-    list[RestingOrder] | BrokerError,
-]:
+async def read_market(venue: Spot | Futures, symbol: str, *, entry: bool) -> MarketFigures:
     """Book, the exchange's reference price, last prices, and own resting orders of a symbol."""
+    seconds = patience(entry=entry)
     return await asyncio.gather(
-        attempt(venue.book(symbol)),
-        attempt(venue.average_price(symbol)),
-        attempt(venue.last_prices()),
-        attempt(venue.open_orders(symbol)),
+        attempt(venue.book(symbol), seconds=seconds),
+        attempt(venue.average_price(symbol), seconds=seconds),
+        attempt(venue.last_prices(), seconds=seconds),
+        attempt(venue.open_orders(symbol), seconds=seconds),
     )
 
 
-async def attempt(reading: Awaitable[T]) -> T | BrokerError:
+async def fresh(
+    venue: Spot | Futures, book: Book | BrokerError, clock: Clock, *, entry: bool
+) -> Book | BrokerError:
+    """The book, read once more where it grew old while the other figures were waited for."""
+    if isinstance(book, BrokerError) or 0 <= to_ms(clock()) - book.asked_at_ms <= PRICE_MAX_AGE_MS:
+        return book
+    return await attempt(venue.book(book.symbol), seconds=patience(entry=entry))
+
+
+def patience(*, entry: bool) -> float | None:
+    """How long is waited for a figure that an entry needs and an exit does not; None: as for any read."""
+    return None if entry else SOON_SECONDS
+
+
+async def attempt(reading: Awaitable[T], *, seconds: float | None = None) -> T | BrokerError:
     """For figures that are read together, not all of which are needed."""
     try:
-        return await reading
+        async with asyncio.timeout(seconds):
+            return await reading
+    except TimeoutError:
+        return BrokerError(Code.BINANCE_TIMEOUT, f"Binance did not answer within {seconds:g} s")
     except BrokerError as error:
         return error
 
@@ -200,11 +225,16 @@ def worst_for(quote: Quote, tolerance_pct: Decimal | None) -> Decimal | None:
             Code.BINANCE_UNAVAILABLE,
             f"There is no price of {quote.rules.symbol} to hold the order against.",
         )
-    return worst_price(quote.asked_at, tolerance_pct, quote.rules.tick, quote.order.side)
+    return worst_price(quote.asked_at, tolerance_pct, quote.order.side)
 
 
-def worst_price(reference: Decimal, tolerance_pct: Decimal, tick: Decimal, side: Side) -> Decimal:
-    """The last price at which it is still sent; rounded to the tick on the trader's side."""
+def worst_price(reference: Decimal, tolerance_pct: Decimal, side: Side) -> Decimal:
+    """The last price at which it is still sent, in eight digits on the trader's side; never better than the
+    reference.
+
+    Not to the tick: it bounds an average, which lies between the prices of a book.
+    """
+    unit, tolerance = unit_of(reference, SHOWN_DIGITS), reference * tolerance_pct / 100
     if side == "buy":
-        return floor_to(reference * (1 + tolerance_pct / 100), tick)
-    return ceil_to(reference * (1 - tolerance_pct / 100), tick)
+        return max(floor_to(reference + tolerance, unit), ceil_to(reference, unit))
+    return min(ceil_to(reference - tolerance, unit), floor_to(reference, unit))

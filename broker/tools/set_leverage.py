@@ -11,11 +11,10 @@ from pydantic import Field
 
 from ..cards import Figure, Tone
 from ..errors import BrokerError, Code, invalid
-from ..exchange import Exchange, Sent
-from ..intents import Intent, State
+from ..exchange import Exchange, Market, Sent
+from ..intents import Intent
 from ..money import grouped
-from ..store import queries
-from . import leverage_change, order_card
+from . import leverage_change, order_card, own
 from .answers import LeverageAnswer
 from .declaration import Context, Look, Symbol, Whole
 from .high import Assessment, Found, HighInput, HighTool, leverage_changed
@@ -56,15 +55,12 @@ class SetLeverage(HighTool):
     ) -> Assessment:
         symbol, target = arguments["symbol"], arguments["leverage"]
         _require_within(target, context.settings.max_leverage)
+        ours = await own.read(context, "futures", itself)
         change = await leverage_change.read(context, symbol, target)
         if change.now.leverage == target:
             raise invalid("leverage", f"is {target}× already")
-        others = await context.store.read(
-            lambda connection: queries.in_states(connection, {State.SUBMITTING, State.UNKNOWN})
-        )
-        unsettled = self._unsettled(others, symbol, itself)
-        checks = leverage_change.checks(change, unsettled, context.settings.max_leverage)
-        looked = order_card.looked(itself, looks, symbol, context.clock())
+        checks = leverage_change.checks(change, ours.changing(symbol), context.settings.max_leverage)
+        looked = order_card.looked(itself, looks, Market.FUTURES, symbol, context.clock())
         return Assessment(
             arguments=arguments,
             market="futures",
@@ -77,14 +73,6 @@ class SetLeverage(HighTool):
             is_exit=False,
             card=leverage_change.draw(change, checks, looked),
             previous=str(change.now.leverage),
-        )
-
-    def _unsettled(self, intents: Sequence[Intent], symbol: str, itself: Intent | None) -> int:
-        return sum(
-            1
-            for intent in intents
-            if (intent.tool, intent.arguments["symbol"]) == (self.name, symbol)
-            and (itself is None or intent.id != itself.id)
         )
 
     def changed(self, terms: Mapping[str, Any], now: Assessment) -> str | None:
@@ -105,6 +93,12 @@ class SetLeverage(HighTool):
     ) -> Found | None:
         now = await exchange.futures.leverage(terms["arguments"]["symbol"])
         return Found(order=None) if now.leverage == terms["arguments"]["leverage"] else None
+
+    async def not_found(self, exchange: Exchange, terms: Mapping[str, Any]) -> Found:
+        """It may have been set, and then changed by somebody else."""
+        now = await exchange.futures.leverage(terms["arguments"]["symbol"])
+        target = terms["arguments"]["leverage"]
+        return Found(done=False, note=f"the leverage is {now.leverage}×, not the {target}× asked for")
 
     def result(self, intent: Intent) -> LeverageResult:
         symbol, target = intent.arguments["symbol"], intent.arguments["leverage"]

@@ -15,7 +15,7 @@ from ..risk import Check
 from ..settings import Settings
 from . import own, unseen
 from .declaration import Context
-from .quotes import Need, Quote, figure, read_market
+from .quotes import Need, Quote, figure, fresh, read_market
 from .unseen import Claim
 from .valuation import equity, rate
 
@@ -96,19 +96,24 @@ async def read(context: Context, order: OrderRequest, itself: Intent | None = No
     """All figures at once. Raises BrokerError for one that is needed and cannot be read: for an entry that
     is every figure, for an exit the account.
     """
-    venue, buys = context.exchange.spot, order.side == "buy"
+    venue = context.exchange.spot
     ours = await own.read(context, "spot", itself)
-    account, market = await asyncio.gather(venue.account(), read_market(venue, order.symbol))
-    book, reference, prices, resting = market
     rules = venue.rules(order.symbol)
-    entry = buys or not any(item.asset == rules.base and item.total for item in account.balances)
+    if order.side == "buy":
+        entry = True
+        account, market = await asyncio.gather(venue.account(), read_market(venue, order.symbol, entry=entry))
+    else:
+        account = await venue.account()  # it tells an exit, which does not wait for all the rest
+        entry = not any(item.asset == rules.base and item.total for item in account.balances)
+        market = await read_market(venue, order.symbol, entry=entry)
+    book, reference, prices, resting = market
     known = figure(prices, needed=entry)
     open_orders = figure(resting, needed=entry)
     claims = unseen.unseen(ours.sent, account.update_time_ms)
     return SpotQuote(
         order=order,
         rules=rules,
-        book=figure(book, needed=entry),
+        book=figure(await fresh(venue, book, context.clock, entry=entry), needed=entry),
         last=None if known is None else known.get(order.symbol),
         reference=figure(reference, needed=entry),
         rate=None if known is None else rate(rules.quote, known),

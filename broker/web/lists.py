@@ -16,7 +16,7 @@ from ..intents import Intent, State
 from ..store import EQUAL_WITHIN, events_of, queries, recent_events
 from ..store.audit import head
 from ..tools.collisions import opposite
-from .words import ANNOUNCED, CANCELLED, protective, rests, waits
+from .words import ANNOUNCED, CANCELS, protective, rests, waits
 
 INBOX = "inbox"
 """A page's subject; others are the id of a request, or empty."""
@@ -79,7 +79,7 @@ def tally(connection: Connection, now: datetime) -> Tally:
 def notices(connection: Connection, now: datetime) -> Sequence[Event]:
     """Newest first, but before all others what took a protection away."""
     people = recent_events(connection, ANNOUNCED, now - timedelta(days=1))
-    cancels = recent_events(connection, (CANCELLED,), now - timedelta(hours=1))
+    cancels = recent_events(connection, CANCELS, now - timedelta(hours=1))
     return sorted([*people, *cancels], key=lambda event: (not protective(event), -event.seq))
 
 

@@ -20,7 +20,7 @@ from .desk import Desk
 from .drawing import Drawing
 from .lists import INBOX
 from .shared import Shared
-from .words import ANNOUNCED, CANCELLED
+from .words import ANNOUNCED, CANCELS
 
 DECIDABLE: Final = frozenset(
     f"intent:{what}" for what in ("parked", "pending", "approved", "rejected", "expired", "withdrawn")
@@ -71,7 +71,7 @@ class Messages:
     async def _change(self, event: Event) -> bytes | None:
         if event.intent_id is not None:
             return await self._intent_change(event, event.intent_id)
-        if event.kind in (*ANNOUNCED, CANCELLED):
+        if event.kind in (*ANNOUNCED, *CANCELS):
             return await self._news(event)
         return None
 

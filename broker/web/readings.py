@@ -9,6 +9,7 @@ from typing import TypeVar
 
 from ..cards import Figure
 from ..errors import BrokerError
+from ..exchange import PAGES_PCT, leaving_room
 from ..intents import Intent
 from .desk import Desk
 from .shared import Shared
@@ -47,7 +48,8 @@ class Readings:
 
 async def _bounded(read: Callable[[], Awaitable[T | None]]) -> T | None:
     try:
-        async with asyncio.timeout(BOUND_SECONDS):
-            return await read()
+        with leaving_room(PAGES_PCT):
+            async with asyncio.timeout(BOUND_SECONDS):
+                return await read()
     except (BrokerError, TimeoutError):
         return None

@@ -14,12 +14,13 @@ from ..clock import from_ms
 from ..hub import Event
 from ..intents import Intent, State, certain_at_ms
 from ..money import about, cents, grouped
+from ..tools.cancels import CANCELLED, UNCLEAR
 
 ANNOUNCED: Final = ("trader:added", "trader:removed", "agent:key-set")
 """New people and keys: on every page for a day."""
 
-CANCELLED: Final = "orders:cancelled"
-"""What agents cancelled without asking: on every page for an hour."""
+CANCELS: Final = (CANCELLED, UNCLEAR)
+"""What agents cancelled without asking, or may have: on every page for an hour."""
 
 MAX_SHOWN = 300
 """Characters of a text that another system wrote."""
@@ -94,7 +95,9 @@ def _refused(intent: Intent, _: datetime) -> Outcome:
 def _not_sent(intent: Intent, _: datetime) -> Outcome:
     note = intent.note or ""
     if note.startswith("too late"):
-        return Outcome(text="Approved, too late to send", tone=Tone.WARN)
+        return Outcome(
+            text=_with_reason("Approved, too late to send", note.partition("; ")[2]), tone=Tone.WARN
+        )
     return Outcome(text=_with_reason("Approved, not sent", note), tone=Tone.WARN)
 
 
@@ -170,19 +173,24 @@ def notice(event: Event) -> str:
         return f"Trader {name} was removed by {by}"
     if event.kind == "agent:key-set":
         return f"Agent {name} has a new key"
-    return f"{by} cancelled {_orders(event)} on {event.data.get('symbol', '?')}"
+    where = f"{_orders(event)} on {event.data.get('symbol', '?')}"
+    if event.kind == UNCLEAR:
+        return f"{by} may have cancelled {where}: Binance gave no clear answer"
+    return f"{by} cancelled {where}"
 
 
 def protective(event: Event) -> bool:
-    """Whether it took a protection away: a stop, a take-profit, a reduce-only order."""
-    return event.kind == CANCELLED and event.data.get("protective") is True
+    """Whether it may have taken a protection away: a stop, a take-profit, a reduce-only order."""
+    return event.kind in CANCELS and event.data.get("protective") is True
 
 
 def _orders(event: Event) -> str:
-    count = len(event.data.get("orders", ()))
+    count, unread = len(event.data.get("orders", ())), event.data.get("unread") is True
+    if not protective(event):
+        return "1 order" if count == 1 else f"{count} orders"
     if count == 1:
-        return "a protective order" if protective(event) else "1 order"
-    return f"{count} orders, protective ones among them," if protective(event) else f"{count} orders"
+        return "1 order, perhaps a protective one," if unread else "a protective order"
+    return f"{count or 'all'} orders, {'perhaps ' if unread else ''}protective ones among them,"
 
 
 def in_words(moment: datetime) -> str:

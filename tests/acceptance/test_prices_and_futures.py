@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
-from decimal import Decimal
+from decimal import ROUND_DOWN, Decimal
 from typing import Any
 
+import httpx2
 import pytest
 from playwright.async_api import Browser, Page, expect
 
+from broker.clock import to_ms, utc_now
+
+from ..support import eventually
 from .people import Agent, agent, control, first_trader, orders_at
 from .processes import BrokerProcess, PaperProcess
 
 pytestmark = pytest.mark.anyio
 
 START = Decimal(100_000)
+WEEK_MS = 7 * 24 * 3_600_000
+FUNDINGS_A_WEEK = 21
 BTC = "BTCUSDT"
 
 
@@ -71,6 +77,12 @@ async def test_a_futures_position_from_its_leverage_to_its_close_adds_up_to_the_
         [resting] = (await asking.call("binance_get_open_orders", market="futures"))["orders"]
         assert (resting["conditional"], exact(resting["stopPrice"])) == (True, Decimal(57_000))
 
+        before = to_ms(utc_now())
+        await control(exchange.url, "clock", offset_ms=WEEK_MS)
+        await eventually(lambda: answered(asking, "binance_get_futures_positions"))
+        received = -await funding_paid(exchange, Decimal("0.01"), before, before + WEEK_MS)
+        assert cents(received), "a week of funding is worth something"
+
         await move(exchange, "62000")
         closed = (await approved(asking, page, "binance_close_position", symbol=BTC))["closedPosition"]
         assert (closed["closedSide"], exact(closed["closedSize"])) == ("LONG", Decimal("0.01"))
@@ -86,8 +98,8 @@ async def test_a_futures_position_from_its_leverage_to_its_close_adds_up_to_the_
     assert cents(exact(closed["realizedPnL"])) == cents(gross - exit_fee)
     assert cents(exact(history["realizedPnL"])) == cents(gross - fees)
     [wallet] = [item for item in account["balances"] if item["asset"] == "USDT"]
-    assert cents(exact(wallet["total"])) == cents(START + gross - fees)
-    assert cents(exact(account["totalUSDT"])) == cents(START + gross - fees)
+    assert cents(exact(wallet["total"])) == cents(START + gross - fees + received)
+    assert cents(exact(account["totalUSDT"])) == cents(START + gross - fees + received)
 
 
 async def approved(asking: Agent, page: Page, tool: str, **arguments: Any) -> Any:
@@ -105,6 +117,21 @@ async def approved(asking: Agent, page: Page, tool: str, **arguments: Any) -> An
 
 def futures(**arguments: Any) -> dict[str, Any]:
     return {"symbol": BTC, "market": "futures", **arguments}
+
+
+async def answered(asking: Agent, tool: str) -> bool:
+    """Whether a read succeeds: not before the broker has seen that Binance's clock is another."""
+    return "error" not in await asking.call(tool)
+
+
+async def funding_paid(exchange: PaperProcess, held: Decimal, after: int, until: int) -> Decimal:
+    """What a long of that size paid between two times, as the exchange tells everybody its rates."""
+    async with httpx2.AsyncClient() as http:
+        wanted: dict[str, str | int] = {"symbol": BTC, "startTime": after, "endTime": until, "limit": 100}
+        rows = (await http.get(f"{exchange.url}/fapi/v1/fundingRate", params=wanted)).json()
+    assert len(rows) == FUNDINGS_A_WEEK
+    paid = [held * exact(row["markPrice"]) * exact(row["fundingRate"]) for row in rows]
+    return sum((one.quantize(Decimal("0.00000001"), ROUND_DOWN) for one in paid), Decimal(0))
 
 
 async def move(exchange: PaperProcess, price: str) -> None:

@@ -212,6 +212,8 @@ def test_reads_are_throttled_by_a_rolling_window_and_give_decimals(market: Marke
     client = made("reader", market, {}, PAPER)
     assert client.enableRateLimit is True
     assert client.tokenBucket["algorithm"] == "rollingWindow"
+    client.init_throttler()
+    assert client.throttler.config["maxWeight"] == {SPOT: 960, FUTURES: 1920}[market], "80 % of all"
     assert client.parse_number("0.1") == Decimal("0.1")
 
 

@@ -71,12 +71,36 @@ def test_a_limit_of_zero_is_none() -> None:
     assert rules_of(INFO).max_price is None
 
 
+@pytest.mark.parametrize(
+    ("flags", "least", "most"),
+    [
+        ({"applyMinToMarket": True, "applyMaxToMarket": False}, D(5), None),
+        ({"applyMinToMarket": False, "applyMaxToMarket": True}, D(0), D(9)),
+    ],
+)
+def test_a_market_orders_notional_is_limited_where_binance_says_so(
+    flags: dict[str, bool], least: Decimal, most: Decimal | None
+) -> None:
+    others = [item for item in INFO["filters"] if item["filterType"] != "NOTIONAL"]
+    notional = {"filterType": "NOTIONAL", "minNotional": "5", "maxNotional": "9", **flags}
+    rules = rules_of(INFO | {"filters": [*others, notional]})
+    assert (rules.min_notional, rules.max_notional) == (D(5), D(9))
+    assert (rules.market_min_notional, rules.market_max_notional) == (least, most)
+
+
+@pytest.mark.parametrize(("minutes", "by_last"), [(5, False), (0, True)])
+def test_without_minutes_of_an_average_the_last_price_counts(minutes: int, by_last: bool) -> None:
+    others = [item for item in INFO["filters"] if item["filterType"] != "NOTIONAL"]
+    notional = {"filterType": "NOTIONAL", "minNotional": "5", "avgPriceMins": minutes}
+    assert rules_of(INFO | {"filters": [*others, notional]}).by_last_price is by_last
+
+
 def test_a_symbol_with_the_older_filters_has_rules_too() -> None:
     older = [item for item in INFO["filters"] if item["filterType"] in ("PRICE_FILTER", "LOT_SIZE")]
-    minimum = {"filterType": "MIN_NOTIONAL", "minNotional": "10", "applyToMarket": True}
+    minimum = {"filterType": "MIN_NOTIONAL", "minNotional": "10", "applyToMarket": False}
     rules = rules_of(INFO | {"filters": [*older, minimum], "status": "BREAK"})
     assert (rules.min_notional, rules.max_notional, rules.bid_up) == (D(10), None, None)
-    assert rules.market_max_amount == 9000
+    assert (rules.market_max_amount, rules.market_min_notional) == (D(9000), D(0))
     assert not rules.active
 
 

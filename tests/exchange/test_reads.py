@@ -13,7 +13,7 @@ import pytest
 
 from broker.clock import to_ms, utc_now
 from broker.errors import BrokerError, Code
-from broker.exchange import Balance, Exchange, OrderRequest
+from broker.exchange import Balance, Exchange, OrderRequest, leaving_room
 from broker.paper import PaperServer
 from broker.paper.limits import Limits
 from broker.settings import Settings
@@ -310,11 +310,13 @@ async def test_the_operator_hears_of_a_bad_key_but_not_of_an_agents_slip(
     assert exchange.last_error is None
 
 
-async def test_reads_stop_before_binance_has_to_stop_them(settings: Settings, tmp_path: Path) -> None:
+async def test_who_leaves_room_stops_before_binance_has_to_stop_him(
+    settings: Settings, tmp_path: Path
+) -> None:
     limits, moment = Limits(weight_per_minute=200), utc_now()
     async with PaperServer(tmp_path, port=0, seed=1, clock=lambda: moment, limits=limits) as paper:
         async with connected(settings, paper.url, clock=lambda: moment) as exchange:
-            with pytest.raises(BrokerError) as failed:
+            with pytest.raises(BrokerError) as failed, leaving_room(90):
                 for _ in range(20):
                     await exchange.spot.account()
             assert failed.value.code is Code.RATE_LIMITED

@@ -1,9 +1,13 @@
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 
 from broker.errors import BrokerError, Code
-from broker.exchange.weight import Weight
+from broker.exchange import Market
+from broker.exchange.calls import Calls
+from broker.exchange.weight import Weight, leaving_room, share
 
 
 class Now:
@@ -27,14 +31,14 @@ def weight(now: Now) -> Weight:
 
 def refusal(weight: Weight, pct: int = 100) -> int:
     """After how many seconds it may be tried again."""
-    with pytest.raises(BrokerError) as failed:
-        weight.check(pct)
+    with pytest.raises(BrokerError) as failed, leaving_room(pct):
+        weight.check()
     assert failed.value.code is Code.RATE_LIMITED
     seconds: int = failed.value.details["retryAfterSeconds"]
     return seconds
 
 
-def test_reads_stop_before_orders_do(weight: Weight) -> None:
+def test_who_leaves_room_stops_before_others_do(weight: Weight) -> None:
     weight.note(200, {"x-mbx-used-weight-1m": "900"})
     assert refusal(weight, 90) == 48
     weight.check()
@@ -65,3 +69,23 @@ def test_an_answer_without_the_header_changes_nothing(weight: Weight) -> None:
     weight.note(200, {"x-mbx-used-weight-1m": "400"})
     weight.note(400, {})
     assert weight.used == 400
+
+
+@pytest.mark.anyio
+async def test_a_read_is_shared_among_those_who_leave_the_same_room(weight: Weight) -> None:
+    calls, made, goes_on = Calls(Market.SPOT, weight, 8.0), [], asyncio.Event()
+
+    async def read() -> int:
+        made.append(share())
+        await goes_on.wait()
+        return share()
+
+    async def agent() -> int:
+        with leaving_room(80):
+            return await calls.share("a price", read)
+
+    asked = [agent(), agent(), calls.share("a price", read), calls.share("a price", read)]
+    reads = [asyncio.create_task(read) for read in asked]
+    await asyncio.sleep(0.01)
+    goes_on.set()
+    assert (await asyncio.gather(*reads), made) == ([80, 80, 100, 100], [80, 100])

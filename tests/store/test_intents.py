@@ -387,6 +387,17 @@ async def test_a_thousand_approvals_at_once_never_pass_the_days_limit(store: Sto
     assert await used(store) == 9990
 
 
+async def test_what_has_no_value_is_approved_on_a_day_that_is_full(store: Store) -> None:
+    leaving = await parked(store, value_usdt=LIMIT + 1, is_exit=True)
+    await approve(store, leaving)
+    changes = {"tool": "binance_set_leverage", "arguments": {"symbol": "BTCUSDT", "leverage": 5}}
+    leverage = await parked(store, **changes, value_usdt=Decimal(0))
+    assert (await approve(store, leverage)).state is State.APPROVED
+    entry = await parked(store, value_usdt=Decimal("0.000001"))
+    with pytest.raises(OverDailyVolume):
+        await approve(store, entry)
+
+
 async def test_an_approval_over_the_limit_leaves_the_intent_pending(store: Store) -> None:
     await approve(store, await parked(store, **of_value(1, 9_500)))
     second = await parked(store, **of_value(2, 501))

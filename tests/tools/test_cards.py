@@ -11,7 +11,7 @@ from broker.errors import Code
 from broker.tools import HIGH, Context
 
 from ..support import BTC, BUY, REST, Wired, wired
-from .support import CREATE, FUTURES_BUY, checks_of, figures_of, parked, refused
+from .support import CREATE, FUTURES_BUY, LEVERAGE, checks_of, figures_of, parked, refused
 
 pytestmark = pytest.mark.anyio
 
@@ -84,6 +84,22 @@ async def test_an_agent_that_read_nothing_stands_out(broker: Wired) -> None:
     await broker.call("binance_get_ticker", symbol="ETHUSDT")
     (figure,) = [one for one in (await broker.park(**BUY)).card["figures"] if one["label"] == "Looked at"]
     assert (figure["value"], figure["tone"]) == ("nothing on BTCUSDT", "warn")
+
+
+async def test_what_was_read_of_spot_was_not_read_of_futures(futures: Wired) -> None:
+    """Nor the other way round: of futures it is the funding rate that agents can read."""
+    await futures.call("binance_get_orderbook", symbol=BTC)
+    intent = await parked(futures, CREATE, **FUTURES_BUY)
+    assert figures_of(intent)["Looked at"] == "nothing on BTCUSDT futures"
+    await futures.call("binance_get_funding_rate", symbol=BTC)
+    futures.clock.advance(1)
+    for tool, arguments in (
+        (CREATE, {**FUTURES_BUY, "amount": "0.014"}),
+        (LEVERAGE, {"symbol": BTC, "leverage": 5}),
+    ):
+        intent = await parked(futures, tool, **arguments)
+        assert figures_of(intent)["Looked at"] == "Funding rate 1 s ago"
+    assert figures_of(await parked(futures, CREATE, **BUY))["Looked at"] == "Order book 1 s ago"
 
 
 async def test_a_request_shown_anew_does_not_say_that_nobody_looked(broker: Wired) -> None:

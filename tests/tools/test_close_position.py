@@ -125,8 +125,8 @@ async def test_a_tolerance_of_exits_bounds_a_close_when_it_is_set(tmp_path: Path
         await hold_futures_price(broker)
         await trade(broker, "buy", "0.02")
         intent = await parked(broker, CLOSE, symbol=BTC)
-        assert intent.terms["worstPrice"] == "59400"
-        assert "sent only at 59,400 or better" in intent.summary
+        assert intent.terms["worstPrice"] == "59399.901"
+        assert "sent only at 59,399.901 or better" in intent.summary
         await broker.control.do("price", symbol=BTC, price="59000", market="futures")
         broker.executor.take(await broker.approve(intent))
         moved = await broker.until(intent, State.PENDING, State.PLACED)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from ..support import BTC, Wired, wired
 from .support import (
     CLOSE,
     CREATE,
+    FAPI_LEVERAGE,
     FAPI_ORDER,
     FUTURES_BUY,
     FUTURES_STOP,
@@ -308,3 +310,40 @@ async def test_an_entry_whose_leverage_was_changed_meanwhile_comes_back(futures:
     futures.executor.take(intent)
     back = await futures.until(intent, State.PENDING, State.PLACED, State.NOT_SENT)
     assert (back.state, back.note) == (State.PENDING, "Leverage is 5× now, shown was 20×")
+
+
+@pytest.mark.parametrize("executed", [True, False])
+async def test_an_entry_is_not_sent_while_its_leverage_is_being_changed(
+    futures: Wired, executed: bool
+) -> None:
+    entry = await parked(futures, CREATE, **FUTURES_BUY)
+    when = "executed" if executed else "received"
+    await futures.control.do("fault", when=when, do="drop", method="POST", path=FAPI_LEVERAGE)
+    change = await placed(futures, LEVERAGE, symbol=BTC, leverage=5)
+    assert change.state is State.UNKNOWN
+    error = await refused(futures, CREATE, **{**FUTURES_BUY, "amount": "0.014"})
+    assert error.code is Code.BINANCE_UNAVAILABLE
+
+    entry = await futures.approve(entry)
+    futures.executor.take(entry)
+    await asyncio.wait(futures.executor._under_way.values())
+    assert (await futures.intent(entry.id)).state is State.APPROVED, "for now"
+    assert await futures.control.requests("POST", FAPI_ORDER) == []
+    if executed:
+        await futures.reconciler.settle_unknown()
+        futures.executor.take(entry)
+        back = await futures.until(entry, State.PENDING, State.PLACED, State.NOT_SENT)
+        assert (back.state, back.note) == (State.PENDING, "Leverage is 5× now, shown was 20×")
+    else:
+        futures.clock.advance(31)
+        late = await futures.submitted(entry)
+        assert late.note is not None
+        assert late.note.startswith("too late to send")
+        assert "; The leverage of BTCUSDT is being changed" in late.note
+
+
+async def test_an_exit_goes_out_while_the_leverage_is_being_changed(futures: Wired) -> None:
+    await trade(futures, "buy", "0.02")
+    await futures.control.do("fault", when="received", do="drop", method="POST", path=FAPI_LEVERAGE)
+    assert (await placed(futures, LEVERAGE, symbol=BTC, leverage=5)).state is State.UNKNOWN
+    assert (await placed(futures, CLOSE, symbol=BTC)).state is State.PLACED

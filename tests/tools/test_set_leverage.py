@@ -108,6 +108,23 @@ async def test_a_change_that_was_never_executed_is_not_found(futures: Wired) -> 
     assert await HIGH[LEVERAGE].look_up(futures.exchange, lost.terms, "") is None
 
 
+async def test_a_lost_change_that_somebody_else_changed_is_told_in_words_of_the_leverage(
+    futures: Wired,
+) -> None:
+    await futures.control.do("fault", when="executed", do="drop", method="POST", path=FAPI_LEVERAGE)
+    lost = await placed(futures, LEVERAGE, **FIVE)
+    venue = futures.exchange.futures
+    await venue.set_leverage(BTC, 7, timestamp_ms=await venue.server_time_ms())
+    await futures.control.do("clock", offset_ms=21_000)
+    for _ in range(2):
+        await futures.reconciler.settle_unknown()
+    settled = await futures.intent(lost.id)
+    assert (settled.state, settled.note) == (
+        State.NOT_SENT,
+        "the leverage is 7×, not the 5× asked for",
+    )
+
+
 async def test_while_one_change_is_not_settled_another_is_refused(futures: Wired) -> None:
     await futures.control.do("fault", when="received", do="drop", method="POST", path=FAPI_LEVERAGE)
     waiting = await parked(futures, LEVERAGE, symbol=BTC, leverage=4)

@@ -278,18 +278,19 @@ async def test_a_state_that_waits_for_nobody_is_never_counted(desk: World, ana: 
     assert "<title>Confirmation broker</title>" in (await ana.get("/")).text
 
 
+@pytest.mark.parametrize(
+    ("kind", "did"), [("orders:cancelled", "cancelled"), ("orders:cancel-unclear", "may have cancelled")]
+)
 async def test_a_protective_cancel_leads_the_news_and_stands_out(
-    desk: World, ana: httpx2.AsyncClient
+    desk: World, ana: httpx2.AsyncClient, kind: str, did: str
 ) -> None:
-    await desk.store.audit(
-        "orders:cancelled", "agent:default", symbol="BTCUSDT", orders=["1"], protective=True
-    )
+    await desk.store.audit(kind, "agent:default", symbol="BTCUSDT", orders=["1"], protective=True)
     await desk.store.audit("orders:cancelled", "agent:default", symbol="ETHUSDT", orders=["2"])
     for path in ("/", "/sessions"):
         page = (await ana.get(path)).text
         [summary] = re.findall(r'<details id="news"><summary>.*?</summary>', page)
         assert 'class="alarm" role="alert"' in summary
-        assert "agent default cancelled a protective order on BTCUSDT" in summary
+        assert f"agent default {did} a protective order on BTCUSDT" in summary
 
 
 async def test_what_cannot_be_suggested_has_no_field(desk: World, ana: httpx2.AsyncClient) -> None:

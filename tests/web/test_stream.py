@@ -121,6 +121,8 @@ async def test_news_reaches_open_pages(desk: World) -> None:
         await page.message()
         await desk.store.audit("orders:cancelled", "agent:default", symbol="ETHUSDT", orders=["7"])
         assert "agent default cancelled 1 order on ETHUSDT" in await page.message()
+        await desk.store.audit("orders:cancel-unclear", "agent:default", symbol="ETHUSDT", orders=["8"])
+        assert "agent default may have cancelled 1 order on ETHUSDT" in await page.message()
 
 
 async def test_what_concerns_no_page_is_not_sent(desk: World) -> None:

@@ -17,6 +17,7 @@ from broker.web.words import as_quoted, device, happened, notice, outcome, repea
 from .support import NOON, request
 
 EVERY_STATE = list(State)
+UNREAD: dict[str, Any] = {"protective": True, "unread": True}
 
 
 def intent(state: State, *, decided_by: str | None = None, **changes: Any) -> Intent:
@@ -85,6 +86,11 @@ def test_every_state_has_words(state: State) -> None:
         (State.REFUSED, {"note": "insufficient balance"}, "Binance refused: insufficient balance"),
         (State.REFUSED, {}, "Binance refused"),
         (State.NOT_SENT, {"note": "too late to send: approved 40 s ago"}, "Approved, too late to send"),
+        (
+            State.NOT_SENT,
+            {"note": "too late to send: approved 40 s ago; Binance did not answer in time"},
+            "Approved, too late to send: Binance did not answer in time",
+        ),
         (State.NOT_SENT, {"note": "a check failed"}, "Approved, not sent: a check failed"),
         (State.REJECTED, {"decided_by": "Ana"}, "Rejected by Ana"),
         (State.EXPIRED, {}, "Nobody decided, nothing sent"),
@@ -198,6 +204,19 @@ def test_a_record_line_says_what_happened_and_by_whom(happening: Event, words: s
         (
             event("orders:cancelled", "agent:default", symbol="BTCUSDT", orders=["1", "2"], protective=True),
             "agent default cancelled 2 orders, protective ones among them, on BTCUSDT",
+        ),
+        (
+            event("orders:cancelled", "agent:default", symbol="BTCUSDT", orders=["1"], **UNREAD),
+            "agent default cancelled 1 order, perhaps a protective one, on BTCUSDT",
+        ),
+        (
+            event("orders:cancel-unclear", "agent:default", symbol="BTCUSDT", orders=["1"], protective=True),
+            "agent default may have cancelled a protective order on BTCUSDT: Binance gave no clear answer",
+        ),
+        (
+            event("orders:cancel-unclear", "agent:default", symbol="BTCUSDT", orders=[], **UNREAD),
+            "agent default may have cancelled all orders, perhaps protective ones among them, on BTCUSDT: "
+            "Binance gave no clear answer",
         ),
     ],
 )
