@@ -1,6 +1,7 @@
-"""A cold start with 3,500 spot and 700 futures markets: seconds and memory until the broker knows them all.
+"""A cold start with 3,500 spot and 700 futures markets: seconds and memory of each process from its start.
 
-Each is a process of its own, from its start to its last market; ccxt alone loads the spot markets only.
+`broker serve` is timed until its first healthy answer, and until its tools know every market of both kinds.
+Below it are its parts: the exchange layer alone, and ccxt alone, which loads the spot markets only.
 """
 
 from __future__ import annotations
@@ -8,14 +9,20 @@ from __future__ import annotations
 import asyncio
 import sys
 import time
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from statistics import median
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from tests.acceptance.processes import Process, environment
+import httpx2
+
+from tests.acceptance.processes import Process, environment, free_port
 
 ROUNDS = 3
+POLL_SECONDS = 0.02
+KEY = "the-bench-agents-own-key"
+AUTHORISED = {"X-MCP-API-Key": KEY}
 
 
 def table() -> str:
@@ -24,8 +31,10 @@ def table() -> str:
         with Process(sys.executable, "-m", "bench.many_markets", cwd=folder, env=environment()) as exchange:
             url = exchange.wait_for(r"Serving at (\S+)").group(1)
             lines = [
-                _row("the broker, first start", "broker", url, folder, again=False),
-                _row("the broker, again within the hour", "broker", url, folder, again=True),
+                *_served("broker serve, first start", url, folder, again=False),
+                *_served("broker serve, again within the hour", url, folder, again=True),
+                _row("its exchange layer alone, first start", "exchange", url, folder, again=False),
+                _row("its exchange layer alone, again", "exchange", url, folder, again=True),
                 _row("floor: ccxt alone, spot only", "ccxt", url, folder, again=False),
                 _row("floor: ccxt imported, no market", "nothing", url, folder, again=False),
             ]
@@ -36,8 +45,57 @@ def _row(title: str, what: str, url: str, folder: Path, *, again: bool) -> str:
     runs = [
         _measured(what, url, folder if again else folder / f"{what}-{number}") for number in range(ROUNDS)
     ]
+    return _line(title, runs)
+
+
+def _line(title: str, runs: Sequence[tuple[float, float]]) -> str:
     seconds, megabytes = (median(values) for values in zip(*runs, strict=True))
     return f"  {title:48}{seconds:14.2f} s{megabytes:12.0f} MB"
+
+
+def _served(title: str, url: str, folder: Path, *, again: bool) -> list[str]:
+    runs = [
+        _serving(url, folder if again else folder / f"serve-{number}", free_port())
+        for number in range(ROUNDS)
+    ]
+    healthy, ready = zip(*runs, strict=True)
+    return [_line(f"{title}: healthy", healthy), _line(f"{title}: all markets", ready)]
+
+
+def _serving(url: str, folder: Path, port: int) -> tuple[tuple[float, float], tuple[float, float]]:
+    """Of `broker serve`: seconds and megabytes at its first healthy answer, and once it knows the markets."""
+    folder.mkdir(exist_ok=True)
+    settings = {"PORT": str(port), "DATA_DIR": str(folder), "PAPER_URL": url, "MCP_API_KEY": KEY}
+    started = time.perf_counter()
+    with (
+        Process(sys.executable, "-m", "broker", "serve", cwd=folder, env=environment(**settings)) as process,
+        httpx2.Client(base_url=f"http://127.0.0.1:{port}", headers=AUTHORISED, trust_env=False) as client,
+    ):
+
+        def once(answers: Callable[[httpx2.Client], bool]) -> tuple[float, float]:
+            while not _answers(answers, client):
+                time.sleep(POLL_SECONDS)
+            return time.perf_counter() - started, _resident(process.pid)
+
+        return once(_is_healthy), once(_knows_the_markets)
+
+
+def _answers(holds: Callable[[httpx2.Client], bool], client: httpx2.Client) -> bool:
+    try:
+        return holds(client)
+    except httpx2.TransportError:
+        return False
+
+
+def _is_healthy(client: httpx2.Client) -> bool:
+    return client.get("/health").status_code == 200
+
+
+def _knows_the_markets(client: httpx2.Client) -> bool:
+    """Of spot it tells one's rules; of futures that there is none of that name."""
+    spot = client.post("/tools/binance_get_exchange_info", json={"symbol": "BTCUSDT"})
+    futures = client.post("/tools/binance_get_funding_rate", json={"symbol": "NOPE"})
+    return spot.status_code == 200 and futures.json()["error"] == "UNKNOWN_SYMBOL"
 
 
 def _measured(what: str, url: str, folder: Path) -> tuple[float, float]:
@@ -49,14 +107,14 @@ def _measured(what: str, url: str, folder: Path) -> tuple[float, float]:
         return time.perf_counter() - started, megabytes
 
 
-def _resident() -> float:
-    """Megabytes that this process holds now."""
-    status = Path("/proc/self/status").read_text()
+def _resident(process: int | str = "self") -> float:
+    """Megabytes that a process holds now."""
+    status = Path(f"/proc/{process}/status").read_text()
     [line] = [line for line in status.splitlines() if line.startswith("VmRSS")]
     return int(line.split()[1]) / 1024
 
 
-async def _broker(url: str, folder: Path) -> None:
+async def _exchange(url: str, folder: Path) -> None:
     from broker.clock import utc_now
     from broker.exchange import Exchange
     from broker.settings import Settings
@@ -95,7 +153,7 @@ async def _client(url: str) -> Any:
 
 def main() -> None:
     what, url, folder = sys.argv[1:]
-    asyncio.run({"broker": _broker, "ccxt": _ccxt, "nothing": _nothing}[what](url, Path(folder)))
+    asyncio.run({"exchange": _exchange, "ccxt": _ccxt, "nothing": _nothing}[what](url, Path(folder)))
 
 
 if __name__ == "__main__":

@@ -16,6 +16,7 @@ from .intents import Intent
 from .settings import Settings
 from .store import NOT_PARKED, Store, idempotency_conflict, queries
 from .tools import (
+    STAND_INS,
     TOOLS,
     AnyTool,
     Call,
@@ -69,9 +70,24 @@ class Gateway:
         if isinstance(tool, HighTool):
             return await self._park(call, tool, cast(HighInput, given))
         with leaving_room(AGENTS_PCT if tool.reads_only else PAGES_PCT):
+            beside = {**arguments, "idempotencyKey": idempotency_key}
+            if parked := await self._parked_instead(call, name, beside):
+                return parked
             result = await tool.run(call, given)
         self.looks.note(agent, tool, given, result, self.clock())
         return result
+
+    async def _parked_instead(
+        self, call: Call, name: str, arguments: Mapping[str, Any]
+    ) -> IntentAnswer | None:
+        """For a tool that passes straight through: its stand-in's answer, where a trader has to be asked."""
+        tool = STAND_INS.get(name)
+        if tool is None or not tool.wanted(call.settings):
+            return None
+        given = cast(HighInput, validated(tool.input, arguments))
+        if await self._repeated(call, tool, given) or await tool.asks(call, given):
+            return await self._park(call, tool, given)
+        return None
 
     async def _park(self, call: Call, tool: HighTool, given: HighInput) -> IntentAnswer:
         """A repeated key is answered before any check; then figures, checks, and the commit."""

@@ -143,26 +143,29 @@ class Reconciler:
         venue = self._exchange.on(intent.market)
         now_ms = await venue.server_time_ms()  # before asking: an answer is never older than this
         certain = now_ms > certain_at_ms(self._latest_sending_ms(intent))
-        if not certain and not HIGH[intent.tool].has_own_id:
-            return None  # what is set now may be another's doing, and ours still to come
+        if not certain and not HIGH[intent.tool].found_is_final:
+            return None
         found = await self._look_up(intent)
         if found is not None:
-            return await self._found(intent, found.order)
+            return await self._found(intent, found)
         if not certain:
             return None
         if intent.not_founds + 1 < ENOUGH_NOT_FOUNDS:
             await self._store.submissions.count_not_found(intent)
             return None
-        return Truth(State.NOT_SENT, await HIGH[intent.tool].not_found(self._exchange, intent.terms))
+        return await self._found(intent, await HIGH[intent.tool].not_found(self._exchange, intent.terms))
 
-    async def _found(self, intent: Intent, order: OrderState | None) -> Truth:
+    async def _found(self, intent: Intent, found: Found) -> Truth:
+        order = found.order
+        if not found.done:
+            return Truth(State.NOT_SENT, found.note)
         if order is None:
-            return Truth(State.PLACED)
+            return Truth(State.PLACED, found.note)
         if order.status == "rejected":
             return Truth(State.REFUSED, "Binance rejected the order", order)
         with suppress(BrokerError):  # the outcome does not wait for its fees
             order = await self._exchange.on(intent.market).with_trades(order)
-        return Truth(State.PLACED, order=order)
+        return Truth(State.PLACED, found.note, order)
 
     def _latest_sending_ms(self, intent: Intent) -> int:
         """By Binance's clock, as the wire's timestamp is."""

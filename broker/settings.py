@@ -89,10 +89,6 @@ class Settings(BaseSettings):
         for name, what in LATER.items():
             if getattr(self, name.lower()) is not None:
                 raise ValueError(f"{name}: this release has no {what} yet; remove the setting")
-        if self.confirm_protective_cancels:
-            raise ValueError(
-                "CONFIRM_PROTECTIVE_CANCELS: this release cannot park cancels yet; remove the setting"
-            )
         for pair in ("BINANCE_API", "BINANCE_FUTURES_API"):
             key, secret = (getattr(self, f"{pair}_{half}".lower()) for half in ("KEY", "SECRET"))
             if (key is None) != (secret is None):

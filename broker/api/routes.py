@@ -20,7 +20,7 @@ from ..gateway import Gateway
 from ..logs import get_logger
 from ..settings import Mode
 from ..store import Store, queries
-from ..tools import TOOLS, AnyTool, Risk
+from ..tools import TOOLS, AnyTool, Risk, output_schema
 from .answers import failed, unforeseen
 from .auth import Agents, RequireAgent, agent_of
 
@@ -59,7 +59,7 @@ def described(tool: AnyTool) -> dict[str, Any]:
         "title": tool.title,
         "description": f"{tool.risk} risk. {tool.description}",
         "inputSchema": tool.input.model_json_schema(),
-        "outputSchema": tool.output.model_json_schema(mode="serialization"),
+        "outputSchema": output_schema(tool),
         "riskLevel": str(tool.risk),
         "requiresConfirmation": tool.risk is Risk.HIGH,
     }

@@ -202,11 +202,12 @@ def attach(client: Any, *, fresh_connections: bool = False) -> aiohttp.ClientSes
     """Give the client a session of ours, which the caller closes. Needs the running loop.
 
     With `fresh_connections` each request opens its own: on an idle connection that the server has just
-    closed, a POST would fail without saying whether it arrived.
+    closed, a POST would fail without saying whether it arrived. And what may change something leaves once.
     """
     client.ssl_context = _tls()
     connector = aiohttp.TCPConnector(ssl=_tls(), force_close=fresh_connections)
-    client.session = aiohttp.ClientSession(connector=connector, middlewares=[_refuse_redirect])
+    middlewares = [_refuse_redirect, *([_send_once] if fresh_connections else [])]
+    client.session = aiohttp.ClientSession(connector=connector, middlewares=middlewares)
     client.own_session = False
     session: aiohttp.ClientSession = client.session
     return session
@@ -228,6 +229,18 @@ async def _refuse_redirect(
             response.request_info, (), status=response.status, message="redirected"
         )
     return response
+
+
+async def _send_once(
+    request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
+) -> aiohttp.ClientResponse:
+    # aiohttp sends a DELETE anew by itself when its connection breaks, on a fresh one too.
+    try:
+        return await handler(request)
+    except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError) as error:
+        if request.method == "GET":
+            raise
+        raise aiohttp.ClientConnectionError(str(error)) from error
 
 
 def _keys(settings: Settings, market: Market) -> tuple[str, str]:

@@ -56,23 +56,22 @@ class FuturesOrders(Orders):
             fields |= {"type": order.type.upper(), "newClientOrderId": client_order_id}
             if order.price is not None:
                 fields["timeInForce"] = "GTC"
-            return Asked(f"{self._address}/order", fields)
+            return Asked(self._address_of(False), fields)
         fields |= {
             "type": CONDITIONAL_TYPES.get((order.type, order.price is not None), order.type.upper()),
             "triggerPrice": plain(order.stop_price),
             "clientAlgoId": client_order_id,
             "algoType": "CONDITIONAL",
         }
-        return Asked(f"{self._address}/algoOrder", fields)
+        return Asked(self._address_of(True), fields)
 
     def _answered(self, info: Raw, order: OrderRequest) -> OrderState:
         return answers.algo_order(info) if order.conditional else answers.order(info)
 
-    async def _asked_for(self, symbol: str, client_order_id: str, conditional: bool) -> OrderState:
+    async def _asked_for(self, symbol: str, key: Mapping[str, str], conditional: bool) -> OrderState:
         if not conditional:
-            wanted = {"symbol": symbol, "origClientOrderId": client_order_id}
-            return answers.order(await self._client.fapiprivate_get_order(wanted))
-        info = await self._client.fapiprivate_get_algoorder({"clientAlgoId": client_order_id})
+            return answers.order(await self._client.fapiprivate_get_order({"symbol": symbol, **key}))
+        info = await self._client.fapiprivate_get_algoorder(key)
         algo, placed_id = answers.algo_order(info), answers.actual_order_id(info)
         if placed_id is None:
             return algo
@@ -81,6 +80,15 @@ class FuturesOrders(Orders):
         except ccxt.OrderNotFound:
             return algo  # it is there: that its order is not found yet must not say that it never was
         return answers.triggered(algo, answers.order(placed))
+
+    async def _delete(self, fields: Mapping[str, str], conditional: bool) -> Raw:
+        client = self._client
+        delete = client.fapiprivate_delete_algoorder if conditional else client.fapiprivate_delete_order
+        answer: Raw = await delete(fields)
+        return answer
+
+    def _address_of(self, conditional: bool) -> str:
+        return f"{self._address}/{'algoOrder' if conditional else 'order'}"
 
     @property
     def _address(self) -> str:

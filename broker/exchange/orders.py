@@ -54,12 +54,37 @@ class Orders(ABC):
         self, symbol: str, client_order_id: str, *, conditional: bool = False
     ) -> OrderState | None:
         """None when Binance knows no such order now (-2013), which may lag. Raises BrokerError otherwise."""
+        key = {"clientAlgoId" if conditional else "origClientOrderId": client_order_id}
+        return await self._read(symbol, key, conditional, lambda it: it.client_order_id == client_order_id)
+
+    async def find(self, symbol: str, order_id: str, *, conditional: bool = False) -> OrderState | None:
+        """As `look_up`, by Binance's own id."""
+        key = {_id_name(conditional): order_id}
+        return await self._read(symbol, key, conditional, lambda it: it.id == order_id)
+
+    async def cancel(
+        self, symbol: str, order_id: str, timestamp_ms: int, *, conditional: bool = False
+    ) -> Sent:
+        """The one DELETE of an order, as `submit` is the one POST. PLACED: it is cancelled."""
+        name = _id_name(conditional)
+        of = {} if conditional else {"symbol": symbol}
+        fields = {**of, name: order_id, **timing(timestamp_ms)}
+
+        async def delete() -> None:
+            if str((await self._delete(fields, conditional))[name]) != order_id:
+                raise BadAnswer("the answer is about another order")
+
+        return await self._send(Asked(self._address_of(conditional), fields, "DELETE"), delete)
+
+    async def _read(
+        self, symbol: str, key: Mapping[str, str], conditional: bool, is_it: Callable[[OrderState], bool]
+    ) -> OrderState | None:
         self._require_ready()
         market = self._markets.symbol(symbol)
 
         async def call() -> OrderState:
-            state = await self._asked_for(market, client_order_id, conditional)
-            if (state.client_order_id, state.symbol) != (client_order_id, market):
+            state = await self._asked_for(market, key, conditional)
+            if not is_it(state) or state.symbol != market:
                 raise BadAnswer("the answer is about another order")
             return state
 
@@ -77,7 +102,14 @@ class Orders(ABC):
     def _answered(self, info: Raw, order: OrderRequest) -> OrderState: ...
 
     @abstractmethod
-    async def _asked_for(self, symbol: str, client_order_id: str, conditional: bool) -> OrderState: ...
+    async def _asked_for(self, symbol: str, key: Mapping[str, str], conditional: bool) -> OrderState: ...
+
+    @abstractmethod
+    async def _delete(self, fields: Mapping[str, str], conditional: bool) -> Raw: ...
+
+    @abstractmethod
+    def _address_of(self, conditional: bool) -> str:
+        """Where orders, or conditional ones, are placed and cancelled."""
 
     async def _send(self, asked: Asked, post: Callable[[], Awaitable[OrderState | None]]) -> Sent:
         state: OrderState | None = None
@@ -146,14 +178,24 @@ class SpotOrders(Orders):
             fields["stopPrice"] = plain(order.stop_price)
         if order.price is not None:
             fields |= {"price": plain(order.price), "timeInForce": "GTC"}
-        return Asked(f"{self._client.urls['api']['private']}/order", fields)
+        return Asked(self._address_of(False), fields)
 
     def _answered(self, info: Raw, order: OrderRequest) -> OrderState:
         return spot_answers.order(info)
 
-    async def _asked_for(self, symbol: str, client_order_id: str, conditional: bool) -> OrderState:
-        wanted = {"symbol": symbol, "origClientOrderId": client_order_id}
-        return spot_answers.order(await self._client.private_get_order(wanted))
+    async def _asked_for(self, symbol: str, key: Mapping[str, str], conditional: bool) -> OrderState:
+        return spot_answers.order(await self._client.private_get_order({"symbol": symbol, **key}))
+
+    async def _delete(self, fields: Mapping[str, str], conditional: bool) -> Raw:
+        answer: Raw = await self._client.private_delete_order(fields)
+        return answer
+
+    def _address_of(self, conditional: bool) -> str:
+        return f"{self._client.urls['api']['private']}/order"
+
+
+def _id_name(conditional: bool) -> str:
+    return "algoId" if conditional else "orderId"
 
 
 def timing(timestamp_ms: int) -> dict[str, str]:

@@ -180,6 +180,14 @@ class Venue(Reads, ABC):
         """None: Binance knows no such order now."""
         return await self._orders.look_up(symbol, client_order_id, conditional=conditional)
 
+    async def find(self, symbol: str, order_id: str, *, conditional: bool = False) -> OrderState | None:
+        """By Binance's own id; None: Binance knows no such order now."""
+        return await self._orders.find(symbol, order_id, conditional=conditional)
+
+    async def cancel_once(self, symbol: str, order_id: str, *, conditional: bool, timestamp_ms: int) -> Sent:
+        """The one DELETE of an order; what became of it is in the verdict, never an exception."""
+        return await self._orders.cancel(symbol, order_id, timestamp_ms, conditional=conditional)
+
     async def with_trades(self, order: OrderState) -> OrderState:
         """With its fees and, on futures, the profit that Binance booked: a look-up does not tell them, its
         trades do. Unchanged while Binance's list of trades lags behind the order.

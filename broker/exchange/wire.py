@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from decimal import localcontext
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Literal
 from urllib.parse import parse_qsl, urlsplit
 
 import aiohttp
@@ -39,16 +39,20 @@ class NotAsAsked(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """The one POST that a submission may make."""
+    """The one request that a submission may make; a DELETE carries its fields in the query."""
 
     url: str
     fields: Mapping[str, str]
+    method: Literal["POST", "DELETE"] = "POST"
 
     def check(self, url: str, body: str | None) -> None:
         """Raises NotAsAsked unless the request carries exactly these fields, and its signature."""
-        if url != self.url:
+        address, sent = url, body
+        if self.method == "DELETE":
+            address, _, sent = url.partition("?")
+        if address != self.url:
             raise NotAsAsked("the order would have gone to another address")
-        pairs = parse_qsl(body or "", keep_blank_values=True)
+        pairs = parse_qsl(sent or "", keep_blank_values=True)
         wire = dict(pairs)
         wire.pop("signature", None)
         for name in sorted(wire.keys() | self.fields.keys()):
@@ -71,7 +75,7 @@ _current: ContextVar[Recording | None] = ContextVar("recording", default=None)
 
 @contextmanager
 def recording(asked: Asked | None = None) -> Iterator[WireFacts]:
-    """The facts of the calls made inside. With `asked` that one POST may leave, once, and nothing else;
+    """The facts of the calls made inside. With `asked` that one request may leave, once, and nothing else;
     without it, no POST at all.
     """
     record = Recording(asked)
@@ -141,7 +145,7 @@ class Wire(Ccxt):  # type: ignore[misc]
 
 
 def _let_out(record: Recording, url: str, method: str, body: str | None) -> None:
-    if record.asked is None or method != "POST":
+    if record.asked is None or method != record.asked.method:
         raise NotAsAsked(f"no {method} was asked for")
     if record.facts.sent:
         raise NotAsAsked("an order is sent once")

@@ -98,7 +98,7 @@ class Intents:
                 intent.card.get("second_tap") or find_earlier_equal(connection, intent, now - EQUAL_WITHIN)
             ):
                 raise NeedsSecondTap(intent_id)
-            if not intent.is_exit and intent.value_usdt != 0:  # a leverage adds nothing to a day that is full
+            if not intent.is_exit and intent.value_usdt != 0:  # no leverage, no cancel adds to a full day
                 used = daily_volume(connection, now)
                 if intent.value_usdt is None or used + intent.value_usdt > max_volume:
                     raise OverDailyVolume(intent, used, max_volume)

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+from pydantic.json_schema import models_json_schema
+
 from . import account, cancels, funding, intents, market, open_orders, positions, trade_history
 from .answers import IntentAnswer, text
 from .declaration import Call, Context, Input, Output, Risk, Tool, validated
-from .high import Assessment, Found, HighInput, HighTool
-from .intents import HIGH, answer
+from .high import Assessment, Found, HighInput, HighTool, StandIn
+from .intents import HIGH, OFFERED, STAND_INS, answer
 from .looks import Looks
 from .placed import order_json
 from .valuation import read_equity
@@ -21,13 +25,24 @@ _ALL: tuple[AnyTool, ...] = (
     *trade_history.TOOLS,
     *positions.TOOLS,
     *cancels.TOOLS,
-    *HIGH.values(),
+    *OFFERED,
     *intents.TOOLS,
 )
 TOOLS: dict[str, AnyTool] = {tool.name: tool for tool in _ALL}
 
+
+def output_schema(tool: AnyTool) -> dict[str, Any]:
+    """Of a tool that may be parked instead: of either answer."""
+    parked = STAND_INS.get(tool.name)
+    if parked is None:
+        return tool.output.model_json_schema(mode="serialization")
+    refs, shared = models_json_schema([(model, "serialization") for model in (tool.output, parked.output)])
+    return {"type": "object", "anyOf": list(refs.values()), **shared}
+
+
 __all__ = [
     "HIGH",
+    "STAND_INS",
     "TOOLS",
     "AnyTool",
     "Assessment",
@@ -41,9 +56,11 @@ __all__ = [
     "Looks",
     "Output",
     "Risk",
+    "StandIn",
     "Tool",
     "answer",
     "order_json",
+    "output_schema",
     "read_equity",
     "text",
     "validated",

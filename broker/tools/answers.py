@@ -2,33 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from datetime import datetime
-from decimal import Decimal
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 from pydantic import Field
 
 from ..clock import from_ms, iso, to_ms
 from ..intents import ORDER_FINAL, Decision, Intent, State, certain_at_ms
-from ..money import to_json
 from .declaration import Number, Output
-
-NUMERIC = frozenset(
-    {
-        "amount",
-        "price",
-        "stopPrice",
-        "average",
-        "filled",
-        "cost",
-        "closedSize",
-        "entryPrice",
-        "exitPrice",
-        "realizedPnL",
-    }
+from .results import (
+    CancelAllResult,
+    CancelResult,
+    CloseResult,
+    LeverageResult,
+    OrderResult,
+    Result,
+    Rounded,
+    RoundedCancel,
+    RoundedLeverage,
+    RoundedOrder,
 )
-"""Figures that are kept as text, and told as JSON numbers."""
+
+WILL_BE_SENT: Final = Field(description="What will be sent, after rounding.")
+ONCE_PLACED: Final = Field(description="Once placed.")
 
 
 class SuggestionAnswer(Output):
@@ -53,6 +49,8 @@ class NextStep(Output):
 
 
 class IntentAnswer(Output):
+    """Of any HIGH tool; the answer of each says which `rounded` and `result` are its own."""
+
     status: Annotated[State, Field(description="pending means NOT EXECUTED YET.")]
     intentId: str
     tool: str
@@ -61,13 +59,38 @@ class IntentAnswer(Output):
     createdAt: int
     expiresAt: int
     digest: str
-    rounded: Annotated[dict[str, Any], Field(description="What will be sent, after rounding.")]
+    rounded: Annotated[Rounded, WILL_BE_SENT]
     outcome: Annotated[str, Field(description="The state in words.")]
     next: NextStep
     reason: str | None = None
     decision: DecisionAnswer | None = None
-    result: Annotated[dict[str, Any] | None, Field(description="Once placed.")] = None
+    result: Annotated[Result | None, ONCE_PLACED] = None
     deduplicated: bool | None = None
+
+
+class OrderAnswer(IntentAnswer):
+    rounded: Annotated[RoundedOrder, WILL_BE_SENT]
+    result: Annotated[OrderResult | None, ONCE_PLACED] = None
+
+
+class CloseAnswer(IntentAnswer):
+    rounded: Annotated[RoundedOrder, WILL_BE_SENT]
+    result: Annotated[CloseResult | None, ONCE_PLACED] = None
+
+
+class LeverageAnswer(IntentAnswer):
+    rounded: Annotated[RoundedLeverage, WILL_BE_SENT]
+    result: Annotated[LeverageResult | None, ONCE_PLACED] = None
+
+
+class CancelAnswer(IntentAnswer):
+    rounded: Annotated[RoundedCancel, WILL_BE_SENT]
+    result: Annotated[CancelResult | None, ONCE_PLACED] = None
+
+
+class CancelAllAnswer(IntentAnswer):
+    rounded: Annotated[RoundedCancel, WILL_BE_SENT]
+    result: Annotated[CancelAllResult | None, ONCE_PLACED] = None
 
 
 class IntentList(Output):
@@ -76,9 +99,16 @@ class IntentList(Output):
 
 
 def told(
-    intent: Intent, *, now: datetime, url: str, result: Mapping[str, Any] | None, deduplicated: bool = False
+    shape: type[IntentAnswer],
+    intent: Intent,
+    *,
+    now: datetime,
+    url: str,
+    rounded: Rounded,
+    result: Result | None,
+    deduplicated: bool = False,
 ) -> IntentAnswer:
-    return IntentAnswer(
+    return shape(
         status=intent.state,
         intentId=intent.id,
         tool=intent.tool,
@@ -87,12 +117,12 @@ def told(
         createdAt=to_ms(intent.created_at),
         expiresAt=to_ms(intent.expires_at),
         digest=intent.digest,
-        rounded=_numbers(intent.arguments),
+        rounded=rounded,
         outcome=outcome(intent, now),
         next=next_step(intent),
         reason=intent.reason,
         decision=_decision(intent.decision),
-        result=_result(result),
+        result=result,
         deduplicated=deduplicated or None,
     )
 
@@ -170,7 +200,7 @@ def _certainty(intent: Intent, now: datetime) -> str:
 def _placed(intent: Intent) -> str:
     order = intent.order
     if order is None:
-        return "Done at Binance."
+        return f"Done at Binance: {_why(intent)}." if intent.note else "Done at Binance."
     base = f"Order placed, filled {order.get('filled', '?')} of {order.get('amount', '?')}"
     if order.get("status") in ORDER_FINAL - {"filled"}:
         return f"{base}; the rest was {order['status']}."
@@ -195,22 +225,3 @@ def _decision(decision: Decision | None) -> DecisionAnswer | None:
         reason=decision.reason,
         suggestion=SuggestionAnswer(amount=suggestion.amount, price=suggestion.price) if suggestion else None,
     )
-
-
-def _result(result: Mapping[str, Any] | None) -> dict[str, Any] | None:
-    """The order's figures as JSON numbers; they are kept as text."""
-    if result is None:
-        return None
-    return {name: _numbers(value) if isinstance(value, Mapping) else value for name, value in result.items()}
-
-
-def _numbers(values: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: _number(name, value) for name, value in values.items()}
-
-
-def _number(name: str, value: Any) -> Any:
-    if isinstance(value, Mapping):
-        return _numbers(value)
-    if isinstance(value, list):
-        return [_number(name, item) for item in value]
-    return to_json(Decimal(value)) if name in NUMERIC and isinstance(value, str) else value

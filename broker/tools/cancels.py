@@ -5,20 +5,26 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Coroutine, Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any, Final, Literal, TypeVar
+from typing import Annotated, Any, Final, TypeVar
 
 from pydantic import Field, model_validator
 
 from ..errors import BrokerError, Code, invalid
 from ..exchange import RestingOrder
 from ..logs import get_logger
-from .declaration import Call, Input, MarketName, Output, Risk, Symbol, Tool
+from .declaration import Call, Input, MarketName, Risk, Symbol, Tool
 from .quotes import SOON_SECONDS, attempt
+from .results import CancelAllResult, CancelledOrder, CancelResult
 
 log = get_logger(__name__)
 
 
 T = TypeVar("T")
+
+UNLESS_CONFIRMED: Final = (
+    "Where the operator wants to be asked first, one that takes a protection away (a stop, a take-profit, a "
+    "reduce-only order) waits for a trader instead: then the answer says status=pending."
+)
 
 CANCELLED: Final = "orders:cancelled"
 FAILED: Final = "orders:cancel-failed"
@@ -46,25 +52,9 @@ class CancelOrderInput(Input):
         return self
 
 
-class CancelledOrder(Output):
-    id: str
-    symbol: str
-    status: Literal["CANCELLED"]
-
-
-class CancelOrder(Output):
-    success: Literal[True]
-    cancelledOrder: CancelledOrder
-
-
 class CancelAllInput(Input):
     symbol: Symbol
     market: MarketName = "spot"
-
-
-class CancelAll(Output):
-    success: Literal[True]
-    cancelledCount: int
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -142,11 +132,11 @@ class Cancelling:
         return {**data, "protective": True} if protects else data
 
 
-async def _cancel_order(call: Call, arguments: CancelOrderInput) -> CancelOrder:
+async def _cancel_order(call: Call, arguments: CancelOrderInput) -> CancelResult:
     return await _to_the_end(_cancel_one(call, arguments))
 
 
-async def _cancel_all(call: Call, arguments: CancelAllInput) -> CancelAll:
+async def _cancel_all(call: Call, arguments: CancelAllInput) -> CancelAllResult:
     return await _to_the_end(_cancel_each(call, arguments))
 
 
@@ -164,7 +154,7 @@ def _ended_alone(task: asyncio.Task[Any]) -> None:
         task.exception()  # nobody may be left to hear of it
 
 
-async def _cancel_one(call: Call, arguments: CancelOrderInput) -> CancelOrder:
+async def _cancel_one(call: Call, arguments: CancelOrderInput) -> CancelResult:
     venue, order_id = call.exchange.on(arguments.market), arguments.orderId
     symbol = venue.symbol(arguments.symbol)
     wanted = (order_id, arguments.conditional)
@@ -182,12 +172,12 @@ async def _cancel_one(call: Call, arguments: CancelOrderInput) -> CancelOrder:
     except BrokerError as error:
         raise await cancelling.failed(error) from None
     await cancelling.answered([order_id])
-    return CancelOrder(
+    return CancelResult(
         success=True, cancelledOrder=CancelledOrder(id=order_id, symbol=symbol, status="CANCELLED")
     )
 
 
-async def _cancel_each(call: Call, arguments: CancelAllInput) -> CancelAll:
+async def _cancel_each(call: Call, arguments: CancelAllInput) -> CancelAllResult:
     venue = call.exchange.on(arguments.market)
     symbol = venue.symbol(arguments.symbol)
     known = await _resting(call, arguments.market, symbol)
@@ -203,7 +193,7 @@ async def _cancel_each(call: Call, arguments: CancelAllInput) -> CancelAll:
         cancelled = await venue.cancel_all(symbol)
     except BrokerError as error:
         raise await cancelling.failed(error) from None
-    return CancelAll(success=True, cancelledCount=len(await cancelling.answered(cancelled)))
+    return CancelAllResult(success=True, cancelledCount=len(await cancelling.answered(cancelled)))
 
 
 def _key(order: RestingOrder) -> tuple[str, bool]:
@@ -224,10 +214,11 @@ TOOLS = (
     Tool(
         name="binance_cancel_order",
         title="Cancel an order",
-        description="Cancels one resting order at once, without a trader's approval. It is recorded.",
+        description="Cancels one resting order at once, without a trader's approval. It is recorded. "
+        f"{UNLESS_CONFIRMED}",
         risk=Risk.MEDIUM,
         input=CancelOrderInput,
-        output=CancelOrder,
+        output=CancelResult,
         run=_cancel_order,
         reads_only=False,
     ),
@@ -235,10 +226,10 @@ TOOLS = (
         name="binance_cancel_all_orders",
         title="Cancel all orders of a symbol",
         description="Cancels all resting orders of one symbol at once, without a trader's approval. "
-        "It is recorded.",
+        f"It is recorded. {UNLESS_CONFIRMED}",
         risk=Risk.MEDIUM,
         input=CancelAllInput,
-        output=CancelAll,
+        output=CancelAllResult,
         run=_cancel_all,
         reads_only=False,
     ),

@@ -13,7 +13,7 @@ from ..intents import Intent
 from ..money import Side, about, cents, grouped, plain
 from ..settings import Settings
 from . import futures_quotes, order_card, order_checks, quotes
-from .answers import IntentAnswer
+from .answers import CloseAnswer
 from .declaration import Context, Look, Symbol
 from .futures_quotes import FuturesQuote, reducible
 from .high import Assessment, HighInput
@@ -21,6 +21,7 @@ from .order_tool import OrderTool
 from .order_words import resting_words
 from .orders import order_of
 from .placed import net_profit, other_fees
+from .results import ClosedPosition, CloseResult, RoundedOrder
 
 NOT_REDUCING: Final = -2022
 """Binance: "ReduceOnly Order is rejected"."""
@@ -39,7 +40,8 @@ class ClosePosition(OrderTool):
         "other side. Do not call it again for the same action."
     )
     input = ClosePositionInput
-    output = IntentAnswer
+    output = CloseAnswer
+    sends = RoundedOrder
     adds = frozenset({"side", "type", "amount", "market", "reduceOnly"})
 
     def rounded(self, context: Context, arguments: ClosePositionInput) -> Mapping[str, Any]:
@@ -93,19 +95,21 @@ class ClosePosition(OrderTool):
         said = (sent.message or sent.reason).removesuffix(".")
         return f"{said}: resting reduce-only orders stand against it: {_listed(reducing, with_ids=True)}"
 
-    def result(self, intent: Intent) -> dict[str, Any]:
-        order = intent.order or {}
-        profit = net_profit(order)
+    def result(self, intent: Intent) -> CloseResult | None:
+        order = intent.order
+        if order is None:
+            return None
         closed = {
             "symbol": intent.arguments["symbol"],
-            "closedSize": order.get("filled"),
+            "closedSize": order["filled"],
             "closedSide": _side_closed_by(intent.arguments),
             "entryPrice": intent.terms["previous"],
-            "exitPrice": order.get("average"),
-            "realizedPnL": None if profit is None else plain(profit),
-            "orderId": order.get("id"),
+            "exitPrice": order["average"],
+            "realizedPnL": net_profit(order),
+            "orderId": order["id"],
+            **other_fees(order),
         }
-        return {"success": True, "closedPosition": {**closed, **other_fees(order)}}
+        return CloseResult(success=True, closedPosition=ClosedPosition.model_validate(closed))
 
     async def figures_now(self, context: Context, intent: Intent) -> list[Figure]:
         order, venue = order_of(intent.arguments), context.exchange.futures

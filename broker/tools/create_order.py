@@ -15,7 +15,7 @@ from ..intents import Intent
 from ..money import floor_to, percent, plain, round_price, signed_percent
 from ..settings import Mode, Settings
 from . import futures_quotes, order_card, order_checks, quotes, spot_quotes
-from .answers import IntentAnswer
+from .answers import OrderAnswer
 from .declaration import Context, Look, MarketName, Positive, Symbol
 from .futures_quotes import FuturesQuote
 from .high import Assessment, HighInput, leverage_changed
@@ -23,6 +23,7 @@ from .order_tool import OrderTool
 from .orders import order_of
 from .placed import contract_order
 from .quotes import Quote
+from .results import OrderResult, PlacedOrder, RoundedOrder
 
 
 class CreateOrderInput(HighInput):
@@ -74,7 +75,8 @@ class CreateOrder(OrderTool):
         "the base asset. Do not call it again for the same action."
     )
     input = CreateOrderInput
-    output = IntentAnswer
+    output = OrderAnswer
+    sends = RoundedOrder
 
     def rounded(self, context: Context, arguments: CreateOrderInput) -> Mapping[str, Any]:
         venue = context.exchange.on(arguments.market)
@@ -142,8 +144,10 @@ class CreateOrder(OrderTool):
         """Also when the leverage that its card showed is no longer set."""
         return leverage_changed(terms, now) or super().changed(terms, now)
 
-    def result(self, intent: Intent) -> dict[str, Any]:
-        return {"success": True, "order": contract_order(intent.order or {})}
+    def result(self, intent: Intent) -> OrderResult | None:
+        if intent.order is None:
+            return None
+        return OrderResult(success=True, order=PlacedOrder.model_validate(contract_order(intent.order)))
 
     async def figures_now(self, context: Context, intent: Intent) -> list[Figure]:
         order = order_of(intent.arguments)

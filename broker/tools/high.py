@@ -17,8 +17,11 @@ from ..exchange import Exchange, Market, OrderState, Sent
 from ..intents import Intent, Request
 from ..money import Side, about, grouped, kept, percent, signed_percent
 from ..risk import refuse_failed
-from .declaration import Call, Context, Input, Look, Output, Risk, Whole
+from ..settings import Settings
+from .answers import IntentAnswer
+from .declaration import Call, Context, Input, Look, Risk, Whole
 from .quotes import PRICE_MAX_AGE_MS
+from .results import Result, Rounded
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,9 +50,15 @@ class Assessment:
 
 @dataclass(frozen=True, kw_only=True)
 class Found:
-    """What a look-up found at the exchange; a setting that was changed (a leverage) has no order."""
+    """What a look-up found at the exchange; a setting that was changed (a leverage) has no order.
 
-    order: OrderState | None
+    Not `done`: it did not come about, and no longer can; `note` says why. Else `note` tells what is different
+    from what was asked for.
+    """
+
+    order: OrderState | None = None
+    done: bool = True
+    note: str | None = None
 
 
 class HighTool(ABC):
@@ -59,11 +68,15 @@ class HighTool(ABC):
     title: ClassVar[str]
     description: ClassVar[str]
     input: ClassVar[type[HighInput]]
-    output: ClassVar[type[Output]]
+    output: ClassVar[type[IntentAnswer]]
+    sends: ClassVar[type[Rounded]]
     risk: ClassVar[Risk] = Risk.HIGH
     reads_only: ClassVar[bool] = False
     has_own_id: ClassVar[bool] = True
     """Whether a look-up finds what this very request sent, and not merely the state that it asked for."""
+
+    found_is_final: ClassVar[bool] = True
+    """Whether what a look-up finds stays so: a setting may be another's doing, and ours still to come."""
 
     adds: ClassVar[frozenset[str]] = frozenset()
     """Arguments that it reads for itself: nobody asks for them, so they tell no two requests apart."""
@@ -111,12 +124,12 @@ class HighTool(ABC):
     ) -> Found | None:
         """What became of it; None when Binance knows nothing of it now. Raises BrokerError."""
 
-    async def not_found(self, exchange: Exchange, terms: Mapping[str, Any]) -> str:
-        """Why it does not stand, once a look-up finds nothing for good. Raises BrokerError."""
-        return "Binance has no such order, and by its clock can no longer accept it"
+    async def not_found(self, exchange: Exchange, terms: Mapping[str, Any]) -> Found:
+        """What it came to, once a look-up finds nothing for good. Raises BrokerError."""
+        return Found(done=False, note="Binance has no such order, and by its clock can no longer accept it")
 
     @abstractmethod
-    def result(self, intent: Intent) -> dict[str, Any]:
+    def result(self, intent: Intent) -> Result | None:
         """The contract's result of a placed intent."""
 
     @abstractmethod
@@ -199,6 +212,20 @@ class HighTool(ABC):
             previous=now.previous,
             **asked,
         )
+
+
+class StandIn(HighTool):
+    """In the place of the tool of the same name that passes straight through, where a trader wants to be
+    asked first.
+    """
+
+    @abstractmethod
+    def wanted(self, settings: Settings) -> bool:
+        """Whether there are calls at all that it stands in for."""
+
+    @abstractmethod
+    async def asks(self, call: Call, given: Any) -> bool:
+        """Whether this call, of validated arguments, has to wait for a trader."""
 
 
 def leverage_changed(terms: Mapping[str, Any], now: Assessment) -> str | None:

@@ -9,17 +9,24 @@ from pydantic import Field
 
 from ..intents import Intent, State
 from ..store import queries
+from . import confirmed_cancels
 from .answers import IntentAnswer, IntentList, told
 from .close_position import ClosePosition
 from .create_order import CreateOrder
 from .declaration import Call, Input, Risk, Tool, Whole
-from .high import HighTool
+from .high import HighTool, StandIn
 from .set_leverage import SetLeverage
 
 PROGRESS_SECONDS = 5.0
 
-HIGH: dict[str, HighTool] = {tool.name: tool for tool in (CreateOrder(), ClosePosition(), SetLeverage())}
-"""Every tool whose calls are parked, by name."""
+OFFERED: tuple[HighTool, ...] = (CreateOrder(), ClosePosition(), SetLeverage())
+"""Every tool whose calls are always parked."""
+
+STAND_INS: dict[str, StandIn] = {tool.name: tool for tool in confirmed_cancels.TOOLS}
+"""By the name of the tool that passes straight through otherwise."""
+
+HIGH: dict[str, HighTool] = {tool.name: tool for tool in (*OFFERED, *STAND_INS.values())}
+"""Every tool that has parked something, by name."""
 
 IntentId = Annotated[str, Field(min_length=1, max_length=64)]
 
@@ -43,9 +50,16 @@ class ListInput(Input):
 
 
 def answer(call: Call, intent: Intent, *, deduplicated: bool = False) -> IntentAnswer:
-    placed = intent.state is State.PLACED
-    result = HIGH[intent.tool].result(intent) if placed else None
-    return told(intent, now=call.clock(), url=call.settings.url, result=result, deduplicated=deduplicated)
+    tool = HIGH[intent.tool]
+    return told(
+        tool.output,
+        intent,
+        now=call.clock(),
+        url=call.settings.url,
+        rounded=tool.sends.model_validate(intent.arguments),
+        result=tool.result(intent) if intent.state is State.PLACED else None,
+        deduplicated=deduplicated,
+    )
 
 
 async def _get(call: Call, arguments: IntentInput) -> IntentAnswer:

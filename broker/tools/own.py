@@ -13,7 +13,6 @@ from ..clock import to_ms
 from ..intents import Intent, State
 from ..store import queries
 from .declaration import Context
-from .orders import order_in
 
 LATELY_MS: Final = 10_000
 """How long after a submission Binance's figures may lag behind it."""
@@ -33,10 +32,10 @@ class Own:
     used: Decimal
 
     def changing(self, symbol: str) -> int:
-        """How many changes of a symbol's setting are under way, or of unknown outcome."""
+        """How many changes of a symbol's leverage are under way, or of unknown outcome."""
         return sum(
             intent.state is not State.PLACED
-            and order_in(intent) is None
+            and "leverage" in intent.arguments
             and intent.arguments["symbol"] == symbol
             for intent in self.sent
         )

@@ -15,9 +15,10 @@ from ..exchange import Exchange, Market, Sent
 from ..intents import Intent
 from ..money import grouped
 from . import leverage_change, order_card, own
-from .answers import IntentAnswer
+from .answers import LeverageAnswer
 from .declaration import Context, Look, Symbol, Whole
 from .high import Assessment, Found, HighInput, HighTool, leverage_changed
+from .results import LeverageResult, RoundedLeverage
 
 NAMESPACE = "leverage"
 
@@ -36,8 +37,10 @@ class SetLeverage(HighTool):
         "for the same action."
     )
     input = SetLeverageInput
-    output = IntentAnswer
+    output = LeverageAnswer
+    sends = RoundedLeverage
     has_own_id = False
+    found_is_final = False
 
     def rounded(self, context: Context, arguments: SetLeverageInput) -> Mapping[str, Any]:
         symbol = context.exchange.futures.symbol(arguments.symbol)
@@ -92,21 +95,22 @@ class SetLeverage(HighTool):
         now = await exchange.futures.leverage(terms["arguments"]["symbol"])
         return Found(order=None) if now.leverage == terms["arguments"]["leverage"] else None
 
-    async def not_found(self, exchange: Exchange, terms: Mapping[str, Any]) -> str:
+    async def not_found(self, exchange: Exchange, terms: Mapping[str, Any]) -> Found:
         """It may have been set, and then changed by somebody else."""
         now = await exchange.futures.leverage(terms["arguments"]["symbol"])
-        return f"the leverage is {now.leverage}×, not the {terms['arguments']['leverage']}× asked for"
+        target = terms["arguments"]["leverage"]
+        return Found(done=False, note=f"the leverage is {now.leverage}×, not the {target}× asked for")
 
-    def result(self, intent: Intent) -> dict[str, Any]:
+    def result(self, intent: Intent) -> LeverageResult:
         symbol, target = intent.arguments["symbol"], intent.arguments["leverage"]
         previous = int(intent.terms["previous"])
-        return {
-            "success": True,
-            "symbol": symbol,
-            "leverage": target,
-            "previousLeverage": previous,
-            "message": f"Leverage of {symbol} set from {previous}× to {target}×",
-        }
+        return LeverageResult(
+            success=True,
+            symbol=symbol,
+            leverage=target,
+            previousLeverage=previous,
+            message=f"Leverage of {symbol} set from {previous}× to {target}×",
+        )
 
     async def figures_now(self, context: Context, intent: Intent) -> list[Figure]:
         venue, symbol = context.exchange.futures, intent.arguments["symbol"]

@@ -18,7 +18,7 @@ from .lists import Asked, Tally
 from .price import quoted
 from .words import Outcome, as_quoted, outcome, repeats, rests, waits
 
-ACTS = ("BUY", "SELL", "CLOSE", "LEVERAGE")
+ACTS = ("BUY", "SELL", "CLOSE", "LEVERAGE", "CANCEL")
 
 
 @dataclass(frozen=True, kw_only=True)

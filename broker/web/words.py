@@ -72,7 +72,8 @@ def _sending(intent: Intent, _: datetime) -> Outcome:
 
 def _placed(intent: Intent, _: datetime) -> Outcome:
     if intent.order is None:
-        return Outcome(text="Done at Binance", tone=Tone.GOOD)
+        tone = Tone.WARN if intent.note else Tone.GOOD
+        return Outcome(text=_with_reason("Done at Binance", intent.note), tone=tone)
     ended = {"cancelled": ", then cancelled", "expired": ", then expired", "rejected": ", then rejected"}
     text = f"Placed{ended.get(intent.order_status or '', '')}{_trigger(intent)}{_filled(intent.order)}"
     return Outcome(text=text, tone=Tone.WARN if intent.order_status in ended else Tone.GOOD)

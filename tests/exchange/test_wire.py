@@ -14,6 +14,7 @@ from broker.settings import Settings
 URL = "http://127.0.0.1:1/api/v3/order"
 FIELDS = {"symbol": "BTCUSDT", "side": "BUY", "quantity": "0.015", "timestamp": "1"}
 ASKED = Asked(URL, FIELDS)
+CANCEL = Asked(URL, FIELDS, "DELETE")
 
 
 def body(**changes: Any) -> str:
@@ -46,6 +47,23 @@ def test_an_unsigned_or_doubled_field_may_not(text: str | None) -> None:
         ASKED.check(URL, text)
 
 
+def test_a_cancel_carries_its_fields_in_the_query_and_nowhere_else() -> None:
+    CANCEL.check(f"{URL}?{body()}", None)
+    for url, text in (
+        (URL, body()),
+        (URL, None),
+        (f"{URL}?{body(quantity='1')}", None),
+        (f"{URL}s?{body()}", None),
+    ):
+        with pytest.raises(NotAsAsked):
+            CANCEL.check(url, text)
+
+
+def test_an_order_is_not_asked_for_in_the_query() -> None:
+    with pytest.raises(NotAsAsked, match="another address"):
+        ASKED.check(f"{URL}?{body()}", body())
+
+
 def test_another_address_may_not() -> None:
     with pytest.raises(NotAsAsked, match="another address"):
         ASKED.check(URL + "/test", body())
@@ -53,7 +71,8 @@ def test_another_address_may_not() -> None:
 
 @pytest.mark.anyio
 @pytest.mark.parametrize(
-    ("asked", "method"), [(None, "POST"), (None, "PUT"), (ASKED, "GET"), (ASKED, "DELETE"), (ASKED, "PUT")]
+    ("asked", "method"),
+    [(None, "POST"), (None, "PUT"), (ASKED, "GET"), (ASKED, "DELETE"), (ASKED, "PUT"), (CANCEL, "POST")],
 )
 async def test_a_submission_is_one_post_and_no_other_call_has_any(asked: Asked | None, method: str) -> None:
     client = clients.executor(Settings(_env_file=None), "http://127.0.0.1:1", timeout_seconds=1)

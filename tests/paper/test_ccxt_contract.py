@@ -167,6 +167,10 @@ async def test_every_order_of_a_symbol_in_the_order_they_came(binance: Any) -> N
         ("limit", "58900", {"stopLossPrice": "59000"}, "STOP_LOSS_LIMIT"),
         ("market", None, {"takeProfitPrice": "61000"}, "TAKE_PROFIT"),
         ("limit", "61000", {"takeProfitPrice": "61000"}, "TAKE_PROFIT_LIMIT"),
+        ("STOP_LOSS", None, {"stopPrice": "59000"}, "STOP_LOSS"),
+        ("stop_loss", None, {"stopPrice": "59000"}, "STOP_LOSS"),
+        ("stop_loss_limit", "58900", {"stopPrice": "59000"}, "STOP_LOSS_LIMIT"),
+        ("take_profit", None, {"stopPrice": "61000"}, "TAKE_PROFIT"),
     ],
 )
 async def test_stops_wait(

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from decimal import Decimal
 from itertools import count
 from typing import Any
@@ -12,7 +15,7 @@ from broker.errors import BrokerError
 from broker.exchange import Market, OrderRequest, Verdict
 from broker.intents import Intent
 
-from ..support import BTC, Wired
+from ..support import BTC, Wired, http_client, mcp_client
 
 CREATE = "binance_create_order"
 CLOSE = "binance_close_position"
@@ -25,7 +28,45 @@ FAPI_ORDER = "/fapi/v1/order"
 FAPI_ALGO = "/fapi/v1/algoOrder"
 FAPI_LEVERAGE = "/fapi/v1/leverage"
 
+WAYS = ("http", "auto", "legacy")
+"""How an agent calls a tool: POST /tools, or an era of MCP."""
+
 _NUMBERS = count(1)
+
+
+@dataclass(frozen=True)
+class Told:
+    """What a call was answered; `status` is HTTP's, None over MCP."""
+
+    body: dict[str, Any]
+    failed: bool
+    status: int | None = None
+
+
+Ask = Callable[[str, dict[str, Any]], Awaitable[Told]]
+
+
+@asynccontextmanager
+async def asking(url: str, way: str) -> AsyncIterator[Ask]:
+    """A client of the served tools, by one of WAYS."""
+    if way == "http":
+        async with http_client(url) as http:
+
+            async def post(tool: str, arguments: dict[str, Any]) -> Told:
+                answer = await http.post(f"/tools/{tool}", json=arguments)
+                body = answer.json()
+                return Told(body, body.get("success") is False, answer.status_code)
+
+            yield post
+        return
+    async with mcp_client(url, way) as client:
+
+        async def call(tool: str, arguments: dict[str, Any]) -> Told:
+            answer = await client.call_tool(tool, arguments)
+            assert answer.structured_content is not None
+            return Told(answer.structured_content, answer.is_error)
+
+        yield call
 
 
 async def hold_futures_price(broker: Wired, price: str = "60000") -> None:

@@ -111,6 +111,15 @@ async def still(broker: Wired) -> AsyncIterator[Wired]:
     assert await sent(broker.control) == []
 
 
+@pytest.fixture
+async def unasked(still: Wired) -> AsyncIterator[Wired]:
+    """Beside that, Binance hears nothing at all meanwhile, and was heard before."""
+    before = await still.control.get("requests")
+    assert before["requests"]
+    yield still
+    assert await still.control.get("requests") == before
+
+
 async def sent(control: Control) -> list[dict[str, Any]]:
     return [*await control.requests(), *await control.requests("DELETE")]
 
@@ -121,27 +130,37 @@ async def refused(broker: Wired, tool: str, **arguments: Any) -> BrokerError:
     return refusal.value
 
 
-async def test_bad_arguments_are_refused_by_name(still: Wired, subtests: pytest.Subtests) -> None:
+async def test_bad_arguments_are_refused_by_name(unasked: Wired, subtests: pytest.Subtests) -> None:
     for what, arguments, field in ARGUMENTS:
         with subtests.test(what):
-            error = await refused(still, "binance_create_order", **arguments)
+            error = await refused(unasked, "binance_create_order", **arguments)
             assert error.code is Code.INVALID_ARGUMENTS
             assert [item["field"] for item in error.details["fields"]] == [field]
             assert error.message.startswith(f"{field}: ")
 
 
 async def test_bad_arguments_of_other_tools_are_refused_by_name(
-    still: Wired, subtests: pytest.Subtests
+    unasked: Wired, subtests: pytest.Subtests
 ) -> None:
     for tool, arguments, field in OTHER_TOOLS:
         with subtests.test(f"{tool} {field}"):
-            error = await refused(still, tool, **arguments)
+            error = await refused(unasked, tool, **arguments)
             assert error.code is Code.INVALID_ARGUMENTS
             assert [item["field"] for item in error.details["fields"]] == [field]
 
 
-async def test_a_symbol_that_futures_do_not_have_is_named(still: Wired, subtests: pytest.Subtests) -> None:
+async def test_a_symbol_that_there_is_not_is_named(unasked: Wired, subtests: pytest.Subtests) -> None:
     calls: list[tuple[str, dict[str, Any]]] = [
+        ("binance_get_ticker", {}),
+        ("binance_get_orderbook", {}),
+        ("binance_get_klines", {}),
+        ("binance_get_trades", {}),
+        ("binance_get_exchange_info", {}),
+        ("binance_get_open_orders", {}),
+        ("binance_get_trade_history", {}),
+        ("binance_cancel_order", {"orderId": "1"}),
+        ("binance_cancel_all_orders", {}),
+        ("binance_create_order", BUY),
         ("binance_create_order", {**BUY, "market": "futures"}),
         ("binance_close_position", {}),
         ("binance_set_leverage", {"leverage": 5}),
@@ -154,20 +173,20 @@ async def test_a_symbol_that_futures_do_not_have_is_named(still: Wired, subtests
     ]
     for tool, arguments in calls:
         with subtests.test(tool):
-            error = await refused(still, tool, **{**arguments, "symbol": "NOPEUSDT"})
+            error = await refused(unasked, tool, **{**arguments, "symbol": "NOPEUSDT"})
             assert error.code is Code.UNKNOWN_SYMBOL
             assert error.details == {"symbol": "NOPEUSDT"}
 
 
-async def test_what_is_allowed_stands_beside_the_field(still: Wired) -> None:
-    error = await refused(still, "binance_get_klines", symbol=BTC, limit=501)
+async def test_what_is_allowed_stands_beside_the_field(unasked: Wired) -> None:
+    error = await refused(unasked, "binance_get_klines", symbol=BTC, limit=501)
     assert error.details["fields"][0]["le"] == 500
-    error = await refused(still, "binance_create_order", **{**BUY, "side": "long"})
+    error = await refused(unasked, "binance_create_order", **{**BUY, "side": "long"})
     assert error.details["fields"][0]["expected"] == "'buy' or 'sell'"
 
 
-async def test_every_bad_argument_is_named_at_once(still: Wired) -> None:
-    error = await refused(still, "binance_create_order", symbol="", side="x", amount="y", z=1)
+async def test_every_bad_argument_is_named_at_once(unasked: Wired) -> None:
+    error = await refused(unasked, "binance_create_order", symbol="", side="x", amount="y", z=1)
     assert {item["field"] for item in error.details["fields"]} == {"symbol", "side", "amount", "z"}
 
 
@@ -256,8 +275,8 @@ async def test_nothing_is_parked_on_figures_that_could_not_be_read(
             assert error.code is Code.BINANCE_UNAVAILABLE
 
 
-async def test_an_unknown_tool_is_named(still: Wired) -> None:
-    error = await refused(still, "binance_withdraw")
+async def test_an_unknown_tool_is_named(unasked: Wired) -> None:
+    error = await refused(unasked, "binance_withdraw")
     assert error.code is Code.UNKNOWN_TOOL
     assert "binance_create_order" in error.details["tools"]
 
@@ -277,8 +296,8 @@ async def test_cancelling_what_is_not_there_is_binances_refusal_and_is_recorded(
         ("binance_create_order", {"symbol": "BTCUSDT", "side": "buy", "amount": "1", "ttlSeconds": True}),
     ],
 )
-async def test_true_is_no_number(broker: Wired, tool: str, arguments: dict[str, Any]) -> None:
+async def test_true_is_no_number(unasked: Wired, tool: str, arguments: dict[str, Any]) -> None:
     with pytest.raises(BrokerError) as refusal:
-        await broker.call(tool, **arguments)
+        await unasked.call(tool, **arguments)
     assert refusal.value.code is Code.INVALID_ARGUMENTS
     assert "must be a whole number" in refusal.value.message

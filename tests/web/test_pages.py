@@ -312,6 +312,7 @@ async def test_what_cannot_be_suggested_has_no_field(desk: World, ana: httpx2.As
         ("LIMIT SELL 0.015 BTC", "sell"),
         ("CLOSE LONG 0.020 BTC", "close"),
         ("LEVERAGE 5× → 20×", "leverage"),
+        ("CANCEL limit SELL 0.02 at 62,000", "cancel"),
     ],
 )
 @pytest.mark.parametrize("market", ["spot", "futures"])

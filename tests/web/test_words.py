@@ -78,6 +78,11 @@ def test_every_state_has_words(state: State) -> None:
         ),
         (State.PLACED, {"order": order("expired", "0")}, "Placed, then expired, filled 0 of 0.015"),
         (State.PLACED, {}, "Done at Binance"),
+        (
+            State.PLACED,
+            {"note": "1 of 2 orders are cancelled, 1 filled"},
+            "Done at Binance: 1 of 2 orders are cancelled, 1 filled",
+        ),
         (State.REFUSED, {"note": "insufficient balance"}, "Binance refused: insufficient balance"),
         (State.REFUSED, {}, "Binance refused"),
         (State.NOT_SENT, {"note": "too late to send: approved 40 s ago"}, "Approved, too late to send"),

@@ -118,7 +118,7 @@ def symbol_config(contract: Contract, position: Position) -> Json:
     return {
         "symbol": contract.name,
         "marginType": position.margin_type.value,
-        "isAutoAddMargin": False,
+        "isAutoAddMargin": "false",
         "leverage": position.leverage,
         "maxNotionalValue": str(contract.max_notional_at(position.leverage)),
     }

@@ -39,6 +39,7 @@ def contract_info(contract: Contract) -> Json:
         "quotePrecision": 8,
         "underlyingType": "COIN",
         "underlyingSubType": ["PoW"] if contract.base == "BTC" else ["Layer-1"],
+        "settlePlan": 0,
         "triggerProtect": "0.0500",
         "liquidationFee": f"{CLEARING_FEE:.6f}",
         "marketTakeBound": f"{contract.percent_up - 1:.2f}",

@@ -88,6 +88,10 @@ def algo(order: Algo) -> Json:
     }
 
 
+def placed_algo(order: Algo) -> Json:
+    return algo(order) | {"activatePrice": "", "callbackRate": ""}
+
+
 def queried_algo(order: Algo, placed_order: Order | None) -> Json:
     """With the order that it placed, when it was triggered."""
     return algo(order) | {

@@ -99,7 +99,7 @@ class OrderEndpoints:
 
     def place_algo(self, params: Params) -> Any:
         new = new_algo.read(params, self._symbol(params), self._exchange.new_id)
-        return order_answers.algo(self._exchange.algos.place(new))
+        return order_answers.placed_algo(self._exchange.algos.place(new))
 
     def algo(self, params: Params) -> Any:
         return self._queried(self._exchange.algos.find(*_algo_ids(params)))
@@ -110,7 +110,7 @@ class OrderEndpoints:
     def open_algos(self, params: Params) -> Any:
         algos = self._exchange.algos.waiting(self._any_symbol(params))
         wanted = params.integer("algoId")
-        return [order_answers.algo(algo) for algo in algos if wanted in (None, algo.id)]
+        return [self._queried(algo) for algo in algos if wanted in (None, algo.id)]
 
     def cancel_all_algos(self, params: Params) -> Any:
         self._exchange.algos.cancel_all(self._symbol(params))

@@ -4,6 +4,7 @@ from decimal import Decimal
 from typing import Any
 
 import ccxt
+import httpx2
 import pytest
 
 from broker.paper import PaperServer
@@ -159,6 +160,16 @@ async def test_conditional_orders(
     assert (order["side"], Decimal(order["amount"])) == ("sell", Decimal("0.1"))
     assert found["info"]["algoStatus"] == ("FINISHED" if order["status"] == "closed" else "TRIGGERED")
     assert [old["id"] for old in await binance.fetch_orders(BTC, params={"trigger": True})] == [placed["id"]]
+
+
+@pytest.mark.parametrize("kind", ["stop_loss", "STOP_LOSS", "take_profit"])
+async def test_a_type_of_spot_is_refused_before_anything_is_sent(
+    binance: Any, control: httpx2.AsyncClient, kind: str
+) -> None:
+    before = (await control.get("/requests")).json()
+    with pytest.raises(ccxt.InvalidOrder):
+        await binance.create_order(BTC, kind, "sell", "0.1", None, {"stopPrice": "59000"})
+    assert (await control.get("/requests")).json() == before
 
 
 async def test_conditional_orders_are_cancelled(binance: Any) -> None:
