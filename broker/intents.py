@@ -68,8 +68,12 @@ TRANSITIONS: Final[frozenset[tuple[State, State]]] = frozenset(
 OPEN: Final = frozenset({State.PENDING, State.APPROVED, State.SUBMITTING, State.UNKNOWN})
 """States that something still has to happen to."""
 
-RECORDABLE: Final = frozenset({State.PLACED, State.REFUSED, State.NOT_SENT})
-"""What a trader may record of an unknown one after the horizon, as his word."""
+RECORDABLE: Final[Mapping[State, str]] = {
+    State.PLACED: "it was placed",
+    State.REFUSED: "Binance refused it",
+    State.NOT_SENT: "it was never sent",
+}
+"""What a trader may record of an unknown one after the horizon, as his word, and in words."""
 
 COMMITTED: Final = frozenset({State.APPROVED, State.SUBMITTING, State.UNKNOWN, State.PLACED})
 """States that count towards the day's volume."""

@@ -60,6 +60,20 @@ class Truth:
     order: OrderState | None = None
 
 
+class ServerTimes:
+    """Binance's clocks, each read once in a pass and before it is asked for orders: no answer is older."""
+
+    def __init__(self, exchange: Exchange) -> None:
+        self._exchange = exchange
+        self._read: dict[str, int] = {}
+
+    async def on(self, market: str) -> int:
+        """UTC milliseconds. Raises BrokerError."""
+        if market not in self._read:
+            self._read[market] = await self._exchange.on(market).server_time_ms()
+        return self._read[market]
+
+
 class Reconciler:
     """`submitting` says whether an answer of Binance is still waited for in this process."""
 
@@ -107,12 +121,16 @@ class Reconciler:
                 await asyncio.sleep(MOMENT_SECONDS)
 
     async def settle_unknown(self) -> None:
+        now = ServerTimes(self._exchange)
         for intent in await self._in_state(State.UNKNOWN):
-            await self._guarded(self.settle(intent))
+            await self._guarded(self._settle(intent, now))
 
     async def settle(self, intent: Intent) -> None:
         """Ask Binance now what became of an unknown one. Raises BrokerError when it cannot be asked."""
-        truth = await self._truth(intent)
+        await self._settle(intent, ServerTimes(self._exchange))
+
+    async def _settle(self, intent: Intent, now: ServerTimes) -> None:
+        truth = await self._truth(intent, now)
         if truth is not None:
             await self._store.submissions.settle(
                 intent, truth.state, actor="reconciler", note=truth.note, order=_told(truth)
@@ -120,11 +138,12 @@ class Reconciler:
 
     async def check_words(self) -> None:
         """Whether what traders recorded is so."""
+        now = ServerTimes(self._exchange)
         for intent in await self._store.read(queries.recorded):
-            await self._guarded(self._check_word(intent))
+            await self._guarded(self._check_word(intent, now))
 
-    async def _check_word(self, intent: Intent) -> None:
-        truth = await self._truth(intent)
+    async def _check_word(self, intent: Intent, now: ServerTimes) -> None:
+        truth = await self._truth(intent, now)
         if truth is not None:
             await self._store.submissions.check_word(intent, truth.state, truth.note, _told(truth))
 
@@ -138,11 +157,9 @@ class Reconciler:
         for (market, symbol), intents in places.items():
             await self._guarded(self._follow(market, symbol, intents))
 
-    async def _truth(self, intent: Intent) -> Truth | None:
+    async def _truth(self, intent: Intent, now: ServerTimes) -> Truth | None:
         """None while nobody can be certain."""
-        venue = self._exchange.on(intent.market)
-        now_ms = await venue.server_time_ms()  # before asking: an answer is never older than this
-        certain = now_ms > certain_at_ms(self._latest_sending_ms(intent))
+        certain = await now.on(intent.market) > certain_at_ms(self._latest_sending_ms(intent))
         if not certain and not HIGH[intent.tool].found_is_final:
             return None
         found = await self._look_up(intent)

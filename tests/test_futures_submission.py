@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from broker.intents import Intent, State, certain_at_ms
+from broker.intents import Intent, State
 
 from .support import BTC, Wired, wired
 from .tools.support import (
@@ -23,6 +23,7 @@ from .tools.support import (
     LEVERAGE,
     hold_futures_price,
     parked,
+    past_the_horizon,
     trade,
 )
 
@@ -74,12 +75,6 @@ async def happened(broker: Wired, kind: Kind, intent: Intent) -> bool:
     ids += [algo["clientAlgoId"] for algo in told["algos"]]
     assert ids.count(mine) <= 1
     return mine in ids
-
-
-async def past_the_horizon(broker: Wired, intent: Intent) -> None:
-    assert intent.wire_timestamp_ms is not None
-    ahead = certain_at_ms(intent.wire_timestamp_ms) - intent.wire_timestamp_ms + 1
-    await broker.control.do("clock", offset_ms=ahead)
 
 
 @pytest.mark.parametrize("name", KINDS)

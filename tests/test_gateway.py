@@ -11,6 +11,7 @@ import pytest
 from broker.clock import to_ms
 from broker.errors import BrokerError, Code
 from broker.gateway import find_tool
+from broker.halt import Level
 from broker.intents import State, Suggestion
 from broker.store import recent_events
 
@@ -280,3 +281,53 @@ def test_an_unknown_tool_is_named_and_bounded() -> None:
         find_tool("x" * 10_000)
     assert refused.value.code is Code.UNKNOWN_TOOL
     assert len(refused.value.message) < 200
+
+
+@pytest.mark.parametrize(
+    ("word", "told", "next_step"),
+    [
+        (State.PLACED, "Ana recorded that it was placed. Binance says so too.", "Done"),
+        (State.NOT_SENT, "BINANCE SAYS OTHERWISE: Ana recorded that it was", "Do not repeat it"),
+    ],
+)
+async def test_the_agent_is_told_whose_word_an_outcome_is_and_what_binance_says(
+    broker: Wired, word: State, told: str, next_step: str
+) -> None:
+    intent = await broker.approved(**REST)
+    await broker.control.fault("executed", "drop")
+    assert (await broker.submitted(intent)).state is State.UNKNOWN
+    broker.clock.advance(21)
+    await broker.store.submissions.record_word(intent.id, word, TRADER, None)
+    unchecked = await broker.call("intent_get", intentId=intent.id)
+    assert "Binance is still being asked." in unchecked["outcome"]
+    assert unchecked["next"]["say"].startswith("Do not repeat it.")
+    await broker.reconciler.check_words()
+    answer = await broker.call("intent_get", intentId=intent.id)
+    assert told in answer["outcome"]
+    assert answer["next"]["say"].startswith(next_step)
+    assert ("diverged" in answer) is (word is State.NOT_SENT)
+
+
+async def test_while_trading_is_halted_the_agent_is_told_and_binance_is_not_asked(broker: Wired) -> None:
+    await broker.store.halts.set(Level.HALTED, TRADER, "lunch")
+    asked = len((await broker.control.get("requests"))["requests"])
+    with pytest.raises(BrokerError) as refused:
+        await broker.park(**BUY)
+    assert refused.value.body() == {
+        "success": False,
+        "error": "TRADING_HALTED",
+        "message": "Trading is halted (by Ana). Nothing was parked.",
+        "details": {"level": "halted", "by": "Ana", "reason": "lunch", "at": to_ms(broker.clock())},
+    }
+    assert len((await broker.control.get("requests"))["requests"]) == asked
+    assert (await broker.call("binance_get_ticker", symbol=BTC))["symbol"] == BTC
+
+
+async def test_when_only_exits_are_allowed_an_entry_is_refused_and_an_exit_waits(broker: Wired) -> None:
+    await broker.submitted(await broker.approved(**BUY))
+    await broker.store.halts.set(Level.EXITS_ONLY, TRADER, None)
+    with pytest.raises(BrokerError) as refused:
+        await broker.park(**{**BUY, "amount": "0.01"})
+    assert refused.value.code is Code.TRADING_HALTED
+    leaving = await broker.park(symbol=BTC, side="sell", amount="0.01")
+    assert (await broker.submitted(await broker.approve(leaving))).state is State.PLACED

@@ -23,7 +23,7 @@ from .models import Market, OrderRequest, OrderState, RestingOrder, Rules, Sent
 from .orders import Orders
 from .reads import Reads
 from .server_time import ServerTime
-from .weight import Weight
+from .weight import ALL_PCT, Weight, leaving_room
 
 MOST_TRADES: Final = 1000
 
@@ -166,7 +166,8 @@ class Venue(Reads, ABC):
         """Before an order is committed. Raises RATE_LIMITED when Binance would turn it away; also refreshes
         the clock offset that its timestamp needs, and raises as reads do when Binance does not answer.
         """
-        self.weight.check()
+        with leaving_room(ALL_PCT):
+            self.weight.check()
         if self._time.stale:
             await self.server_time_ms()
 

@@ -21,9 +21,12 @@ AGENTS_PCT: Final = 80
 PAGES_PCT: Final = 90
 """What pages read, and what agents cancel, stops here."""
 
+READS_PCT: Final = 98
+"""What everything else reads stops here: one read past the end, and Binance takes no order either."""
+
 ALL_PCT: Final = 100
 
-_SHARE: ContextVar[int] = ContextVar("percent of the request weight", default=ALL_PCT)
+_SHARE: ContextVar[int] = ContextVar("percent of the request weight", default=READS_PCT)
 
 BAN_SECONDS: Final[Mapping[int, int]] = {418: 120, 429: 60}
 """How long to keep away when Retry-After is missing."""
@@ -38,7 +41,7 @@ def rate_limited(message: str, seconds: int) -> BrokerError:
 def leaving_room(pct: int) -> Iterator[None]:
     """No call in the block starts once `pct` percent of a minute's weight is used.
 
-    All may be used by whatever does not say so: what an exit needs can't be forgotten.
+    Almost all may be used by whatever does not say so: what an exit needs can't be forgotten.
     """
     token = _SHARE.set(pct)
     try:

@@ -18,7 +18,7 @@ import aiohttp
 
 from ..logs import redact
 from .outcome import BadAnswer, WireFacts
-from .weight import ALL_PCT, Weight, share
+from .weight import READS_PCT, Weight, share
 
 MAX_MESSAGE = 300
 
@@ -99,7 +99,7 @@ class Wire(Ccxt):  # type: ignore[misc]
 
     async def throttle(self, cost: float | None = None) -> None:
         """Whoever may use all weight does not queue behind those who leave room."""
-        if share() < ALL_PCT:
+        if share() < READS_PCT:
             await super().throttle(cost)
 
     async def fetch(self, url: str, method: str = "GET", headers: Any = None, body: str | None = None) -> Any:

@@ -162,7 +162,7 @@ class Submissions:
             self._note(connection, checked, "word:held" if holds else "word:contradicted", shown)
             if holds:
                 return self._compared(connection, checked)
-            what = f"{intent.word_by} recorded {_WORDS[intent.state]}, but {_TRUTHS[truth]}"
+            what = f"{intent.word_by} recorded that {RECORDABLE[intent.state]}, but {_TRUTHS[truth]}"
             return self._diverge(connection, checked, what)
 
         return await self._database.write(transaction)
@@ -222,11 +222,6 @@ class Submissions:
         )
 
 
-_WORDS: Final = {
-    State.PLACED: "that it was placed",
-    State.REFUSED: "that Binance refused it",
-    State.NOT_SENT: "that it was never sent",
-}
 _TRUTHS: Final = {
     State.PLACED: "Binance has it",
     State.REFUSED: "Binance rejected it",

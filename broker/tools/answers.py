@@ -8,7 +8,15 @@ from typing import Annotated, Any, Final
 from pydantic import Field
 
 from ..clock import from_ms, iso, to_ms
-from ..intents import ORDER_FINAL, Decision, Intent, State, certain_at_ms
+from ..intents import (
+    ORDER_FINAL,
+    RECORDABLE,
+    Decision,
+    Intent,
+    State,
+    certain_at_ms,
+    latest_sending_ms,
+)
 from .declaration import Number, Output
 from .results import (
     CancelAllResult,
@@ -65,6 +73,9 @@ class IntentAnswer(Output):
     reason: str | None = None
     decision: DecisionAnswer | None = None
     result: Annotated[Result | None, ONCE_PLACED] = None
+    diverged: Annotated[
+        str | None, Field(description="In what the exchange has something else than was approved.")
+    ] = None
     deduplicated: bool | None = None
 
 
@@ -123,6 +134,7 @@ def told(
         reason=intent.reason,
         decision=_decision(intent.decision),
         result=result,
+        diverged=intent.diverged,
         deduplicated=deduplicated or None,
     )
 
@@ -140,6 +152,8 @@ def text(answer: IntentAnswer) -> str:
 
 def outcome(intent: Intent, now: datetime) -> str:
     by = intent.decision.by if intent.decision else "nobody"
+    if intent.word_by is not None and intent.state in RECORDABLE:
+        return _word(intent)
     match intent.state:
         case State.PENDING:
             moved = f"{intent.note}. " if intent.note else ""
@@ -155,7 +169,9 @@ def outcome(intent: Intent, now: datetime) -> str:
         case State.NOT_SENT:
             return f"Approved by {by}, but not sent: {_why(intent)}. Nothing was executed."
         case State.UNKNOWN:
-            return f"Sent, but Binance's answer is not known: it MAY BE LIVE. {_certainty(intent, now)}"
+            lost = intent.wire_timestamp_ms is None
+            sent = "The broker's record of it is lost" if lost else "Sent, but Binance's answer is not known"
+            return f"{sent}: it MAY BE LIVE. {_certainty(intent, now)}"
         case State.REJECTED:
             return f"Rejected by {by}. Nothing was sent."
         case State.EXPIRED:
@@ -164,7 +180,20 @@ def outcome(intent: Intent, now: datetime) -> str:
             return "Withdrawn by you. Nothing was sent."
 
 
+def _word(intent: Intent) -> str:
+    """Of an outcome that a trader recorded."""
+    said = f"Binance could not be asked in time; {intent.word_by} recorded that {RECORDABLE[intent.state]}"
+    checked = {
+        None: "Binance is still being asked.",
+        True: "Binance says so too.",
+        False: f"BINANCE SAYS OTHERWISE: {intent.diverged}.",
+    }
+    return f"{said}. {checked[intent.word_holds]}"
+
+
 def next_step(intent: Intent) -> NextStep:
+    if intent.word_by is not None and not intent.word_holds and intent.state in RECORDABLE:
+        return NextStep(say="Do not repeat it. Tell the user, who has to look at Binance.")
     match intent.state:
         case State.PENDING:
             return _wait(intent, "Tell the user to decide at approvalUrl, then wait for it.", "placed")
@@ -193,7 +222,7 @@ def _why(intent: Intent) -> str:
 
 
 def _certainty(intent: Intent, now: datetime) -> str:
-    certain = certain_at_ms(intent.wire_timestamp_ms or to_ms(intent.updated_at))
+    certain = certain_at_ms(latest_sending_ms(intent))
     return f"Certain by {iso(from_ms(certain))}." if certain > to_ms(now) else "Binance is being asked."
 
 

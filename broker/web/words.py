@@ -120,16 +120,9 @@ def _unknown(intent: Intent, now: datetime) -> Outcome:
     return Outcome(text=f"{text} Binance is being asked.", tone=Tone.BAD)
 
 
-_RECORDED: Final = {
-    State.PLACED: "it was placed",
-    State.REFUSED: "Binance refused it",
-    State.NOT_SENT: "it was never sent",
-}
-
-
 def _word(intent: Intent) -> Outcome:
     """A trader's word, and what Binance says of it."""
-    said = _with_reason(f"{intent.word_by} recorded: {_RECORDED[intent.state]}", intent.note)
+    said = _with_reason(f"{intent.word_by} recorded: {RECORDABLE[intent.state]}", intent.note)
     match intent.word_holds:
         case None:
             return Outcome(text=f"{said}. Binance is still asked.", tone=Tone.WARN)

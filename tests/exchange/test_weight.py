@@ -7,7 +7,7 @@ import pytest
 from broker.errors import BrokerError, Code
 from broker.exchange import Market
 from broker.exchange.calls import Calls
-from broker.exchange.weight import Weight, leaving_room, share
+from broker.exchange.weight import READS_PCT, Weight, leaving_room, share
 
 
 class Now:
@@ -88,4 +88,4 @@ async def test_a_read_is_shared_among_those_who_leave_the_same_room(weight: Weig
     reads = [asyncio.create_task(read) for read in asked]
     await asyncio.sleep(0.01)
     goes_on.set()
-    assert (await asyncio.gather(*reads), made) == ([80, 80, 100, 100], [80, 100])
+    assert (await asyncio.gather(*reads), made) == ([80, 80, READS_PCT, READS_PCT], [80, READS_PCT])

@@ -13,7 +13,7 @@ import pytest
 
 from broker.errors import BrokerError
 from broker.exchange import Market, OrderRequest, Verdict
-from broker.intents import Intent
+from broker.intents import Intent, certain_at_ms
 
 from ..support import BTC, Wired, http_client, mcp_client
 
@@ -126,3 +126,10 @@ def figures_of(intent: Intent) -> dict[str, str]:
 
 def failing(error: BrokerError) -> list[str]:
     return [check["name"] for check in error.details["checks"]]
+
+
+async def past_the_horizon(broker: Wired, intent: Intent) -> None:
+    """By Binance's clock: what was not carried out by now never will be."""
+    assert intent.wire_timestamp_ms is not None
+    ahead = certain_at_ms(intent.wire_timestamp_ms) - intent.wire_timestamp_ms + 1
+    await broker.control.do("clock", offset_ms=ahead)

@@ -26,6 +26,7 @@ from .support import (
     figures_of,
     hold_futures_price,
     parked,
+    past_the_horizon,
     placed,
     refused,
     trade,
@@ -330,6 +331,7 @@ async def test_an_entry_is_not_sent_while_its_leverage_is_being_changed(
     assert (await futures.intent(entry.id)).state is State.APPROVED, "for now"
     assert await futures.control.requests("POST", FAPI_ORDER) == []
     if executed:
+        await past_the_horizon(futures, change)
         await futures.reconciler.settle_unknown()
         futures.executor.take(entry)
         back = await futures.until(entry, State.PENDING, State.PLACED, State.NOT_SENT)

@@ -24,6 +24,7 @@ from .support import (
     checks_of,
     failing,
     parked,
+    past_the_horizon,
     placed,
     refused,
     trade,
@@ -86,6 +87,9 @@ async def test_a_lost_answer_is_settled_by_what_is_set(futures: Wired) -> None:
     await futures.control.do("fault", when="executed", do="drop", method="POST", path=FAPI_LEVERAGE)
     lost = await placed(futures, LEVERAGE, **FIVE)
     assert lost.state is State.UNKNOWN
+    await futures.reconciler.settle_unknown()
+    assert (await futures.intent(lost.id)).state is State.UNKNOWN, "it may be another's doing so far"
+    await past_the_horizon(futures, lost)
     await futures.reconciler.settle_unknown()
     assert (await futures.intent(lost.id)).state is State.PLACED
     assert len(await futures.control.requests("POST", FAPI_LEVERAGE)) == 1
