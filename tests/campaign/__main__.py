@@ -11,6 +11,8 @@ import time
 from pathlib import Path
 
 from .crash import crash
+from .faults import FAULTS
+from .matrix import faults
 from .report import Figures, table
 
 
@@ -27,7 +29,10 @@ def main() -> None:
 
 
 async def _run(asked: argparse.Namespace, folder: Path) -> Figures:
-    return await crash(folder, seed=asked.seed, each=asked.each, random=asked.random)
+    if asked.campaign == "crash":
+        return await crash(folder, seed=asked.seed, each=asked.each, random=asked.random)
+    chosen = [fault for fault in FAULTS if asked.only in fault.name]
+    return await faults(folder, chosen, seed=asked.seed, kills=(False, True))
 
 
 def _arguments() -> argparse.Namespace:
@@ -36,7 +41,9 @@ def _arguments() -> argparse.Namespace:
     crashing = campaigns.add_parser("crash", help="SIGKILL at named and at random moments")
     crashing.add_argument("--each", type=int, default=20, help="kills at each named moment")
     crashing.add_argument("--random", type=int, default=200, help="kills at random moments")
-    for campaign in (crashing,):
+    failing = campaigns.add_parser("faults", help="whatever can go wrong with a POST")
+    failing.add_argument("--only", default="", help="faults whose name holds this text")
+    for campaign in (crashing, failing):
         campaign.add_argument("--seed", type=int, default=1, help="of all choices and delays")
     return parser.parse_args()
 

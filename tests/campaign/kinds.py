@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
-from itertools import count
+from itertools import count, cycle
 from random import Random
 from typing import Any, Final
 
@@ -22,8 +22,8 @@ FAPI_ALGO: Final = "/fapi/v1/algoOrder"
 FAPI_LEVERAGE: Final = "/fapi/v1/leverage"
 SYMBOL_CONFIG: Final = "/fapi/v1/symbolConfig"
 
-TO_CLOSE: Final = "SOLUSDT"
-"""The symbol whose position is closed; a stop waits on the position in ETHUSDT."""
+TO_CLOSE: Final = ("SOLUSDT", "BNBUSDT")
+"""Symbols whose position is closed; stops wait on the position in ETHUSDT."""
 
 LEVERAGES: Final = {"ETHUSDT": 125, "SOLUSDT": 75, "BNBUSDT": 75}
 """Symbols whose leverage is changed, with the most that it can be. No futures entry trades them."""
@@ -82,10 +82,6 @@ def _conditional(number: int) -> Mapping[str, Any]:
     return {**_spot_stop(number), "amount": _amount(number, "0.001", 10), "market": "futures"}
 
 
-def _close(_: int) -> Mapping[str, Any]:
-    return {"symbol": TO_CLOSE}
-
-
 def _amount(number: int, step: str, least: int) -> str:
     return str((least + number % 37) * Decimal(step))
 
@@ -124,7 +120,7 @@ KINDS: Final = {
             check=POSITIONS,
             look_up=FAPI_ORDER,
             trades=USER_TRADES,
-            arguments=_close,
+            arguments=lambda _: {},
         ),
         Kind(
             name="leverage",
@@ -143,6 +139,7 @@ class Requests:
 
     def __init__(self, random: Random) -> None:
         self._numbers = count(1)
+        self._closed = cycle(TO_CLOSE)
         self._targets = {
             symbol: random.sample([n for n in range(1, most + 1) if n != FIRST_LEVERAGE], most - 1)
             for symbol, most in LEVERAGES.items()
@@ -154,11 +151,15 @@ class Requests:
         """
         number = next(self._numbers)
         arguments = dict(kind.arguments(number))
+        if kind.tool == CLOSE:
+            arguments["symbol"] = next(self._closed)
         if symbol is not None:
             arguments |= {"symbol": symbol, "leverage": self._targets[symbol].pop()}
         return Wanted(kind=kind, key=f"campaign-{number:06d}", arguments=arguments)
 
     def leverage_symbol(self, busy: set[str]) -> str | None:
         """The one with most leverages left, of those that are not busy."""
+        if not any(self._targets.values()):
+            raise RuntimeError("every leverage was asked for already: the campaign is too long")
         free = [symbol for symbol in LEVERAGES if symbol not in busy and self._targets[symbol]]
         return max(free, key=lambda symbol: len(self._targets[symbol]), default=None)

@@ -110,6 +110,11 @@ class Database:
         query = f"SELECT arguments FROM intents WHERE tool = 'binance_set_leverage' AND state IN {states}"
         return {json.loads(row["arguments"])["symbol"] for row in self._all(query)}
 
+    def sent(self, tool: str) -> set[str]:
+        """Intents of a tool that got as far as the commit before their POST."""
+        query = "SELECT id FROM intents WHERE tool = ? AND wire_timestamp_ms IS NOT NULL"
+        return {row["id"] for row in self._all(query, tool)}
+
     def read(self) -> Record:
         rows = self._all("SELECT * FROM intents")
         events = self._all("SELECT * FROM audit WHERE intent_id IS NOT NULL ORDER BY seq")

@@ -46,10 +46,6 @@ class Figures:
     log: Sequence[str]
 
     @property
-    def kills(self) -> int:
-        return sum(line.kills for line in self.lines.values())
-
-    @property
     def orders(self) -> int:
         return sum(line.orders for line in self.lines.values())
 

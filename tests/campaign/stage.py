@@ -15,7 +15,7 @@ import httpx2
 
 from ..acceptance.processes import BrokerProcess
 from .exchange import PLENTY
-from .kinds import LEVERAGE, Kind, Requests
+from .kinds import LEVERAGE, LEVERAGES, Kind, Requests
 from .people import Agent, Asked, Told, Trader
 from .record import UNSETTLED, Database
 from .venue import ExchangeProcess, Venue
@@ -72,7 +72,7 @@ class Stage:
             await self.trader.enter(broker.invitation)
 
     def _start(self) -> BrokerProcess:
-        return BrokerProcess(self.folder, port=self._port, **self._settings)
+        return BrokerProcess(self.folder, port=self._port, command=("broker",), **self._settings)
 
     def kill(self, scene: str) -> None:
         assert self._broker is not None
@@ -100,13 +100,18 @@ class Stage:
 
     async def ask(self, kind: Kind, scene: str) -> Asked | None:
         """None when the call was refused, or no symbol's leverage can be asked for now. Raises Gone."""
-        symbol = None
-        if kind.tool == LEVERAGE:
-            asked_for = {wanted.symbol for wanted, _ in self.told.unanswered if wanted.kind is kind}
-            symbol = self.requests.leverage_symbol(self.database.busy_leverages() | asked_for)
-            if symbol is None:
-                return None
+        symbol = self.requests.leverage_symbol(self._busy_leverages()) if kind.tool == LEVERAGE else None
+        if kind.tool == LEVERAGE and symbol is None:
+            return None
         return await self.agent.ask(self.requests.next(kind, symbol), scene)
+
+    def free_leverages(self) -> int:
+        """How many changes of leverage can be asked for now."""
+        return len(set(LEVERAGES) - self._busy_leverages())
+
+    def _busy_leverages(self) -> set[str]:
+        unanswered = {wanted.symbol for wanted, _ in self.told.unanswered if wanted.kind.tool == LEVERAGE}
+        return self.database.busy_leverages() | unanswered
 
     async def approve(self, asked: Asked) -> bool:
         """Exactly what the agent was answered. Raises Gone."""

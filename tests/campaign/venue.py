@@ -23,7 +23,7 @@ from .kinds import FAPI_LEVERAGE, FAPI_ORDER, LEVERAGES, POSITIONS, PRICES, TO_C
 
 KEY, SECRET = "paper-key", "paper-secret"
 OURS: Final = "cb-"
-HELD: Final = {TO_CLOSE: "1", "ETHUSDT": "1"}
+HELD: Final = dict.fromkeys((*TO_CLOSE, "ETHUSDT"), "1")
 """Positions that there are to close, and to guard with stops."""
 
 BEYOND_RECV_WINDOW_MS: Final = 6_000
@@ -94,8 +94,12 @@ class Venue:
 
     async def let_go(self) -> None:
         """Nothing more goes wrong, and whoever is held goes on."""
-        (await self._http.delete("/control/faults")).raise_for_status()
+        await self.disarm()
         await self._control("release")
+
+    async def disarm(self) -> None:
+        """Nothing more goes wrong; who is held stays so."""
+        (await self._http.delete("/control/faults")).raise_for_status()
 
     async def armed(self) -> int:
         """How many requests will still be struck."""
