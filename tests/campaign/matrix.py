@@ -77,6 +77,8 @@ class Plan:
 
     def next(self, free_leverages: int) -> Batch:
         batch = list(self.batches.pop(0)) if self.batches else []
+        if batch and batch[0].fault.bans:
+            return batch
         most = LEVERAGES_AT_ONCE if batch else free_leverages
         for waiting, number in ((self.leverages, min(most, free_leverages)), (self.closes, len(TO_CLOSE))):
             batch += waiting[:number]
