@@ -16,8 +16,8 @@ from .stage import Stage, stage
 
 RANDOM: Final = "random"
 AT_ONCE: Final = 5
-LONGEST_LIFE_SECONDS: Final = 0.8
-"""After which a random kill comes at the latest: about as long as the requests of one life take."""
+AFTER_ANSWER_SECONDS: Final = 0.3
+"""A random kill comes after so many answers and at most so long: about as long as one submission takes."""
 
 REJECTED: Final = 0.1
 """The share of what waits after a random kill that the trader rejects."""
@@ -57,9 +57,12 @@ async def random_kill(stage: Stage) -> None:
     """Several requests are under way, and whatever the broker before left behind."""
     await stage.venue.tidy()
     kinds = stage.random.sample(list(KINDS.values()), AT_ONCE)
-    lives = [asyncio.create_task(_live(stage, kind, stage.random.uniform(0, 0.3))) for kind in kinds]
+    answers = asyncio.Semaphore(0)
+    lives = [asyncio.create_task(_live(stage, kind, answers)) for kind in kinds]
     leftovers = asyncio.create_task(_unless_gone(stage))
-    await asyncio.sleep(stage.random.uniform(0, LONGEST_LIFE_SECONDS))
+    for _ in range(stage.random.randint(0, 2 * AT_ONCE)):
+        await answers.acquire()
+    await asyncio.sleep(stage.random.uniform(0, AFTER_ANSWER_SECONDS))
     stage.kill(RANDOM)
     if stage.database.ids_in("pending", "approved", "submitting", "unknown"):
         stage.tally.on_target[RANDOM] += 1
@@ -67,13 +70,16 @@ async def random_kill(stage: Stage) -> None:
     await stage.restart()
 
 
-async def _live(stage: Stage, kind: Kind, hesitation_seconds: float) -> None:
-    """The agent asks, and the trader approves; or the broker is dead by then."""
+async def _live(stage: Stage, kind: Kind, answers: asyncio.Semaphore) -> None:
+    """The agent asks, and the trader approves; or the broker is dead by then. Two answers in any case."""
+    asked = None
     with suppress(Gone):
         asked = await stage.ask(kind, RANDOM)
+    answers.release()
+    with suppress(Gone):
         if asked is not None:
-            await asyncio.sleep(hesitation_seconds)
             await stage.approve(asked)
+    answers.release()
 
 
 async def _unless_gone(stage: Stage) -> None:

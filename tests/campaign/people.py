@@ -17,7 +17,8 @@ NAME, PASSWORD = "Ana", "correct horse battery"
 PASSING: Final = frozenset({"BINANCE_UNAVAILABLE", "BINANCE_TIMEOUT", "RATE_LIMITED", "STORE_UNAVAILABLE"})
 """Errors after which the same call is worth another try."""
 
-PATIENCE_SECONDS: Final = 15
+PATIENCE_SECONDS: Final = 90
+AGAIN_SECONDS: Final = 0.5
 BROWSER: Final = {"Sec-Fetch-Site": "same-origin"}
 
 
@@ -79,7 +80,13 @@ class Agent:
     async def repeat_unanswered(self) -> None:
         """As a client does after a time-out: the same call with the same key."""
         lost, self._told.unanswered = self._told.unanswered, []
-        await asyncio.gather(*(self.ask(wanted, scene) for wanted, scene in lost))
+        while lost:
+            wanted, scene = lost.pop(0)
+            try:
+                await self.ask(wanted, scene)
+            except Gone:
+                self._told.unanswered += lost
+                raise
 
     async def get(self, intent_id: str) -> dict[str, Any]:
         """How the request stands. Raises Gone."""
@@ -106,7 +113,7 @@ class Agent:
             answer = await self.call(tool, arguments)
             if "intentId" in answer or answer["error"] not in PASSING or loop.time() > until:
                 return answer
-            await asyncio.sleep(0.1)
+            await asyncio.sleep(AGAIN_SECONDS)
 
 
 class Trader:
