@@ -15,7 +15,8 @@ from ..campaign.kinds import KINDS
 from ..campaign.matrix import faults
 from ..campaign.report import Figures, table
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.timeout(600)]
+"""Minutes only where the machine is busy: nearly all of it is brokers that start."""
 
 SEED = 4
 
