@@ -4,15 +4,36 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Protocol
 
 from . import approve, card, cold_start, life, park, pass_through
-from .house import house
+from .figures import Pair
+from .house import House, house
+from .placed import MANY, Placed
 from .reads import READS
 from .serving import keep_still, new_event_loop
 from .table import head, line, steps
 
-ROWS = {"pass_through": pass_through, "park": park, "card": card, "approve": approve}
+
+class Row(Protocol):
+    @property
+    def TITLE(self) -> str: ...
+
+    @property
+    def FLOOR(self) -> str: ...
+
+    async def run(self, house: House, /) -> Pair: ...
+
+
+ROWS: Mapping[str, Row] = {
+    "pass_through": pass_through,
+    "park": park,
+    "card": card,
+    "approve": approve,
+    "placed": Placed(1),
+    f"placed_{MANY}": Placed(MANY),
+}
 NAMES = (*ROWS, "reads", "cold_start")
 
 
@@ -28,7 +49,7 @@ async def run(names: Sequence[str]) -> None:
             async with house() as one:
                 keep_still()
                 print(line(read.title, read.floor, await read.run(one)), flush=True)
-    if lived := [name for name in names if name in ROWS]:
+    if lived := [name for name in names if name in life.OF_ROW]:
         await explain(lived)
 
 

@@ -17,12 +17,8 @@ FLOOR = "a no-op form post + one FULL commit by sqlite3 + the POST by ccxt alone
 async def run(house: House) -> Pair:
     async def ours() -> float:
         parked = await house.park()
-        decision = {"digest": parked["digest"], "decision": "approve"}
-        url = f"{house.broker.url}/intents/{parked['intentId']}/decision"
         started = time.time()
-        async with house.http.post(url, data=decision, headers={"HX-Request": "true"}) as answer:
-            if answer.status != 200:
-                raise RuntimeError(f"not approved: {await answer.text()}")
+        await house.approve(parked)
         took = (await house.arrival() - started) * 1000
         await house.wait_until_placed(parked["intentId"])
         return took

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager, closing, contextmanager
 from dataclasses import dataclass
 from decimal import Decimal
@@ -53,6 +53,14 @@ class House:
 
     async def park(self) -> dict[str, Any]:
         return await self.agent.call("binance_create_order", **self.next_order())
+
+    async def approve(self, parked: Mapping[str, Any]) -> None:
+        """By the trader's form, as his page sends it."""
+        decision = {"digest": parked["digest"], "decision": "approve"}
+        url = f"{self.broker.url}/intents/{parked['intentId']}/decision"
+        async with self.http.post(url, data=decision, headers={"HX-Request": "true"}) as answer:
+            if answer.status != 200:
+                raise RuntimeError(f"not approved: {await answer.text()}")
 
     async def withdraw(self, intent_id: str) -> None:
         await self.agent.call("intent_cancel", intentId=intent_id)
