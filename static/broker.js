@@ -144,7 +144,7 @@
       if (!(added instanceof Element)) continue;
       localise(added.parentElement ?? added);
       if (added.matches(".card")) rest(added);
-      if (added.matches(".against")) restAll(); // it may have grown
+      if (added.matches(".against, .halt, .halted")) restAll(); // it may have grown
       if ("focus" in added.dataset) added.focus({ preventScroll: true });
     }
     countDown();

@@ -9,9 +9,11 @@ import pytest
 from axe_core_python.base import AXE_SCRIPT
 from playwright.async_api import Page
 
+from broker.halt import Level
 from broker.intents import State, Suggestion
 
 from ..web.support import check
+from ..web.support import placed as order_of
 from .site import Site, connected
 
 pytestmark = pytest.mark.anyio
@@ -19,13 +21,15 @@ pytestmark = pytest.mark.anyio
 SIZES = {"desktop": {"width": 1280, "height": 900}, "phone": {"width": 360, "height": 740}}
 
 
-async def fill(site: Site) -> tuple[str, str]:
-    """One of each that a page may show. Answers the ids of one that waits and one that was placed."""
+async def fill(site: Site) -> dict[str, str]:
+    """One of each that a page may show. Answers the ids of one that waits, and of what became of others."""
     intents = site.desk.store.intents
     site.desk.exchange_problem = "Binance cannot be reached"
     rejected = await site.desk.park("0.01")
     await intents.reject(rejected.id, rejected.digest, "Ana", "Too large", Suggestion())
-    await site.desk.submit(await site.desk.park("0.02"), State.UNKNOWN, note="no answer")
+    unknown = await site.desk.lose(await site.desk.park("0.02"), seconds_ago=60)
+    worse = await site.desk.park("0.025")
+    await site.desk.submit(worse, State.PLACED, order=order_of(worse, "filled", "0.025", cost="1700"))
     placed = await site.desk.place(await site.desk.park("0.03"), "partly_filled", "0.012")
     await site.desk.store.audit(
         "orders:cancelled", "agent:default", symbol="BTCUSDT", orders=["1"], protective=True
@@ -49,7 +53,7 @@ async def fill(site: Site) -> tuple[str, str]:
         warnings=["The market is thin"],
         reason="long " * 99,
     )
-    return waiting.id, placed.id
+    return {"waiting": waiting.id, "placed": placed.id, "unknown": unknown.id, "diverged": worse.id}
 
 
 async def faults(page: Page) -> list[Any]:
@@ -72,18 +76,22 @@ async def test_axe_finds_nothing_and_all_can_be_tapped(site: Site, size: str, sc
     context = await site.context(**options)
     page = await site.inbox(context)
     found = {"empty": await faults(page)}
-    waiting, placed = await fill(site)
-    requests = {"request": f"/intents/{waiting}", "placed": f"/intents/{placed}"}
+    ids = await fill(site)
+    requests = {name: f"/intents/{intent_id}" for name, intent_id in ids.items()}
     for name, path in {"inbox": "/", **requests, "sessions": "/sessions"}.items():
         await page.goto(site.url + path)
         await connected(page)
         for summary in await page.locator("summary").all():
             await summary.click(position={"x": 8, "y": 20})
         found[name] = await faults(page)
-    await page.goto(f"{site.url}/intents/{waiting}")
+    await page.goto(site.url + requests["waiting"])
     await page.get_by_role("button", name="Approve SELL 0.5 BTC").click()
     await page.get_by_role("button", name="Approve anyway").wait_for()
     found["second tap"] = await faults(page)
+    await site.desk.store.halts.set(Level.EXITS_ONLY, "Ana", "a word " * 20)
+    await page.get_by_text("EXITS ONLY", exact=True).wait_for()
+    await page.get_by_text("Change", exact=True).click()
+    found["halted"] = await faults(page)
 
     await asyncio.to_thread(lambda: site.desk.store.people.remove_trader("Ana", actor="command"))
     token = await asyncio.to_thread(site.desk.store.people.invite)
