@@ -98,7 +98,7 @@ class Gateway:
         with nullcontext() if tool.may_leave(rounded) else leaving_room(AGENTS_PCT):
             request = await tool.prepare(call, given, rounded)
         parked = await self.store.intents.park(request)
-        return answer(call, parked.intent, deduplicated=parked.deduplicated)
+        return answer(call, parked.intent, deduplicated=parked.deduplicated, same_as=parked.earlier)
 
     async def _repeated(self, call: Call, tool: HighTool, given: HighInput) -> Intent | None:
         key = given.idempotencyKey

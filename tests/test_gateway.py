@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
+from contextlib import closing
+from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 
 import pytest
+from sqlalchemy import event
 
 from broker.clock import to_ms
 from broker.errors import BrokerError, Code
@@ -14,8 +18,21 @@ from broker.gateway import find_tool
 from broker.halt import Level
 from broker.intents import State, Suggestion
 from broker.store import recent_events
+from broker.tools import intents as waiting_tools
 
-from .support import AGENT, BTC, BUY, REST, TRADER, Wired, let_write, wired
+from .support import (
+    AGENT,
+    BTC,
+    BUY,
+    REST,
+    TRADER,
+    Randomness,
+    Wired,
+    eventually,
+    let_write,
+    open_store,
+    wired,
+)
 from .tools.support import hold_futures_price, trade
 
 pytestmark = pytest.mark.anyio
@@ -116,6 +133,67 @@ async def test_fifty_calls_at_once_with_one_key_make_one_intent(broker: Wired) -
     answers = await asyncio.gather(*calls)
     assert len({answer["intentId"] for answer in answers}) == 1
     assert await broker.parked_count() == 1
+
+
+async def test_fifty_retries_through_two_processes_make_one_intent(broker: Wired, tmp_path: Path) -> None:
+    with closing(open_store(tmp_path / "paper.db", broker.clock, Randomness())) as second:
+        other = replace(broker.gateway, store=second)
+        arguments = {**BUY, "idempotencyKey": KEY}
+        calls = [
+            (broker.gateway, other)[number % 2].call(AGENT, "binance_create_order", arguments)
+            for number in range(50)
+        ]
+        answers = [answer.model_dump() for answer in await asyncio.gather(*calls)]
+    assert len({answer["intentId"] for answer in answers}) == 1
+    assert [answer["deduplicated"] for answer in answers].count(None) == 1
+    assert await broker.parked_count() == 1
+
+
+@pytest.mark.parametrize("key", [None, "another-intended-action"])
+async def test_a_repeat_of_what_went_out_is_a_new_request_that_names_it(
+    broker: Wired, key: str | None
+) -> None:
+    first = await broker.approved(**BUY)
+    again = await broker.call("binance_create_order", **BUY, idempotencyKey=key)
+    assert again["intentId"] != first.id
+    assert again["sameAs"] == {"intentId": first.id, "status": "approved"}
+    assert "sameAs" not in await broker.call("binance_create_order", **{**BUY, "amount": "0.014"})
+    await broker.call("intent_cancel", intentId=again["intentId"])
+    broker.clock.advance(601)
+    assert "sameAs" not in await broker.call("binance_create_order", **BUY)
+
+
+async def test_whoever_waits_reads_nothing_until_something_changes(
+    broker: Wired, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Thousands may wait: their progress costs the database nothing."""
+    monkeypatch.setattr(waiting_tools, "PROGRESS_SECONDS", 0.01)
+    intent = await broker.park(**BUY)
+    told: list[float] = []
+
+    async def progress(seconds: float) -> None:
+        told.append(seconds)
+
+    asked = {"intentId": intent.id, "timeoutSeconds": 5}
+    waiting = asyncio.create_task(broker.gateway.call(AGENT, "intent_wait", asked, progress=progress))
+    await eventually(lambda: asyncio.sleep(0, len(told) > 5))
+    reads = count_reads(broker)
+    progressed = len(told)
+    await eventually(lambda: asyncio.sleep(0, len(told) > progressed + 5))
+    assert reads() == 0
+    await broker.store.intents.withdraw(intent.id, AGENT)
+    assert (await waiting).model_dump()["status"] == "withdrawn"
+
+
+def count_reads(broker: Wired) -> Callable[[], int]:
+    """How many statements about intents the readers ran since."""
+    seen: list[str] = []
+    event.listen(
+        broker.store.database._reader,
+        "before_cursor_execute",
+        lambda *given: seen.append(given[2]) if "FROM intents" in given[2] else None,
+    )
+    return lambda: len(seen)
 
 
 async def test_another_agents_intents_do_not_exist_for_one(broker: Wired) -> None:

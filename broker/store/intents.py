@@ -37,8 +37,11 @@ EQUAL_WITHIN = timedelta(minutes=10)
 
 @dataclass(frozen=True)
 class Parked:
+    """`earlier` is an equal request that went out shortly before this new one."""
+
     intent: Intent
     deduplicated: bool
+    earlier: Intent | None = None
 
 
 class NotDecidable(Exception):
@@ -172,7 +175,8 @@ class Intents:
                 "reason": intent.reason,
             },
         )
-        return Parked(intent, deduplicated=False)
+        same = find_earlier_equal(connection, intent, intent.created_at - EQUAL_WITHIN)
+        return Parked(intent, deduplicated=False, earlier=same)
 
     def _new(self, request: Request) -> Intent:
         now = from_ms(to_ms(self._clock()))

@@ -48,6 +48,11 @@ class DecisionAnswer(Output):
     suggestion: SuggestionAnswer | None = None
 
 
+class SameAs(Output):
+    intentId: str
+    status: State
+
+
 class NextStep(Output):
     """What the agent may do now."""
 
@@ -77,6 +82,10 @@ class IntentAnswer(Output):
         str | None, Field(description="In what the exchange has something else than was approved.")
     ] = None
     deduplicated: bool | None = None
+    sameAs: Annotated[
+        SameAs | None,
+        Field(description="An equal request of yours, sent less than ten minutes ago: is this a repeat?"),
+    ] = None
 
 
 class OrderAnswer(IntentAnswer):
@@ -118,6 +127,7 @@ def told(
     rounded: Rounded,
     result: Result | None,
     deduplicated: bool = False,
+    same_as: Intent | None = None,
 ) -> IntentAnswer:
     return shape(
         status=intent.state,
@@ -136,6 +146,7 @@ def told(
         result=result,
         diverged=intent.diverged,
         deduplicated=deduplicated or None,
+        sameAs=None if same_as is None else SameAs(intentId=same_as.id, status=same_as.state),
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from typing import Annotated, Literal
 
 from pydantic import Field
@@ -49,7 +50,9 @@ class ListInput(Input):
     limit: Annotated[Whole, Field(ge=1, le=100)] = 50
 
 
-def answer(call: Call, intent: Intent, *, deduplicated: bool = False) -> IntentAnswer:
+def answer(
+    call: Call, intent: Intent, *, deduplicated: bool = False, same_as: Intent | None = None
+) -> IntentAnswer:
     tool = HIGH[intent.tool]
     return told(
         tool.output,
@@ -59,6 +62,7 @@ def answer(call: Call, intent: Intent, *, deduplicated: bool = False) -> IntentA
         rounded=tool.sends.model_validate(intent.arguments),
         result=tool.result(intent) if intent.state is State.PLACED else None,
         deduplicated=deduplicated,
+        same_as=same_as,
     )
 
 
@@ -68,27 +72,30 @@ async def _get(call: Call, arguments: IntentInput) -> IntentAnswer:
 
 async def _wait(call: Call, arguments: WaitInput) -> IntentAnswer:
     """Its timeout is no error: the answer says how it stands."""
-    loop = asyncio.get_running_loop()
-    started = loop.time()
-    deadline = started + arguments.timeoutSeconds
+    deadline = asyncio.get_running_loop().time() + arguments.timeoutSeconds
     with call.hub.waiting(arguments.intentId) as changed:
         while True:
             changed.clear()
             intent = await _own(call, arguments.intentId)
-            now = loop.time()
-            if _reached(intent, arguments.until) or now >= deadline or call.hub.closed:
+            if (
+                _reached(intent, arguments.until)
+                or call.hub.closed
+                or not await _heard(call, changed, deadline)
+            ):
                 return answer(call, intent)
-            await _wait_for(changed, min(PROGRESS_SECONDS, deadline - now))
-            if call.progress is not None and not changed.is_set():
-                await call.progress(loop.time() - started)
 
 
-async def _wait_for(changed: asyncio.Event, seconds: float) -> None:
-    try:
-        async with asyncio.timeout(seconds):
-            await changed.wait()
-    except TimeoutError:
-        pass
+async def _heard(call: Call, changed: asyncio.Event, deadline: float) -> bool:
+    """Whether something changed before the deadline. Progress is told meanwhile; nothing is read."""
+    loop = asyncio.get_running_loop()
+    started = loop.time()
+    while not changed.is_set() and (left := deadline - loop.time()) > 0:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(min(PROGRESS_SECONDS, left)):
+                await changed.wait()
+        if call.progress is not None and not changed.is_set():
+            await call.progress(loop.time() - started)
+    return changed.is_set()
 
 
 def _reached(intent: Intent, until: str) -> bool:
