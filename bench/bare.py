@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import sys
 import time
+from collections import defaultdict
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -75,6 +76,21 @@ class Board:
             yield "".join(f"data: {line}\n" for line in html.splitlines()) + "\n"
 
 
+class Room:
+    """Whoever waits under a name, until somebody calls it."""
+
+    def __init__(self) -> None:
+        self._called: defaultdict[str, asyncio.Event] = defaultdict(asyncio.Event)
+
+    async def wait(self, request: Request) -> Response:
+        await self._called[request.path_params["name"]].wait()
+        return JSONResponse({})
+
+    async def wake(self, request: Request) -> Response:
+        self._called[request.path_params["name"]].set()
+        return JSONResponse({})
+
+
 async def page(_: Request) -> Response:
     return HTMLResponse(PAGE)
 
@@ -85,7 +101,7 @@ async def form(request: Request) -> Response:
 
 
 async def run(folder: Path) -> None:
-    tool, board = no_op_tool(), Board(Commits(folder / "board.db"))
+    tool, board, room = no_op_tool(), Board(Commits(folder / "board.db")), Room()
     app = Starlette(
         routes=[
             Route("/mcp", StreamableHTTPASGIApp(tool)),
@@ -93,6 +109,8 @@ async def run(folder: Path) -> None:
             Route("/form", form, methods=["POST"]),
             Route("/board", board.post, methods=["POST"]),
             Route("/events", board.events),
+            Route("/wait/{name}", room.wait),
+            Route("/wake/{name}", room.wake, methods=["POST"]),
         ]
     )
     async with tool.run():

@@ -32,6 +32,7 @@ class House:
     folder: Path
     exchange_url: str
     bare_url: str
+    bare_pid: int
     broker: BrokerProcess
     http: aiohttp.ClientSession
     agent: Agent
@@ -55,12 +56,15 @@ class House:
         return await self.agent.call("binance_create_order", **self.next_order())
 
     async def approve(self, parked: Mapping[str, Any]) -> None:
+        await self.decide(parked, "approve")
+
+    async def decide(self, parked: Mapping[str, Any], what: str) -> None:
         """By the trader's form, as his page sends it."""
-        decision = {"digest": parked["digest"], "decision": "approve"}
+        decision = {"digest": parked["digest"], "decision": what}
         url = f"{self.broker.url}/intents/{parked['intentId']}/decision"
         async with self.http.post(url, data=decision, headers={"HX-Request": "true"}) as answer:
             if answer.status != 200:
-                raise RuntimeError(f"not approved: {await answer.text()}")
+                raise RuntimeError(f"not decided: {await answer.text()}")
 
     async def withdraw(self, intent_id: str) -> None:
         await self.agent.call("intent_cancel", intentId=intent_id)
@@ -81,8 +85,8 @@ async def house() -> AsyncIterator[House]:
     with TemporaryDirectory(prefix="bench-") as name:
         folder = Path(name)
         with (
-            _helper("bench.exchange", folder) as exchange_url,
-            _helper("bench.bare", folder) as bare_url,
+            _helper("bench.exchange", folder) as (exchange_url, _),
+            _helper("bench.bare", folder) as (bare_url, bare_pid),
             BrokerProcess(
                 folder, PAPER_URL=exchange_url, MAX_DAILY_VOLUME_USDT="1000000", MAX_POSITION_SIZE_PCT="100"
             ) as broker,
@@ -95,6 +99,7 @@ async def house() -> AsyncIterator[House]:
                     folder=folder,
                     exchange_url=exchange_url,
                     bare_url=bare_url,
+                    bare_pid=bare_pid,
                     broker=broker,
                     http=http,
                     agent=Agent(http, broker.url, broker.key),
@@ -111,11 +116,12 @@ def since(started: float) -> float:
 
 
 @contextmanager
-def _helper(module: str, folder: Path) -> Iterator[str]:
+def _helper(module: str, folder: Path) -> Iterator[tuple[str, int]]:
+    """Its address and its process."""
     own = folder / module
     own.mkdir()
     with Process(sys.executable, "-m", module, str(own), cwd=folder, env=environment()) as process:
-        yield process.wait_for(r"Serving at (\S+)").group(1)
+        yield process.wait_for(r"Serving at (\S+)").group(1), process.pid
 
 
 async def _sign_in(http: aiohttp.ClientSession, broker: BrokerProcess) -> None:
