@@ -23,7 +23,8 @@ from .processes import BrokerProcess, PaperProcess, environment
 pytestmark = pytest.mark.anyio
 
 PAST_THE_HORIZON_MS = 21_000
-DEPTH = "/api/v3/depth"
+RESTING = "/api/v3/openOrders"
+"""Read by the last checks before the POST, and by nobody else as long as nothing was placed."""
 
 
 def command(broker: BrokerProcess, *arguments: str, **settings: str) -> subprocess.CompletedProcess[str]:
@@ -63,7 +64,7 @@ async def test_a_broker_frozen_between_approval_and_post_sends_nothing_when_it_t
         page = await first_trader(browser, broker)
         async with agent(broker) as asking:
             parked = await asking.park()
-            await control(exchange.url, "fault", method="GET", path=DEPTH, when="received", do="hold")
+            await control(exchange.url, "fault", method="GET", path=RESTING, when="received", do="hold")
             await approve(page, "0.01")
             await held(exchange)
             broker.send(signal.SIGSTOP)
@@ -82,7 +83,7 @@ async def test_a_halt_by_command_stops_what_is_approved_and_only_the_page_resume
     page = await first_trader(browser, broker)
     async with agent(broker) as asking:
         first, second = await asking.park(amount="0.01"), await asking.park(amount="0.012")
-        await control(exchange.url, "fault", method="GET", path=DEPTH, when="received", do="hold")
+        await control(exchange.url, "fault", method="GET", path=RESTING, when="received", do="hold")
         await approve(page, "0.01")
         await held(exchange)
         halted = await asyncio.to_thread(command, broker, "halt", "--reason", "lunch")
