@@ -246,6 +246,7 @@ def _desk(settings: Settings, store: Store, hub: Hub, exchange: Exchange) -> Des
         approved=lambda _: None,
         cancel_rest=no_cancel,
         check=no_check,
+        offset_ms=lambda _: 0,
         figures_now=no_figures,
         equity=no_equity,
         exchange_problem=lambda: None,

@@ -138,6 +138,7 @@ async def running(settings: Settings, *, clock: Clock, random: Randomness) -> As
             prices=exchange.prices,
             cancel_rest=partial(cancel_rest, context),
             check=reconciler.settle,
+            offset_ms=lambda market: exchange.on(market).clock_offset_ms,
             figures_now=_figures_now(context),
             equity=_remembered(lambda: _equity(exchange)),
             exchange_problem=lambda: store.database.problem or exchange.last_error,

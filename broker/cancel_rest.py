@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from .errors import BrokerError, Code
 from .intents import Intent, client_order_id
-from .tools import Context
+from .tools import HIGH, Context
 
 
 async def cancel_rest(context: Context, intent: Intent, trader: str) -> None:
@@ -33,7 +33,7 @@ async def _to_cancel(context: Context, intent: Intent, order_id: str, symbol: st
     """The id of what rests, and whether it is a conditional order: one that was triggered has placed another
     order, and is itself no longer there to cancel.
     """
-    if intent.namespace != "futures_algo":
+    if HIGH[intent.tool].namespace(intent.terms) != "futures_algo":
         return order_id, False
     now = await context.exchange.futures.look_up(symbol, client_order_id(intent.id), conditional=True)
     executed_as = None if now is None else now.executed_as

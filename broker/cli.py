@@ -237,7 +237,8 @@ def halt(
 ) -> None:
     """Stop everything HIGH at once, also what is approved already. A trader resumes on the page."""
     level = Level.EXITS_ONLY if exits_only else Level.HALTED
-    with _store() as store:
+    # Also where its head does not hold: halting is always right.
+    with _store(to_verify=load().database.exists()) as store:
         now = store.halts.tighten(level, "command line", reason)
     print(f"{now}.".capitalize())
 

@@ -62,6 +62,7 @@ class Executor:
         self._accounts: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
         self._under_way: dict[str, asyncio.Task[None]] = {}
         self._troubles: dict[str, str] = {}
+        self._validity = timedelta(seconds=settings.approval_validity_seconds)
         self.healthy = False
 
     def take(self, intent: Intent) -> None:
@@ -176,6 +177,7 @@ class Executor:
                 client_order_id=order_id,
                 namespace=tool.namespace(intent.terms),
                 wire_timestamp_ms=to_ms(self._clock()) + venue.clock_offset_ms,
+                approved_since=self._clock() - self._validity - CLOCK_SLACK,
                 value_usdt=now.value_usdt,
             )
         except NotApproved:
@@ -193,7 +195,7 @@ class Executor:
             return "the stored request is not the one that was approved"
         if (intent.terms["mode"], intent.terms["account"]) != (self._settings.mode, self._settings.account):
             return "the request is for another account"
-        validity = timedelta(seconds=self._settings.approval_validity_seconds)
+        validity = self._validity
         age = self._clock() - intent.decision.at
         if age < -CLOCK_SLACK:
             return "the clock went back since it was approved"

@@ -32,7 +32,7 @@ class Halt:
     reason: str | None = None
 
     def stops(self, *, is_exit: bool) -> bool:
-        """Whether such a request is neither parked, approved nor submitted. Cancels are never stopped."""
+        """Whether such a request is neither parked, approved nor submitted; what passes through goes on."""
         return self.level is Level.HALTED or (self.level is Level.EXITS_ONLY and not is_exit)
 
     def looser_than(self, level: Level) -> bool:
@@ -41,6 +41,10 @@ class Halt:
     def __str__(self) -> str:
         what = "only exits are allowed" if self.level is Level.EXITS_ONLY else "trading is halted"
         return f"{what} (by {self.by})" if self.by else what
+
+
+class Stale(Exception):
+    """Trading was halted more strictly since the page was drawn that would loosen it."""
 
 
 def halted(halt: Halt, what_happened: str) -> BrokerError:

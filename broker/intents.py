@@ -184,6 +184,11 @@ class Intent:
         return terms
 
     @property
+    def doubted(self) -> bool:
+        """Settled by a trader's word alone, which Binance has not borne out."""
+        return self.word_by is not None and not self.word_holds
+
+    @property
     def order_status(self) -> str | None:
         return self.order["status"] if self.order else None
 
@@ -262,3 +267,11 @@ def latest_sending_ms(intent: Intent) -> int:
 def certain_at_ms(wire_timestamp_ms: int) -> int:
     """From then on, by Binance's clock, "no such order" means that there never will be one."""
     return wire_timestamp_ms + RECV_WINDOW_MS + ENGINE_WAIT_MS + SLACK_MS
+
+
+def past_horizon(intent: Intent, our_ms: int, offset_ms: int) -> bool:
+    """Whether by now Binance has it, or never will. Its clock is `offset_ms` ahead of ours. The wire's
+    timestamp is of its clock; the time at which a record was found to be lost is of ours.
+    """
+    ahead_ms = 0 if intent.wire_timestamp_ms is None else offset_ms
+    return our_ms + ahead_ms > certain_at_ms(latest_sending_ms(intent))

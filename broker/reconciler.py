@@ -127,10 +127,10 @@ class Reconciler:
 
     async def settle(self, intent: Intent) -> None:
         """Ask Binance now what became of an unknown one. Raises BrokerError when it cannot be asked."""
-        await self._settle(intent, ServerTimes(self._exchange))
+        await self._settle(intent, ServerTimes(self._exchange), alone=True)
 
-    async def _settle(self, intent: Intent, now: ServerTimes) -> None:
-        truth = await self._truth(intent, now)
+    async def _settle(self, intent: Intent, now: ServerTimes, *, alone: bool = False) -> None:
+        truth = await self._truth(intent, now, alone=alone)
         if truth is not None:
             await self._store.submissions.settle(
                 intent, truth.state, actor="reconciler", note=truth.note, order=_told(truth)
@@ -157,15 +157,17 @@ class Reconciler:
         for (market, symbol), intents in places.items():
             await self._guarded(self._follow(market, symbol, intents))
 
-    async def _truth(self, intent: Intent, now: ServerTimes) -> Truth | None:
-        """None while nobody can be certain."""
+    async def _truth(self, intent: Intent, now: ServerTimes, *, alone: bool = False) -> Truth | None:
+        """None while nobody can be certain. A look between two passes counts no not-found: an answer may lag,
+        and two in a row have to be a pass apart.
+        """
         certain = await now.on(intent.market) > certain_at_ms(self._latest_sending_ms(intent))
         if not certain and not HIGH[intent.tool].found_is_final:
             return None
         found = await self._look_up(intent)
         if found is not None:
             return await self._found(intent, found)
-        if not certain:
+        if not certain or alone:
             return None
         if intent.not_founds + 1 < ENOUGH_NOT_FOUNDS:
             await self._store.submissions.count_not_found(intent)
@@ -174,6 +176,8 @@ class Reconciler:
 
     async def _found(self, intent: Intent, found: Found) -> Truth:
         order = found.order
+        if intent.decision is None and not HIGH[intent.tool].has_own_id:
+            return Truth(State.NOT_SENT, "a backup was restored, and it was not approved by then")
         if not found.done:
             return Truth(State.NOT_SENT, found.note)
         if order is None:

@@ -22,6 +22,7 @@ from .support import BTC, BUY, NOON, ORDER, REST, TRADER, Wired, eventually, let
 
 pytestmark = pytest.mark.anyio
 
+NO_APPROVAL = "the audit log holds no approval of this request"
 VERDICTS = [State.PLACED, State.REFUSED, State.NOT_SENT, State.UNKNOWN]
 LOST: list[dict[str, Any]] = [
     {"when": "received", "do": "drop"},
@@ -127,6 +128,31 @@ async def test_an_approval_that_comes_beside_a_halt_is_not_sent(broker: Wired) -
     assert await broker.store.read(halts.current) is not None
     stopped = await broker.submitted(intent)
     assert (stopped.state, stopped.note) == (State.NOT_SENT, "Only exits are allowed (by Ben)")
+    assert await broker.control.requests() == []
+
+
+async def test_what_was_put_away_cannot_be_sent_by_rewriting_its_row(broker: Wired) -> None:
+    intent = await broker.approved(**BUY)
+    await broker.store.halts.set(Level.HALTED, TRADER, None)
+    await broker.store.halts.set(Level.OPEN, TRADER, None)
+    forged = await rewrite(broker, intent, state="approved")
+    stopped = await broker.submitted(forged)
+    assert (stopped.state, stopped.note) == (
+        State.NOT_SENT,
+        "the audit log holds no approval of this request",
+    )
+    assert await broker.control.requests() == []
+
+
+async def test_an_old_approval_cannot_be_made_young_by_rewriting_its_row(broker: Wired) -> None:
+    intent = await broker.approved(**BUY)
+    broker.clock.advance(3600)
+    forged = await rewrite(broker, intent, decided_at=to_ms(broker.clock()))
+    stopped = await broker.submitted(forged)
+    assert (stopped.state, stopped.note) == (
+        State.NOT_SENT,
+        "the audit log holds no approval of this request",
+    )
     assert await broker.control.requests() == []
 
 

@@ -139,6 +139,7 @@ async def test_what_is_being_sent_right_now_is_left_to_whoever_sends_it(broker: 
         ("executed", State.NOT_SENT, False),
         ("executed", State.REFUSED, False),
         ("received", State.NOT_SENT, True),
+        ("received", State.REFUSED, True),
         ("received", State.PLACED, False),
     ],
 )

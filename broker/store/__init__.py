@@ -160,7 +160,8 @@ class Store:
                 "was cut: what happened since is not in it. `broker audit verify` looks closer, and "
                 "`broker db restore` goes on from a copy"
             )
-        if mark is None and not fresh:
+        newest = self.log.mark(connection)
+        if mark is None and not fresh and newest is not None and newest.seq > 1:
             self.record(connection, "audit:head-missing", "broker")
         self._kept = mark or Mark(0, "")
 
@@ -168,8 +169,18 @@ class Store:
         """Raises OSError."""
         if self._kept is None:  # opened to be verified: it may not hold
             return
-        mark = self.database.read_now(self.log.mark)
-        if mark is not None and mark != self._kept:
+        kept = self._kept
+        mark, holds = self.database.read_now(
+            lambda connection: (
+                self.log.mark(connection),
+                kept.seq == 0 or self.log.holds_mark(connection, kept),
+            )
+        )
+        if not holds:  # cut while it was served: the head goes on telling, and nothing covers it up
+            self.database.sealed = f"The audit log lacks row {kept.seq}, which it had"
+            self.database.problem = self.database.sealed
+            log.error("the audit log was cut", row=kept.seq)
+        elif mark is not None and mark != kept:
             self.head.keep(mark)
             self._kept = mark
 

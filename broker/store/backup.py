@@ -59,7 +59,13 @@ def restore(backup: Path, database: Path, open_copy: Callable[[Path], Store], no
             old = _set_aside(database, now)
             os.replace(copy, database)
             _sync(database.parent)
-            store.head.keep(mark)
+            try:
+                store.head.keep(mark)
+            except OSError as error:
+                raise StartError(
+                    f"Restored, but {error.strerror} for the audit log's head: make room and restore again. "
+                    f"What was replaced lies in {old}"
+                ) from None
     except (OSError, sqlite3.Error) as error:
         raise StartError(f"{backup} cannot be restored: {error}") from None
     return old
@@ -67,7 +73,10 @@ def restore(backup: Path, database: Path, open_copy: Callable[[Path], Store], no
 
 def _make_safe(store: Store, name: str) -> Mark:
     """Nothing of it is sent, and nobody is signed in. Answers the log's newest row then."""
-    replaced = store.head.read()
+    try:
+        replaced = store.head.read()
+    except StartError:
+        replaced = None  # it does not hold, which is one reason to restore
 
     def transaction(connection: Connection) -> Mark:
         broken, copied = store.log.verify(connection), store.log.mark(connection)

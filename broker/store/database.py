@@ -34,6 +34,8 @@ class Database:
         self.on_commit: Callable[[], None] = lambda: None
         self.problem: str | None = None
         """Why the last write failed; None once one succeeded."""
+        self.sealed: str | None = None
+        """Why nothing is written any more, for good."""
         self._writer = _engine(path, "BEGIN IMMEDIATE", 1)
         self._reader = _engine(path, "BEGIN", READERS)
         self._writing = ThreadPoolExecutor(1, thread_name_prefix="store-writer")
@@ -54,6 +56,8 @@ class Database:
     def write_now(self, transaction: Transaction[T]) -> T:
         """For commands, which have no event loop."""
         try:
+            if self.sealed is not None:
+                raise BrokerError(Code.STORE_UNAVAILABLE, f"{self.sealed}; this call changed nothing.")
             result = _run(self._writer, transaction)
         except BrokerError as error:
             if error.code is Code.STORE_UNAVAILABLE:

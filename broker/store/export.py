@@ -72,7 +72,8 @@ def _verdict(events: Sequence[Event]) -> str | None:
     """Whether the exchange has what was approved; None where it has nothing, or nobody knows yet."""
     if any(event.kind == "order:diverged" for event in events):
         return "diverged"
-    return "matched" if any(event.kind == "intent:placed" for event in events) else None
+    said = [event for event in events if event.kind == "word:held" or not event.data.get("word")]
+    return "matched" if any(event.kind in ("intent:placed", "word:held") for event in said) else None
 
 
 def _told(event: Event) -> Line:

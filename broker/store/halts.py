@@ -6,7 +6,7 @@ from typing import Final
 
 from sqlalchemy import Connection
 
-from ..halt import Halt, Level, halted
+from ..halt import Halt, Level, Stale, halted
 from ..intents import State
 from .audit import Forged
 from .database import Database
@@ -39,11 +39,19 @@ class Halts:
         if halt.stops(is_exit=is_exit):
             raise halted(halt, what_happened)
 
-    async def set(self, level: Level, trader: str, reason: str | None) -> Halt:
-        """A trader's act on the page, which may also resume."""
-        return await self._database.write(
-            lambda connection: self.put(connection, level, f"trader:{trader}", reason)
-        )
+    async def set(self, level: Level, trader: str, reason: str | None, *, shown: Level | None = None) -> Halt:
+        """A trader's act on the page, which may also resume, from the level that the page showed.
+
+        Raises Stale where it would loosen a stricter one that came meanwhile.
+        """
+
+        def transaction(connection: Connection) -> Halt:
+            now = self.current(connection)
+            if shown is not None and now.level is not shown and not now.looser_than(level):
+                raise Stale
+            return self.put(connection, level, f"trader:{trader}", reason)
+
+        return await self._database.write(transaction)
 
     def tighten(self, level: Level, actor: str, reason: str | None) -> Halt:
         """A command's act: it never loosens what stands. Answers what stands then."""

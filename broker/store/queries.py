@@ -24,13 +24,16 @@ BY_KEY = select(intents).where(
     intents.c.tool == bindparam("tool"),
     intents.c.idempotency_key == bindparam("key"),
 )
+DOUBTED = and_(intents.c.word_by.is_not(None), intents.c.word_holds.is_not(True))
+"""Settled by a trader's word that Binance has not borne out: it counts like one that is unknown."""
+
 EARLIER_EQUAL = (
     select(intents)
     .where(
         intents.c.agent == bindparam("agent"),
         intents.c.equality == bindparam("equality"),
         intents.c.id != bindparam("itself"),
-        intents.c.state.in_(COMMITTED),
+        or_(intents.c.state.in_(COMMITTED), DOUBTED),
         intents.c.updated_at >= bindparam("since"),
     )
     .order_by(intents.c.id.desc())
@@ -40,11 +43,8 @@ DUE = select(intents).where(intents.c.state == State.PENDING, intents.c.expires_
 COUNT_PENDING = select(func.count()).select_from(intents).where(intents.c.state == State.PENDING)
 VOLUME = select(func.coalesce(func.sum(intents.c.value_micros), 0))
 WAITING_VOLUME = VOLUME.where(intents.c.state == State.PENDING)
-LIVES_AFTER_ALL = and_(intents.c.word_holds.is_(False), intents.c.order.is_not(None))
-"""A trader recorded that there is no such order, and Binance has it."""
-
 DAILY_VOLUME = VOLUME.where(
-    or_(intents.c.state.in_(COMMITTED), LIVES_AFTER_ALL),
+    or_(intents.c.state.in_(COMMITTED), DOUBTED),
     intents.c.updated_at >= bindparam("day_before"),  # implied by the next line, and indexed
     or_(
         # Neither is known of what a restored backup had still waiting.
@@ -58,7 +58,7 @@ PERHAPS_UNSEEN = (
     select(intents)
     .where(
         intents.c.market == bindparam("market"),
-        intents.c.state.in_((State.SUBMITTING, State.UNKNOWN, State.PLACED)),
+        or_(intents.c.state.in_((State.SUBMITTING, State.UNKNOWN, State.PLACED)), DOUBTED),
         or_(intents.c.state != State.PLACED, intents.c.wire_timestamp_ms >= bindparam("since")),
     )
     .order_by(intents.c.id)
@@ -119,8 +119,10 @@ def followed(connection: Connection) -> Sequence[Intent]:
     status = intents.c.order["status"].as_string()
     no_fee = intents.c.order["fee"]["cost"].as_string().is_(None)
     unsettled = or_(status.in_(("open", "partly_filled")), and_(status == "filled", no_fee))
-    query = select(intents).where(or_(intents.c.state == State.PLACED, LIVES_AFTER_ALL), unsettled)
-    return _all(connection, query.order_by(intents.c.id))
+    placed = select(intents).where(intents.c.state == State.PLACED, unsettled)
+    doubted = select(intents).where(DOUBTED, intents.c.state != State.PLACED, unsettled)
+    # One by one: together they would read the whole table.
+    return sorted([*_all(connection, placed), *_all(connection, doubted)], key=lambda intent: intent.id)
 
 
 def recorded(connection: Connection) -> Sequence[Intent]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any, Final
 
@@ -11,7 +11,8 @@ from sqlalchemy import Connection
 
 from ..clock import from_ms, to_ms
 from ..divergence import divergence
-from ..intents import RECORDABLE, Intent, Request, State, certain_at_ms, latest_sending_ms
+from ..hub import Event
+from ..intents import RECORDABLE, Intent, Request, State, past_horizon
 from ..money import to_micros
 from .audit import Forged
 from .database import Database
@@ -23,7 +24,8 @@ from .transitions import Transitions
 SHOWN: Final = ("intent:parked", "intent:pending")
 """Rows of the audit log that hold a card and its digest; the newest counts."""
 
-APPROVED: Final = ("intent:approved",)
+APPROVED: Final = "intent:approved"
+STEPS: Final = ("intent:parked", *(f"intent:{state}" for state in State))
 
 
 class NotApproved(Exception):
@@ -52,13 +54,14 @@ class Submissions:
         namespace: str,
         wire_timestamp_ms: int,
         value_usdt: Decimal | None = None,
+        approved_since: datetime | None = None,
     ) -> Intent:
         """approved → submitting: all that a look-up needs is on disk before the one POST. `value_usdt` is
         what it was last checked with, and counts in the day's volume from now on; None leaves what counted.
 
         Raises Moved, TRADING_HALTED, and NotApproved unless the audit log holds that this digest was parked
-        with its card, and a trader's approval of it, both sealed: what the table of intents says alone is not
-        enough.
+        with its card, and as the last that became of it a trader's approval, not before `approved_since`, all
+        sealed: what the table of intents says alone is not enough.
         """
         sent = {
             "client_order_id": client_order_id,
@@ -69,11 +72,13 @@ class Submissions:
         value = {} if value_usdt is None else {"value_micros": to_micros(value_usdt)}
 
         def transaction(connection: Connection) -> Intent:
+            approval = self._approval(connection, intent)
             moved = self._moves.move(
                 connection, intent, State.SUBMITTING, "executor", columns={**sent, **value}, data=sent
             )
             self._halts.require_open(connection, is_exit=intent.is_exit, what_happened="")
-            self._require_approval(connection, moved)
+            if approval is None or (approved_since is not None and approval.at < approved_since):
+                raise NotApproved(intent.id)
             return moved
 
         return await self._database.write(transaction)
@@ -127,8 +132,11 @@ class Submissions:
 
         return await self._database.write(transaction)
 
-    async def record_word(self, intent_id: str, found: State, trader: str, words: str | None) -> Intent:
-        """A trader's word on what Binance could not be asked of in time, after the horizon by our clock.
+    async def record_word(
+        self, intent_id: str, found: State, trader: str, words: str | None, *, offset_ms: int = 0
+    ) -> Intent:
+        """A trader's word on what Binance could not be asked of in time, after the horizon by its clock,
+        which was `offset_ms` ahead of ours when last asked.
 
         Binance is still asked; what it says then bears the word out, or contradicts it. Raises Uncertain
         before the horizon and for what is no longer unknown, UNKNOWN_INTENT.
@@ -139,7 +147,7 @@ class Submissions:
 
         def transaction(connection: Connection) -> Intent:
             intent = find(connection, intent_id)
-            if intent.state is not State.UNKNOWN or now_ms <= certain_at_ms(latest_sending_ms(intent)):
+            if intent.state is not State.UNKNOWN or not past_horizon(intent, now_ms, offset_ms):
                 raise Uncertain(intent)
             columns = {"note": words, "word_by": trader}
             told = {"note": words, "word": True}
@@ -151,7 +159,7 @@ class Submissions:
         self, intent: Intent, truth: State, note: str | None, order: Mapping[str, Any] | None
     ) -> Intent:
         """What Binance says of an outcome that a trader recorded. Raises Moved."""
-        holds = intent.state is truth
+        holds = (intent.state is State.PLACED) is (truth is State.PLACED)  # Binance keeps no refused ones
         columns: dict[str, Any] = {"word_holds": holds}
         if order is not None:
             columns["order"] = dict(order)
@@ -162,7 +170,7 @@ class Submissions:
             self._note(connection, checked, "word:held" if holds else "word:contradicted", shown)
             if holds:
                 return self._compared(connection, checked)
-            what = f"{intent.word_by} recorded that {RECORDABLE[intent.state]}, but {_TRUTHS[truth]}"
+            what = f"{intent.word_by} recorded that {RECORDABLE[intent.state]}, but {note or _TRUTHS[truth]}"
             return self._diverge(connection, checked, what)
 
         return await self._database.write(transaction)
@@ -196,19 +204,21 @@ class Submissions:
 
     # -- within one transaction
 
-    def _require_approval(self, connection: Connection, intent: Intent) -> None:
-        for kinds in (SHOWN, APPROVED):
-            try:
-                row = self._moves.log.newest(connection, kinds, intent_id=intent.id)
-            except Forged:
-                row = None
-            if row is None or row.data["digest"] != intent.digest:
-                raise NotApproved(intent.id)
+    def _approval(self, connection: Connection, intent: Intent) -> Event | None:
+        """The sealed approval of that digest, where nothing else became of the intent since."""
+        try:
+            shown = self._moves.log.newest(connection, SHOWN, intent_id=intent.id)
+            last = self._moves.log.newest(connection, STEPS, intent_id=intent.id)
+        except Forged:
+            return None
+        if shown is None or last is None or last.kind != APPROVED:
+            return None
+        return last if shown.data["digest"] == last.data["digest"] == intent.digest else None
 
     def _compared(self, connection: Connection, intent: Intent) -> Intent:
         """With what it differs in from what was approved, if it does."""
         what = None if intent.order is None else divergence(intent.terms, intent.order)
-        return intent if what is None or what == intent.diverged else self._diverge(connection, intent, what)
+        return intent if what is None or intent.diverged else self._diverge(connection, intent, what)
 
     def _diverge(self, connection: Connection, intent: Intent, what: str) -> Intent:
         diverged = self._moves.update(connection, intent, {"diverged": what})

@@ -66,6 +66,12 @@ intents = Table(
     Index("by_equality", "equality"),
     Index("by_wire_timestamp", "wire_timestamp_ms"),
     Index("by_update", "updated_at"),
+    Index(
+        "by_word",
+        "word_by",
+        sqlite_where=text("word_by IS NOT NULL"),
+        postgresql_where=text("word_by IS NOT NULL"),
+    ),
 )
 
 audit = Table(

@@ -177,6 +177,8 @@ def outcome(intent: Intent, now: datetime) -> str:
             return _placed(intent)
         case State.REFUSED:
             return f"Approved by {by}, but Binance refused it: {_why(intent)}. Nothing was executed."
+        case State.NOT_SENT if intent.decision is None:
+            return f"Not sent: {_why(intent)}. Nothing was executed."
         case State.NOT_SENT:
             return f"Approved by {by}, but not sent: {_why(intent)}. Nothing was executed."
         case State.UNKNOWN:

@@ -82,7 +82,7 @@ class ConfirmedCancel(StandIn):
             tolerance_pct=None,
             worst_price=None,
             value_usdt=Decimal(0),
-            is_exit=False,
+            is_exit=True,  # what rests may be what keeps a position from being closed
             card=_card(market, base, going, staying, position, looked),
         )
 

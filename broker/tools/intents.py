@@ -60,7 +60,7 @@ def answer(
         now=call.clock(),
         url=call.settings.url,
         rounded=tool.sends.model_validate(intent.arguments),
-        result=tool.result(intent) if intent.state is State.PLACED else None,
+        result=tool.result(intent) if intent.state is State.PLACED and not intent.doubted else None,
         deduplicated=deduplicated,
         same_as=same_as,
     )

@@ -36,10 +36,10 @@ class Desk:
     """`approved` tells the executor at once. `equity` is in USDT, None when it could not be read.
 
     `check` asks Binance what became of an unknown one. It raises BrokerError when that cannot be asked, and
-    Moved when somebody else was told meanwhile.
-    `figures_now` may raise BrokerError and take its time: the page bounds it. `exchange_problem` is a short
-    text while Binance cannot be reached. `cancel_rest` cancels what is left of a placed order, for the named
-    trader; it records that itself, and raises BrokerError.
+    Moved when somebody else was told meanwhile. `offset_ms` is how far Binance's clock is ahead of ours, by
+    market. `figures_now` may raise BrokerError and take its time: the page bounds it. `exchange_problem` is a
+    short text while Binance cannot be reached. `cancel_rest` cancels what is left of a placed order, for the
+    named trader; it records that itself, and raises BrokerError.
     """
 
     settings: Settings
@@ -50,6 +50,7 @@ class Desk:
     approved: Callable[[Intent], None]
     cancel_rest: Callable[[Intent, str], Awaitable[None]]
     check: Callable[[Intent], Awaitable[None]]
+    offset_ms: Callable[[str], int]
     figures_now: Callable[[Intent], Awaitable[list[Figure]]]
     equity: Callable[[], Awaitable[Decimal | None]]
     exchange_problem: Callable[[], str | None]

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
+from ..clock import to_ms
+from ..intents import past_horizon
 from . import lists
 from .desk import Desk
 from .lists import Asked
@@ -60,7 +62,11 @@ class Drawing:
         return RequestView(frame=await self.frame(trader), card=card, events=record.events, seen=record.seen)
 
     def card(self, asked: Asked) -> CardView:
-        view = card_view(asked, self._desk.settings, self._desk.clock())
+        now, intent = self._desk.clock(), asked.intent
+        view = card_view(asked, self._desk.settings, now)
+        if view.unknown:
+            offset_ms = self._desk.offset_ms(intent.market)
+            return replace(view, recordable=past_horizon(intent, to_ms(now), offset_ms))
         return replace(view, price=self._live.price(asked.intent)) if view.priced else view
 
     async def _with_figures(self, asked: Sequence[Asked]) -> list[CardView]:

@@ -9,7 +9,7 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from ..errors import invalid
-from ..halt import Level
+from ..halt import Level, Stale
 from ..store import Session
 from .assets import html
 from .desk import Desk
@@ -31,9 +31,15 @@ class Trading:
     async def put(self, request: Request, session: Session) -> Response:
         async with request.form(max_files=0, max_fields=10) as sent:
             level, reason = _level(sent.get("level")), _reason(str(sent.get("reason", "")))
-        halt = await self._desk.store.halts.set(level, session.trader, reason)
+            shown = _level(sent.get("shown", Level.OPEN))
+        halts, problem = self._desk.store.halts, None
+        try:
+            await halts.set(level, session.trader, reason, shown=shown)
+        except Stale:
+            problem = "Not changed: trading was halted meanwhile. Look again."
         if wants_fragment(request):
-            return html("trading.html", halt=halt)
+            halt = await self._desk.store.read(halts.current)
+            return html("trading.html", halt=halt, problem=problem)
         return RedirectResponse("/", 303)
 
 

@@ -8,10 +8,10 @@ from datetime import datetime
 from decimal import Decimal
 
 from ..cards import Card, Figure
-from ..clock import from_ms, to_ms
+from ..clock import to_ms
 from ..halt import Halt
 from ..hub import Event
-from ..intents import Intent, State, certain_at_ms, latest_sending_ms
+from ..intents import Intent, State
 from ..risk import Check
 from ..settings import Settings
 from .lists import Asked, Tally
@@ -40,8 +40,9 @@ class FrameView:
 class CardView:
     """`red` says why one tap is not enough. `now` is None when the figures could not be read.
 
-    `price` is the live one. `cancelled`: a trader has just cancelled what was left of the order. `typed`
-    holds what the form was sent with, so that nothing is lost when it comes back.
+    `price` is the live one. `recordable`: a trader may record what he found out. `cancelled`: a trader has
+    just cancelled what was left of the order. `typed` holds what the form was sent with, so that nothing is
+    lost when it comes back.
     """
 
     intent: Intent
@@ -54,6 +55,7 @@ class CardView:
     against: Sequence[str] = ()
     price: Figure | None = None
     cancelled: bool = False
+    recordable: bool = False
     asks_now: bool = False
     now: Sequence[Figure] | None = None
     problem: str | None = None
@@ -86,11 +88,6 @@ class CardView:
     @property
     def unknown(self) -> bool:
         return self.intent.state is State.UNKNOWN
-
-    @property
-    def recordable(self) -> bool:
-        """Whether a trader may record what he found out: by now Binance has it, or never will."""
-        return self.unknown and from_ms(certain_at_ms(latest_sending_ms(self.intent))) < self.at
 
     @property
     def diverged(self) -> str | None:

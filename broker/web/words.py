@@ -103,6 +103,8 @@ def _refused(intent: Intent, _: datetime) -> Outcome:
 
 def _not_sent(intent: Intent, _: datetime) -> Outcome:
     note = intent.note or ""
+    if intent.decision is None:
+        return Outcome(text=_with_reason("Not sent", note), tone=Tone.WARN)
     if note.startswith("too late"):
         return Outcome(
             text=_with_reason("Approved, too late to send", note.partition("; ")[2]), tone=Tone.WARN

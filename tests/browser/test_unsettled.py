@@ -67,7 +67,7 @@ async def test_a_traders_word_is_recorded_and_binances_contradiction_appears_by_
     lost = await site.desk.lose(await site.desk.park(), seconds_ago=60)
     page = await site.open(f"/intents/{lost.id}")
     await page.get_by_text("I found out what became of it").click()
-    await page.get_by_label("At Binance").select_option("there is no such order")
+    await page.get_by_label("At Binance it").select_option("never arrived")
     await page.get_by_label("How you know").fill("the app shows none")
     await page.get_by_role("button", name="Record my word").click()
     await expect(page.locator(".outcome")).to_contain_text("recorded: it was never sent: the app shows none")

@@ -16,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy.exc import IntegrityError
 
-from broker.errors import StartError
+from broker.errors import BrokerError, StartError
 from broker.files import AuditFiles
 from broker.store import Broken, Store, recent_events
 from broker.store.audit import events_after
@@ -242,3 +242,16 @@ def test_the_pair_of_a_database_elsewhere_lies_in_the_data_folder(tmp_path: Path
         open_store(path, Clock(), files=AuditFiles.of(path, data)).close()
         assert [file.name for file in path.parent.iterdir()] == ["paper.db"]
     assert len(list(data.iterdir())) == 4
+
+
+def test_a_log_that_is_cut_while_it_is_served_is_not_covered_up(copy: Store) -> None:
+    path = copy.database.path
+    asyncio.run(copy.audit("test:row", "agent:a"))
+    copy._keep_head()
+    tamper(path, "DELETE FROM audit WHERE seq > 3")
+    asyncio.run(copy.audit("test:row", "agent:a"))
+    copy._keep_head()
+    assert verify(copy) == Broken(5, "rows after 4 are missing")
+    with pytest.raises(BrokerError, match="lacks row 9"):
+        asyncio.run(copy.audit("test:row", "agent:a"))
+    assert copy.database.problem

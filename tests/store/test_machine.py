@@ -239,7 +239,7 @@ class Machine(RuleBasedStateMachine):
                 if intent.state is State.APPROVED
                 or (intent.state in COMMITTED and (intent.wire_timestamp_ms or 0) >= to_ms(midnight))
                 or (intent.state is State.UNKNOWN and self.since(intent) >= to_ms(midnight))
-                or (intent.word_holds is False and intent.order and self.since(intent) >= to_ms(midnight))
+                or (intent.doubted and self.since(intent) >= to_ms(midnight))
             ),
             Decimal(0),
         )
@@ -350,7 +350,7 @@ class Machine(RuleBasedStateMachine):
         for word in self.read(queries.recorded):
             after = self.runner.run(self.stores[at].submissions.check_word(word, truth, None, placed(truth)))
             assert after.state is word.state
-            assert after.word_holds is (word.state is truth)
+            assert after.word_holds is ((word.state is State.PLACED) is (truth is State.PLACED))
             assert after.word_holds or after.diverged
 
     @rule(at=PROCESSES, level=st.sampled_from(Level), by_command=st.booleans())

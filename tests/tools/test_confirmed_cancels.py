@@ -112,7 +112,7 @@ async def test_a_protection_is_cancelled_once_and_only_after_an_approval(
     market = asked.get("market", "spot")
     intent = await parked(broker, ONE, **asked)
     assert (intent.state, intent.summary) == (State.PENDING, sentence)
-    assert (intent.value_usdt, intent.is_exit, intent.ttl_seconds) == (Decimal(0), False, 300)
+    assert (intent.value_usdt, intent.is_exit, intent.ttl_seconds) == (Decimal(0), True, 1800)
     assert hashlib.sha256(intent.canonical.encode()).hexdigest() == intent.digest
     (told,) = json.loads(intent.canonical)["arguments"]["orders"]
     assert (told["id"], told["conditional"]) == (asked["orderId"], kind == "algo")

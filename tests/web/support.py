@@ -108,6 +108,7 @@ class World:
     cancelled: list[tuple[str, str]] = field(default_factory=list)
     cancel_problem: BrokerError | None = None
     found: State | None = None
+    offset_ms: int = 0
     check_problem: Exception | None = None
 
     def __post_init__(self) -> None:
@@ -124,6 +125,7 @@ class World:
             approved=self.approved.append,
             cancel_rest=self._cancel_rest,
             check=self._check,
+            offset_ms=lambda _: self.offset_ms,
             figures_now=self._figures_now,
             equity=self._equity,
             exchange_problem=lambda: self.exchange_problem,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 
 import httpx2
 import pytest
@@ -19,8 +20,14 @@ from .test_decisions import HTMX
 pytestmark = pytest.mark.anyio
 
 
-async def put(browser: httpx2.AsyncClient, level: str, reason: str = "") -> httpx2.Response:
-    return await browser.post("/trading", data={"level": level, "reason": reason})
+async def put(
+    browser: httpx2.AsyncClient, level: str, reason: str = "", shown: str | None = None
+) -> httpx2.Response:
+    """As from a page that showed that level, or the one that stands."""
+    if shown is None:
+        drawn = re.search(r'name="shown" value="(\w+)"', (await browser.get("/sessions")).text)
+        shown = drawn.group(1) if drawn else "open"
+    return await browser.post("/trading", data={"level": level, "reason": reason, "shown": shown})
 
 
 async def standing(desk: World) -> Halt:
@@ -158,3 +165,23 @@ async def test_a_command_tightens_and_never_loosens(desk: World, ana: httpx2.Asy
     for level in Level:
         await asyncio.to_thread(halts.tighten, level, "command line", None)
         assert await standing(desk) == tightened
+
+
+@pytest.mark.parametrize(
+    ("shown", "pressed"), [("open", "exits_only"), ("exits_only", "open"), ("open", "open")]
+)
+async def test_a_page_that_is_behind_never_loosens_a_halt(
+    desk: World, ana: httpx2.AsyncClient, ben: httpx2.AsyncClient, shown: str, pressed: str
+) -> None:
+    await put(ben, "halted")
+    form = {"level": pressed, "reason": "", "shown": shown}
+    told = await ana.post("/trading", data=form, headers=HTMX)
+    assert "Not changed: trading was halted meanwhile." in told.text and "HALTED" in told.text
+    await ana.post("/trading", data=form)
+    assert ((await standing(desk)).level, (await standing(desk)).by) == (Level.HALTED, "Ben")
+
+
+async def test_a_page_that_is_behind_still_tightens(desk: World, ana: httpx2.AsyncClient) -> None:
+    await put(ana, "exits_only")
+    await put(ana, "halted", shown="open")
+    assert (await standing(desk)).level is Level.HALTED

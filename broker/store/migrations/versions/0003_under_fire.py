@@ -11,6 +11,13 @@ def upgrade() -> None:
     op.add_column("intents", sa.Column("word_by", sa.String))
     op.add_column("intents", sa.Column("word_holds", sa.Boolean))
     op.add_column("intents", sa.Column("diverged", sa.Text))
+    op.create_index(
+        "by_word",
+        "intents",
+        ["word_by"],
+        sqlite_where=sa.text("word_by IS NOT NULL"),
+        postgresql_where=sa.text("word_by IS NOT NULL"),
+    )
     op.create_index("audit_by_kind", "audit", ["kind", "seq"])
     # INSERT OR REPLACE deletes the row that stands there, without asking the trigger that forbids it.
     op.execute(
