@@ -134,6 +134,18 @@ def _whole_numbers() -> frozenset[str]:
     return frozenset({"limit", "ttlSeconds", "timeoutSeconds", "leverage"})
 
 
+@app.command()
+def stdio() -> None:
+    """MCP over standard input and output, passed on to the running broker. An agent's client starts this."""
+    import asyncio
+
+    from .files import api_key
+    from .stdio import serve as run
+
+    settings = load({"_env_file": None})  # its client starts it in any folder, and a .env there is not ours
+    asyncio.run(run(settings.local_url, api_key(settings, random_bytes)))
+
+
 @traders.command("add")
 def add_trader(
     name: str,

@@ -35,6 +35,8 @@ class Code(StrEnum):
     BINANCE_UNAVAILABLE = "BINANCE_UNAVAILABLE"
     BINANCE_TIMEOUT = "BINANCE_TIMEOUT"
     STORE_UNAVAILABLE = "STORE_UNAVAILABLE"
+    BROKER_UNREACHABLE = "BROKER_UNREACHABLE"
+    ANSWER_LOST = "ANSWER_LOST"
     INTERNAL = "INTERNAL"
 
 
@@ -73,6 +75,11 @@ MEANING: Mapping[Code, tuple[int, str]] = {
     Code.BINANCE_UNAVAILABLE: (502, "Binance could not be reached or answered with an error of its own."),
     Code.BINANCE_TIMEOUT: (504, "Binance did not answer in time."),
     Code.STORE_UNAVAILABLE: (503, "The broker's database is not available; this call changed nothing."),
+    Code.BROKER_UNREACHABLE: (503, "`broker stdio` finds no broker that runs; this call did nothing."),
+    Code.ANSWER_LOST: (
+        502,
+        "The broker went away before it answered `broker stdio`; what was asked may have been parked.",
+    ),
     Code.INTERNAL: (500, "An error of the broker's own; it is in its log."),
 }
 """For each code: the HTTP status of `POST /tools/{name}`, and what it means."""

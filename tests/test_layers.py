@@ -39,6 +39,7 @@ ROOMS = {
     "api/": 8,
     "web/": 8,
     "doctor.py": 8,
+    "stdio.py": 8,
     "app.py": 9,
     "cli.py": 10,
 }

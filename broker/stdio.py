@@ -1,0 +1,342 @@
+"""MCP over standard input and output, passed on message by message to the running broker.
+
+It knows nothing of tools: a request is one POST to /mcp, and whatever answers it becomes a line. The agent's
+process holds its API key and no more: neither Binance keys nor the database.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import sys
+import threading
+from base64 import b64encode
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Final
+
+import httpx2
+
+from .errors import BrokerError, Code
+
+MAX_LINE: Final = 1024 * 1024
+CHUNK: Final = 64 * 1024
+
+AGAIN_SECONDS: Final = 0.25
+CALL_PATIENCE_SECONDS: Final = 4.0
+"""For a broker that is not there: less than the impatient clients' 5 seconds, so that a model reads why."""
+
+START_PATIENCE_SECONDS: Final = 20.0
+"""Until the first answer: at sign-in the client often starts before the broker, and asks only once."""
+
+LAST_ANSWERS_SECONDS: Final = 1.0
+"""After the client closed standard input: less than the 2 seconds after which clients kill."""
+
+TIMEOUT: Final = httpx2.Timeout(10, connect=2, read=60)
+"""While a call waits, the broker pings every 15 seconds."""
+
+START_IT: Final = "Ask the user to start it with `broker`, then make the same call again."
+VERSION: Final = "io.modelcontextprotocol/protocolVersion"
+CANCELLED: Final = "notifications/cancelled"
+PARSE_ERROR, INVALID_REQUEST, INTERNAL_ERROR = -32700, -32600, -32603
+
+Id = int | float | str
+Write = Callable[[str], None]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Asked:
+    """A request as its client wrote it: the very line is sent on, so that no figure changes on the way."""
+
+    id: Id
+    method: str
+    params: dict[str, Any]
+    line: bytes
+
+    @property
+    def modern(self) -> str | None:
+        """The protocol version that each request of the newer era carries."""
+        meta = self.params.get("_meta")
+        version = meta.get(VERSION) if isinstance(meta, dict) else None
+        return version if isinstance(version, str) else None
+
+    @property
+    def starts(self) -> bool:
+        return self.method in ("initialize", "server/discover")
+
+    def headers(self, agreed: str | None) -> dict[str, str]:
+        """`agreed` is the version of an older era's handshake."""
+        if self.modern is None:
+            return {} if agreed is None or self.starts else {"MCP-Protocol-Version": agreed}
+        headers = {"MCP-Protocol-Version": self.modern, "Mcp-Method": _header(self.method)}
+        name = next((self.params[key] for key in ("name", "uri", "taskId") if key in self.params), None)
+        return {**headers, "Mcp-Name": _header(name)} if isinstance(name, str) else headers
+
+
+class Bridge:
+    """`write` takes an answer, without its line end; `tell` a line for the operator."""
+
+    def __init__(self, url: str, key: str, *, write: Write, tell: Write) -> None:
+        self._url = url
+        self._key = key
+        self._write = write
+        self._tell = tell
+        self._agreed: str | None = None
+        self._away = False
+        self._in_flight: dict[Id, asyncio.Task[None]] = {}
+
+    async def run(self, lines: asyncio.StreamReader) -> None:
+        """Until the client closes its end."""
+        # A fresh connection each time: of one that lay idle, nobody knows whether a call on it arrived.
+        limits = httpx2.Limits(max_connections=None, max_keepalive_connections=0)
+        async with httpx2.AsyncClient(
+            headers={
+                "X-MCP-API-Key": self._key,
+                "Accept": "application/json, text/event-stream",
+                "Content-Type": "application/json",
+            },
+            timeout=TIMEOUT,
+            limits=limits,
+            trust_env=False,
+            verify=False,  # plain HTTP on this machine, and certificates take 0.1 s to load
+        ) as http:
+            while (line := await _next(lines)) != b"":
+                if line is not None:
+                    self._take(line, http)
+                else:
+                    self._write(_error(None, INVALID_REQUEST, f"A message is over {MAX_LINE} bytes."))
+            await self._end()
+
+    def _take(self, line: bytes, http: httpx2.AsyncClient) -> None:
+        if not line.strip():
+            return
+        try:
+            message = json.loads(line)
+        except (ValueError, RecursionError):
+            self._write(_error(None, PARSE_ERROR, "A line is not JSON."))
+            return
+        if not isinstance(message, dict):
+            self._write(_error(None, INVALID_REQUEST, "A line must be one JSON-RPC message."))
+            return
+        params = message.get("params")
+        params = params if isinstance(params, dict) else {}
+        method, request_id = message.get("method"), message.get("id")
+        if method == CANCELLED:
+            self._cancel(params.get("requestId"))
+        elif isinstance(method, str) and isinstance(request_id, Id):
+            asked = Asked(id=request_id, method=method, params=params, line=line)
+            task = asyncio.create_task(self._serve(asked, http))
+            self._in_flight[request_id] = task
+            task.add_done_callback(lambda done: self._done(request_id, done))
+        # Other notifications, and answers: a broker without sessions has nobody who hears them.
+
+    def _cancel(self, request_id: object) -> None:
+        """Closes the connection, which is how the broker learns of it in both eras."""
+        if isinstance(request_id, Id) and (task := self._in_flight.get(request_id)):
+            task.cancel()
+
+    def _done(self, request_id: Id, task: asyncio.Task[None]) -> None:
+        if self._in_flight.get(request_id) is task:
+            del self._in_flight[request_id]
+
+    async def _end(self) -> None:
+        tasks = list(self._in_flight.values())
+        if tasks:
+            await asyncio.wait(tasks, timeout=LAST_ANSWERS_SECONDS)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _serve(self, asked: Asked, http: httpx2.AsyncClient) -> None:
+        try:
+            await self._patiently(asked, http)
+        except BrokerError as error:
+            self._write(_failure(asked, error))
+        except Exception as error:
+            self._tell(f"{type(error).__name__}: {error}")
+            self._write(
+                _failure(asked, BrokerError(Code.INTERNAL, "An error of `broker stdio`; see its log."))
+            )
+
+    async def _patiently(self, asked: Asked, http: httpx2.AsyncClient) -> None:
+        """Without a connection nothing was asked yet, so another try does no harm."""
+        loop = asyncio.get_running_loop()
+        until = loop.time() + (START_PATIENCE_SECONDS if asked.starts else CALL_PATIENCE_SECONDS)
+        while True:
+            try:
+                await self._ask(asked, http)
+                return
+            except (httpx2.ConnectError, httpx2.ConnectTimeout):
+                self._note_away()
+                if loop.time() > until:
+                    raise self._unreachable() from None
+                await asyncio.sleep(AGAIN_SECONDS)
+            except httpx2.HTTPError:
+                raise self._lost() from None
+
+    async def _ask(self, asked: Asked, http: httpx2.AsyncClient) -> None:
+        headers = asked.headers(self._agreed)
+        async with http.stream("POST", f"{self._url}/mcp", content=asked.line, headers=headers) as response:
+            self._note_back()
+            if response.headers.get("content-type", "").startswith("text/event-stream"):
+                async for event in httpx2.EventSource(response, max_event_size=None):
+                    if event.data and self._deliver(asked, event.data):
+                        return
+                raise self._lost()
+            body = (await response.aread()).decode(errors="replace")
+            if not self._deliver(asked, body):
+                raise self._refused(response.status_code, body)
+
+    def _deliver(self, asked: Asked, text: str) -> bool:
+        """Whether it was the answer; what comes before it is progress."""
+        message = _json_object(text)
+        if "jsonrpc" not in message:
+            return False
+        if "method" in message:
+            self._write(_one_line(text))
+            return False
+        if asked.method == "initialize":
+            self._agreed = _agreed(message)
+        if message.get("id") == asked.id:
+            self._write(_one_line(text))
+        else:  # refused before its id was read
+            self._write(json.dumps({**message, "id": asked.id}))
+        return True
+
+    def _note_away(self) -> None:
+        if not self._away:
+            self._away = True
+            self._tell(f"No broker answers at {self._url}. Start one with `broker`. Trying on.")
+
+    def _note_back(self) -> None:
+        if self._away:
+            self._away = False
+            self._tell(f"The broker at {self._url} answers again.")
+
+    def _unreachable(self) -> BrokerError:
+        return BrokerError(
+            Code.BROKER_UNREACHABLE,
+            f"The confirmation broker does not answer at {self._url}. This call did nothing: nothing was "
+            f"parked, and nothing was sent to Binance. {START_IT}",
+            next_step={"say": START_IT},
+        )
+
+    def _lost(self) -> BrokerError:
+        self._tell("The broker went away before it answered a call.")
+        return BrokerError(
+            Code.ANSWER_LOST,
+            "The connection to the confirmation broker broke before it answered. If this call asked for an "
+            "order, the request may wait for a person now. Look with intent_list before you ask again, or "
+            "repeat the call with the same idempotencyKey.",
+            next_step={"say": "See whether it was parked before you ask again.", "tool": "intent_list"},
+        )
+
+    def _refused(self, status: int, body: str) -> BrokerError:
+        """An answer that is not MCP: the door's."""
+        if status == 401:
+            text = (
+                f"The broker at {self._url} does not take this API key. Ask the user to give `broker stdio` "
+                "the broker's own MCP_API_KEY, or the DATA_DIR in which its key lies."
+            )
+            self._tell(text)
+            return BrokerError(Code.UNAUTHORIZED, text)
+        told = _json_object(body)
+        if told.get("error") in set(Code):
+            return BrokerError(Code(told["error"]), str(told["message"]), details=told.get("details"))
+        self._tell(f"The broker at {self._url} answered with status {status}: {body[:200]}")
+        return BrokerError(Code.INTERNAL, f"{self._url} answered with status {status}. Is it a broker?")
+
+
+async def serve(url: str, key: str) -> None:
+    """Over this process's own standard input and output. Nothing but protocol reaches the latter."""
+    out, sys.stdout = sys.stdout, sys.stderr
+
+    def write(message: str) -> None:
+        try:
+            out.write(message + "\n")
+            out.flush()
+        except BrokenPipeError:  # the client is gone; the end of standard input says so too
+            pass
+
+    def tell(line: str) -> None:
+        print(f"broker stdio: {line}", file=sys.stderr, flush=True)
+
+    await Bridge(url, key, write=write, tell=tell).run(_standard_input())
+
+
+def _standard_input() -> asyncio.StreamReader:
+    """Read in a thread, since a loop cannot watch every kind of it, and without a buffer, whose lock would
+    outlive the loop.
+    """
+    loop = asyncio.get_running_loop()
+    reader = asyncio.StreamReader(limit=MAX_LINE)
+
+    def read() -> None:
+        try:
+            while chunk := os.read(0, CHUNK):
+                loop.call_soon_threadsafe(reader.feed_data, chunk)
+            loop.call_soon_threadsafe(reader.feed_eof)
+        except RuntimeError:  # the loop has ended before the input did
+            pass
+
+    threading.Thread(target=read, daemon=True).start()
+    return reader
+
+
+async def _next(lines: asyncio.StreamReader) -> bytes | None:
+    """The next line; empty at the end; None for one that is too long."""
+    try:
+        return await lines.readline()
+    except ValueError:
+        return None
+
+
+def _agreed(answer: dict[str, Any]) -> str | None:
+    result = answer.get("result")
+    version = result.get("protocolVersion") if isinstance(result, dict) else None
+    return version if isinstance(version, str) else None
+
+
+def _failure(asked: Asked, error: BrokerError) -> str:
+    """As the broker tells a failed call; a model sees a tool's result, not the errors of the protocol."""
+    if asked.method != "tools/call":
+        return _error(asked.id, INTERNAL_ERROR, error.message, error.body())
+    body = error.body()
+    texts = [error.message, json.dumps(body)]
+    result = {
+        "content": [{"type": "text", "text": text} for text in texts],
+        "structuredContent": body,
+        "isError": True,
+    }
+    if asked.modern is not None:
+        result["resultType"] = "complete"
+    return json.dumps({"jsonrpc": "2.0", "id": asked.id, "result": result})
+
+
+def _error(request_id: Id | None, code: int, message: str, data: dict[str, Any] | None = None) -> str:
+    error = {"code": code, "message": message} | ({} if data is None else {"data": data})
+    return json.dumps({"jsonrpc": "2.0", "id": request_id, "error": error})
+
+
+def _json_object(text: str) -> dict[str, Any]:
+    try:
+        found = json.loads(text)
+    except (ValueError, RecursionError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def _one_line(text: str) -> str:
+    """A line end in JSON can only be space between its parts."""
+    return text.replace("\r", " ").replace("\n", " ")
+
+
+def _header(value: str) -> str:
+    """As the protocol writes what a header cannot hold."""
+    plain = value.isascii() and value.isprintable() and value == value.strip()
+    return (
+        value
+        if plain and not value.startswith("=?base64?")
+        else f"=?base64?{b64encode(value.encode()).decode()}?="
+    )
