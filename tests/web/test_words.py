@@ -85,13 +85,26 @@ def test_every_state_has_words(state: State) -> None:
         ),
         (State.REFUSED, {"note": "insufficient balance"}, "Binance refused: insufficient balance"),
         (State.REFUSED, {}, "Binance refused"),
-        (State.NOT_SENT, {"note": "too late to send: approved 40 s ago"}, "Approved, too late to send"),
         (
             State.NOT_SENT,
-            {"note": "too late to send: approved 40 s ago; Binance did not answer in time"},
+            {"decided_by": "Ana", "note": "too late to send: approved 40 s ago"},
+            "Approved, too late to send",
+        ),
+        (
+            State.NOT_SENT,
+            {
+                "decided_by": "Ana",
+                "note": "too late to send: approved 40 s ago; Binance did not answer in time",
+            },
             "Approved, too late to send: Binance did not answer in time",
         ),
-        (State.NOT_SENT, {"note": "a check failed"}, "Approved, not sent: a check failed"),
+        (
+            State.NOT_SENT,
+            {"decided_by": "Ana", "note": "a check failed"},
+            "Approved, not sent: a check failed",
+        ),
+        # Of a restored backup, in which nobody had decided yet.
+        (State.NOT_SENT, {"note": "Binance has no such order"}, "Not sent: Binance has no such order"),
         (State.REJECTED, {"decided_by": "Ana"}, "Rejected by Ana"),
         (State.EXPIRED, {}, "Nobody decided, nothing sent"),
         (State.WITHDRAWN, {}, "Withdrawn by agent default"),
