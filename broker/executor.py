@@ -195,12 +195,11 @@ class Executor:
             return "the stored request is not the one that was approved"
         if (intent.terms["mode"], intent.terms["account"]) != (self._settings.mode, self._settings.account):
             return "the request is for another account"
-        validity = self._validity
         age = self._clock() - intent.decision.at
         if age < -CLOCK_SLACK:
             return "the clock went back since it was approved"
-        if age > validity:
-            return f"too late to send, approved more than {validity.seconds} s before it could start"
+        if age > self._validity:
+            return f"too late to send, approved more than {self._validity.seconds} s before it could start"
         return None
 
     async def _explained(self, tool: HighTool, intent: Intent, sent: Sent) -> str | None:

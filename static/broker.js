@@ -154,8 +154,11 @@
 
   // A click without an answer: nobody knows whether it counted until the server says.
   document.addEventListener("htmx:error", (event) => {
-    const card = event.detail.ctx?.sourceElement?.closest?.(".card");
+    const source = event.detail.ctx?.sourceElement;
+    const card = source?.closest?.(".card");
     if (card) askUntilAnswered(card);
+    const problem = source?.closest?.("#trading") && source.querySelector(".problem");
+    if (problem) problem.textContent = "Not confirmed: the broker did not answer. Try again, or use `broker halt` on its machine.";
   });
 
   async function askUntilAnswered(card) {

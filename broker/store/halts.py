@@ -64,13 +64,8 @@ class Halts:
 
     def put(self, connection: Connection, level: Level, actor: str, reason: str | None) -> Halt:
         """Within a transaction. What was approved and is stopped by it is not sent, in the same commit."""
-        self._moves.log.append(
-            connection,
-            at=self._moves.clock(),
-            kind=f"trading:{level}",
-            actor=actor,
-            data={"reason": reason},
-        )
+        now, kind = self._moves.clock(), f"trading:{level}"
+        self._moves.log.append(connection, at=now, kind=kind, actor=actor, data={"reason": reason})
         halt = self.current(connection)
         for intent in in_states(connection, {State.APPROVED}, limit=None):
             if halt.stops(is_exit=intent.is_exit):

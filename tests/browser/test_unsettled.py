@@ -50,6 +50,21 @@ async def test_a_halt_that_comes_while_a_finger_is_over_a_card_disables_its_butt
     await expect(approve).to_be_enabled()
 
 
+async def test_a_halt_without_an_answer_says_that_it_is_not_confirmed(site: Site) -> None:
+    site.expected = ("ERR_FAILED", "Failed to fetch")
+    page = await site.inbox()
+    await page.route("**/trading", lambda route: route.abort())
+    await page.get_by_text("Halt", exact=True).click()
+    await page.get_by_role("button", name="Halt everything").click()
+    await expect(page.locator("#trading .problem")).to_contain_text(
+        "Not confirmed: the broker did not answer"
+    )
+    await page.unroute("**/trading")
+    await page.get_by_role("button", name="Halt everything").click()
+    await expect(page.locator("#trading")).to_contain_text("HALTED")
+    site.expect_clean_console()
+
+
 async def test_check_now_shows_what_binance_says_and_why_it_could_not_be_asked(site: Site) -> None:
     site.expected = ("409",)
     lost = await site.desk.lose(await site.desk.park())
