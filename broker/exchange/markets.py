@@ -51,6 +51,9 @@ MARGIN_ASSET: Final = "USDT"
 Raw = dict[str, Any]
 
 
+NOT_LOADED: Final = "its symbols are not loaded yet"
+
+
 class Markets:
     """The symbols of one client, shared with its companions."""
 
@@ -73,7 +76,12 @@ class Markets:
     def require(self) -> None:
         """Raises BINANCE_UNAVAILABLE while there are no markets yet."""
         if not self.ready:
-            raise unavailable("its symbols are not loaded yet")
+            raise unavailable(NOT_LOADED)
+
+    @property
+    def problem(self) -> str | None:
+        """Why nothing can be asked of a symbol now, if so."""
+        return None if self.ready else unavailable(NOT_LOADED).message
 
     def knows(self, symbol: str) -> bool:
         return symbol in self._client.markets_by_id

@@ -102,8 +102,10 @@ class Venue(Reads, ABC):
 
     @property
     def last_error(self) -> str | None:
-        """What was wrong with the last call, when it is not its caller's fault."""
-        return self._calls.last_error
+        """What was wrong with the last call, when it is not its caller's fault; also, though Binance answers,
+        that nothing can be asked of a symbol yet.
+        """
+        return self._calls.last_error or self._markets.problem
 
     @property
     def clock_offset_ms(self) -> int:

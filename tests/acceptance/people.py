@@ -31,7 +31,7 @@ class Agent:
     async def park(self, **arguments: Any) -> dict[str, Any]:
         order = {"symbol": "BTCUSDT", "side": "buy", "amount": "0.01", **arguments}
         answer = await self.call("binance_create_order", **order)
-        assert answer["status"] == "pending", answer
+        assert answer.get("status") == "pending", answer
         return answer
 
 

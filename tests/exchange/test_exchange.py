@@ -42,6 +42,20 @@ async def test_a_binance_that_is_down_at_start_is_waited_for(
             assert exchange.spot.reachable
 
 
+async def test_a_binance_that_answers_before_its_markets_are_there_is_not_said_to_be_well(
+    settings: Settings, paper: PaperServer, control: Control
+) -> None:
+    refused = {"method": "GET", "path": "/api/v3/exchangeInfo", "code": -1000, "http": 503}
+    await control.do("fault", when="received", do="code", times=2, **refused)
+    async with started(settings, paper.url) as exchange:
+        await exchange.spot.server_time_ms()
+        assert exchange.spot.reachable
+        assert exchange.last_error == "Binance is not available: its symbols are not loaded yet"
+        await asyncio.wait_for(exchange.until_ready(), 10)
+        await asyncio.wait_for(exchange.futures.until_ready(), 10)
+        assert exchange.last_error is None
+
+
 async def test_before_the_markets_are_there_nothing_is_sent(settings: Settings, free_port: int) -> None:
     async with started(settings, f"http://127.0.0.1:{free_port}") as exchange:
         sent = await exchange.spot.submit(BUY, client_order_id="cb-1", timestamp_ms=0)
