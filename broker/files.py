@@ -18,6 +18,7 @@ from .errors import StartError
 from .settings import Settings
 
 API_KEY = "mcp-api-key"
+STATE_KEY = "mcp-state-key"
 
 
 @dataclass(frozen=True)
@@ -81,6 +82,11 @@ def api_key(settings: Settings, random: Randomness) -> str:
         return settings.mcp_api_key.get_secret_value()
     prepare_folder(settings.folder)
     return secret_file(settings.folder / API_KEY, new_key(random).encode()).decode().strip()
+
+
+def state_key(settings: Settings, random: Randomness) -> bytes:
+    """It seals what MCP clients carry for the broker; kept, so that they can go on after a restart."""
+    return secret_file(settings.folder / STATE_KEY, random(32))
 
 
 def beside(database: Path, what: str) -> Path:

@@ -70,6 +70,7 @@ class IntentAnswer(Output):
     summary: str
     approvalUrl: str
     createdAt: int
+    updatedAt: int
     expiresAt: int
     digest: str
     rounded: Annotated[Rounded, WILL_BE_SENT]
@@ -136,6 +137,7 @@ def told(
         summary=intent.summary,
         approvalUrl=f"{url}/intents/{intent.id}",
         createdAt=to_ms(intent.created_at),
+        updatedAt=to_ms(intent.updated_at),
         expiresAt=to_ms(intent.expires_at),
         digest=intent.digest,
         rounded=rounded,
