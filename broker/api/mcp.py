@@ -35,13 +35,17 @@ NAME: Final = "trading-binance-mcp"
 STATE_SECONDS: Final = 900
 """How long a client may take from one try of a call to the next."""
 
-INSTRUCTIONS = """\
-LOW and MEDIUM risk tools answer at once. A HIGH risk tool never executes by itself: it answers \
-status=pending with an approvalUrl.
-Tell the user to decide at approvalUrl, then call intent_wait with the intentId until status is not pending.
-On a time-out call intent_get; never call the HIGH tool again for the same action.
-Reuse one idempotencyKey for every retry of one action.
-Only status=placed means that an order is at Binance; read filled to see how much was executed."""
+INSTRUCTIONS: Final = """\
+1. LOW and MEDIUM risk tools answer at once. A HIGH risk tool never executes by itself: it answers \
+status=pending with an intentId and an approvalUrl, and a person decides. You cannot approve.
+2. Tell the user to decide at approvalUrl, then call intent_wait with the intentId until status is not \
+pending.
+3. Never call a HIGH tool again for the same action. After a time-out or a lost answer call intent_get or \
+intent_list; a retry has to reuse the idempotencyKey of the first call.
+4. Only status=placed means that Binance took it; read filled to see how much was executed. unknown means \
+that it MAY BE LIVE.
+5. next, in every answer about a request and in every error, says what to do. Amounts are in the base asset, \
+prices in the quote asset, times in UTC milliseconds."""
 
 log = get_logger(__name__)
 
