@@ -14,7 +14,7 @@ from mcp import Client, StdioServerParameters
 from mcp.client.session import ClientRequestContext
 from mcp.client.streamable_http import streamable_http_client
 from mcp.shared._httpx_utils import create_mcp_http_client
-from mcp_types import CallToolResult, ElicitRequestParams, ElicitResult
+from mcp_types import CallToolResult, ElicitRequestParams, ElicitResult, InputRequiredResult
 from playwright.async_api import Browser
 
 from ..support import eventually
@@ -55,6 +55,10 @@ async def connected(broker: BrokerProcess, over: str, **knows: Any) -> AsyncIter
             yield client
 
 
+async def opened(context: ClientRequestContext, params: ElicitRequestParams) -> ElicitResult:
+    return ElicitResult(action="accept")
+
+
 async def ended(client: Client, task_id: str) -> Task | None:
     task = await ask(client.session, "get", task_id)
     return None if task.status == "working" else task
@@ -87,14 +91,26 @@ async def test_a_task_ends_with_what_was_approved_on_the_page(
     assert order["clientOrderId"] == f"cb-{handle.task_id}"
 
 
-async def test_a_task_is_there_after_the_broker_was_killed(
+async def test_a_call_goes_on_after_the_broker_was_killed(
     browser: Browser, broker: BrokerProcess, exchange: PaperProcess
 ) -> None:
+    """First between a link and its answer, then while its task is polled."""
     page = await first_trader(browser, broker)
-    async with connected(broker, "http", extensions=[TasksExtension()]) as client:
-        handle = await client.session.call_tool("binance_create_order", BUY, allow_claimed=True)
-        assert isinstance(handle, Handle)
+    knows = {"extensions": [TasksExtension()], "elicitation_callback": opened}
+    async with connected(broker, "http", **knows) as client:
+        asked = await client.session.call_tool("binance_create_order", BUY, allow_input_required=True)
+        assert isinstance(asked, InputRequiredResult)
         broker.kill()
+        with started(broker.folder, exchange, broker.port) as after:
+            handle = await client.session.call_tool(
+                "binance_create_order",
+                BUY,
+                input_responses={"approval": ElicitResult(action="accept")},
+                request_state=asked.request_state,
+                allow_claimed=True,
+            )
+            assert isinstance(handle, Handle)
+            after.kill()
         with started(broker.folder, exchange, broker.port):
             assert (await ask(client.session, "get", handle.task_id)).status == "working"
             await page.reload()
@@ -103,7 +119,8 @@ async def test_a_task_is_there_after_the_broker_was_killed(
     assert task is not None
     assert task.result is not None
     assert task.result["structuredContent"]["status"] == "placed"
-    assert len(await orders_at(exchange.url)) == 1
+    [order] = await orders_at(exchange.url)
+    assert order["clientOrderId"] == f"cb-{handle.task_id}"
 
 
 @pytest.mark.parametrize("over", ["http", "stdio"])
