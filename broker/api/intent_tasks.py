@@ -9,6 +9,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
+import mcp_types as types
+from mcp import MCPError
+
 from ..clock import from_ms, iso
 from ..errors import BrokerError, Code
 from ..intents import OPEN, State
@@ -23,8 +26,8 @@ KEPT_MS: Final = 86_400_000
 take it for the time to give up.
 """
 
-UNKNOWN: Final = frozenset({Code.UNKNOWN_INTENT, Code.INVALID_ARGUMENTS})
-"""Of a task's id: an id that cannot be one is as unknown as one that is not there."""
+NOTHING: Final = frozenset({Code.UNKNOWN_INTENT, Code.INVALID_ARGUMENTS, Code.NOT_PENDING})
+"""An id that cannot be one is as unknown as one that is not there; and nothing is pending any more."""
 
 
 @dataclass(frozen=True)
@@ -37,27 +40,23 @@ class IntentTasks:
 
     async def cancel(self, context: Context, task_id: str) -> bool:
         """Only what is still pending is withdrawn; of the rest it is acknowledged that its client asked."""
-        try:
-            return await self._own(context, "intent_cancel", task_id) is not None
-        except BrokerError as error:
-            if error.code is not Code.NOT_PENDING:
-                raise
+        if await self._own(context, "intent_cancel", task_id) is not None:
             return True
+        return await self.find(context, task_id) is not None
 
     async def update(self, context: Context, task_id: str, responses: Mapping[str, Any]) -> bool:
         """A task asks its client for nothing: what a client can answer by itself never decides."""
         return await self.find(context, task_id) is not None
 
     async def _own(self, context: Context, tool: str, task_id: str) -> IntentAnswer | None:
+        """None where there is nothing to answer about. Raises MCPError, with the failed call as its data."""
         try:
             answer = await self.calls.make(context, tool, {"intentId": task_id})
         except BrokerError as error:
-            if error.code in UNKNOWN:
+            if error.code in NOTHING:
                 return None
-            raise
-        if not isinstance(answer, IntentAnswer):
-            raise TypeError(f"{tool} did not answer with a request")
-        return answer
+            raise MCPError(types.INTERNAL_ERROR, error.message, error.body()) from None
+        return answer if isinstance(answer, IntentAnswer) else None
 
 
 def task_of(answer: IntentAnswer) -> Task:

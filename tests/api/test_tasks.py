@@ -15,7 +15,7 @@ from mcp.client.streamable_http import streamable_http_client
 
 from broker.intents import Intent, State, Suggestion
 
-from ..support import BTC, BUY, REST, TRADER, Wired, http_client, served, wired
+from ..support import BTC, BUY, REST, TRADER, Wired, http_client, let_write, served, wired
 from ..task_client import TASKS, TasksExtension, WasCancelled, ask
 from .modern import CAN_LINKS, CAN_TASKS, call, request, task
 
@@ -145,6 +145,16 @@ async def test_cancelling_a_task_changes_nothing_that_was_decided(
     await broker.approve(intent)
     assert (await task(http, "cancel", intent.id))["result"]["resultType"] == "complete"
     assert (await broker.intent(intent.id)).state is State.APPROVED
+
+
+async def test_a_broker_that_cannot_say_is_no_missing_task(broker: Wired, http: httpx2.AsyncClient) -> None:
+    intent = await parked(http, broker)
+    await let_write(broker.store, False)
+    error = (await task(http, "cancel", intent.id))["error"]
+    assert (error["code"], error["data"]["error"]) == (-32603, "STORE_UNAVAILABLE")
+    assert error["data"]["next"]["say"]
+    await let_write(broker.store, True)
+    assert (await status(http, intent))["status"] == "working"
 
 
 async def test_no_answer_of_a_client_decides(broker: Wired, http: httpx2.AsyncClient) -> None:
