@@ -76,17 +76,17 @@ def secret_file(path: Path, make: bytes, *, may_make: bool = True) -> bytes:
     return _make(path, make)
 
 
+def state_key(settings: Settings, random: Randomness) -> bytes:
+    """It seals what MCP clients carry for the broker; kept, so that they can go on after a restart."""
+    return secret_file(settings.folder / STATE_KEY, random(32))
+
+
 def api_key(settings: Settings, random: Randomness) -> str:
     """MCP_API_KEY, or the one that was made at the first start and kept in the data folder."""
     if settings.mcp_api_key is not None:
         return settings.mcp_api_key.get_secret_value()
     prepare_folder(settings.folder)
     return secret_file(settings.folder / API_KEY, new_key(random).encode()).decode().strip()
-
-
-def state_key(settings: Settings, random: Randomness) -> bytes:
-    """It seals what MCP clients carry for the broker; kept, so that they can go on after a restart."""
-    return secret_file(settings.folder / STATE_KEY, random(32))
 
 
 def beside(database: Path, what: str) -> Path:

@@ -26,7 +26,7 @@ class Calls:
     async def make(self, context: Context, name: str, arguments: dict[str, Any]) -> Output:
         """Raises BrokerError."""
         return await self.gateway.call(
-            request_of(context).scope["agent"],
+            agent_of(context),
             name,
             arguments,
             idempotency_key=_key_beside(context),
@@ -39,10 +39,14 @@ def still_open(answer: Output) -> IntentAnswer | None:
     return answer if isinstance(answer, IntentAnswer) and answer.status in OPEN else None
 
 
-def principal(context: Context) -> str:
-    """Whom a request's state is bound to: the agent's name."""
+def agent_of(context: Context) -> str:
     agent: str = request_of(context).scope["agent"]
     return agent
+
+
+def principal(context: Context) -> str:
+    """Whom a request's state is bound to: the agent's name."""
+    return agent_of(context)
 
 
 def request_of(context: Context) -> Request:
