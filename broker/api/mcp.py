@@ -7,7 +7,6 @@ from contextlib import asynccontextmanager
 from typing import Any, Final
 
 import mcp_types as types
-from mcp import MCPError
 from mcp.server import Server
 from mcp.server.context import HandlerResult
 from mcp.server.request_state import RequestStateBoundary, RequestStateSecurity
@@ -97,8 +96,6 @@ class McpEndpoint:
                 return await self._once_more(context, params, tried)
             answer = await self._calls.make(context, params.name, params.arguments or {})
             return self._parked(context, params.name, answer) or told(answer)
-        except MCPError:
-            raise
         except BrokerError as error:
             return failed(error)
         except Exception:
@@ -146,13 +143,13 @@ def sealed(key: bytes, name: str) -> RequestStateBoundary:
 
 
 def _listed(tool: AnyTool) -> types.Tool:
-    told = described(tool)
+    drawn = described(tool)
     return types.Tool(
         name=tool.name,
         title=tool.title,
-        description=told["description"],
-        input_schema=told["inputSchema"],
-        output_schema=told["outputSchema"],
+        description=drawn["description"],
+        input_schema=drawn["inputSchema"],
+        output_schema=drawn["outputSchema"],
         annotations=types.ToolAnnotations(
             title=tool.title,
             read_only_hint=tool.reads_only,
