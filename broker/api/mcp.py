@@ -153,8 +153,8 @@ def _listed(tool: AnyTool) -> types.Tool:
         annotations=types.ToolAnnotations(
             title=tool.title,
             read_only_hint=tool.reads_only,
-            destructive_hint=not tool.reads_only,
-            idempotent_hint=tool.reads_only,
+            destructive_hint=not (tool.reads_only or tool.harmless),
+            idempotent_hint=tool.reads_only or tool.harmless,
             open_world_hint=tool.name.startswith("binance_"),
         ),
         _meta={

@@ -111,7 +111,11 @@ class Call(Context):
 
 @dataclass(frozen=True, kw_only=True)
 class Tool:
-    """A tool that passes straight through. `market` is what it reads when it has no argument of that name."""
+    """A tool that passes straight through. `market` is what it reads when it has no argument of that name.
+
+    `harmless` says that it reaches nothing at Binance and may be called twice, so that hosts need not ask
+    before it.
+    """
 
     name: str
     title: str
@@ -121,6 +125,7 @@ class Tool:
     output: type[Output]
     run: Callable[[Call, Any], Awaitable[Output]]
     reads_only: bool = True
+    harmless: bool = False
     market: Market = Market.SPOT
 
 

@@ -72,6 +72,7 @@ class HighTool(ABC):
     sends: ClassVar[type[Rounded]]
     risk: ClassVar[Risk] = Risk.HIGH
     reads_only: ClassVar[bool] = False
+    harmless: ClassVar[bool] = False
     has_own_id: ClassVar[bool] = True
     """Whether a look-up finds what this very request sent, and not merely the state that it asked for."""
 

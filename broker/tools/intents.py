@@ -179,5 +179,6 @@ TOOLS = (
         output=IntentAnswer,
         run=_cancel,
         reads_only=False,
+        harmless=True,
     ),
 )
