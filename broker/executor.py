@@ -63,12 +63,14 @@ class Executor:
         self._under_way: dict[str, asyncio.Task[None]] = {}
         self._troubles: dict[str, str] = {}
         self._validity = timedelta(seconds=settings.approval_validity_seconds)
+        self._since = clock()
         self.healthy = False
 
     def take(self, intent: Intent) -> None:
-        """Submit an intent that was approved just now."""
+        """Submit an intent that was approved just now, or again: its first approval may be from before."""
         if intent.state is State.APPROVED:
-            self._start(intent, look_first=False)
+            just_now = intent.decision is not None and intent.decision.at >= self._since
+            self._start(intent, look_first=not just_now)
 
     async def run(self) -> None:
         """Take what was approved before this process started, or could not start at once; until cancelled."""

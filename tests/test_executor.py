@@ -439,6 +439,16 @@ async def test_an_approval_found_at_start_is_looked_up_before_its_post(broker: W
     assert len(await broker.control.requests("POST")) == 1
 
 
+async def test_so_is_one_that_is_approved_again_after_the_start(broker: Wired) -> None:
+    intent = await broker.approved(**BUY)
+    broker.clock.advance(1)
+    anew = another(broker)
+    anew.take(intent)
+    assert (await broker.until(intent, *VERDICTS)).state is State.PLACED
+    (asked,) = await broker.control.requests("GET")
+    assert asked["params"]["origClientOrderId"] == f"cb-{intent.id}"
+
+
 async def test_an_approval_whose_order_is_at_binance_already_is_never_sent_again(broker: Wired) -> None:
     """As after a backup was restored that does not know of its submission."""
     placed = await broker.submitted(await broker.approved(**BUY))

@@ -8,7 +8,16 @@ import pytest
 
 from broker.credentials import new_key
 from broker.errors import StartError
-from broker.files import API_KEY, api_key, beside, prepare_folder, secret_file, take_lock
+from broker.files import (
+    API_KEY,
+    api_key,
+    beside,
+    hold,
+    hold_alone,
+    prepare_folder,
+    secret_file,
+    take_lock,
+)
 
 from .support import Randomness, settings_in
 
@@ -46,6 +55,15 @@ def test_a_lock_that_cannot_be_written_is_refused_in_one_line(tmp_path: Path) ->
     beside(database, "lock").mkdir()
     with pytest.raises(StartError, match="cannot be written"):
         take_lock(database)
+
+
+def test_a_database_is_replaced_only_while_nobody_holds_it(tmp_path: Path) -> None:
+    database = tmp_path / "paper.db"
+    with hold(database), hold(database), pytest.raises(StartError, match="A command still has the database"):
+        hold_alone(database)
+    with hold_alone(database), pytest.raises(StartError, match="is being replaced by a copy"):
+        hold(database)
+    hold(database).close()
 
 
 def test_a_secret_is_made_once_for_its_owner_alone(tmp_path: Path) -> None:
