@@ -194,7 +194,7 @@ class Store:
 
 
 def _begin(path: Path, files: AuditFiles, key: bytes) -> bytes:
-    """The key of a database that is not there yet. Raises StartError where there was one, OSError.
+    """The key of a database that is not there yet. Raises StartError, as where there was one; OSError.
 
     The head stands before the key: a first start that is killed before its commit is told by it from a
     database that was lost.
@@ -202,9 +202,9 @@ def _begin(path: Path, files: AuditFiles, key: bytes) -> bytes:
     if not files.key.exists():
         Head(files.head, key).keep(BEGUN)
         return secret_file(files.key, key)
-    key = files.key.read_bytes()
-    if Head(files.head, key).read() == BEGUN:
-        return key
+    made = secret_file(files.key, key)
+    if Head(files.head, made).read() == BEGUN:
+        return made
     raise StartError(
         f"{path} is missing or empty, but {files.key} says that there was a database. "
         "Put it back, or move the key away to begin anew"
