@@ -216,11 +216,17 @@ def upgrade_database() -> None:
 @db.command("backup")
 def back_up_database(file: Path) -> None:
     """Copy the database to FILE, also while it is served."""
-    from .files import AuditFiles
+    import os
+    from contextlib import nullcontext
+
+    from .files import AuditFiles, hold
     from .store.backup import back_up
 
     settings = load()
-    back_up(settings.database, file)
+    # Where nothing can be written, nothing is being replaced either, and a copy is wanted all the more.
+    writable = os.access(settings.database.parent, os.W_OK)
+    with hold(settings.database) if writable else nullcontext():
+        back_up(settings.database, file)
     key = AuditFiles.of(settings.database, settings.folder).key
     print(f"Copied to {file}. Without {key} its audit log cannot go on: keep a copy of that too.")
 
