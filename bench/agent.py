@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import aiohttp
@@ -37,8 +38,18 @@ class Agent:
         }
         headers = {**self._headers, "MCP-Name": tool}
         async with self._http.post(self._url, json=message, headers=headers) as answer:
-            body = await answer.json()
+            body = await _message(answer)
         if "result" not in body or body["result"]["isError"]:
             raise RuntimeError(f"{tool}: {body}")
         structured: dict[str, Any] = body["result"]["structuredContent"]
         return structured
+
+
+async def _message(answer: aiohttp.ClientResponse) -> dict[str, Any]:
+    """The answer itself: a call that takes a while is answered as a stream, which ends with it."""
+    if answer.content_type != "text/event-stream":
+        whole: dict[str, Any] = await answer.json()
+        return whole
+    lines = (await answer.text()).splitlines()
+    last: dict[str, Any] = json.loads([line for line in lines if line.startswith("data:")][-1][5:])
+    return last

@@ -168,7 +168,11 @@ async def _live(shop: Workshop, steps: Steps) -> None:
         await TOOL.reassess(shop.call, intent)
     with steps.step(BEGUN):
         intent = await submissions.begin(
-            intent, client_order_id=order_id, namespace="spot", wire_timestamp_ms=timestamp
+            intent,
+            is_exit=False,
+            client_order_id=order_id,
+            namespace="spot",
+            wire_timestamp_ms=timestamp,
         )
     started = time.time()
     await TOOL.submit(shop.exchange, intent.terms, order_id, timestamp)

@@ -29,7 +29,7 @@ from .errors import BrokerError, StartError
 from .exchange import Exchange, Finding
 from .executor import Executor
 from .expiry import expire_in_time
-from .files import AuditFiles, api_key, prepare_folder, state_key, take_lock
+from .files import AuditFiles, api_key, hold, prepare_folder, state_key, take_lock
 from .gateway import Gateway
 from .hub import Hub
 from .intents import Intent
@@ -91,6 +91,7 @@ async def running(settings: Settings, *, clock: Clock, random: Randomness) -> As
     async with AsyncExitStack() as stack:
         prepare_folder(settings.database.parent)
         stack.enter_context(take_lock(settings.database))
+        stack.enter_context(hold(settings.database))
         store = open_store(settings, clock, random)
         stack.callback(store.close)
         store.database.examine()

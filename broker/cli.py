@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -214,11 +216,17 @@ def upgrade_database() -> None:
 @db.command("backup")
 def back_up_database(file: Path) -> None:
     """Copy the database to FILE, also while it is served."""
-    from .files import AuditFiles
+    import os
+    from contextlib import nullcontext
+
+    from .files import AuditFiles, hold
     from .store.backup import back_up
 
     settings = load()
-    back_up(settings.database, file)
+    # Where nothing can be written, nothing is being replaced either, and a copy is wanted all the more.
+    writable = os.access(settings.database.parent, os.W_OK)
+    with hold(settings.database) if writable else nullcontext():
+        back_up(settings.database, file)
     key = AuditFiles.of(settings.database, settings.folder).key
     print(f"Copied to {file}. Without {key} its audit log cannot go on: keep a copy of that too.")
 
@@ -227,7 +235,7 @@ def back_up_database(file: Path) -> None:
 def restore_database(file: Path) -> None:
     """Put a copy in the database's place, while no broker runs. Nothing that waited in it is ever sent."""
     from .app import open_store
-    from .files import take_lock
+    from .files import hold_alone, take_lock
     from .store.backup import restore
 
     settings = load()
@@ -235,7 +243,7 @@ def restore_database(file: Path) -> None:
     def open_copy(copy: Path) -> Store:
         return open_store(settings, utc_now, random_bytes, path=copy, to_verify=True)
 
-    with take_lock(settings.database):
+    with take_lock(settings.database), hold_alone(settings.database):
         old = restore(file, settings.database, open_copy, utc_now())
     print(f"Restored from {file}." + (f" What it replaced lies in {old}." if old else ""))
     print("Trading is halted, and everybody has to sign in again. What was open is settled by asking.")
@@ -289,12 +297,19 @@ def paper(
         raise StartError(f"The paper exchange cannot start: {error}") from None
 
 
-def _store(*, to_verify: bool = False) -> Any:
+@contextmanager
+def _store(*, to_verify: bool = False) -> Iterator[Store]:
     from contextlib import closing
 
     from .app import open_store
+    from .files import hold, prepare_folder
 
     settings = load()
     if to_verify and not settings.database.exists():
         raise StartError(f"There is no database {settings.database}")
-    return closing(open_store(settings, utc_now, random_bytes, to_verify=to_verify))
+    prepare_folder(settings.database.parent)
+    with (
+        hold(settings.database),
+        closing(open_store(settings, utc_now, random_bytes, to_verify=to_verify)) as store,
+    ):
+        yield store

@@ -13,7 +13,7 @@ from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
 
-from .clock import Clock, to_ms
+from .clock import Clock, from_ms, to_ms
 from .errors import BrokerError, Code
 from .exchange import Exchange, OrderState, Sent, Verdict
 from .intents import Intent, State, client_order_id, digest_of
@@ -63,12 +63,15 @@ class Executor:
         self._under_way: dict[str, asyncio.Task[None]] = {}
         self._troubles: dict[str, str] = {}
         self._validity = timedelta(seconds=settings.approval_validity_seconds)
+        self._since = from_ms(to_ms(clock()))
         self.healthy = False
 
     def take(self, intent: Intent) -> None:
-        """Submit an intent that was approved just now."""
+        """Submit an approved intent. One from before this process may have been sent already, whatever the
+        database says: it may have been put back.
+        """
         if intent.state is State.APPROVED:
-            self._start(intent, look_first=False)
+            self._start(intent, look_first=intent.created_at < self._since)
 
     async def run(self) -> None:
         """Take what was approved before this process started, or could not start at once; until cancelled."""
@@ -178,6 +181,7 @@ class Executor:
                 namespace=tool.namespace(intent.terms),
                 wire_timestamp_ms=to_ms(self._clock()) + venue.clock_offset_ms,
                 approved_since=self._clock() - self._validity - CLOCK_SLACK,
+                is_exit=now.is_exit,
                 value_usdt=now.value_usdt,
             )
         except NotApproved:

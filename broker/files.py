@@ -51,16 +51,33 @@ def take_lock(database: Path) -> IO[str]:
 
     Raises StartError.
     """
-    path = beside(database, "lock")
+    taken = f"Another broker serves the database {database} already"
+    return _locked(beside(database, "lock"), fcntl.LOCK_EX, taken)
+
+
+def hold(database: Path) -> IO[str]:
+    """Nothing takes the database's place while anybody holds it. Raises StartError."""
+    taken = f"The database {database} is being replaced by a copy: try again once that is done"
+    return _locked(beside(database, "held"), fcntl.LOCK_SH, taken)
+
+
+def hold_alone(database: Path) -> IO[str]:
+    """To put something in its place. Raises StartError while a command has it open."""
+    taken = f"A command still has the database {database} open: try again once it has ended"
+    return _locked(beside(database, "held"), fcntl.LOCK_EX, taken)
+
+
+def _locked(path: Path, how: int, taken: str) -> IO[str]:
+    """Held as long as the file is open, and no longer than the process lives."""
     try:
-        file = open(path, "a")  # held as long as the process
+        file = open(path, "a")
     except OSError as error:
         raise StartError(f"{path} cannot be written: {error.strerror}") from None
     try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(file, how | fcntl.LOCK_NB)
     except OSError:
         file.close()
-        raise StartError(f"Another broker serves the database {database} already") from None
+        raise StartError(taken) from None
     return file
 
 

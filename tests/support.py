@@ -140,6 +140,7 @@ class Wired:
         intent = await self.approved(**arguments)
         return await self.store.submissions.begin(
             intent,
+            is_exit=intent.is_exit,
             client_order_id=f"cb-{intent.id}",
             namespace="spot",
             wire_timestamp_ms=await self.exchange.spot.server_time_ms(),

@@ -21,7 +21,7 @@ from broker.app import serve
 from broker.cli import main
 from broker.clock import random_bytes, utc_now
 from broker.errors import StartError
-from broker.files import take_lock
+from broker.files import hold, hold_alone, take_lock
 from broker.store import Store
 
 from .store.test_audit import tamper
@@ -208,6 +208,25 @@ def test_nothing_is_put_back_under_a_broker_that_serves(run: Run, tmp_path: Path
         code, _, complaint = run("db", "restore", "copy.db")
     assert code == 2
     assert complaint.startswith("broker: Another broker serves the database ")
+
+
+def test_nothing_is_put_back_under_a_command_that_has_it_open(run: Run, tmp_path: Path) -> None:
+    with closing(hold(make_database(tmp_path))):
+        run("db", "backup", "copy.db")
+        code, _, complaint = run("db", "restore", "copy.db")
+        assert code == 2
+        assert complaint.startswith("broker: A command still has the database ")
+    assert run("db", "restore", "copy.db")[0] == 0
+
+
+@pytest.mark.parametrize("words", [("halt",), ("traders", "list"), ("audit", "verify"), ("db", "upgrade")])
+def test_no_command_works_on_a_database_that_is_being_replaced(
+    run: Run, tmp_path: Path, words: tuple[str, ...]
+) -> None:
+    with closing(hold_alone(make_database(tmp_path))):
+        code, said, complaint = run(*words)
+    assert (code, said) == (2, "")
+    assert "is being replaced by a copy" in complaint
 
 
 def test_a_call_without_a_broker_says_how_to_start_one(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:

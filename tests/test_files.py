@@ -13,6 +13,8 @@ from broker.files import (
     STATE_KEY,
     api_key,
     beside,
+    hold,
+    hold_alone,
     prepare_folder,
     secret_file,
     state_key,
@@ -55,6 +57,15 @@ def test_a_lock_that_cannot_be_written_is_refused_in_one_line(tmp_path: Path) ->
     beside(database, "lock").mkdir()
     with pytest.raises(StartError, match="cannot be written"):
         take_lock(database)
+
+
+def test_a_database_is_replaced_only_while_nobody_holds_it(tmp_path: Path) -> None:
+    database = tmp_path / "paper.db"
+    with hold(database), hold(database), pytest.raises(StartError, match="A command still has the database"):
+        hold_alone(database)
+    with hold_alone(database), pytest.raises(StartError, match="is being replaced by a copy"):
+        hold(database)
+    hold(database).close()
 
 
 def test_a_secret_is_made_once_for_its_owner_alone(tmp_path: Path) -> None:

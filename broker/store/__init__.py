@@ -14,7 +14,7 @@ from ..errors import BrokerError, StartError
 from ..files import AuditFiles, prepare_folder, secret_file
 from ..logs import get_logger
 from . import queries
-from .audit import AuditLog, Broken, Mark, events_of, recent_events
+from .audit import BEGUN, AuditLog, Broken, Mark, events_of, recent_events
 from .database import Database, Transaction
 from .feed import Feed
 from .halts import Halts
@@ -80,17 +80,12 @@ class Store:
         def prepare(connection: Connection) -> Store:
             """One transaction, so that two first starts at once come one after the other."""
             fresh = not has_tables(connection)
-            if fresh and files.key.exists():
-                raise StartError(
-                    f"{path} is missing or empty, but {files.key} says that there was a database. "
-                    "Put it back, or move the key away to begin anew"
-                )
+            key = _begin(path, files, random(32)) if fresh else secret_file(files.key, b"", may_make=False)
             upgrade(connection)
-            key = secret_file(files.key, random(32), may_make=fresh)
             store = cls(database, key, files.head, clock, random)
             store._belongs_to(connection, mode, account)
             if not to_verify:
-                store._meet_head(connection, fresh=fresh)
+                store._meet_head(connection)
             return store
 
         try:
@@ -151,7 +146,7 @@ class Store:
             log.error("the audit log's head is not kept", error=str(error))
         self.database.close()
 
-    def _meet_head(self, connection: Connection, *, fresh: bool) -> None:
+    def _meet_head(self, connection: Connection) -> None:
         """From here on it is kept."""
         mark = self.head.read()
         if mark is not None and not self.log.holds_mark(connection, mark):
@@ -161,9 +156,9 @@ class Store:
                 "`broker db restore` goes on from a copy"
             )
         newest = self.log.mark(connection)
-        if mark is None and not fresh and newest is not None and newest.seq > 1:
+        if mark is None and newest is not None and newest.seq > 1:
             self.record(connection, "audit:head-missing", "broker")
-        self._kept = mark or Mark(0, "")
+        self._kept = mark or BEGUN
 
     def _keep_head(self) -> None:
         """Raises OSError."""
@@ -173,7 +168,7 @@ class Store:
         mark, holds = self.database.read_now(
             lambda connection: (
                 self.log.mark(connection),
-                kept.seq == 0 or self.log.holds_mark(connection, kept),
+                self.log.holds_mark(connection, kept),
             )
         )
         if not holds:  # cut while it was served: the head goes on telling, and nothing covers it up
@@ -196,6 +191,24 @@ class Store:
         for name, value in mine.items():
             if owner.get(name) != value:
                 raise StartError(f"The database belongs to {name} {owner.get(name)}, not to {value}")
+
+
+def _begin(path: Path, files: AuditFiles, key: bytes) -> bytes:
+    """The key of a database that is not there yet. Raises StartError, as where there was one; OSError.
+
+    The head stands before the key: a first start that is killed before its commit is told by it from a
+    database that was lost.
+    """
+    if not files.key.exists():
+        Head(files.head, key).keep(BEGUN)
+        return secret_file(files.key, key)
+    made = secret_file(files.key, key)
+    if Head(files.head, made).read() == BEGUN:
+        return made
+    raise StartError(
+        f"{path} is missing or empty, but {files.key} says that there was a database. "
+        "Put it back, or move the key away to begin anew"
+    )
 
 
 def _reason(error: Exception) -> str:

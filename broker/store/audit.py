@@ -49,6 +49,10 @@ class Mark:
     mac: str
 
 
+BEGUN = Mark(0, "")
+"""Before the first row: where the log of a database stands that is being made."""
+
+
 @dataclass(frozen=True)
 class Broken:
     """The first row at which the chain does not hold."""
@@ -125,6 +129,8 @@ class AuditLog:
 
     def holds_mark(self, connection: Connection, mark: Mark) -> bool:
         """Whether the log still has that row, and so is no older than it."""
+        if mark == BEGUN:
+            return True
         mac = connection.execute(MAC_OF, {"seq": mark.seq}).scalar()
         return mac is not None and hmac.compare_digest(mac, mark.mac)
 

@@ -33,8 +33,13 @@ def back_up(database: Path, target: Path) -> None:
     if not database.exists():
         raise StartError(f"There is no database {database}")
     try:
-        with _copied(database, target) as copy:
-            os.link(copy, target)
+        target.touch(mode=0o600, exist_ok=False)
+        try:
+            with _copied(database, target) as copy:
+                os.replace(copy, target)
+        except BaseException:
+            target.unlink()
+            raise
     except FileExistsError:
         raise StartError(f"{target} exists, and a backup takes no other file's place") from None
     except (OSError, sqlite3.Error) as error:

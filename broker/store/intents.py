@@ -150,7 +150,7 @@ class Intents:
         self._expire_due(connection)
         if request.idempotency_key is not None:
             earlier = find_by_key(connection, request.agent, request.tool, request.idempotency_key)
-            if earlier is not None and earlier.equality != request.equality:
+            if earlier is not None and not _the_same(earlier, request):
                 raise idempotency_conflict(earlier)
         else:
             earlier = find_equal_pending(connection, request.agent, request.equality)
@@ -249,6 +249,11 @@ class Intents:
     def _expire_due(self, connection: Connection) -> None:
         for intent in due(connection, self._clock()):
             self._moves.move(connection, intent, State.EXPIRED, "broker")
+
+
+def _the_same(earlier: Intent, request: Request) -> bool:
+    """What a tool reads for itself may have changed between two calls that asked for the same."""
+    return earlier.equality == request.equality or earlier.asked == request.asked
 
 
 def idempotency_conflict(earlier: Intent) -> BrokerError:

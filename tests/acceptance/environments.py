@@ -78,8 +78,9 @@ def node() -> Path:
 
 def _pip(folder: Path, packages: tuple[str, ...]) -> None:
     venv.create(folder, symlinks=True)
-    pip = (sys.executable, "-m", "pip", "--python", str(python(folder)), "install", "--quiet")
-    _run(*pip, "--only-binary", ":all:", "--disable-pip-version-check", *packages)
+    quickly = ("--quiet", "--retries", "2", "--only-binary", ":all:", "--disable-pip-version-check")
+    pip = (sys.executable, "-m", "pip", "--python", str(python(folder)))
+    _run(*pip, "install", *quickly, *packages)
 
 
 def _npm(folder: Path, packages: tuple[str, ...]) -> None:
@@ -100,7 +101,7 @@ def _run(*command: str) -> None:
     except subprocess.TimeoutExpired as problem:
         raise Unavailable(f"not installed after {INSTALL_SECONDS} s: {command[-1]}") from problem
     if finished.returncode != 0:
-        told = "\n".join(finished.stderr.splitlines()[-5:])
+        told = (finished.stderr.splitlines() or [f"exit code {finished.returncode}"])[-1]
         raise Unavailable(f"{command[-1]} cannot be installed: {told}")
 
 

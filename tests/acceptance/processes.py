@@ -13,7 +13,7 @@ import threading
 from pathlib import Path
 from typing import IO, Self
 
-START_SECONDS = 30
+START_SECONDS = 90
 STOP_SECONDS = 10
 
 

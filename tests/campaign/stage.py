@@ -15,7 +15,7 @@ import httpx2
 
 from ..acceptance.processes import BrokerProcess
 from .exchange import PLENTY
-from .kinds import LEVERAGE, LEVERAGES, Kind, Requests
+from .kinds import LEVERAGE, Kind, Requests
 from .people import Agent, Asked, Told, Trader
 from .record import UNSETTLED, Database
 from .venue import ExchangeProcess, Venue
@@ -107,7 +107,7 @@ class Stage:
 
     def free_leverages(self) -> int:
         """How many changes of leverage can be asked for now."""
-        return len(set(LEVERAGES) - self._busy_leverages())
+        return len(self.requests.free_leverages(self._busy_leverages()))
 
     def _busy_leverages(self) -> set[str]:
         unanswered = {wanted.symbol for wanted, _ in self.told.unanswered if wanted.kind.tool == LEVERAGE}

@@ -166,6 +166,31 @@ def test_a_lost_database_is_not_silently_begun_anew(tmp_path: Path) -> None:
         opened(path)
 
 
+@pytest.mark.parametrize("made", [{"audit-head", "audit-key"}, {"audit-head"}, set()])
+def test_a_first_start_that_was_killed_before_its_commit_is_begun_again(path: Path, made: set[str]) -> None:
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("CREATE TABLE sessions (token_hash TEXT)")
+    with pytest.raises(StartError, match="sessions already exists"):
+        open_as(path)
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("DROP TABLE sessions")
+    for what in {"audit-head", "audit-key"} - made:
+        path.with_name(f"paper.db.{what}").unlink()
+    with closing(open_as(path)) as store:
+        assert store.verify() is None
+        assert store.database.read_now(_kinds) == ["database:made"]
+
+
+def test_a_lost_database_is_not_taken_for_one_that_was_never_made(tmp_path: Path) -> None:
+    path = tmp_path / "paper.db"
+    opened(path).close()
+    for left in tmp_path.glob("paper.db*"):
+        if ".audit-" not in left.name:
+            left.unlink()
+    with pytest.raises(StartError, match="says that there was a database"):
+        opened(path)
+
+
 def test_a_database_of_a_newer_release_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "paper.db"
     opened(path).close()
@@ -178,3 +203,7 @@ def test_a_database_of_a_newer_release_is_refused(tmp_path: Path) -> None:
 
 def opened(path: Path) -> Store:
     return Store.open(path, mode="paper", account="paper", clock=Clock(), random=Randomness())
+
+
+def _kinds(connection: Connection) -> list[str]:
+    return [kind for (kind,) in connection.execute(text("SELECT kind FROM audit"))]

@@ -152,6 +152,7 @@ class World:
         submissions = self.store.submissions
         begun = await submissions.begin(
             approved,
+            is_exit=approved.is_exit,
             client_order_id=f"cb-{intent.id}",
             namespace="spot",
             wire_timestamp_ms=wire_timestamp_ms,
