@@ -29,7 +29,7 @@ from .errors import BrokerError, StartError
 from .exchange import Exchange, Finding
 from .executor import Executor
 from .expiry import expire_in_time
-from .files import AuditFiles, api_key, hold, prepare_folder, take_lock
+from .files import AuditFiles, api_key, hold, prepare_folder, state_key, take_lock
 from .gateway import Gateway
 from .hub import Hub
 from .intents import Intent
@@ -116,7 +116,7 @@ async def running(settings: Settings, *, clock: Clock, random: Randomness) -> As
         )
         reconciler = Reconciler(store=store, exchange=exchange, submitting=executor.submitting)
         await reconciler.adopt()
-        endpoint = api.McpEndpoint(gateway)
+        endpoint = api.McpEndpoint(gateway, state_key=state_key(settings, random))
         await stack.enter_async_context(endpoint.running())
         parts = await stack.enter_async_context(
             _background(

@@ -18,6 +18,7 @@ from .errors import StartError
 from .settings import Settings
 
 API_KEY = "mcp-api-key"
+STATE_KEY = "mcp-state-key"
 
 
 @dataclass(frozen=True)
@@ -90,6 +91,11 @@ def secret_file(path: Path, make: bytes, *, may_make: bool = True) -> bytes:
     except OSError as error:
         raise StartError(f"{path} cannot be read: {error.strerror}") from None
     return _make(path, make)
+
+
+def state_key(settings: Settings, random: Randomness) -> bytes:
+    """It seals what MCP clients carry for the broker; kept, so that they can go on after a restart."""
+    return secret_file(settings.folder / STATE_KEY, random(32))
 
 
 def api_key(settings: Settings, random: Randomness) -> str:

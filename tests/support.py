@@ -35,6 +35,7 @@ T = TypeVar("T")
 
 AGENT = "default"
 KEY = "the-agents-own-key"
+STATE_KEY = bytes(range(32))
 TRADER = "Ana"
 NOON = datetime(2026, 3, 4, 12, tzinfo=UTC)
 BTC = "BTCUSDT"
@@ -229,7 +230,7 @@ async def running(work: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
 async def served(broker: Wired) -> AsyncIterator[str]:
     """The agents' side on a port of its own; its address. The agent's key is KEY."""
     broker.store.people.set_agent(AGENT, KEY)
-    endpoint = api.McpEndpoint(broker.gateway)
+    endpoint = api.McpEndpoint(broker.gateway, state_key=STATE_KEY)
     state = api.ApiState(gateway=broker.gateway, store=broker.store, healthy=lambda: broker.executor.healthy)
     app = Starlette(routes=[Route("/mcp", endpoint.app), *api.routes(state)])
     config = uvicorn.Config(app, lifespan="off", ws="none", log_config=None, timeout_graceful_shutdown=1)

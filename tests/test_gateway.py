@@ -13,7 +13,7 @@ import pytest
 from sqlalchemy import event
 
 from broker.clock import to_ms
-from broker.errors import BrokerError, Code
+from broker.errors import HINTS, BrokerError, Code
 from broker.gateway import find_tool
 from broker.halt import Level
 from broker.intents import State, Suggestion
@@ -349,6 +349,7 @@ async def test_after_a_cancel_without_an_answer_the_agent_is_told_how_to_find_ou
             await broker.call("binance_cancel_order", symbol=BTC, orderId="1")
         assert unclear.value.code is Code.BINANCE_TIMEOUT
         assert unclear.value.next_step == {
+            "say": "It may be cancelled all the same. See what is still open before you cancel again.",
             "tool": "binance_get_open_orders",
             "arguments": {"symbol": BTC, "market": "spot"},
         }
@@ -396,6 +397,7 @@ async def test_while_trading_is_halted_the_agent_is_told_and_binance_is_not_aske
         "error": "TRADING_HALTED",
         "message": "Trading is halted (by Ana). Nothing was parked.",
         "details": {"level": "halted", "by": "Ana", "reason": "lunch", "at": to_ms(broker.clock())},
+        "next": {"say": HINTS[Code.TRADING_HALTED].say},
     }
     assert len((await broker.control.get("requests"))["requests"]) == asked
     assert (await broker.call("binance_get_ticker", symbol=BTC))["symbol"] == BTC

@@ -32,6 +32,8 @@ CONTRACT = {
     "APPROVAL_VALIDITY_SECONDS": ("10", "approval_validity_seconds", 10),
     "ALLOW_WITHDRAWAL_KEYS": ("true", "allow_withdrawal_keys", True),
     "CONFIRM_PROTECTIVE_CANCELS": ("true", "confirm_protective_cancels", True),
+    "MCP_TASKS": ("true", "mcp_tasks", True),
+    "MCP_URL_ELICITATION": ("true", "mcp_url_elicitation", True),
     "LOG_LEVEL": ("WARNING", "log_level", "warning"),
     "LOG_FILE": ("/var/log/broker.jsonl", "log_file", Path("/var/log/broker.jsonl")),
     "DATA_DIR": ("/data", "data_dir", Path("/data")),

@@ -164,7 +164,7 @@ async def test_without_a_broker_a_model_reads_why_and_a_later_one_serves(
     monkeypatch.setattr(stdio, "START_PATIENCE_SECONDS", 0)
     async with bridged(free_address()) as wire:
         wire.ask(0, "initialize", **HELLO)
-        assert "Ask the user to start it with `broker`" in (await wire.read())["error"]["message"]
+        assert "Ask the user to start the broker with `broker`" in (await wire.read())["error"]["message"]
         for meta, kind in (({}, None), (MODERN, "complete")):
             wire.call(1, "binance_create_order", BUY, **meta)
             result = (await wire.read())["result"]

@@ -8,7 +8,8 @@ from ..errors import BrokerError, Code
 
 
 def unforeseen() -> BrokerError:
-    return BrokerError(Code.INTERNAL, "An error of the broker's own, now in its log; nothing was parked.")
+    """It may have come after a request was parked, so it says nothing of that."""
+    return BrokerError(Code.INTERNAL, "An error of the broker's own; it is in its log.")
 
 
 def failed(error: BrokerError) -> Response:

@@ -16,7 +16,7 @@ from . import futures_quotes, order_card, order_checks, quotes
 from .answers import CloseAnswer
 from .declaration import Context, Look, Symbol
 from .futures_quotes import FuturesQuote, reducible
-from .high import Assessment, HighInput
+from .high import NEVER_BY_ITSELF, Assessment, HighInput
 from .order_tool import OrderTool
 from .order_words import resting_words
 from .orders import order_of
@@ -35,9 +35,9 @@ class ClosePosition(OrderTool):
     name = "binance_close_position"
     title = "Ask to close a position"
     description = (
-        "Asks a trader to close a whole futures position at market. It never executes by itself: the answer "
-        "says status=pending with an approvalUrl. Tell the user, then call intent_wait. It never opens the "
-        "other side. Do not call it again for the same action."
+        "Asks a trader to close the WHOLE futures position in one symbol at market; it never opens the other "
+        "side. To close a part, ask binance_create_order with market=futures and reduceOnly=true. Spot "
+        f"holdings are sold with binance_create_order. {NEVER_BY_ITSELF}"
     )
     input = ClosePositionInput
     output = CloseAnswer

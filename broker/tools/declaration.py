@@ -32,17 +32,10 @@ NUMBER_SCHEMA = {"type": ["number", "string"]}
 Number = Annotated[Decimal, PlainSerializer(to_json, when_used="json"), WithJsonSchema(NUMBER_SCHEMA)]
 """In an answer: a JSON number where a double carries it exactly as written, else a string."""
 
-Positive = Annotated[
-    Decimal,
-    BeforeValidator(parse),
-    Field(gt=0),
-    WithJsonSchema(
-        {
-            **NUMBER_SCHEMA,
-            "description": "A positive number of up to 15 significant digits, or a string that holds one.",
-        }
-    ),
-]
+A_NUMBER = "Positive, of up to 15 significant digits; a string may hold it."
+
+Positive = Annotated[Decimal, BeforeValidator(parse), Field(gt=0), WithJsonSchema(NUMBER_SCHEMA)]
+"""In an argument; its description ends with A_NUMBER."""
 
 
 def _no_boolean(value: object) -> object:
@@ -51,15 +44,24 @@ def _no_boolean(value: object) -> object:
     return value
 
 
-Whole = Annotated[int, BeforeValidator(_no_boolean)]
-"""A whole number, or a string that holds one; `true` is none."""
+WHOLE = BeforeValidator(_no_boolean)
+"""On an int: a whole number, or a string that holds one; `true` is none. It stands behind the int's limits,
+or the schema would not show them.
+"""
 
 Symbol = Annotated[
-    str, Field(min_length=1, max_length=30, description="A Binance id such as BTCUSDT, or BTC/USDT.")
+    str,
+    Field(
+        min_length=1,
+        max_length=30,
+        description="As Binance writes it: BTCUSDT (BTC/USDT is taken too). Prices are in its quote asset "
+        "(USDT), amounts in its base asset (BTC).",
+    ),
 ]
 
 MarketName = Annotated[
-    Literal["spot", "futures"], Field(description="futures: perpetuals that are margined in USDT.")
+    Literal["spot", "futures"],
+    Field(description="spot is the default; futures are perpetuals that are margined in USDT."),
 ]
 
 
@@ -109,7 +111,11 @@ class Call(Context):
 
 @dataclass(frozen=True, kw_only=True)
 class Tool:
-    """A tool that passes straight through. `market` is what it reads when it has no argument of that name."""
+    """A tool that passes straight through. `market` is what it reads when it has no argument of that name.
+
+    `harmless` says that it reaches nothing at Binance and may be called twice, so that hosts need not ask
+    before it.
+    """
 
     name: str
     title: str
@@ -119,6 +125,7 @@ class Tool:
     output: type[Output]
     run: Callable[[Call, Any], Awaitable[Output]]
     reads_only: bool = True
+    harmless: bool = False
     market: Market = Market.SPOT
 
 

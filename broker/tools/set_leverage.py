@@ -16,8 +16,8 @@ from ..intents import Intent
 from ..money import grouped
 from . import leverage_change, order_card, own
 from .answers import LeverageAnswer
-from .declaration import Context, Look, Symbol, Whole
-from .high import Assessment, Found, HighInput, HighTool, leverage_changed
+from .declaration import WHOLE, Context, Look, Symbol
+from .high import NEVER_BY_ITSELF, Assessment, Found, HighInput, HighTool, leverage_changed
 from .results import LeverageResult, RoundedLeverage
 
 NAMESPACE = "leverage"
@@ -25,16 +25,17 @@ NAMESPACE = "leverage"
 
 class SetLeverageInput(HighInput):
     symbol: Symbol
-    leverage: Annotated[Whole, Field(ge=1, le=125)]
+    leverage: Annotated[
+        int, Field(ge=1, le=125, description="Times: 5 means 5×. The operator's limit may be lower."), WHOLE
+    ]
 
 
 class SetLeverage(HighTool):
     name = "binance_set_leverage"
     title = "Ask for another leverage"
     description = (
-        "Asks a trader to set the leverage of one futures symbol. It never executes by itself: the answer "
-        "says status=pending with an approvalUrl. Tell the user, then call intent_wait. Do not call it again "
-        "for the same action."
+        "Asks a trader to set the leverage of one futures symbol, also for a position that is open in it. It "
+        f"places no order. {NEVER_BY_ITSELF}"
     )
     input = SetLeverageInput
     output = LeverageAnswer
