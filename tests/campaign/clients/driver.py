@@ -27,7 +27,9 @@ from ...acceptance.environments import (
 from ...acceptance.processes import environment
 
 HERE: Final = Path(__file__).parent
-LEAVE_SECONDS: Final = 10
+LOG: Final = "clients.log"
+"""What they say on standard error."""
+
 MAX_ANSWER: Final = 4 * 1024 * 1024
 
 
@@ -86,16 +88,17 @@ class Driver:
     async def start(self) -> None:
         command = await asyncio.to_thread(self._client.command)
         target = self._target | await asyncio.to_thread(self._client.about)
-        self._process = await asyncio.create_subprocess_exec(
-            *(*command, json.dumps(target)),
-            cwd=self._folder,
-            env=environment(HOME=str(self._folder), OPENAI_AGENTS_DISABLE_TRACING="1"),
-            stdin=asyncio.subprocess.PIPE,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.DEVNULL,
-            limit=MAX_ANSWER,
-            start_new_session=True,
-        )
+        with (self._folder / LOG).open("ab") as log:
+            self._process = await asyncio.create_subprocess_exec(
+                *(*command, json.dumps(target)),
+                cwd=self._folder,
+                env=environment(HOME=str(self._folder), OPENAI_AGENTS_DISABLE_TRACING="1"),
+                stdin=asyncio.subprocess.PIPE,
+                stdout=asyncio.subprocess.PIPE,
+                stderr=log,
+                limit=MAX_ANSWER,
+                start_new_session=True,
+            )
 
     async def connect(self, seconds: float) -> None:
         """`seconds` is the client's own timer of each call."""

@@ -38,7 +38,7 @@ class Session:
         said, problem = await process.communicate()
         if not said:
             raise RuntimeError(problem.decode() or f"exit code {process.returncode}")
-        return json.loads(said)
+        return json.loads(said)["result"]
 
 
 def _write(config: Any) -> None:

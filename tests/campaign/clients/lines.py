@@ -59,11 +59,22 @@ async def _serve(connect: Connect, target: Target) -> None:
                     assert session is not None
                     answer = await session.call(asked["tool"], asked["arguments"])
             told = {"answer": answer}
+        except asyncio.CancelledError:  # the connection broke, and took along whatever runs in it
+            told = {"error": await _broken(stack)}
+            session = None
         except Exception as error:
             told = {"error": f"{type(error).__name__}: {_reasons(error)}"}
         out.write(json.dumps(told) + "\n")
         out.flush()
     await stack.aclose()
+
+
+async def _broken(stack: AsyncExitStack) -> str:
+    try:
+        await stack.aclose()
+    except Exception as error:
+        return _reasons(error)
+    return "the connection was closed"
 
 
 def _reasons(error: BaseException) -> str:

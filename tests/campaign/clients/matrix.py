@@ -85,7 +85,7 @@ async def _played(stage: Stage, case: Case) -> Played:
     if wrong is not None:
         await _mended(stage)
     seconds = time.monotonic() - started
-    print(f"{case.name}: {wrong or 'as promised'} ({seconds:.1f} s)", flush=True)
+    print(f"{case.name}: {wrong or 'as promised'} ({seconds:.1f} s)", *scene.notes, sep="\n    ", flush=True)
     return Played(case=case, seconds=seconds, wrong=wrong)
 
 

@@ -44,6 +44,8 @@ class Scene:
         self.stage = stage
         self.driver = driver
         self.name = name
+        self.notes: list[str] = []
+        """What a reader of the results may want to know."""
         self._wanted = stage.requests.next(KIND)
         self._asked: Asked | None = None
 
@@ -161,7 +163,7 @@ async def disconnect(scene: Scene) -> dict[str, Any]:
 
 
 async def restart(scene: Scene) -> dict[str, Any]:
-    """The broker is killed while the client is idle, and again amid its wait; the client goes on as it is."""
+    """The broker is killed while the client is idle, which goes on as it is; and again amid the client's wait."""
     await scene.driver.connect(PATIENT_SECONDS)
     await scene.ask()
     await _killed_and_restarted(scene)
@@ -169,9 +171,22 @@ async def restart(scene: Scene) -> dict[str, Any]:
         await _killed_and_restarted(scene)
         await asyncio.wait([waiting], timeout=OUTCOME_SECONDS)
         require(waiting.done(), "the wait that the broker left without an answer goes on")
+        scene.notes.append(
+            f"a wait that the broker leaves ends as: {waiting.exception() or waiting.result()}"
+        )
+    await _connected_again_if_it_has_to_be(scene)
     async with scene.waiting() as waiting:
         await scene.approve()
         return await waiting
+
+
+async def _connected_again_if_it_has_to_be(scene: Scene) -> None:
+    try:
+        await scene.driver.call("intent_get", **scene.intent)
+    except CallFailed:
+        scene.notes.append("it has to connect again")
+        await scene.driver.disconnect()
+        await scene.driver.connect(PATIENT_SECONDS)
 
 
 async def _killed_and_restarted(scene: Scene) -> None:
