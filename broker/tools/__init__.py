@@ -32,8 +32,8 @@ TOOLS: dict[str, AnyTool] = {tool.name: tool for tool in _ALL}
 
 
 def output_schema(tool: AnyTool) -> dict[str, Any]:
-    """Of its answer, of the other one of a tool that may be parked instead, and of a failed call: some clients
-    hold that against the schema too, and show their agent nothing but the difference.
+    """Of its answer, of the other one of a tool that may be parked instead, and of a failed call: there are
+    clients that hold a failure against the schema too, and show their agent only how it differs.
     """
     parked = STAND_INS.get(tool.name)
     models = (tool.output, *((parked.output,) if parked else ()), Failure)

@@ -7,7 +7,7 @@ import json
 from collections.abc import AsyncIterator
 from typing import Any
 
-import jsonschema
+import jsonschema  # type: ignore[import-untyped]
 import mcp
 import pytest
 from mcp.client.streamable_http import streamable_http_client
@@ -56,7 +56,7 @@ async def test_a_high_call_says_first_that_nothing_was_executed(client: mcp.Clie
 
 
 async def test_a_failed_call_is_an_error_in_the_one_shape(client: mcp.Client) -> None:
-    """Which the tool's output schema knows: there are clients that show nothing of an error that it does not."""
+    """Which the tool's output schema knows: some clients show nothing of a failure that it does not."""
     promised = {tool.name: tool.output_schema for tool in (await client.list_tools()).tools}
     for tool, arguments, code in (
         ("binance_get_ticker", {"symbol": "NOPE"}, "UNKNOWN_SYMBOL"),

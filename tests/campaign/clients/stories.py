@@ -6,6 +6,7 @@ Each story is one intent and one order, and ends with the agent knowing it.
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -25,12 +26,16 @@ PATIENT_SECONDS: Final = 60
 IMPATIENT_SECONDS: Final = 3
 """The client's own timer of each call."""
 
+ABANDONED_SECONDS: Final = 10
+"""The same, where a broker dies amid a wait: some clients only learn of it so."""
+
 WAIT_SECONDS: Final = 30
 READING_SECONDS: Final = 1.0
 """A trader decides in less, but by then the agent's wait is under way."""
 
 OUTCOME_SECONDS: Final = 30
 AGAIN_SECONDS: Final = 0.3
+NOTE_LENGTH: Final = 80
 
 
 class Wrong(Exception):
@@ -48,11 +53,18 @@ class Scene:
         """What a reader of the results may want to know."""
         self._wanted = stage.requests.next(KIND)
         self._asked: Asked | None = None
+        self._before = set(stage.database.read().rows)
 
     @property
     def intent(self) -> dict[str, str]:
         assert self._asked is not None
         return {"intentId": self._asked.intent_id}
+
+    async def connect(self, seconds: float) -> None:
+        """And list the tools, as agents do: from then on a client holds answers against their schemas."""
+        await self.driver.connect(seconds)
+        missing = NEEDED - set(await self.driver.tools())
+        require(not missing, f"tools are missing: {missing}")
 
     async def ask(self, *, keyless: bool = False) -> dict[str, Any]:
         """The HIGH call; a repeated one has to come to the same intent. Raises CallFailed."""
@@ -102,7 +114,7 @@ class Scene:
         orders = truth.of(OURS + intent_id)
         require(len(orders) == 1, f"{len(orders)} orders")
         require(told["result"]["order"]["clientOrderId"] == OURS + intent_id, f"of another order: {told}")
-        extra = set(rows) - set(self.stage.told.asked)
+        extra = set(rows) - self._before - {intent_id}
         require(not extra, f"besides its own intent: {extra}")
 
 
@@ -120,11 +132,19 @@ async def must_time_out(call: Awaitable[Any]) -> None:
         raise Wrong(f"answered, not timed out: {answer}")
 
 
+async def must_fail(call: Awaitable[Any], code: str) -> None:
+    """The agent reads why, however its client shows a failed call."""
+    try:
+        told = json.dumps(await call)
+    except CallFailed as error:
+        told = str(error)
+    require(code in told, f"the agent does not learn of {code}: {told}")
+
+
 async def wait(scene: Scene) -> dict[str, Any]:
-    """Park, wait, approve: the wait is answered with the outcome."""
-    await scene.driver.connect(PATIENT_SECONDS)
-    missing = NEEDED - set(await scene.driver.tools())
-    require(not missing, f"tools are missing: {missing}")
+    """Park, wait, approve: the wait is answered with the outcome. A mistake before it is told as one."""
+    await scene.connect(PATIENT_SECONDS)
+    await must_fail(scene.driver.call("intent_get", intentId="nothing"), "UNKNOWN_INTENT")
     await scene.ask()
     async with scene.waiting() as waiting:
         await scene.approve()
@@ -135,7 +155,7 @@ async def wait(scene: Scene) -> dict[str, Any]:
 
 async def time_out(scene: Scene) -> dict[str, Any]:
     """The client's timer ends the request, and then the wait; it is asked again, also without a key."""
-    await scene.driver.connect(IMPATIENT_SECONDS)
+    await scene.connect(IMPATIENT_SECONDS)
     await scene.stage.venue.hold("GET", KIND.check, "received")
     await must_time_out(scene.ask())
     await scene.stage.venue.let_go()
@@ -150,12 +170,12 @@ async def time_out(scene: Scene) -> dict[str, Any]:
 
 async def disconnect(scene: Scene) -> dict[str, Any]:
     """The client dies amid its wait, and the trader approves; the next one finds the request in the list."""
-    await scene.driver.connect(PATIENT_SECONDS)
+    await scene.connect(PATIENT_SECONDS)
     await scene.ask()
     async with scene.waiting():
         await scene.driver.kill()
         await scene.approve()
-    await scene.driver.connect(PATIENT_SECONDS)
+    await scene.connect(PATIENT_SECONDS)
     listed = await scene.driver.call("intent_list", limit=5)
     found = [intent["intentId"] for intent in listed["intents"]]
     require(scene.intent["intentId"] in found, f"not in the list: {found}")
@@ -163,17 +183,16 @@ async def disconnect(scene: Scene) -> dict[str, Any]:
 
 
 async def restart(scene: Scene) -> dict[str, Any]:
-    """The broker is killed while the client is idle, which goes on as it is; and again amid the client's wait."""
-    await scene.driver.connect(PATIENT_SECONDS)
+    """The broker is killed while the client is idle, which goes on as it is; and again amid its wait."""
+    await scene.connect(ABANDONED_SECONDS)
     await scene.ask()
     await _killed_and_restarted(scene)
     async with scene.waiting() as waiting:
         await _killed_and_restarted(scene)
         await asyncio.wait([waiting], timeout=OUTCOME_SECONDS)
         require(waiting.done(), "the wait that the broker left without an answer goes on")
-        scene.notes.append(
-            f"a wait that the broker leaves ends as: {waiting.exception() or waiting.result()}"
-        )
+        told = waiting.exception() or waiting.result()
+        scene.notes.append(f"when the broker dies amid a wait: {str(told)[:NOTE_LENGTH]}")
     await _connected_again_if_it_has_to_be(scene)
     async with scene.waiting() as waiting:
         await scene.approve()
@@ -186,7 +205,7 @@ async def _connected_again_if_it_has_to_be(scene: Scene) -> None:
     except CallFailed:
         scene.notes.append("it has to connect again")
         await scene.driver.disconnect()
-        await scene.driver.connect(PATIENT_SECONDS)
+        await scene.connect(PATIENT_SECONDS)
 
 
 async def _killed_and_restarted(scene: Scene) -> None:
