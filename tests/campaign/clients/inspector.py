@@ -1,4 +1,7 @@
-"""The MCP Inspector's command line: each call is a process that connects, asks, and ends."""
+"""The MCP Inspector's command line: each call is a process that connects, asks, and ends.
+
+It has no timer that could be set; whoever runs it gives it its time, as here.
+"""
 
 from __future__ import annotations
 
@@ -14,10 +17,13 @@ from .lines import Target, place, serve
 BUILT: Final = "node_modules/@modelcontextprotocol/inspector/clients/launcher/build/index.js"
 CONFIG: Final = "inspector.json"
 NAME: Final = "trading"
+START_SECONDS: Final = 3.0
+"""What Node and the connection take at most, before the call."""
 
 
 class Session:
-    def __init__(self, target: Target) -> None:
+    def __init__(self, target: Target, seconds: float) -> None:
+        self._seconds = START_SECONDS + seconds
         self._command = (target["node"], f"{target['environment']}/{BUILT}", "--cli", "--config", CONFIG)
 
     async def tools(self) -> list[str]:
@@ -35,7 +41,12 @@ class Session:
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
         )
-        said, problem = await process.communicate()
+        try:
+            said, problem = await asyncio.wait_for(process.communicate(), self._seconds)
+        except TimeoutError:
+            process.kill()
+            await process.wait()
+            raise TimeoutError(f"timed out after {self._seconds} s") from None
         if not said:
             raise RuntimeError(problem.decode() or f"exit code {process.returncode}")
         return json.loads(said)["result"]
@@ -51,10 +62,9 @@ async def connect(target: Target, seconds: float) -> AsyncIterator[Session]:
         **place(target),
         "type": "streamable-http" if "url" in target else "stdio",
         "protocolEra": target["era"],
-        "requestTimeout": int(seconds * 1000),
     }
     await asyncio.to_thread(_write, {"mcpServers": {NAME: server}})
-    yield Session(target)
+    yield Session(target, seconds)
 
 
 if __name__ == "__main__":
