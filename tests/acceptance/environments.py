@@ -78,7 +78,17 @@ def node() -> Path:
 
 def _pip(folder: Path, packages: tuple[str, ...]) -> None:
     venv.create(folder, symlinks=True)
-    pip = (sys.executable, "-m", "pip", "--python", str(python(folder)), "install", "--quiet")
+    pip = (
+        sys.executable,
+        "-m",
+        "pip",
+        "--python",
+        str(python(folder)),
+        "install",
+        "--quiet",
+        "--retries",
+        "2",
+    )
     _run(*pip, "--only-binary", ":all:", "--disable-pip-version-check", *packages)
 
 
@@ -100,7 +110,7 @@ def _run(*command: str) -> None:
     except subprocess.TimeoutExpired as problem:
         raise Unavailable(f"not installed after {INSTALL_SECONDS} s: {command[-1]}") from problem
     if finished.returncode != 0:
-        told = "\n".join(finished.stderr.splitlines()[-5:])
+        told = (finished.stderr.splitlines() or [f"exit code {finished.returncode}"])[-1]
         raise Unavailable(f"{command[-1]} cannot be installed: {told}")
 
 
