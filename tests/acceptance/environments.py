@@ -78,18 +78,9 @@ def node() -> Path:
 
 def _pip(folder: Path, packages: tuple[str, ...]) -> None:
     venv.create(folder, symlinks=True)
-    pip = (
-        sys.executable,
-        "-m",
-        "pip",
-        "--python",
-        str(python(folder)),
-        "install",
-        "--quiet",
-        "--retries",
-        "2",
-    )
-    _run(*pip, "--only-binary", ":all:", "--disable-pip-version-check", *packages)
+    quickly = ("--quiet", "--retries", "2", "--only-binary", ":all:", "--disable-pip-version-check")
+    pip = (sys.executable, "-m", "pip", "--python", str(python(folder)))
+    _run(*pip, "install", *quickly, *packages)
 
 
 def _npm(folder: Path, packages: tuple[str, ...]) -> None:

@@ -52,15 +52,13 @@ class Client:
 
     def command(self) -> tuple[str, ...]:
         """Installs it first where it has to be. Raises Unavailable."""
-        folder = self.environment.ready()
+        folder = str(self.environment.ready())
         if self.driver.endswith(".mjs"):
-            return (str(node()), str(HERE / self.driver))
-        own = self.environment is not INSPECTOR  # whose driver only starts its processes
-        return (str(python(folder)) if own else sys.executable, "-m", f"{__package__}.{self.driver}")
-
-    def about(self) -> dict[str, Any]:
-        on_node = self.environment in (INSPECTOR, TYPESCRIPT_1, TYPESCRIPT_2)
-        return {"environment": str(self.environment.ready())} | ({"node": str(node())} if on_node else {})
+            return (str(node()), str(HERE / self.driver), folder)
+        module = f"{__package__}.{self.driver}"
+        if self.environment is INSPECTOR:  # whose driver only starts its processes
+            return (sys.executable, "-m", module, str(node()), folder)
+        return (str(python(self.environment.ready())), "-m", module)
 
 
 CLIENTS: Final = (
@@ -87,10 +85,9 @@ class Driver:
 
     async def start(self) -> None:
         command = await asyncio.to_thread(self._client.command)
-        target = self._target | await asyncio.to_thread(self._client.about)
         with (self._folder / LOG).open("ab") as log:
             self._process = await asyncio.create_subprocess_exec(
-                *(*command, json.dumps(target)),
+                *(*command, json.dumps(self._target)),
                 cwd=self._folder,
                 env=environment(HOME=str(self._folder), OPENAI_AGENTS_DISABLE_TRACING="1"),
                 stdin=asyncio.subprocess.PIPE,

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -17,14 +18,18 @@ from .lines import Target, place, serve
 BUILT: Final = "node_modules/@modelcontextprotocol/inspector/clients/launcher/build/index.js"
 CONFIG: Final = "inspector.json"
 NAME: Final = "trading"
+UNPORTABLE: Final = 6
+"""Its exit code for a schema that some clients do not understand."""
+
 START_SECONDS: Final = 3.0
 """What Node and the connection take at most, before the call."""
 
 
 class Session:
-    def __init__(self, target: Target, seconds: float) -> None:
+    def __init__(self, seconds: float) -> None:
+        node, environment = sys.argv[1:3]
         self._seconds = START_SECONDS + seconds
-        self._command = (target["node"], f"{target['environment']}/{BUILT}", "--cli", "--config", CONFIG)
+        self._command = (node, f"{environment}/{BUILT}", "--cli", "--config", CONFIG)
 
     async def tools(self) -> list[str]:
         """`--strict`: also whether each schema is one that every client understands."""
@@ -47,7 +52,7 @@ class Session:
             process.kill()
             await process.wait()
             raise TimeoutError(f"timed out after {self._seconds} s") from None
-        if not said:
+        if not said or process.returncode == UNPORTABLE:
             raise RuntimeError(problem.decode() or f"exit code {process.returncode}")
         return json.loads(said)["result"]
 
@@ -64,7 +69,7 @@ async def connect(target: Target, seconds: float) -> AsyncIterator[Session]:
         "protocolEra": target["era"],
     }
     await asyncio.to_thread(_write, {"mcpServers": {NAME: server}})
-    yield Session(target, seconds)
+    yield Session(seconds)
 
 
 if __name__ == "__main__":

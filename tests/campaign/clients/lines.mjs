@@ -3,10 +3,10 @@
 import { createRequire } from "node:module";
 import { createInterface } from "node:readline";
 
-export const target = JSON.parse(process.argv[2]);
+const [environment, target] = process.argv.slice(2);
 
 // Of the client's own environment, where nothing of ours is installed.
-export const require = createRequire(`${target.environment}/package.json`);
+export const require = createRequire(`${environment}/package.json`);
 
 // `connect` makes a connected client; `call` calls a tool with the client's own options, its timer among them.
 export async function serve(connect, call) {
@@ -15,7 +15,7 @@ export async function serve(connect, call) {
   const commands = {
     connect: async ({ seconds }) => {
       timer = { timeout: seconds * 1000 };
-      client = await connect(target);
+      client = await connect(JSON.parse(target));
     },
     tools: async () => (await client.listTools()).tools.map((tool) => tool.name),
     call: async ({ tool, arguments: given }) =>

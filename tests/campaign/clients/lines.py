@@ -18,7 +18,7 @@ from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from typing import Any, Protocol
 
 Target = dict[str, Any]
-"""Where: `url` and `headers`, or `command`, `args` and `env`; how: `era`; and what the driver needs."""
+"""Where: `url` and `headers`, or `command`, `args` and `env`; and how: `era`."""
 
 
 class Session(Protocol):
@@ -37,7 +37,7 @@ def place(target: Target) -> dict[str, Any]:
 
 
 def serve(connect: Connect) -> None:
-    asyncio.run(_serve(connect, json.loads(sys.argv[1])))
+    asyncio.run(_serve(connect, json.loads(sys.argv[-1])))
 
 
 async def _serve(connect: Connect, target: Target) -> None:
