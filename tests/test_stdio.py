@@ -17,6 +17,7 @@ import pytest
 
 from broker import stdio
 from broker.stdio import MAX_LINE, VERSION, Bridge
+from broker.tools.answers import Failure
 
 from .acceptance.processes import environment
 from .support import BUY, KEY, Wired, eventually, served
@@ -170,7 +171,7 @@ async def test_without_a_broker_a_model_reads_why_and_a_later_one_serves(
             result = (await wire.read())["result"]
             assert (result["isError"], result.get("resultType")) == (True, kind)
             assert "nothing was sent to Binance" in result["content"][0]["text"]
-            assert result["structuredContent"]["error"] == "BROKER_UNREACHABLE"
+            assert Failure.model_validate(result["structuredContent"]).error == "BROKER_UNREACHABLE"
         async with served(broker) as there:
             wire.bridge._url = there
             wire.call(2, "binance_create_order", BUY)
@@ -187,7 +188,7 @@ async def test_a_broker_that_goes_away_amid_a_call_leaves_it_open_what_was_done(
         async with bridged(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}") as wire:
             wire.call(1, "binance_create_order", BUY)
             result = (await wire.read())["result"]
-    assert result["structuredContent"]["error"] == "ANSWER_LOST"
+    assert Failure.model_validate(result["structuredContent"]).error == "ANSWER_LOST"
     assert result["structuredContent"]["next"]["tool"] == "intent_list"
     assert "may wait for a person now" in result["content"][0]["text"]
 

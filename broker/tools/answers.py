@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, Literal
 
 from pydantic import Field
 
@@ -116,6 +116,16 @@ class CancelAnswer(IntentAnswer):
 class CancelAllAnswer(IntentAnswer):
     rounded: Annotated[RoundedCancel, WILL_BE_SENT]
     result: Annotated[CancelAllResult | None, ONCE_PLACED] = None
+
+
+class Failure(Output):
+    """What every tool answers to a call that failed."""
+
+    success: Literal[False]
+    error: Annotated[str, Field(description="A stable code.")]
+    message: str
+    details: dict[str, Any]
+    next: dict[str, Any] | None = None
 
 
 class IntentList(Output):

@@ -63,6 +63,16 @@ class Stage:
 
     # Life and death
 
+    @property
+    def broker(self) -> BrokerProcess:
+        """The one that runs."""
+        assert self._broker is not None
+        return self._broker
+
+    @property
+    def runs(self) -> bool:
+        return self._broker is not None
+
     async def start(self) -> None:
         """On the same folder and port as ever."""
         broker = await asyncio.to_thread(self._start)
