@@ -11,8 +11,17 @@ def unforeseen() -> BrokerError:
     return BrokerError(Code.INTERNAL, "An error of the broker's own, now in its log; nothing was parked.")
 
 
+def unauthorized() -> Response:
+    """The body is part of the contract."""
+    return JSONResponse(
+        {"error": "Invalid MCP API key"}, 401, headers={"WWW-Authenticate": 'Bearer realm="broker"'}
+    )
+
+
 def failed(error: BrokerError) -> Response:
     """The failed-call shape with its status; two bodies are exactly as the contract has them."""
+    if error.code is Code.UNAUTHORIZED:  # revoked while it called
+        return unauthorized()
     headers = {}
     if retry := error.details.get("retryAfterSeconds"):
         headers["Retry-After"] = str(retry)

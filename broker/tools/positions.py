@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from ..exchange import Position
+from ..exchange import Market, Position
 from .declaration import Call, Input, Number, Output, Risk, Symbol, Tool
 
 
@@ -59,5 +59,6 @@ TOOLS = (
         input=PositionsInput,
         output=Positions,
         run=_positions,
+        market=Market.FUTURES,
     ),
 )

@@ -139,6 +139,8 @@ def _rejected(intent: Intent, _: datetime) -> Outcome:
 
 
 def _withdrawn(intent: Intent, _: datetime) -> Outcome:
+    if intent.note is not None:  # an agent's own carries none
+        return Outcome(text=_with_reason("Withdrawn", intent.note), tone=Tone.WARN)
     return Outcome(text=f"Withdrawn by agent {intent.agent}")
 
 
