@@ -254,4 +254,5 @@ def _desk(settings: Settings, store: Store, hub: Hub, exchange: Exchange) -> Des
         figures_now=no_figures,
         equity=no_equity,
         exchange_problem=lambda: None,
+        last_call=lambda _: None,
     )

@@ -147,6 +147,7 @@ async def running(settings: Settings, *, clock: Clock, random: Randomness) -> As
             offset_ms=lambda market: exchange.on(market).clock_offset_ms,
             figures_now=_figures_now(context),
             equity=_remembered(lambda: _equity(exchange)),
+            last_call=gateway.pace.last_call,
             exchange_problem=lambda: store.database.problem or exchange.last_error,
         )
         state = api.ApiState(

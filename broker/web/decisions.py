@@ -196,8 +196,9 @@ def _over(over: OverDailyVolume) -> str:
         return (
             "Not approved: the value of this request in USDT is not known, so the day's limit cannot be kept."
         )
+    whose, limit = ("the agent's", "its own limit") if over.own else ("the day's", "the limit")
     return (
-        f"Not approved: with these {cents(over.intent.value_usdt)} USDT the day's volume would be "
-        f"{cents(over.used + over.intent.value_usdt)} USDT, and the limit is {cents(over.limit)} USDT "
+        f"Not approved: with these {cents(over.intent.value_usdt)} USDT {whose} volume would be "
+        f"{cents(over.used + over.intent.value_usdt)} USDT, and {limit} is {cents(over.limit)} USDT "
         f"({cents(over.used)} are used). The request still waits."
     )
