@@ -46,8 +46,9 @@ class Shares:
     """Of one market, in ccxt's costs; `limit` is what Binance allows in a minute.
 
     An agent may use half of what the other agents have left of the room that it may use, however much it
-    asks. So something is left for whoever comes next, and two that both ask without end come to a third
-    each, three to a quarter. What exits cost counts against exits alone: no reading holds one up.
+    asks. So something is left for whoever comes next: the second gets a quarter at least, however greedy the
+    first is, and a third when they ask in turn. What exits cost counts against exits alone: no reading holds
+    one up.
     """
 
     def __init__(self, now_ms: Callable[[], int], limit: float) -> None:
