@@ -258,9 +258,9 @@ async def http_client(url: str, key: str | None = KEY) -> AsyncIterator[httpx2.A
 
 
 @asynccontextmanager
-async def mcp_client(url: str, mode: str) -> AsyncIterator[mcp.Client]:
+async def mcp_client(url: str, mode: str, key: str = KEY) -> AsyncIterator[mcp.Client]:
     """`mode` is the protocol's era: "auto" for the newest, "legacy" for the one with a handshake."""
-    async with http_client(url) as http:
+    async with http_client(url, key) as http:
         async with mcp.Client(streamable_http_client(f"{url}/mcp", http_client=http), mode=mode) as client:
             yield client
 

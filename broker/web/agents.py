@@ -57,7 +57,7 @@ class NewKey:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Problem:
+class Refusal:
     """Why a form was not taken, in that form: `of` names the agent, nothing the form for a new one."""
 
     of: str
@@ -201,14 +201,14 @@ class AgentPages:
             raise error
         [fault] = error.details["fields"]
         text = f"{LABELS.get(fault['field'], fault['field'])}: {fault['problem']}"
-        return await self._page(session, problem=Problem(of=of, text=text, typed=typed), status=422)
+        return await self._page(session, refusal=Refusal(of=of, text=text, typed=typed), status=422)
 
     async def _page(
         self,
         session: Session,
         *,
         new: NewKey | None = None,
-        problem: Problem | None = None,
+        refusal: Refusal | None = None,
         status: int = 200,
     ) -> Response:
         known: Sequence[Known] = await self._desk.store.read(self._agents.all)
@@ -219,7 +219,8 @@ class AgentPages:
             agents=[self._view(one) for one in known if one.revoked_at is None],
             revoked=[one for one in known if one.revoked_at is not None],
             new=new,
-            problem=problem,
+            refusal=refusal,
+            named={"", *(one.agent.name for one in known)},
             unlimited=_typed(Agent(name="")),
             offered=OFFERED,
             overlaps=OVERLAPS,

@@ -41,10 +41,10 @@ def add(store: Store, agent: Agent = BOT) -> str:
 
 
 def rotate(store: Store, name: str = "bot", hours: float = 0) -> str:
-    overlap = timedelta(hours=hours)
-    key: str = now(
-        store, lambda connection: store.agents.rotate(connection, name, overlap, actor="trader:Ana")
-    )
+    def act(connection: Connection) -> str:
+        return store.agents.rotate(connection, name, timedelta(hours=hours), actor="trader:Ana")
+
+    key: str = now(store, act)
     return key
 
 
@@ -126,7 +126,7 @@ def test_what_changes_is_recorded_by_whom_and_without_a_key(store: Store) -> Non
 @pytest.mark.parametrize("name", ["bot", "BOT", "Bot"])
 def test_a_name_is_one_agents_in_either_case_also_once_it_was_revoked(store: Store, name: str) -> None:
     add(store)
-    with pytest.raises(BrokerError, match="name: bot is another agent's$") as refused:
+    with pytest.raises(BrokerError, match=r"^name: bot is another agent's$") as refused:
         add(store, Agent(name=name))
     assert refused.value.code is Code.INVALID_ARGUMENTS
     revoke(store)
