@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import closing
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -64,3 +66,17 @@ async def test_what_was_read_while_an_agent_changed_is_not_kept(store: Store) ->
     assert await name(agents, KEY) == "bot"
     give_key(store, "bot", NEW)
     assert await name(agents, KEY) is None
+
+
+async def test_a_known_key_ends_with_its_overlap_though_nobody_tells(tmp_path: Path) -> None:
+    clock = Clock()
+    with closing(open_store(tmp_path / "other.db", clock)) as store:
+        agents = Agents(store, Hub(), clock)
+        give_key(store, "bot", KEY)
+        store.database.write_now(
+            lambda connection: store.agents.rotate(connection, "bot", timedelta(hours=1), actor="test")
+        )
+        clock.advance(3599)
+        assert await name(agents, KEY) == "bot"
+        clock.advance(1)
+        assert await name(agents, KEY) is None
