@@ -23,7 +23,7 @@ from ..tools import TOOLS
 from .assets import html
 from .desk import Desk
 from .drawing import Drawing
-from .visitor import for_traders
+from .visitor import for_traders, writable
 
 MAX_BODY: Final = 16 * 1024
 
@@ -90,8 +90,8 @@ class Form:
     def of(cls, form: FormData) -> Form:
         names = ("name", "symbols", *CEILINGS)
         return cls(
-            typed={name: str(form.get(name, "")).strip() for name in names},
-            tools=[str(tool) for tool in form.getlist("tools")],
+            typed={name: writable(str(form.get(name, ""))).strip() for name in names},
+            tools=[writable(str(tool)) for tool in form.getlist("tools")],
         )
 
     def agent(self, name: str) -> Agent:

@@ -17,7 +17,7 @@ from ..money import cents, parse
 from ..store import NeedsSecondTap, NotDecidable, OverDailyVolume, Session, queries
 from .desk import Desk
 from .pages import Pages
-from .visitor import for_traders, wants_fragment
+from .visitor import for_traders, wants_fragment, writable
 from .words import PRESETS, as_quoted, in_words, outcome
 
 MAX_REASON = 300
@@ -35,7 +35,7 @@ class Form:
 
     @classmethod
     def of(cls, form: FormData) -> Form:
-        text = {name: _writable(value) for name, value in form.items() if isinstance(value, str)}
+        text = {name: writable(value) for name, value in form.items() if isinstance(value, str)}
         names = ("reason_preset", "reason", "suggested_amount", "suggested_price")
         return cls(
             digest=text.get("digest", ""),
@@ -174,11 +174,6 @@ _APPROVES_AS_SHOWN = (
     "Not approved: approving sends exactly what the card shows, and you typed something else. "
     "Clear the suggestion, or reject with it."
 )
-
-
-def _writable(typed: str) -> str:
-    """A form can be sent with half a surrogate pair, which a page cannot show."""
-    return typed.encode(errors="replace").decode()
 
 
 def _too_late(intent: Intent) -> str:

@@ -200,3 +200,17 @@ async def test_a_new_key_of_default_is_kept_where_commands_find_it(
     give_key(desk.store, "default", "k" * 20)
     key = key_in(await ana.post("/agents/default/key", data={"overlap": "0"}))
     assert (tmp_path / "mcp-api-key").read_text() == key
+
+
+async def test_half_a_surrogate_pair_in_a_form_is_no_failure(desk: World, ana: httpx2.AsyncClient) -> None:
+    body = "name=%ED%A0%80&symbols=%ED%A0%80&tools=%ED%A0%80"
+    type_ = {"Content-Type": "application/x-www-form-urlencoded; charset=utf-8"}
+    assert (await ana.post("/agents", content=body, headers=type_)).status_code == 422
+    parts = "".join(
+        f'--x\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n\\ud800\r\n'
+        for name in ("name", "tools")
+    )
+    multipart = {"Content-Type": "multipart/form-data; boundary=x; charset=raw_unicode_escape"}
+    answer = await ana.post("/agents", content=f"{parts}--x--\r\n", headers=multipart)
+    assert answer.status_code == 422
+    assert known(desk) == {}
