@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from . import __version__
+from .cli_agents import agents
 from .clock import random_bytes, utc_now
 from .errors import BrokerError, StartError
 from .halt import Level
@@ -30,6 +31,7 @@ app = typer.Typer(
 traders = typer.Typer(help="Who may decide.", no_args_is_help=True)
 audit = typer.Typer(help="The audit log.", no_args_is_help=True)
 db = typer.Typer(help="The database.", no_args_is_help=True)
+app.add_typer(agents, name="agents")
 app.add_typer(traders, name="traders")
 app.add_typer(audit, name="audit")
 app.add_typer(db, name="db")

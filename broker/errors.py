@@ -18,6 +18,9 @@ class Code(StrEnum):
     UNAUTHORIZED = "UNAUTHORIZED"
     PAYLOAD_TOO_LARGE = "PAYLOAD_TOO_LARGE"
     RATE_LIMITED = "RATE_LIMITED"
+    TOO_MANY_PENDING = "TOO_MANY_PENDING"
+    TOOL_NOT_ALLOWED = "TOOL_NOT_ALLOWED"
+    SYMBOL_NOT_ALLOWED = "SYMBOL_NOT_ALLOWED"
     IDEMPOTENCY_CONFLICT = "IDEMPOTENCY_CONFLICT"
     NOT_PENDING = "NOT_PENDING"
     NOTHING_TO_CANCEL = "NOTHING_TO_CANCEL"
@@ -46,11 +49,20 @@ MEANING: Mapping[Code, tuple[int, str]] = {
     Code.UNKNOWN_TOOL: (404, "There is no tool of that name."),
     Code.UNKNOWN_SYMBOL: (400, "The symbol is not one that Binance trades on that market."),
     Code.UNKNOWN_INTENT: (200, "No intent of this agent has that id."),
-    Code.UNAUTHORIZED: (401, "The API key is missing or wrong."),
+    Code.UNAUTHORIZED: (401, "The API key is missing, wrong or revoked."),
     Code.PAYLOAD_TOO_LARGE: (413, "The request's body is over 64 KiB."),
     Code.RATE_LIMITED: (
         429,
         "Too many calls, or Binance's request weight is spent; wait for retryAfterSeconds.",
+    ),
+    Code.TOO_MANY_PENDING: (
+        429,
+        "So many requests of this agent wait already; nothing was parked. details has how many may.",
+    ),
+    Code.TOOL_NOT_ALLOWED: (200, "This agent may not call that tool; details.allowed has those it may."),
+    Code.SYMBOL_NOT_ALLOWED: (
+        200,
+        "This agent may not use that symbol, or has to name one; details.allowed has those it may.",
     ),
     Code.IDEMPOTENCY_CONFLICT: (200, "The idempotencyKey was used before with other arguments."),
     Code.NOT_PENDING: (200, "The intent is no longer pending, so it cannot be withdrawn."),
@@ -113,6 +125,17 @@ HINTS: Final[Mapping[Code, Hint]] = {
     Code.UNKNOWN_INTENT: Hint("Find the intentId among your own requests.", "intent_list"),
     Code.UNAUTHORIZED: Hint("Tell the user that the broker does not take your API key. Do not try again."),
     Code.PAYLOAD_TOO_LARGE: Hint("Shorten the arguments, and call again. Nothing was sent."),
+    Code.TOO_MANY_PENDING: Hint(
+        "See which of your requests wait. Withdraw those that are no longer wanted, or tell the user to "
+        "decide on some; then make the same call once more.",
+        "intent_list",
+    ),
+    Code.TOOL_NOT_ALLOWED: Hint(
+        "Use one of details.allowed, or tell the user that the operator does not let you use this tool."
+    ),
+    Code.SYMBOL_NOT_ALLOWED: Hint(
+        "Use one of details.allowed, or tell the user that the operator does not let you trade this symbol."
+    ),
     Code.RATE_LIMITED: Hint(
         "Wait for details.retryAfterSeconds, then make the same call once more, with the same idempotencyKey "
         "if it had one. Call less often."

@@ -13,6 +13,7 @@ from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
 
+from .agents import Agent
 from .clock import Clock, from_ms, to_ms
 from .errors import BrokerError, Code
 from .exchange import Exchange, OrderState, Sent, Verdict
@@ -168,9 +169,10 @@ class Executor:
 
         One at a time for each account, so that two approvals never count on the same money.
         """
-        now = await tool.reassess(self._context, intent)
+        context = replace(self._context, agent=await self._agent_of(intent))
+        now = await tool.reassess(context, intent)
         if changed := tool.changed(intent.terms, now):
-            await self._store.submissions.show_anew(intent, tool.anew(self._context, intent, now), changed)
+            await self._store.submissions.show_anew(intent, tool.anew(context, intent, now), changed)
             return None
         self._require_fit(intent)  # Binance may have taken its time to answer
         venue = self._exchange.on(intent.terms["market"])
@@ -186,6 +188,13 @@ class Executor:
             )
         except NotApproved:
             raise _Unfit("the audit log holds no approval of this request") from None
+
+    async def _agent_of(self, intent: Intent) -> Agent:
+        """With the limits of now. Raises UNAUTHORIZED once it is revoked."""
+        agent: Agent = await self._store.read(
+            lambda connection: self._store.agents.named(connection, intent.agent)
+        )
+        return agent
 
     def _require_fit(self, intent: Intent) -> None:
         if problem := self._unfit(intent):

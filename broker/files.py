@@ -106,6 +106,15 @@ def api_key(settings: Settings, random: Randomness) -> str:
     return secret_file(settings.folder / API_KEY, new_key(random).encode()).decode().strip()
 
 
+def keep_api_key(settings: Settings, key: str) -> bool:
+    """A new key of the agent default, where commands and the next start find it. False where MCP_API_KEY is
+    set, which goes first. Raises OSError.
+    """
+    if settings.mcp_api_key is None:
+        replace_file(settings.folder / API_KEY, key.encode())
+    return settings.mcp_api_key is None
+
+
 def beside(database: Path, what: str) -> Path:
     return database.with_name(f"{database.name}.{what}")
 

@@ -10,6 +10,7 @@ from mcp.server import ServerRequestContext
 from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 from starlette.requests import Request
 
+from ..agents import Agent
 from ..gateway import Gateway
 from ..intents import OPEN
 from ..tools import IntentAnswer, Output
@@ -39,14 +40,14 @@ def still_open(answer: Output) -> IntentAnswer | None:
     return answer if isinstance(answer, IntentAnswer) and answer.status in OPEN else None
 
 
-def agent_of(context: Context) -> str:
-    agent: str = request_of(context).scope["agent"]
+def agent_of(context: Context) -> Agent:
+    agent: Agent = request_of(context).scope["agent"]
     return agent
 
 
 def principal(context: Context) -> str:
     """Whom a request's state is bound to: the agent's name."""
-    return agent_of(context)
+    return agent_of(context).name
 
 
 def request_of(context: Context) -> Request:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
+from typing import Any
 
 from sqlalchemy import Connection, Select, and_, bindparam, func, or_, select
 
@@ -30,6 +31,9 @@ SENT_AT = func.coalesce(intents.c.wire_timestamp_ms, intents.c.decided_at, inten
 DOUBTED = and_(intents.c.word_by.is_not(None), intents.c.word_holds.is_not(True))
 """Settled by a trader's word that Binance has not borne out: it counts like one that is unknown."""
 
+OF_AGENT_IN = select(intents).where(
+    intents.c.agent == bindparam("agent"), intents.c.state.in_(bindparam("states", expanding=True))
+)
 EQUAL = select(intents).where(
     intents.c.agent == bindparam("agent"), intents.c.equality == bindparam("equality")
 )
@@ -44,6 +48,7 @@ EARLIER_EQUAL = EQUAL.where(
 )
 DUE = select(intents).where(intents.c.state == State.PENDING, intents.c.expires_at <= bindparam("now"))
 COUNT_PENDING = select(func.count()).select_from(intents).where(intents.c.state == State.PENDING)
+COUNT_PENDING_OF = COUNT_PENDING.where(intents.c.agent == bindparam("agent"))
 VOLUME = select(func.coalesce(func.sum(intents.c.value_micros), 0))
 WAITING_VOLUME = VOLUME.where(intents.c.state == State.PENDING)
 DAILY_VOLUME = VOLUME.where(
@@ -55,6 +60,7 @@ DAILY_VOLUME = VOLUME.where(
     ),
     intents.c.id != bindparam("itself"),
 )
+DAILY_VOLUME_OF = DAILY_VOLUME.where(intents.c.agent == bindparam("agent"))
 # One by one: together, or in order, they would walk the whole table. What a history has many of is never
 # looked for by its state alone.
 UNCLEAR = select(intents).where(intents.c.state.in_((State.SUBMITTING, State.UNKNOWN)))
@@ -129,18 +135,30 @@ def of_agent(connection: Connection, agent: str, state: State | None, limit: int
     return _all(connection, query.order_by(intents.c.id.desc()).limit(limit))
 
 
+def of_agent_in(connection: Connection, agent: str, states: Collection[State]) -> Sequence[Intent]:
+    """All of an agent's own in these states, oldest first."""
+    return sorted(_all(connection, OF_AGENT_IN, agent=agent, states=list(states)), key=by_id)
+
+
+def count_pending_of(connection: Connection, agent: str) -> int:
+    return connection.execute(COUNT_PENDING_OF, {"agent": agent}).scalar_one()
+
+
 def count_pending(connection: Connection) -> int:
     return connection.execute(COUNT_PENDING).scalar_one()
 
 
-def daily_volume(connection: Connection, now: datetime, *, without: str = "") -> Decimal:
+def daily_volume(
+    connection: Connection, now: datetime, *, without: str = "", agent: str | None = None
+) -> Decimal:
     """USDT committed in the UTC day of `now`: approved, submitting, unknown and placed, by submission.
 
-    `without` names an intent that is left out.
+    `without` names an intent that is left out; with `agent`, only that agent's count.
     """
     midnight = to_ms(now.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0))
-    given = {"midnight": midnight, "day_before": midnight - DAY_MS, "itself": without}
-    return from_micros(int(connection.execute(DAILY_VOLUME, given).scalar_one()))
+    given: dict[str, Any] = {"midnight": midnight, "day_before": midnight - DAY_MS, "itself": without}
+    query, of = (DAILY_VOLUME, {}) if agent is None else (DAILY_VOLUME_OF, {"agent": agent})
+    return from_micros(int(connection.execute(query, {**given, **of}).scalar_one()))
 
 
 def perhaps_unseen(connection: Connection, market: str, since_ms: int) -> Sequence[Intent]:

@@ -107,8 +107,20 @@ agents = Table(
     "agents",
     metadata,
     Column("name", String, primary_key=True),
-    Column("key_hash", String(64), nullable=False, unique=True),
+    Column("rights", JSON, nullable=False),
     Column("created_at", BigInteger, nullable=False),
+    Column("revoked_at", BigInteger),
+    Column("given_key_hash", String(64)),
+)
+
+agent_keys = Table(
+    "agent_keys",
+    metadata,
+    Column("key_hash", String(64), primary_key=True),
+    Column("agent", String, nullable=False),
+    Column("created_at", BigInteger, nullable=False),
+    Column("ends_at", BigInteger),
+    Index("agent_keys_by_agent", "agent"),
 )
 
 traders = Table(

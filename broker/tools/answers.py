@@ -206,7 +206,8 @@ def outcome(intent: Intent, now: datetime) -> str:
         case State.EXPIRED:
             return "Nobody decided in time. Nothing was sent."
         case State.WITHDRAWN:
-            return "Withdrawn by you. Nothing was sent."
+            revoked = intent.note is not None  # an agent's own carries none
+            return f"Withdrawn{f': {intent.note}' if revoked else ' by you'}. Nothing was sent."
 
 
 def _word(intent: Intent) -> str:

@@ -128,7 +128,7 @@ class Cancelling:
 
     @property
     def _actor(self) -> str:
-        return f"agent:{self.call.agent}"
+        return f"agent:{self.call.agent.name}"
 
     def _data(self, orders: Sequence[str]) -> dict[str, Any]:
         data: dict[str, Any] = {"market": self.market, "symbol": self.symbol, "orders": list(orders)}

@@ -11,7 +11,7 @@ from ..cards import Card, Figure, Tone
 from ..exchange import Position, RestingOrder, Sent
 from ..intents import Intent
 from ..money import Side, about, cents, grouped, plain
-from ..settings import Settings
+from ..risk import Check
 from . import futures_quotes, order_card, order_checks, quotes
 from .answers import CloseAnswer
 from .declaration import Context, Look, Symbol
@@ -65,7 +65,7 @@ class ClosePosition(OrderTool):
         quote = await futures_quotes.read(context, order, itself)
         position = reducible(quote.position, order.symbol, order.side)
         if itself is None:
-            order_checks.obey_the_exchange(quote, settings)
+            order_checks.obey_the_exchange(quote, context)
         tolerance = settings.exit_price_tolerance_pct
         worst = quotes.worst_for(quote, tolerance)
         looked = order_card.looked(itself, looks, order.market, order.symbol, now)
@@ -80,7 +80,7 @@ class ClosePosition(OrderTool):
             worst_price=worst,
             value_usdt=quote.value_usdt,
             is_exit=True,
-            card=_card(quote, position, settings, worst=worst, looked=looked),
+            card=_card(quote, position, order_checks.checks(quote, context), worst=worst, looked=looked),
             previous=plain(position.entry_price),
         )
 
@@ -152,12 +152,11 @@ async def _whole(context: Context, symbol: str) -> Mapping[str, Any]:
 def _card(
     quote: FuturesQuote,
     position: Position,
-    settings: Settings,
+    checks: Sequence[Check],
     *,
     worst: Decimal | None,
     looked: Figure | None,
 ) -> Card:
-    checks = order_checks.checks(quote, settings)
     price = quote.average or quote.best
     shown = order_card.figures(quote)
     if price is not None:
@@ -168,7 +167,7 @@ def _card(
         sentence=_sentence(act, quote, position, price, worst),
         symbol=quote.rules.symbol,
         figures=[*shown, *([] if looked is None else [looked])],
-        checks=checks,
+        checks=list(checks),
         warnings=_warnings(quote),
         second_tap=order_card.second_tap(checks),
     )

@@ -133,7 +133,7 @@ class CreateOrder(OrderTool):
         order, settings, now = order_of(arguments), context.settings, context.clock()
         quote = await _read(context, arguments, itself)
         if itself is None:
-            order_checks.obey_the_exchange(quote, settings)
+            order_checks.obey_the_exchange(quote, context)
         order_checks.require_waiting(quote)
         tolerance = _tolerance(quote, settings)
         worst = quotes.worst_for(quote, tolerance)
@@ -151,7 +151,7 @@ class CreateOrder(OrderTool):
             previous=_leverage(quote),
             card=order_card.draw(
                 quote,
-                order_checks.checks(quote, settings),
+                order_checks.checks(quote, context),
                 worst=worst,
                 live=settings.mode is Mode.LIVE,
                 looked=order_card.looked(itself, looks, order.market, order.symbol, now),

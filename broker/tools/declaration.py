@@ -19,6 +19,7 @@ from pydantic import (
     WithJsonSchema,
 )
 
+from ..agents import Agent, Limits
 from ..clock import Clock
 from ..errors import BrokerError, Code
 from ..exchange import Exchange, Market
@@ -91,19 +92,25 @@ class Look:
 
 @dataclass(frozen=True, kw_only=True)
 class Context:
-    """What a tool may use."""
+    """What a tool may use. `agent` is whose request it is about, where it is about one."""
 
     settings: Settings
     exchange: Exchange
     store: Store
     clock: Clock
+    agent: Agent | None = None
+
+    @property
+    def limits(self) -> Limits:
+        """The broker's, or the agent's own where they are lower."""
+        return (self.agent or Agent(name="")).limits(self.settings)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Call(Context):
     """One tool call: who asks, and what this agent read of a market's symbol before."""
 
-    agent: str
+    agent: Agent
     hub: Hub
     looked_at: Callable[[str, str], Sequence[Look]]
     progress: Callable[[float], Awaitable[None]] | None = None

@@ -73,6 +73,9 @@ class HighTool(ABC):
     risk: ClassVar[Risk] = Risk.HIGH
     reads_only: ClassVar[bool] = False
     harmless: ClassVar[bool] = False
+    market: ClassVar[Market] = Market.FUTURES
+    """What it is about where it has no argument of that name."""
+
     has_own_id: ClassVar[bool] = True
     """Whether a look-up finds what this very request sent, and not merely the state that it asked for."""
 
@@ -144,7 +147,7 @@ class HighTool(ABC):
     async def prepare(self, call: Call, given: HighInput, rounded: Mapping[str, Any]) -> Request:
         """A request ready to be parked. Raises BrokerError; then nothing is parked."""
         try:
-            market = rounded.get("market", Market.FUTURES)  # without a choice it is about futures
+            market = rounded.get("market", self.market)
             assessment = await self.assess(call, rounded, looks=call.looked_at(market, rounded["symbol"]))
             refuse_failed(assessment.card.checks)
         except BrokerError as error:
@@ -155,7 +158,7 @@ class HighTool(ABC):
         return self.request(
             call,
             assessment,
-            agent=call.agent,
+            agent=call.agent.name,
             asked=given.asked(),
             reason=given.reason or None,
             idempotency_key=given.idempotencyKey,

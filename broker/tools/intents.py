@@ -119,18 +119,20 @@ def _reached(intent: Intent, until: str) -> bool:
 
 async def _list(call: Call, arguments: ListInput) -> IntentList:
     found = await call.store.read(
-        lambda connection: queries.of_agent(connection, call.agent, arguments.status, arguments.limit)
+        lambda connection: queries.of_agent(connection, call.agent.name, arguments.status, arguments.limit)
     )
     intents = [answer(call, intent) for intent in found]
     return IntentList(intents=intents, count=len(intents))
 
 
 async def _cancel(call: Call, arguments: IntentInput) -> IntentAnswer:
-    return answer(call, await call.store.intents.withdraw(arguments.intentId, call.agent))
+    return answer(call, await call.store.intents.withdraw(arguments.intentId, call.agent.name))
 
 
 async def _own(call: Call, intent_id: str) -> Intent:
-    found: Intent = await call.store.read(lambda connection: queries.find(connection, intent_id, call.agent))
+    found: Intent = await call.store.read(
+        lambda connection: queries.find(connection, intent_id, call.agent.name)
+    )
     return found
 
 

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from ..exchange import Position
+from ..exchange import Market, Position
 from .declaration import Call, Input, Number, Output, Risk, Symbol, Tool
 
 
@@ -63,5 +63,6 @@ TOOLS = (
         input=PositionsInput,
         output=Positions,
         run=_positions,
+        market=Market.FUTURES,
     ),
 )

@@ -9,6 +9,7 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
+from ..agents import Limits
 from ..cards import Figure, Tone
 from ..errors import BrokerError, Code, invalid
 from ..exchange import Exchange, Market, Sent
@@ -56,12 +57,13 @@ class SetLeverage(HighTool):
         looks: Sequence[Look] = (),
     ) -> Assessment:
         symbol, target = arguments["symbol"], arguments["leverage"]
-        _require_within(target, context.settings.max_leverage)
+        limits = context.limits
+        _require_within(target, limits)
         ours = await own.read(context, "futures", itself)
         change = await leverage_change.read(context, symbol, target)
         if change.now.leverage == target:
             raise invalid("leverage", f"is {target}× already")
-        checks = leverage_change.checks(change, ours.changing(symbol), context.settings.max_leverage)
+        checks = leverage_change.checks(change, ours.changing(symbol), limits)
         looked = order_card.looked(itself, looks, Market.FUTURES, symbol, context.clock())
         return Assessment(
             arguments=arguments,
@@ -125,10 +127,11 @@ class SetLeverage(HighTool):
         ]
 
 
-def _require_within(target: int, limit: int) -> None:
-    if target > limit:
+def _require_within(target: int, limits: Limits) -> None:
+    if target > limits.leverage:
+        whose = "your own" if limits.own_leverage else "MAX_LEVERAGE"
         raise BrokerError(
             Code.LEVERAGE_TOO_HIGH,
-            f"leverage: {target}× is above the limit of {limit}× (MAX_LEVERAGE)",
-            details={"field": "leverage", "leverage": target, "limit": limit},
+            f"leverage: {target}× is above the limit of {limits.leverage}× ({whose})",
+            details={"field": "leverage", "leverage": target, "limit": limits.leverage},
         )

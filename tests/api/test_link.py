@@ -18,7 +18,7 @@ from mcp_types import CallToolResult, ElicitRequestParams, ElicitResult, ErrorDa
 from broker.api import link
 from broker.intents import Intent, State, Suggestion
 
-from ..support import BTC, BUY, KEY, TRADER, Wired, eventually, http_client, served, wired
+from ..support import BTC, BUY, KEY, TRADER, Wired, eventually, give_key, http_client, served, wired
 from .modern import CAN_LINKS, CAN_TASKS, FORMS_ONLY, call, request
 
 pytestmark = pytest.mark.anyio
@@ -166,7 +166,7 @@ async def test_a_state_holds_for_its_own_call_of_its_own_agent(
 ) -> None:
     state = (await call(http, CREATE, BUY, CAN_LINKS))["requestState"]
     assert (await the_one(broker)).id not in state
-    broker.store.people.set_agent("another", OTHERS_KEY)
+    give_key(broker.store, "another", OTHERS_KEY)
     larger = {**BUY, "amount": "0.016"}
     for key, arguments, sent in (
         (KEY, larger, state),

@@ -15,7 +15,7 @@ from mcp.client.streamable_http import streamable_http_client
 
 from broker.intents import Intent, State, Suggestion
 
-from ..support import BTC, BUY, REST, TRADER, Wired, http_client, let_write, served, wired
+from ..support import BTC, BUY, REST, TRADER, Wired, give_key, http_client, let_write, served, wired
 from ..task_client import TASKS, TasksExtension, WasCancelled, ask
 from .modern import CAN_LINKS, CAN_TASKS, call, request, task
 
@@ -167,7 +167,7 @@ async def test_no_answer_of_a_client_decides(broker: Wired, http: httpx2.AsyncCl
 
 async def test_anothers_task_is_as_unknown_as_none(broker: Wired, http: httpx2.AsyncClient) -> None:
     intent = await parked(http, broker)
-    broker.store.people.set_agent("another", OTHERS_KEY)
+    give_key(broker.store, "another", OTHERS_KEY)
     async with http_client(str(http.base_url), OTHERS_KEY) as other:
         for what, more in WHATS:
             answers = [

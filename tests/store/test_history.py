@@ -33,6 +33,7 @@ READS: dict[str, Callable[[Connection, Intent], Any]] = {
     "approved": lambda c, _: queries.in_states(c, {State.APPROVED}),
     "unknown": lambda c, _: queries.in_states(c, {State.UNKNOWN}),
     "waiting": lambda c, _: queries.in_states(c, {State.PENDING}, 100),
+    "how many of an agent's wait": lambda c, _: queries.count_pending_of(c, AGENT),
     "due": lambda c, _: queries.due(c, NOON),
     "what was decided last": lambda c, _: queries.decided(c),
     "the day's volume": lambda c, _: queries.daily_volume(c, NOON),
