@@ -267,7 +267,7 @@ def test_an_agent_of_before_keeps_its_name_and_key(store: Store, path: Path) -> 
             CREATE TABLE agents (name VARCHAR NOT NULL PRIMARY KEY, key_hash VARCHAR(64) NOT NULL UNIQUE,
                 created_at BIGINT NOT NULL);
             INSERT INTO agents VALUES ('default', '{hash_key(GIVEN)}', 1000);
-            UPDATE alembic_version SET version_num = '0003';
+            UPDATE alembic_version SET version_num = '0004';
             """
         )
     with closing(open_store(path, Clock())) as again:
