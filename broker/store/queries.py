@@ -33,6 +33,14 @@ OF_AGENT_IN = (
     .where(intents.c.agent == bindparam("agent"), intents.c.state.in_(bindparam("states", expanding=True)))
     .order_by(intents.c.id)
 )
+_TURN = func.row_number().over(partition_by=intents.c.agent, order_by=intents.c.id)
+_TURNS = select(intents.c.id, _TURN.label("turn")).where(intents.c.state == State.PENDING).subquery()
+PENDING_BY_TURNS = (
+    select(intents)
+    .join(_TURNS, _TURNS.c.id == intents.c.id)
+    .order_by(_TURNS.c.turn, intents.c.id)
+    .limit(bindparam("most"))
+)
 EARLIER_EQUAL = (
     select(intents)
     .where(
@@ -120,6 +128,12 @@ def in_states(
     """Oldest first; all of them where `limit` is None."""
     query = select(intents).where(intents.c.state.in_(states)).order_by(intents.c.id)
     return _all(connection, query.limit(limit))
+
+
+def pending(connection: Connection, most: int) -> Sequence[Intent]:
+    """Oldest first; of more than `most` each agent's oldest, so that none keeps another's out of sight."""
+    found = _all(connection, PENDING_BY_TURNS, most=most)
+    return sorted(found, key=lambda intent: intent.id)
 
 
 def followed(connection: Connection) -> Sequence[Intent]:
