@@ -34,6 +34,14 @@ DOUBTED = and_(intents.c.word_by.is_not(None), intents.c.word_holds.is_not(True)
 OF_AGENT_IN = select(intents).where(
     intents.c.agent == bindparam("agent"), intents.c.state.in_(bindparam("states", expanding=True))
 )
+_TURN = func.row_number().over(partition_by=intents.c.agent, order_by=intents.c.id)
+_TURNS = select(intents.c.id, _TURN.label("turn")).where(intents.c.state == State.PENDING).subquery()
+PENDING_BY_TURNS = (
+    select(intents)
+    .join(_TURNS, _TURNS.c.id == intents.c.id)
+    .order_by(_TURNS.c.turn, intents.c.id)
+    .limit(bindparam("most"))
+)
 EQUAL = select(intents).where(
     intents.c.agent == bindparam("agent"), intents.c.equality == bindparam("equality")
 )
@@ -108,6 +116,11 @@ def in_states(
     """Oldest first; all of them where `limit` is None."""
     query = select(intents).where(intents.c.state.in_(states)).order_by(intents.c.id)
     return _all(connection, query.limit(limit))
+
+
+def pending(connection: Connection, most: int) -> Sequence[Intent]:
+    """Oldest first; of more than `most` each agent's oldest, so that none keeps another's out of sight."""
+    return sorted(_all(connection, PENDING_BY_TURNS, most=most), key=by_id)
 
 
 def followed(connection: Connection) -> Sequence[Intent]:

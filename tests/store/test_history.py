@@ -34,6 +34,7 @@ READS: dict[str, Callable[[Connection, Intent], Any]] = {
     "unknown": lambda c, _: queries.in_states(c, {State.UNKNOWN}),
     "waiting": lambda c, _: queries.in_states(c, {State.PENDING}, 100),
     "how many of an agent's wait": lambda c, _: queries.count_pending_of(c, AGENT),
+    "the inbox": lambda c, _: queries.pending(c, 100),
     "due": lambda c, _: queries.due(c, NOON),
     "what was decided last": lambda c, _: queries.decided(c),
     "the day's volume": lambda c, _: queries.daily_volume(c, NOON),

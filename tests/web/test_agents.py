@@ -214,3 +214,17 @@ async def test_half_a_surrogate_pair_in_a_form_is_no_failure(desk: World, ana: h
     answer = await ana.post("/agents", content=f"{parts}--x--\r\n", headers=multipart)
     assert answer.status_code == 422
     assert known(desk) == {}
+
+
+async def test_no_agent_keeps_anothers_requests_out_of_the_traders_sight(
+    desk: World, ana: httpx2.AsyncClient
+) -> None:
+    for number in range(1, 101):
+        await desk.park(str(number), agent=f"loud-{number % 2}")
+    quiet = [await desk.park(str(number), agent="quiet") for number in (1, 2)]
+    page = (await ana.get("/")).text
+    shown = re.findall(r'data-intent="(\w+)"', page)
+    assert len(shown) == 100
+    assert {intent.id for intent in quiet} <= set(shown)
+    assert shown[-2:] == [intent.id for intent in quiet], "the oldest first"
+    assert "2 more wait" in page
