@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from sqlalchemy import Connection
+
 from .errors import BrokerError, Code
 from .intents import Intent, client_order_id
+from .store import Standing, trusted
 from .tools import HIGH, Context
 
 
-async def cancel_rest(context: Context, intent: Intent, trader: str) -> None:
-    """Raises NOTHING_TO_CANCEL, STORE_UNAVAILABLE before anything was sent, and as a read does.
+async def cancel_rest(context: Context, intent: Intent, trader: str, standing: Standing = trusted) -> None:
+    """Raises NOTHING_TO_CANCEL, STORE_UNAVAILABLE, NotSignedIn before anything was sent, and as a read does.
 
     Cancelling twice is harmless: Binance then answers that there is no such open order.
     """
@@ -18,7 +21,12 @@ async def cancel_rest(context: Context, intent: Intent, trader: str) -> None:
     actor, symbol = f"trader:{trader}", order["symbol"]
     order_id, conditional = await _to_cancel(context, intent, str(order["id"]), symbol)
     told = {"symbol": symbol, "orders": [order_id]}
-    await context.store.audit("order:cancel-asked", actor, intent_id=intent.id, **told)
+
+    def ask(connection: Connection) -> None:
+        standing(connection)
+        context.store.record(connection, "order:cancel-asked", actor, intent_id=intent.id, **told)
+
+    await context.store.database.write(ask)
     try:
         await context.exchange.on(intent.market).cancel(symbol, order_id, conditional=conditional)
     except BrokerError as error:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 
 from broker.cancel_rest import cancel_rest
 from broker.errors import BrokerError, Code
 from broker.intents import Intent
-from broker.store import events_of
+from broker.store import NotSignedIn, Session, events_of
 from broker.tools import Context
 
 from .support import BTC, BUY, REST, TRADER, Wired
@@ -83,3 +85,22 @@ async def test_what_binance_says_against_it_is_recorded_and_told(broker: Wired) 
         ("order:cancel-asked", "trader:Ana"),
         ("order:cancel-failed", "trader:Ana"),
     ]
+
+
+async def test_a_trader_who_was_removed_meanwhile_cancels_nothing(broker: Wired) -> None:
+    intent = await broker.submitted(await broker.approved(**REST))
+    session = await signed_in(broker)
+    await asyncio.to_thread(broker.store.people.remove_trader, TRADER, actor="command line")
+    with pytest.raises(NotSignedIn):
+        await cancel_rest(context(broker), intent, TRADER, broker.store.people.standing(session))
+    assert await told(broker, intent) == []
+    assert await broker.control.requests("DELETE") == []
+
+
+async def signed_in(broker: Wired) -> Session:
+    people, password = broker.store.people, "correct horse battery"
+    await asyncio.to_thread(people.add_trader, TRADER, password, actor="command line")
+    hashed = await asyncio.to_thread(people.right_password, TRADER, password)
+    opened = await people.open_session(TRADER, hashed or "", "Firefox")
+    assert opened
+    return opened[0]

@@ -31,6 +31,7 @@ from .intents import (
 )
 from .migrate import has_tables, upgrade
 from .people import People, Session, Trader
+from .standing import NotSignedIn, Standing, trusted
 from .submissions import NotApproved, Submissions, Uncertain
 from .tables import meta
 from .transitions import Moved, Transitions
@@ -228,10 +229,12 @@ __all__ = [
     "NeedsSecondTap",
     "NotApproved",
     "NotDecidable",
+    "NotSignedIn",
     "OverDailyVolume",
     "Parked",
     "People",
     "Session",
+    "Standing",
     "Store",
     "Submissions",
     "Trader",
@@ -240,4 +243,5 @@ __all__ = [
     "idempotency_conflict",
     "queries",
     "recent_events",
+    "trusted",
 ]

@@ -11,6 +11,7 @@ from ..intents import State
 from .audit import Forged
 from .database import Database
 from .queries import in_states
+from .standing import Standing, trusted
 from .transitions import Transitions
 
 KINDS: Final = tuple(f"trading:{level}" for level in Level)
@@ -39,13 +40,22 @@ class Halts:
         if halt.stops(is_exit=is_exit):
             raise halted(halt, what_happened)
 
-    async def set(self, level: Level, trader: str, reason: str | None, *, shown: Level | None = None) -> Halt:
+    async def set(
+        self,
+        level: Level,
+        trader: str,
+        reason: str | None,
+        *,
+        shown: Level | None = None,
+        standing: Standing = trusted,
+    ) -> Halt:
         """A trader's act on the page, which may also resume, from the level that the page showed.
 
-        Raises Stale where it would loosen a stricter one that came meanwhile.
+        Raises NotSignedIn, and Stale where it would loosen a stricter one that came meanwhile.
         """
 
         def transaction(connection: Connection) -> Halt:
+            standing(connection)
             now = self.current(connection)
             if shown is not None and now.level is not shown and not now.looser_than(level):
                 raise Stale

@@ -14,7 +14,7 @@ from starlette.routing import BaseRoute, Route
 from ..errors import BrokerError, Code, invalid
 from ..intents import Intent, State, Suggestion
 from ..money import cents, parse
-from ..store import NeedsSecondTap, NotDecidable, OverDailyVolume, Session, queries
+from ..store import NeedsSecondTap, NotDecidable, OverDailyVolume, Session, Standing, queries
 from .desk import Desk
 from .pages import Pages
 from .visitor import for_traders, wants_fragment
@@ -118,7 +118,12 @@ class Decisions:
             return await shown(422, problem=_APPROVES_AS_SHOWN)
         limit = self._desk.settings.max_daily_volume_usdt
         intent = await self._desk.store.intents.approve(
-            shown.intent_id, form.digest, shown.trader, limit, confirmed=form.confirmed
+            shown.intent_id,
+            form.digest,
+            shown.trader,
+            limit,
+            confirmed=form.confirmed,
+            standing=self._standing(shown),
         )
         if intent.state is State.APPROVED:
             self._desk.approved(intent)
@@ -133,8 +138,13 @@ class Decisions:
             suggestion = form.suggestion(intent.card["suggestible"])
         except BrokerError as error:
             return await shown(422, problem=error.message)
-        await self._desk.store.intents.reject(intent.id, form.digest, shown.trader, reason, suggestion)
+        await self._desk.store.intents.reject(
+            intent.id, form.digest, shown.trader, reason, suggestion, standing=self._standing(shown)
+        )
         return await shown.decided()
+
+    def _standing(self, shown: _Answer) -> Standing:
+        return self._desk.store.people.standing(shown.session)
 
 
 @dataclass(frozen=True)

@@ -34,7 +34,8 @@ class Trading:
             shown = _level(sent.get("shown", Level.OPEN))
         halts, problem = self._desk.store.halts, None
         try:
-            await halts.set(level, session.trader, reason, shown=shown)
+            standing = self._desk.store.people.standing(session)
+            await halts.set(level, session.trader, reason, shown=shown, standing=standing)
         except Stale:
             problem = "Not changed: trading was halted meanwhile. Look again."
         if wants_fragment(request):

@@ -58,16 +58,23 @@ class Unknowns:
             problem = f"Not recorded: your words may have {MAX_WORDS} characters, these are {len(words)}."
             return await self._answer(request, session, 422, problem)
         try:
-            await self._record(request.path_params["id"], State(found), session.trader, words or None)
+            await self._record(request.path_params["id"], State(found), session, words or None)
         except Uncertain as early:
             return await self._answer(request, session, 409, self._why_not(early.intent))
         return await self._answer(request, session)
 
-    async def _record(self, intent_id: str, found: State, trader: str, words: str | None) -> None:
+    async def _record(self, intent_id: str, found: State, session: Session, words: str | None) -> None:
         store = self._desk.store
         intent: Intent = await store.read(lambda connection: queries.find(connection, intent_id))
         offset_ms = self._desk.offset_ms(intent.market)
-        await store.submissions.record_word(intent_id, found, trader, words, offset_ms=offset_ms)
+        await store.submissions.record_word(
+            intent_id,
+            found,
+            session.trader,
+            words,
+            offset_ms=offset_ms,
+            standing=store.people.standing(session),
+        )
 
     async def _answer(
         self, request: Request, session: Session, status: int = 200, problem: str | None = None

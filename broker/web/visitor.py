@@ -12,7 +12,7 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from ..errors import BrokerError, Code
 from ..settings import Settings
-from ..store import Session
+from ..store import NotSignedIn, Session
 from ..store.people import SESSION_DAYS
 from .assets import html
 from .desk import Desk
@@ -44,11 +44,22 @@ def wants_fragment(request: Request) -> bool:
 
 
 def for_traders(desk: Desk, endpoint: TraderEndpoint) -> Endpoint:
-    """Only with a session; others are shown the way in, and come back afterwards."""
+    """Only with a session; others are shown the way in, and come back afterwards.
+
+    The session is looked up once the request is whole, since its sender decides how long that takes. What
+    changes something asks for it again where it is recorded.
+    """
 
     async def answer(request: Request) -> Response:
+        if request.method == "POST":
+            await request.body()
         session = await session_of(request, desk)
-        return await endpoint(request, session) if session else _sign_in_first(request)
+        if session is None:
+            return _sign_in_first(request)
+        try:
+            return await endpoint(request, session)
+        except NotSignedIn:
+            return _sign_in_first(request)
 
     return with_errors(answer)
 
