@@ -21,6 +21,12 @@ class Level(StrEnum):
 
 STRICTNESS: Final = list(Level)
 
+_WORDS: Final = {
+    Level.OPEN: "trading goes on",
+    Level.EXITS_ONLY: "only exits are allowed",
+    Level.HALTED: "trading is halted",
+}
+
 
 @dataclass(frozen=True, kw_only=True)
 class Halt:
@@ -39,8 +45,13 @@ class Halt:
         return STRICTNESS.index(self.level) < STRICTNESS.index(level)
 
     def __str__(self) -> str:
-        what = "only exits are allowed" if self.level is Level.EXITS_ONLY else "trading is halted"
+        what = _WORDS[self.level]
         return f"{what} (by {self.by})" if self.by else what
+
+    @property
+    def sentence(self) -> str:
+        words = str(self)
+        return f"{words[0].upper()}{words[1:]}."
 
 
 class Stale(Exception):
@@ -50,9 +61,8 @@ class Stale(Exception):
 def halted(halt: Halt, what_happened: str) -> BrokerError:
     """A TRADING_HALTED error; `what_happened` ends its message, if anything is to be said."""
     since = {} if halt.at is None else {"at": to_ms(halt.at)}
-    words = str(halt)
     return BrokerError(
         Code.TRADING_HALTED,
-        f"{words[0].upper()}{words[1:]}. {what_happened}".rstrip(),
+        f"{halt.sentence} {what_happened}".rstrip(),
         details={"level": str(halt.level), "by": halt.by, "reason": halt.reason, **since},
     )
