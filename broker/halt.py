@@ -30,9 +30,12 @@ _WORDS: Final = {
 
 @dataclass(frozen=True, kw_only=True)
 class Halt:
-    """Where trading stands, and since when, by whom and why it was put there."""
+    """Where trading stands, and since when, by whom and why it was put there. `seq` is the number of the
+    audit row that says so, 0 where none ever did.
+    """
 
     level: Level = Level.OPEN
+    seq: int = 0
     by: str | None = None
     at: datetime | None = None
     reason: str | None = None
@@ -55,7 +58,11 @@ class Halt:
 
 
 class Stale(Exception):
-    """Trading was halted more strictly since the page was drawn that would loosen it."""
+    """The page that would loosen a halt showed another one than the one that stands."""
+
+    def __init__(self, halt: Halt) -> None:
+        super().__init__(str(halt))
+        self.halt = halt
 
 
 def halted(halt: Halt, what_happened: str) -> BrokerError:
