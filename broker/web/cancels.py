@@ -13,7 +13,7 @@ from ..intents import Intent
 from ..store import Session, queries
 from .desk import Desk
 from .pages import Pages
-from .visitor import for_traders, wants_fragment
+from .visitor import for_traders, telling, wants_fragment
 from .words import outcome, rests
 
 MAX_BODY: Final = 16 * 1024
@@ -38,10 +38,12 @@ class Cancels:
         except BrokerError as error:
             if error.code is Code.STORE_UNAVAILABLE:
                 raise
-            problem = await self._problem(intent_id, error)
-            return await self._pages.one(request, session, intent_id, 409, problem=problem)
+            with telling(f"Not confirmed that it is cancelled: {error.message}"):
+                problem = await self._problem(intent_id, error)
+                return await self._pages.one(request, session, intent_id, 409, problem=problem)
         if wants_fragment(request):
-            return await self._pages.one(request, session, intent_id, cancelled=True)
+            with telling("What was left is cancelled."):
+                return await self._pages.one(request, session, intent_id, cancelled=True)
         return RedirectResponse(f"/intents/{intent_id}", 303)
 
     async def _problem(self, intent_id: str, error: BrokerError) -> str:

@@ -17,7 +17,7 @@ from ..money import cents, parse
 from ..store import NeedsSecondTap, NotDecidable, OverDailyVolume, Session, Standing, queries
 from .desk import Desk
 from .pages import Pages
-from .visitor import for_traders, wants_fragment
+from .visitor import for_traders, telling, wants_fragment
 from .words import PRESETS, as_quoted, in_words, outcome
 
 MAX_REASON = 300
@@ -127,7 +127,8 @@ class Decisions:
         )
         if intent.state is State.APPROVED:
             self._desk.approved(intent)
-        return await shown.decided()
+        with telling("Your approval is recorded."):
+            return await shown.decided()
 
     async def _reject(self, shown: _Answer, form: Form) -> Response:
         intent: Intent = await self._desk.store.read(
@@ -141,7 +142,8 @@ class Decisions:
         await self._desk.store.intents.reject(
             intent.id, form.digest, shown.trader, reason, suggestion, standing=self._standing(shown)
         )
-        return await shown.decided()
+        with telling("Your rejection is recorded."):
+            return await shown.decided()
 
     def _standing(self, shown: _Answer) -> Standing:
         return self._desk.store.people.standing(shown.session)

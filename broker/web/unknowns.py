@@ -14,7 +14,7 @@ from ..intents import RECORDABLE, Intent, State
 from ..store import Moved, Session, Uncertain, queries
 from .desk import Desk
 from .pages import Pages
-from .visitor import for_traders, wants_fragment
+from .visitor import for_traders, telling, wants_fragment
 from .words import as_quoted, outcome
 
 MAX_WORDS: Final = 300
@@ -47,7 +47,8 @@ class Unknowns:
                 return await self._answer(
                     request, session, 409, f"Binance could not be asked: {error.message}"
                 )
-        return await self._answer(request, session)
+        with telling("Binance was asked."):
+            return await self._answer(request, session)
 
     async def record(self, request: Request, session: Session) -> Response:
         async with request.form(max_files=0, max_fields=10) as sent:
@@ -61,7 +62,8 @@ class Unknowns:
             await self._record(request.path_params["id"], State(found), session, words or None)
         except Uncertain as early:
             return await self._answer(request, session, 409, self._why_not(early.intent))
-        return await self._answer(request, session)
+        with telling("Your word is recorded."):
+            return await self._answer(request, session)
 
     async def _record(self, intent_id: str, found: State, session: Session, words: str | None) -> None:
         store = self._desk.store
