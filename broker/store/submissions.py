@@ -167,8 +167,11 @@ class Submissions:
     async def check_word(
         self, intent: Intent, truth: State, note: str | None, order: Mapping[str, Any] | None
     ) -> Intent:
-        """What Binance says of an outcome that a trader recorded. Raises Moved."""
-        holds = (intent.state is State.PLACED) is (truth is State.PLACED)  # Binance keeps no refused ones
+        """What Binance says of an outcome that a trader recorded. Of what was placed, `note` says what of it
+        did not come about, and then the word does not hold. Raises Moved.
+        """
+        placed, only_in_part = truth is State.PLACED, truth is State.PLACED and note is not None
+        holds = (intent.state is State.PLACED) is placed and not only_in_part  # Binance keeps no refused ones
         columns: dict[str, Any] = {"word_holds": holds}
         if order is not None:
             columns["order"] = dict(order)
