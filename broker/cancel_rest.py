@@ -10,7 +10,7 @@ from sqlalchemy import Connection
 from .errors import BrokerError, Code
 from .intents import ORDER_FINAL, Intent, client_order_id
 from .logs import get_logger
-from .store import Standing, trusted
+from .store import Standing, standing_first, trusted
 from .tools import HIGH, Context
 from .tools.cancels import PERHAPS_DONE
 from .tools.quotes import SOON_SECONDS, attempt
@@ -59,12 +59,11 @@ class _Cancelling:
         store = self.context.store
 
         def transaction(connection: Connection) -> None:
-            standing(connection)
             store.record(
                 connection, "order:cancel-asked", self.actor, intent_id=self.intent.id, **self._data()
             )
 
-        await store.database.write(transaction)
+        await store.database.write(standing_first(standing, transaction))
 
     async def came_to(self, error: BrokerError) -> str:
         """After an error, by the order's own state: a DELETE whose answer is lost may have been carried out,

@@ -16,7 +16,7 @@ from typing import Any, Final
 
 import httpx2
 
-from .errors import BrokerError, Code
+from .errors import HINTS, BrokerError, Code
 from .lines import each_line, standard_input
 
 MAX_LINE: Final = 1024 * 1024
@@ -34,7 +34,6 @@ TIMEOUT: Final = httpx2.Timeout(10, connect=2, read=60)
 """While a call waits, the broker pings every 15 seconds."""
 
 TOO_LONG: Final = f"A message is over {MAX_LINE} bytes. It was not passed on."
-START_IT: Final = "Ask the user to start it with `broker`, then make the same call again."
 VERSION: Final = "io.modelcontextprotocol/protocolVersion"
 CANCELLED: Final = "notifications/cancelled"
 PARSE_ERROR, INVALID_REQUEST, INTERNAL_ERROR = -32700, -32600, -32603
@@ -220,8 +219,7 @@ class Bridge:
         return BrokerError(
             Code.BROKER_UNREACHABLE,
             f"The confirmation broker does not answer at {self._url}. This call did nothing: nothing was "
-            f"parked, and nothing was sent to Binance. {START_IT}",
-            next_step={"say": START_IT},
+            f"parked, and nothing was sent to Binance. {HINTS[Code.BROKER_UNREACHABLE].say}",
         )
 
     def _lost(self) -> BrokerError:
@@ -231,7 +229,6 @@ class Bridge:
             "The connection to the confirmation broker broke before it answered. If this call asked for an "
             "order, the request may wait for a person now. Look with intent_list before you ask again, or "
             "repeat the call with the same idempotencyKey.",
-            next_step={"say": "See whether it was parked before you ask again.", "tool": "intent_list"},
         )
 
     def _refused(self, status: int, body: str) -> BrokerError:
@@ -245,7 +242,12 @@ class Bridge:
             return BrokerError(Code.UNAUTHORIZED, text)
         told = _json_object(body)
         if told.get("error") in set(Code):
-            return BrokerError(Code(told["error"]), str(told["message"]), details=told.get("details"))
+            return BrokerError(
+                Code(told["error"]),
+                str(told["message"]),
+                details=told.get("details"),
+                next_step=told.get("next"),
+            )
         self._tell(f"The broker at {self._url} answered with status {status}: {body[:200]}")
         return BrokerError(Code.INTERNAL, f"{self._url} answered with status {status}. Is it a broker?")
 

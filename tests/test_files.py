@@ -10,12 +10,14 @@ from broker.credentials import new_key
 from broker.errors import StartError
 from broker.files import (
     API_KEY,
+    STATE_KEY,
     api_key,
     beside,
     hold,
     hold_alone,
     prepare_folder,
     secret_file,
+    state_key,
     take_lock,
 )
 
@@ -103,6 +105,13 @@ def test_the_agents_key_is_kept_across_starts(tmp_path: Path) -> None:
     assert first == new_key(Randomness())
     assert api_key(settings, random) == first
     assert (tmp_path / API_KEY).stat().st_mode & 0o777 == 0o600
+
+
+def test_what_clients_carry_is_sealed_alike_across_starts(tmp_path: Path) -> None:
+    settings, random = settings_in(tmp_path), Randomness()
+    first = state_key(settings, random)
+    assert (len(first), state_key(settings, random)) == (32, first)
+    assert (tmp_path / STATE_KEY).stat().st_mode & 0o777 == 0o600
 
 
 def test_a_key_from_the_environment_is_not_written_down(tmp_path: Path) -> None:

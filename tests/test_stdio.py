@@ -18,6 +18,7 @@ import pytest
 from broker import stdio
 from broker.lines import CHUNK, LONGEST
 from broker.stdio import MAX_LINE, VERSION, Bridge
+from broker.tools.answers import Failure
 
 from .acceptance.processes import environment
 from .support import BUY, KEY, Wired, eventually, served
@@ -198,13 +199,13 @@ async def test_without_a_broker_a_model_reads_why_and_a_later_one_serves(
     monkeypatch.setattr(stdio, "START_PATIENCE_SECONDS", 0)
     async with bridged(free_address()) as wire:
         wire.ask(0, "initialize", **HELLO)
-        assert "Ask the user to start it with `broker`" in (await wire.read())["error"]["message"]
+        assert "Ask the user to start the broker with `broker`" in (await wire.read())["error"]["message"]
         for meta, kind in (({}, None), (MODERN, "complete")):
             wire.call(1, "binance_create_order", BUY, **meta)
             result = (await wire.read())["result"]
             assert (result["isError"], result.get("resultType")) == (True, kind)
             assert "nothing was sent to Binance" in result["content"][0]["text"]
-            assert result["structuredContent"]["error"] == "BROKER_UNREACHABLE"
+            assert Failure.model_validate(result["structuredContent"]).error == "BROKER_UNREACHABLE"
         async with served(broker) as there:
             wire.bridge._url = there
             wire.call(2, "binance_create_order", BUY)
@@ -221,7 +222,7 @@ async def test_a_broker_that_goes_away_amid_a_call_leaves_it_open_what_was_done(
         async with bridged(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}") as wire:
             wire.call(1, "binance_create_order", BUY)
             result = (await wire.read())["result"]
-    assert result["structuredContent"]["error"] == "ANSWER_LOST"
+    assert Failure.model_validate(result["structuredContent"]).error == "ANSWER_LOST"
     assert result["structuredContent"]["next"]["tool"] == "intent_list"
     assert "may wait for a person now" in result["content"][0]["text"]
 

@@ -1,4 +1,4 @@
-"""Traders and their sessions, agents and their keys. Secrets are kept only as hashes."""
+"""Traders and their sessions. Secrets are kept only as hashes."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from ..intents import new_id
 from .audit import AuditLog
 from .database import Database
 from .standing import NotSignedIn, Standing, trusted
-from .tables import agents, invitations, sessions, traders
+from .tables import invitations, sessions, traders
 
 SESSION_DAYS = 7
 INVITATION_HOURS = 24
@@ -214,29 +214,6 @@ class People:
                 connection, "session:refused", "browser", name=name[:MAX_NAME], why=why
             )
         )
-
-    # -- agents
-
-    def set_agent(self, name: str, key: str) -> None:
-        """Make the agent, or give it that key."""
-
-        def transaction(connection: Connection) -> None:
-            query = select(agents.c.key_hash).where(agents.c.name == name)
-            known = connection.execute(query).scalar()
-            if known == hash_key(key):
-                return
-            connection.execute(delete(agents).where(agents.c.name == name))
-            connection.execute(
-                insert(agents).values(name=name, key_hash=hash_key(key), created_at=to_ms(self._clock()))
-            )
-            self._audit(connection, "agent:key-set", "broker", name=name)
-
-        self._database.write_now(transaction)
-
-    async def agent(self, key: str) -> str | None:
-        """The name of the agent whose key that is."""
-        query = select(agents.c.name).where(agents.c.key_hash == hash_key(key))
-        return await self._database.read(lambda connection: connection.execute(query).scalar())
 
     # -- within one transaction
 

@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TypeVar
 
 from sqlalchemy import Connection
+
+from .database import Transaction
+
+T = TypeVar("T")
 
 Standing = Callable[[Connection], None]
 """Comes first in a transaction. Raises NotSignedIn; then nothing of it is recorded."""
@@ -16,3 +21,13 @@ class NotSignedIn(Exception):
 
 def trusted(connection: Connection) -> None:
     """Of a caller within the broker, who answers himself for the trader that he names. Pages never do."""
+
+
+def standing_first(standing: Standing, transaction: Transaction[T]) -> Transaction[T]:
+    """That transaction, for one who still may."""
+
+    def both(connection: Connection) -> T:
+        standing(connection)
+        return transaction(connection)
+
+    return both

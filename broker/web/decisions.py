@@ -17,7 +17,7 @@ from ..money import cents, parse
 from ..store import NeedsSecondTap, NotDecidable, OverDailyVolume, Session, Standing, queries
 from .desk import Desk
 from .pages import Pages
-from .visitor import for_traders, telling, wants_fragment
+from .visitor import for_traders, telling, wants_fragment, writable
 from .words import PRESETS, as_quoted, in_words, outcome
 
 MAX_REASON = 300
@@ -35,7 +35,7 @@ class Form:
 
     @classmethod
     def of(cls, form: FormData) -> Form:
-        text = {name: _writable(value) for name, value in form.items() if isinstance(value, str)}
+        text = {name: writable(value) for name, value in form.items() if isinstance(value, str)}
         names = ("reason_preset", "reason", "suggested_amount", "suggested_price")
         return cls(
             digest=text.get("digest", ""),
@@ -188,11 +188,6 @@ _APPROVES_AS_SHOWN = (
 )
 
 
-def _writable(typed: str) -> str:
-    """A form can be sent with half a surrogate pair, which a page cannot show."""
-    return typed.encode(errors="replace").decode()
-
-
 def _too_late(intent: Intent) -> str:
     """Who decided and when, as far as somebody did."""
     if intent.state is State.PENDING:
@@ -208,8 +203,9 @@ def _over(over: OverDailyVolume) -> str:
         return (
             "Not approved: the value of this request in USDT is not known, so the day's limit cannot be kept."
         )
+    whose, limit = ("the agent's", "its own limit") if over.own else ("the day's", "the limit")
     return (
-        f"Not approved: with these {cents(over.intent.value_usdt)} USDT the day's volume would be "
-        f"{cents(over.used + over.intent.value_usdt)} USDT, and the limit is {cents(over.limit)} USDT "
+        f"Not approved: with these {cents(over.intent.value_usdt)} USDT {whose} volume would be "
+        f"{cents(over.used + over.intent.value_usdt)} USDT, and {limit} is {cents(over.limit)} USDT "
         f"({cents(over.used)} are used). The request still waits."
     )

@@ -29,6 +29,11 @@ def local_path(path: str | None) -> str:
     return path if path and LOCAL_PATH.fullmatch(path) else "/"
 
 
+def writable(typed: str) -> str:
+    """A form can be sent with half a surrogate pair, which a page cannot show."""
+    return typed.encode(errors="replace").decode()
+
+
 def cookie_name(settings: Settings) -> str:
     """With the port, which alone tells brokers on one host apart: cookies know no ports."""
     return f"broker_session_{settings.port}"

@@ -321,6 +321,7 @@ async def test_a_word_is_borne_out_only_where_all_of_them_are_cancelled(
         intent,
         client_order_id=f"cb-{intent.id}",
         namespace="cancel",
+        is_exit=True,
         wire_timestamp_ms=await asked_first.exchange.futures.server_time_ms(),
     )
     await asked_first.reconciler.adopt()
@@ -348,6 +349,7 @@ async def test_a_broker_that_died_while_cancelling_asks_and_never_sends_again(as
     intent = await asked_first.approve(await parked(asked_first, ONE, **asked))
     begun = await asked_first.store.submissions.begin(
         intent,
+        is_exit=intent.is_exit,
         client_order_id=f"cb-{intent.id}",
         namespace="cancel",
         wire_timestamp_ms=await asked_first.exchange.futures.server_time_ms(),

@@ -15,6 +15,7 @@ from broker.store import Session
 from broker.store.audit import head
 from broker.web import routes
 
+from ..support import give_key
 from .support import World
 from .test_decisions import HTMX
 
@@ -55,12 +56,37 @@ async def revoke(desk: World) -> Act:
     return f"/sessions/{other.id}/revoke", {}
 
 
+async def add_agent(desk: World) -> Act:
+    return "/agents", {"name": "bot", "tools": "binance_get_ticker"}
+
+
+async def an_agent(desk: World, act: str, **form: str) -> Act:
+    give_key(desk.store, "bot", "k" * 20)
+    return f"/agents/bot/{act}", form
+
+
+async def rotate_key(desk: World) -> Act:
+    return await an_agent(desk, "key", overlap="0")
+
+
+async def limit_agent(desk: World) -> Act:
+    return await an_agent(desk, "limits", tools="binance_get_ticker")
+
+
+async def revoke_agent(desk: World) -> Act:
+    return await an_agent(desk, "revocation")
+
+
 ACTS: dict[str, tuple[Callable[[World], Awaitable[Act]], ...]] = {
     "/intents/{id}/decision": (approve, reject),
     "/intents/{id}/cancel": (cancel,),
     "/intents/{id}/word": (word,),
     "/trading": (halt,),
     "/sessions/{id}/revoke": (revoke,),
+    "/agents": (add_agent,),
+    "/agents/{name}/key": (rotate_key,),
+    "/agents/{name}/limits": (limit_agent,),
+    "/agents/{name}/revocation": (revoke_agent,),
 }
 """By route, every act that is a trader's own."""
 

@@ -15,7 +15,7 @@ from broker.store import Session, Standing
 
 from .support import World
 from .test_decisions import HTMX
-from .test_standing import approve, cancel, halt, reject, word
+from .test_standing import add_agent, approve, cancel, halt, reject, rotate_key, word
 
 pytestmark = pytest.mark.anyio
 
@@ -59,6 +59,8 @@ def disk(desk: World, monkeypatch: pytest.MonkeyPatch) -> Disk:
         (reject, "Your rejection is recorded."),
         (word, "Your word is recorded."),
         (cancel, "What was left is cancelled."),
+        (add_agent, "bot has a new key, which nobody has seen: give it another one."),
+        (rotate_key, "bot has a new key, which nobody has seen: give it another one."),
     ],
 )
 async def test_an_act_that_came_about_says_so_though_its_page_cannot_be_drawn(
