@@ -239,7 +239,7 @@ def _desk(settings: Settings, store: Store, hub: Hub, exchange: Exchange) -> Des
     async def no_equity() -> None:
         return None
 
-    async def no_cancel(_: Intent, __: str) -> None:
+    async def no_cancel(_: Intent, __: str, ___: object) -> None:
         return None
 
     async def no_check(_: Intent) -> None:

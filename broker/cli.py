@@ -262,7 +262,7 @@ def halt(
     # Also where its head does not hold: halting is always right.
     with _store(to_verify=load().database.exists()) as store:
         now = store.halts.tighten(level, "command line", reason)
-    print(f"{now}.".capitalize())
+    print(now.sentence)
 
 
 @app.command()

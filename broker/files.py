@@ -49,10 +49,14 @@ def prepare_folder(folder: Path) -> None:
 def take_lock(database: Path) -> IO[str]:
     """One serving process per database. The kernel lets go of it when the process dies.
 
-    Raises StartError.
+    Raises StartError, which says so where it is a restore that has it.
     """
     taken = f"Another broker serves the database {database} already"
-    return _locked(beside(database, "lock"), fcntl.LOCK_EX, taken)
+    try:
+        return _locked(beside(database, "lock"), fcntl.LOCK_EX, taken)
+    except StartError:
+        hold(database).close()
+        raise
 
 
 def hold(database: Path) -> IO[str]:

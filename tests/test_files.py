@@ -59,6 +59,15 @@ def test_a_lock_that_cannot_be_written_is_refused_in_one_line(tmp_path: Path) ->
         take_lock(database)
 
 
+def test_during_a_restore_nothing_else_is_said_to_serve(tmp_path: Path) -> None:
+    database = tmp_path / "paper.db"
+    with take_lock(database), hold_alone(database):
+        with pytest.raises(StartError, match="is being replaced by a copy: try again once that is done"):
+            take_lock(database)
+    take_lock(database).close()
+    hold_alone(database).close()
+
+
 def test_a_database_is_replaced_only_while_nobody_holds_it(tmp_path: Path) -> None:
     database = tmp_path / "paper.db"
     with hold(database), hold(database), pytest.raises(StartError, match="A command still has the database"):

@@ -16,6 +16,7 @@ ARCHITECTURE = ROOT / "docs" / "architecture.md"
 ROOMS = {
     "errors.py": 0,
     "clock.py": 0,
+    "lines.py": 0,
     "settings.py": 1,
     "money.py": 1,
     "intents.py": 2,

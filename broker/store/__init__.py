@@ -32,6 +32,7 @@ from .intents import (
 )
 from .migrate import has_tables, upgrade
 from .people import People, Session, Trader
+from .standing import NotSignedIn, Standing, standing_first, trusted
 from .submissions import NotApproved, Submissions, Uncertain
 from .tables import meta
 from .transitions import Moved, Transitions
@@ -234,16 +235,21 @@ __all__ = [
     "NeedsSecondTap",
     "NotApproved",
     "NotDecidable",
+    "NotSignedIn",
     "OverDailyVolume",
     "Parked",
     "People",
     "Session",
+    "Standing",
     "Store",
     "Submissions",
     "Trader",
+    "Transaction",
     "Uncertain",
     "events_of",
     "idempotency_conflict",
     "queries",
     "recent_events",
+    "standing_first",
+    "trusted",
 ]

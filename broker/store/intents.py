@@ -34,6 +34,7 @@ from .queries import (
     find_equal_pending,
 )
 from .rows import decision_columns, to_row
+from .standing import Standing, trusted
 from .tables import intents
 from .transitions import Transitions
 
@@ -101,17 +102,25 @@ class Intents:
         return await self._database.write(lambda connection: self._park(connection, request, max_pending))
 
     async def approve(
-        self, intent_id: str, digest: str, trader: str, max_volume: Decimal, *, confirmed: bool = True
+        self,
+        intent_id: str,
+        digest: str,
+        trader: str,
+        max_volume: Decimal,
+        *,
+        confirmed: bool = True,
+        standing: Standing = trusted,
     ) -> Intent:
         """Record a trader's yes to exactly that digest, and reserve its value in the day's volume (USDT).
 
-        `confirmed` says that the trader tapped twice. Raises NotDecidable, TRADING_HALTED, NeedsSecondTap,
-        OverDailyVolume, UNKNOWN_INTENT. Repeating one's own decision answers the first.
+        `confirmed` says that the trader tapped twice. Raises NotSignedIn, NotDecidable, TRADING_HALTED,
+        NeedsSecondTap, OverDailyVolume, UNKNOWN_INTENT. Repeating one's own decision answers the first.
         """
-        now = self._clock()
+        now = from_ms(to_ms(self._clock()))  # as it is stored, and as the expiry is
         decision = Decision(by=trader, at=now, approved=True)
 
         def transaction(connection: Connection) -> Intent:
+            standing(connection)
             intent, repeated = self._decidable(connection, intent_id, digest, decision)
             if repeated:
                 return intent
@@ -127,12 +136,21 @@ class Intents:
         return await self._record(transaction)
 
     async def reject(
-        self, intent_id: str, digest: str, trader: str, reason: str | None, suggestion: Suggestion
+        self,
+        intent_id: str,
+        digest: str,
+        trader: str,
+        reason: str | None,
+        suggestion: Suggestion,
+        *,
+        standing: Standing = trusted,
     ) -> Intent:
-        """Record a trader's no. Raises NotDecidable, UNKNOWN_INTENT."""
-        decision = Decision(by=trader, at=self._clock(), approved=False, reason=reason, suggestion=suggestion)
+        """Record a trader's no. Raises NotSignedIn, NotDecidable, UNKNOWN_INTENT."""
+        now = from_ms(to_ms(self._clock()))
+        decision = Decision(by=trader, at=now, approved=False, reason=reason, suggestion=suggestion)
 
         def transaction(connection: Connection) -> Intent:
+            standing(connection)
             intent, repeated = self._decidable(connection, intent_id, digest, decision)
             return intent if repeated else self._decide(connection, intent, State.REJECTED, decision)
 

@@ -19,6 +19,7 @@ from .database import Database
 from .halts import Halts
 from .queries import find, find_equal_pending, in_states
 from .rows import UNDECIDED, order_columns, shown_columns
+from .standing import Standing, trusted
 from .transitions import Transitions
 
 SHOWN: Final = ("intent:parked", "intent:pending")
@@ -135,19 +136,27 @@ class Submissions:
         return await self._database.write(transaction)
 
     async def record_word(
-        self, intent_id: str, found: State, trader: str, words: str | None, *, offset_ms: int = 0
+        self,
+        intent_id: str,
+        found: State,
+        trader: str,
+        words: str | None,
+        *,
+        offset_ms: int = 0,
+        standing: Standing = trusted,
     ) -> Intent:
         """A trader's word on what Binance could not be asked of in time, after the horizon by its clock,
         which was `offset_ms` ahead of ours when last asked.
 
-        Binance is still asked; what it says then bears the word out, or contradicts it. Raises Uncertain
-        before the horizon and for what is no longer unknown, UNKNOWN_INTENT.
+        Binance is still asked; what it says then bears the word out, or contradicts it. Raises NotSignedIn,
+        Uncertain before the horizon and for what is no longer unknown, UNKNOWN_INTENT.
         """
         if found not in RECORDABLE:
             raise ValueError(f"{found} cannot be recorded")
         actor, now_ms = f"trader:{trader}", to_ms(self._moves.clock())
 
         def transaction(connection: Connection) -> Intent:
+            standing(connection)
             intent = find(connection, intent_id)
             if intent.state is not State.UNKNOWN or not past_horizon(intent, now_ms, offset_ms):
                 raise Uncertain(intent)
@@ -160,8 +169,11 @@ class Submissions:
     async def check_word(
         self, intent: Intent, truth: State, note: str | None, order: Mapping[str, Any] | None
     ) -> Intent:
-        """What Binance says of an outcome that a trader recorded. Raises Moved."""
-        holds = (intent.state is State.PLACED) is (truth is State.PLACED)  # Binance keeps no refused ones
+        """What Binance says of an outcome that a trader recorded. Of what was placed, `note` says what of it
+        did not come about, and then the word does not hold. Raises Moved.
+        """
+        placed, only_in_part = truth is State.PLACED, truth is State.PLACED and note is not None
+        holds = (intent.state is State.PLACED) is placed and not only_in_part  # Binance keeps no refused ones
         columns: dict[str, Any] = {"word_holds": holds}
         if order is not None:
             columns |= order_columns(order)

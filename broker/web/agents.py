@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Final, TypeVar
 
 from sqlalchemy import Connection
 from starlette.datastructures import FormData
@@ -18,12 +18,12 @@ from ..agents import CEILINGS, DEFAULT, OWN_TOOLS, Agent
 from ..errors import BrokerError, Code, invalid
 from ..files import keep_api_key
 from ..logs import get_logger
-from ..store import Known, Session
+from ..store import Known, Session, Transaction, standing_first
 from ..tools import TOOLS
 from .assets import html
 from .desk import Desk
 from .drawing import Drawing
-from .visitor import for_traders, writable
+from .visitor import for_traders, telling, writable
 
 MAX_BODY: Final = 16 * 1024
 
@@ -45,6 +45,8 @@ LABELS: Final[Mapping[str, str]] = {
 OFFERED: Final = tuple(name for name in TOOLS if not name.startswith(OWN_TOOLS))
 
 log = get_logger(__name__)
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -135,12 +137,13 @@ class AgentPages:
         form, actor = await _sent(request), f"trader:{session.trader}"
         try:
             agent = self._checked(form.agent(form.typed["name"]))
-            key = await self._desk.store.database.write(
-                lambda connection: self._agents.add(connection, agent, actor=actor)
+            key = await self._record(
+                session, lambda connection: self._agents.add(connection, agent, actor=actor)
             )
         except BrokerError as error:
             return await self._refused(session, "", form.shown, error)
-        return await self._page(session, new=NewKey(agent=agent.name, key=key))
+        with telling(_lost_key(agent.name)):
+            return await self._page(session, new=NewKey(agent=agent.name, key=key))
 
     async def rotate(self, request: Request, session: Session) -> Response:
         name, actor = request.path_params["name"], f"trader:{session.trader}"
@@ -150,20 +153,22 @@ class AgentPages:
             if overlap not in map(str, OVERLAPS):
                 raise invalid("overlap", "must be one of those offered", allowed=list(OVERLAPS))
             hours = timedelta(hours=int(overlap))
-            key = await self._desk.store.database.write(
-                lambda connection: self._agents.rotate(connection, name, hours, actor=actor)
+            key = await self._record(
+                session, lambda connection: self._agents.rotate(connection, name, hours, actor=actor)
             )
         except BrokerError as error:
             return await self._refused(session, name, {}, error)
         note = await self._keep(key) if name == DEFAULT else None
-        return await self._page(session, new=NewKey(agent=name, key=key, note=note))
+        with telling(_lost_key(name)):
+            return await self._page(session, new=NewKey(agent=name, key=key, note=note))
 
     async def limit(self, request: Request, session: Session) -> Response:
         name, form = request.path_params["name"], await _sent(request)
         try:
             agent = self._checked(form.agent(name))
-            await self._desk.store.database.write(
-                lambda connection: self._agents.limit(connection, agent, actor=f"trader:{session.trader}")
+            await self._record(
+                session,
+                lambda connection: self._agents.limit(connection, agent, actor=f"trader:{session.trader}"),
             )
         except BrokerError as error:
             return await self._refused(session, name, form.shown, error)
@@ -176,10 +181,15 @@ class AgentPages:
             return self._agents.revoke(connection, name, actor=f"trader:{session.trader}")
 
         try:
-            await self._desk.store.database.write(transaction)
+            await self._record(session, transaction)
         except BrokerError as error:
             return await self._refused(session, name, {}, error)
         return RedirectResponse("/agents", 303)
+
+    async def _record(self, session: Session, transaction: Transaction[T]) -> T:
+        """While the session holds. Raises NotSignedIn, and as the transaction does."""
+        store = self._desk.store
+        return await store.database.write(standing_first(store.people.standing(session), transaction))
 
     def _checked(self, agent: Agent) -> Agent:
         return agent.checked(self._desk.settings, TOOLS)
@@ -236,6 +246,10 @@ class AgentPages:
             typed=_typed(known.agent),
             rights=[(LABELS[right], _words(value)) for right, value in known.agent.rights().items()],
         )
+
+
+def _lost_key(agent: str) -> str:
+    return f"{agent} has a new key, which nobody has seen: give it another one."
 
 
 async def _sent(request: Request) -> Form:

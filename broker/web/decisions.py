@@ -14,10 +14,10 @@ from starlette.routing import BaseRoute, Route
 from ..errors import BrokerError, Code, invalid
 from ..intents import Intent, State, Suggestion
 from ..money import cents, parse
-from ..store import NeedsSecondTap, NotDecidable, OverDailyVolume, Session, queries
+from ..store import NeedsSecondTap, NotDecidable, OverDailyVolume, Session, Standing, queries
 from .desk import Desk
 from .pages import Pages
-from .visitor import for_traders, wants_fragment, writable
+from .visitor import for_traders, telling, wants_fragment, writable
 from .words import PRESETS, as_quoted, in_words, outcome
 
 MAX_REASON = 300
@@ -118,11 +118,17 @@ class Decisions:
             return await shown(422, problem=_APPROVES_AS_SHOWN)
         limit = self._desk.settings.max_daily_volume_usdt
         intent = await self._desk.store.intents.approve(
-            shown.intent_id, form.digest, shown.trader, limit, confirmed=form.confirmed
+            shown.intent_id,
+            form.digest,
+            shown.trader,
+            limit,
+            confirmed=form.confirmed,
+            standing=self._standing(shown),
         )
         if intent.state is State.APPROVED:
             self._desk.approved(intent)
-        return await shown.decided()
+        with telling("Your approval is recorded."):
+            return await shown.decided()
 
     async def _reject(self, shown: _Answer, form: Form) -> Response:
         intent: Intent = await self._desk.store.read(
@@ -133,8 +139,14 @@ class Decisions:
             suggestion = form.suggestion(intent.card["suggestible"])
         except BrokerError as error:
             return await shown(422, problem=error.message)
-        await self._desk.store.intents.reject(intent.id, form.digest, shown.trader, reason, suggestion)
-        return await shown.decided()
+        await self._desk.store.intents.reject(
+            intent.id, form.digest, shown.trader, reason, suggestion, standing=self._standing(shown)
+        )
+        with telling("Your rejection is recorded."):
+            return await shown.decided()
+
+    def _standing(self, shown: _Answer) -> Standing:
+        return self._desk.store.people.standing(shown.session)
 
 
 @dataclass(frozen=True)

@@ -188,7 +188,8 @@ _HAPPENED: Final = {
     "word:held": "Binance bears out what was recorded",
     "word:contradicted": "Binance contradicts what was recorded",
     "order:cancel-asked": "{actor} cancels what is left",
-    "order:cancel-failed": "Not confirmed that it is cancelled",
+    "order:cancel-failed": "Not cancelled",
+    "order:cancel-unclear": "Not confirmed that it is cancelled",
     "order:cancelled": "What was left is cancelled, by {actor}",
 }
 

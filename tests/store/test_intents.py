@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
+from datetime import timedelta
 from decimal import Decimal
 
 import pytest
@@ -313,6 +314,18 @@ async def test_an_approval_in_the_last_moment_counts(store: Store, clock: Clock)
     intent = await parked(store)
     clock.advance(299.999)
     assert (await approve(store, intent)).state is State.APPROVED
+
+
+@pytest.mark.parametrize("decide", [approve, reject])
+async def test_in_its_last_half_millisecond_it_is_too_late(
+    store: Store, clock: Clock, decide: Callable[[Store, Intent], Awaitable[Intent]]
+) -> None:
+    """Times are kept in whole milliseconds."""
+    intent = await parked(store)
+    clock.now = intent.expires_at - timedelta(microseconds=300)
+    with pytest.raises(NotDecidable) as late:
+        await decide(store, intent)
+    assert late.value.intent.state is State.EXPIRED
 
 
 async def test_another_digest_decides_nothing(store: Store) -> None:

@@ -24,7 +24,7 @@ from broker.hub import Hub
 from broker.intents import Intent, Request, State
 from broker.risk import Check
 from broker.settings import Settings
-from broker.store import Feed, Store
+from broker.store import Feed, Standing, Store
 from broker.store.tables import traders
 from broker.web import Desk, guarded, routes
 from broker.web.visitor import cookie_name
@@ -190,7 +190,8 @@ class World:
             await self.slow.wait()
         return self.figures
 
-    async def _cancel_rest(self, intent: Intent, trader: str) -> None:
+    async def _cancel_rest(self, intent: Intent, trader: str, standing: Standing) -> None:
+        await self.store.read(standing)
         if self.cancel_problem:
             raise self.cancel_problem
         self.cancelled.append((intent.id, trader))

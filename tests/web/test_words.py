@@ -193,6 +193,8 @@ def event(kind: str, actor: str, **data: Any) -> Event:
         (event("intent:approved", "trader:Ana"), "Approved by Ana"),
         (event("intent:refused", "binance", note="no"), "Refused by Binance: no"),
         (event("intent:placed", "binance", order=order("open", "0")), "Placed at Binance, filled 0 of 0.015"),
+        (event("order:cancel-failed", "trader:Ana"), "Not cancelled"),
+        (event("order:cancel-unclear", "trader:Ana"), "Not confirmed that it is cancelled"),
         (event("something:new", "broker"), "something:new"),
     ],
 )
