@@ -357,7 +357,8 @@ async def test_no_tool_is_called_without_a_key_that_holds(house: House, subtests
         for tool in TOOLS:
             given = given_for(house, tool)
             message = {**TOOL_CALL, "params": {"name": tool, "arguments": given}}
-            for shown, headers in house.no_agents.items():
+            for shown in ("nothing", "a wrong key", "a revoked key", "a session"):
+                headers = house.no_agents[shown]
                 with subtests.test(f"{tool} with {shown}"):
                     over_http = await client.post(f"/tools/{tool}", json=given, headers=headers)
                     assert (over_http.status_code, over_http.json()) == (401, UNAUTHORIZED)
