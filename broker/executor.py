@@ -20,7 +20,8 @@ from .intents import Intent, State, client_order_id, digest_of
 from .logs import get_logger
 from .settings import Settings
 from .store import Moved, NotApproved, Store, queries
-from .tools import HIGH, Context, HighTool, order_json
+from .tools import HIGH, Assessment, Context, HighTool, order_json
+from .turns import Turns
 
 SWEEP_SECONDS = 1.0
 CLOCK_SLACK = timedelta(seconds=1)
@@ -59,7 +60,7 @@ class Executor:
         self._clock = clock
         self._permit = permit
         self._context = Context(settings=settings, store=store, exchange=exchange, clock=clock)
-        self._accounts: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
+        self._accounts: defaultdict[str, Turns] = defaultdict(Turns)
         self._under_way: dict[str, asyncio.Task[None]] = {}
         self._troubles: dict[str, str] = {}
         self._validity = timedelta(seconds=settings.approval_validity_seconds)
@@ -155,8 +156,7 @@ class Executor:
             note = "an order with this request's id is at Binance already"
             await self._store.submissions.settle(intent, State.UNKNOWN, actor="executor", note=note)
             return
-        async with self._accounts[terms["market"]]:
-            begun = await self._begin(tool, intent, order_id)
+        begun = await self._begin(tool, intent, order_id)
         if begun is not None:
             timestamp = begun.wire_timestamp_ms or 0
             sent = await tool.submit(self._exchange, begun.terms, order_id, timestamp)
@@ -165,9 +165,21 @@ class Executor:
     async def _begin(self, tool: HighTool, intent: Intent, order_id: str) -> Intent | None:
         """All checks again, then the commit; None where the trader has to look again.
 
-        One at a time for each account, so that two approvals never count on the same money.
+        One at a time for each account, so that two approvals never count on the same money; no exit waits
+        for the figures of an entry.
         """
-        now = await tool.reassess(self._context, intent)
+
+        async def check() -> Assessment:
+            return await tool.reassess(self._context, intent)
+
+        async def commit(now: Assessment) -> Intent | None:
+            return await self._commit(tool, intent, order_id, now)
+
+        turns = self._accounts[intent.terms["market"]]
+        take_turn = turns.leave if intent.is_exit else turns.enter
+        return await take_turn(check, commit)
+
+    async def _commit(self, tool: HighTool, intent: Intent, order_id: str, now: Assessment) -> Intent | None:
         if changed := tool.changed(intent.terms, now):
             await self._store.submissions.show_anew(intent, tool.anew(self._context, intent, now), changed)
             return None

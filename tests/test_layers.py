@@ -26,6 +26,7 @@ ROOMS = {
     "files.py": 3,
     "risk.py": 3,
     "hub.py": 3,
+    "turns.py": 3,
     "cards.py": 4,
     "store/": 5,
     "exchange/": 5,
