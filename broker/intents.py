@@ -242,12 +242,16 @@ def new_id(now: datetime, random: bytes) -> str:
     return "".join(ALPHABET[number >> shift & 31] for shift in range(125, -1, -5))
 
 
+OURS: Final = "cb-"
+"""How the client order ids of the broker's orders begin."""
+
+
 def client_order_id(intent_id: str) -> str:
     """A function of the intent's id alone: whatever dies, a look-up finds its order.
 
     Binance: at most 36 of [a-zA-Z0-9-_] on spot, and that set fits futures too.
     """
-    return f"cb-{intent_id}"
+    return f"{OURS}{intent_id}"
 
 
 RECV_WINDOW_MS: Final = 5_000

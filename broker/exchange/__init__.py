@@ -25,10 +25,11 @@ from .models import (
 )
 from .prices import LivePrice, Prices
 from .spot import Spot
-from .weight import AGENTS_PCT, PAGES_PCT, leaving_room
+from .weight import AGENTS_PCT, FOLLOW_PCT, PAGES_PCT, leaving_room
 
 __all__ = [
     "AGENTS_PCT",
+    "FOLLOW_PCT",
     "PAGES_PCT",
     "Account",
     "Balance",

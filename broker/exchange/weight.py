@@ -21,6 +21,9 @@ AGENTS_PCT: Final = 80
 PAGES_PCT: Final = 90
 """What pages read, and what agents cancel, stops here."""
 
+FOLLOW_PCT: Final = 95
+"""What is asked by itself of orders and of unknown outcomes stops here: it is asked again and again."""
+
 READS_PCT: Final = 98
 """What everything else reads stops here: one read past the end, and Binance takes no order either."""
 

@@ -18,7 +18,7 @@ import aiohttp
 
 from ..logs import redact
 from .outcome import BadAnswer, WireFacts
-from .weight import READS_PCT, Weight, share
+from .weight import PAGES_PCT, Weight, share
 
 MAX_MESSAGE = 300
 
@@ -98,8 +98,8 @@ class Wire(Ccxt):  # type: ignore[misc]
         return self.now_ms()
 
     async def throttle(self, cost: float | None = None) -> None:
-        """Whoever may use all weight does not queue behind those who leave room."""
-        if share() < READS_PCT:
+        """Only agents and pages queue: nothing that an order waits for does, nor what becomes of one."""
+        if share() <= PAGES_PCT:
             await super().throttle(cost)
 
     async def fetch(self, url: str, method: str = "GET", headers: Any = None, body: str | None = None) -> Any:
