@@ -281,7 +281,7 @@ async def test_one_orders_trouble_does_not_stop_the_following_of_the_others(brok
         for price in ("58000", "57990")
     ]
     await broker.control.do("price", symbol=BTC, price="57000")
-    archived = {"method": "GET", "http": 400, "code": -2026, "msg": "Order was archived."}
+    archived: dict[str, Any] = {"method": "GET", "http": 400, "code": -2026, "msg": "Order was archived."}
     await broker.control.fault("received", "code", **archived)
     await broker.reconciler.follow_placed()
     assert (await broker.intent(second.id)).order_status == "filled"
