@@ -15,7 +15,7 @@ from datetime import timedelta
 
 from .clock import Clock, to_ms
 from .errors import BrokerError, Code
-from .exchange import Exchange, OrderState, Sent, Verdict
+from .exchange import Exchange, OrderState, Sent, Verdict, found_time_wrong
 from .intents import Intent, State, client_order_id, digest_of
 from .logs import get_logger
 from .settings import Settings
@@ -123,7 +123,7 @@ class Executor:
             log.warning("executor: somebody else moved the intent", intent=intent.id)
         except BrokerError as error:
             trouble = error.message.removesuffix(".")
-            if error.code not in PASSING:
+            if error.code not in PASSING and not found_time_wrong(error):
                 await self._put_away(intent, trouble)
                 return
             # Nothing was sent: the sweep tries again until the approval is too old.

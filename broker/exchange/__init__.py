@@ -1,6 +1,7 @@
 """Binance, through ccxt."""
 
 from .exchange import Exchange
+from .failures import found_time_wrong
 from .futures import Futures
 from .keys import Finding, Level, examine
 from .models import (
@@ -57,5 +58,6 @@ __all__ = [
     "Verdict",
     "Walk",
     "examine",
+    "found_time_wrong",
     "leaving_room",
 ]

@@ -67,6 +67,15 @@ async def test_nothing_that_fails_or_hangs_between_approval_and_submission_holds
     await futures.control._client.delete("faults")
 
 
+@pytest.mark.parametrize("step_ms", [-30_000, 30_000])
+async def test_a_clock_that_was_set_between_approval_and_submission_does_not_put_an_exit_away(
+    futures: Wired, leaving: Intent, step_ms: int
+) -> None:
+    await futures.control.do("clock", offset_ms=step_ms)
+    async with running(futures.executor.run()):
+        assert (await futures.submitted(leaving)).state is State.PLACED
+
+
 async def test_an_exit_is_asked_for_while_what_it_does_not_need_hangs(futures: Wired) -> None:
     await futures.control.do("balance", asset="BTC", free="0.05")
     fault = {"when": "received", "do": "hang", "method": "GET", "path": "/api/v3/avgPrice", "seconds": 20}
