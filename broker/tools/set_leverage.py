@@ -57,6 +57,12 @@ class SetLeverage(HighTool):
         symbol, target = arguments["symbol"], arguments["leverage"]
         _require_within(target, context.settings.max_leverage)
         ours = await own.read(context, "futures", itself)
+        if ours.entering(symbol):
+            raise BrokerError(
+                Code.BINANCE_UNAVAILABLE,
+                f"An order of {symbol} is being sent, or its outcome is not known yet: its card told the "
+                "leverage that is set now",
+            )
         change = await leverage_change.read(context, symbol, target)
         if change.now.leverage == target:
             raise invalid("leverage", f"is {target}× already")
