@@ -75,6 +75,10 @@ RECORDABLE: Final[Mapping[State, str]] = {
 }
 """What a trader may record of an unknown one after the horizon, as his word, and in words."""
 
+UNSURE: Final = "not certain whether it was carried out"
+"""So begins the note of what ended without being found, where what is set at Binance does not prove that it
+never came about: a setting has no id, and may have been changed since."""
+
 COMMITTED: Final = frozenset({State.APPROVED, State.SUBMITTING, State.UNKNOWN, State.PLACED})
 """States that count towards the day's volume."""
 
@@ -187,6 +191,11 @@ class Intent:
     def doubted(self) -> bool:
         """Settled by a trader's word alone, which Binance has not borne out."""
         return self.word_by is not None and not self.word_holds
+
+    @property
+    def unsure(self) -> bool:
+        """Nobody can tell whether it was carried out."""
+        return self.state is State.NOT_SENT and (self.note or "").startswith(UNSURE)
 
     @property
     def order_status(self) -> str | None:

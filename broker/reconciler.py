@@ -12,7 +12,7 @@ from typing import Any
 
 from .errors import BrokerError, Code
 from .exchange import FOLLOW_PCT, Exchange, OrderState, RestingOrder, leaving_room
-from .intents import OURS, Intent, State, certain_at_ms, client_order_id, latest_sending_ms
+from .intents import OURS, UNSURE, Intent, State, certain_at_ms, client_order_id, latest_sending_ms
 from .logs import get_logger
 from .store import Moved, Store, queries
 from .tools import HIGH, Found, order_json
@@ -34,8 +34,8 @@ log = get_logger(__name__)
 
 
 class Lost:
-    """Placed orders that Binance does not know now, as after a reset of its testnet, or tells no fees of:
-    asked about ever more rarely, so that they don't spend the request weight. By client order id."""
+    """What Binance does not know now, as placed orders after a reset of its testnet, or tells no fees of, or
+    cannot prove: asked about ever more rarely, so that it doesn't spend the weight. By client order id."""
 
     def __init__(self) -> None:
         self._misses: dict[str, int] = {}
@@ -70,6 +70,11 @@ class Truth:
     note: str | None = None
     order: OrderState | None = None
 
+    @property
+    def proves(self) -> bool:
+        """Whether it bears a word out or contradicts it."""
+        return not (self.note or "").startswith(UNSURE)
+
 
 class ServerTimes:
     """Binance's clocks, each read once in a pass and before it is asked for orders: no answer is older."""
@@ -95,6 +100,7 @@ class Reconciler:
         self._exchange = exchange
         self._submitting = submitting
         self._lost = Lost()
+        self._unproved = Lost()
         self._news = asyncio.Event()
         exchange.order_news(self._hear)
 
@@ -158,12 +164,17 @@ class Reconciler:
     async def check_words(self) -> None:
         """Whether what traders recorded is so."""
         now = ServerTimes(self._exchange)
-        for intent in await self._store.read(queries.recorded):
-            await self._guarded(self._check_word(intent, now))
+        recorded = await self._store.read(queries.recorded)
+        self._unproved.keep({client_order_id(intent.id) for intent in recorded})
+        for intent in recorded:
+            if not self._unproved.rests(client_order_id(intent.id)):
+                await self._guarded(self._check_word(intent, now))
 
     async def _check_word(self, intent: Intent, now: ServerTimes) -> None:
         truth = await self._truth(intent, now)
-        if truth is not None:
+        if truth is not None and not truth.proves:
+            self._unproved.missed(client_order_id(intent.id))
+        elif truth is not None:
             await self._store.submissions.check_word(intent, truth.state, truth.note, _told(truth))
 
     async def follow_placed(self) -> None:
@@ -196,10 +207,10 @@ class Reconciler:
 
     async def _found(self, intent: Intent, found: Found) -> Truth:
         order = found.order
-        if intent.decision is None and not HIGH[intent.tool].has_own_id:
-            return Truth(State.NOT_SENT, "a backup was restored, and it was not approved by then")
         if not found.done:
             return Truth(State.NOT_SENT, found.note)
+        if intent.decision is None and not HIGH[intent.tool].has_own_id:
+            return Truth(State.NOT_SENT, f"{UNSURE}: a backup was restored, and it was not approved by then")
         if order is None:
             return Truth(State.PLACED, found.note)
         if order.status == "rejected":

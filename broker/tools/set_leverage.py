@@ -12,7 +12,7 @@ from pydantic import Field
 from ..cards import Figure, Tone
 from ..errors import BrokerError, Code, invalid
 from ..exchange import Exchange, Market, Sent
-from ..intents import Intent
+from ..intents import UNSURE, Intent
 from ..money import grouped
 from . import leverage_change, order_card, own
 from .answers import LeverageAnswer
@@ -105,7 +105,8 @@ class SetLeverage(HighTool):
         """It may have been set, and then changed by somebody else."""
         now = await exchange.futures.leverage(terms["arguments"]["symbol"])
         target = terms["arguments"]["leverage"]
-        return Found(done=False, note=f"the leverage is {now.leverage}×, not the {target}× asked for")
+        note = f"{UNSURE}: the leverage is {now.leverage}× now, not the {target}× asked for"
+        return Found(done=False, note=note)
 
     def result(self, intent: Intent) -> LeverageResult:
         symbol, target = intent.arguments["symbol"], intent.arguments["leverage"]

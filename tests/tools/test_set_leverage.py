@@ -11,12 +11,12 @@ import pytest
 
 from broker.errors import Code
 from broker.exchange import Leverage, Position
-from broker.intents import State
+from broker.intents import Intent, State
 from broker.paper.futures.positions import MarginType
 from broker.tools import HIGH, Context
 from broker.tools.leverage_change import Change
 
-from ..support import BTC, Wired, eventually, running
+from ..support import BTC, TRADER, Wired, eventually, running
 from .support import (
     CREATE,
     FAPI_LEVERAGE,
@@ -126,10 +126,65 @@ async def test_a_lost_change_that_somebody_else_changed_is_told_in_words_of_the_
     for _ in range(2):
         await futures.reconciler.settle_unknown()
     settled = await futures.intent(lost.id)
-    assert (settled.state, settled.note) == (
-        State.NOT_SENT,
-        "the leverage is 7×, not the 5× asked for",
+    assert (settled.state, settled.unsure) == (State.NOT_SENT, True)
+    answer = await futures.call("intent_get", intentId=lost.id)
+    assert answer["outcome"] == (
+        "Approved by Ana. It is not certain whether it was carried out: "
+        "the leverage is 7× now, not the 5× asked for."
     )
+    assert answer["next"]["say"].startswith("Tell the user, who has to look at Binance.")
+
+
+async def restored(futures: Wired) -> Intent:
+    """Parked before a backup was taken; what was decided afterwards is in no record."""
+    intent = await parked(futures, LEVERAGE, **FIVE)
+    submissions = futures.store.submissions
+    await futures.store.database.write(lambda connection: submissions.lose_track(connection, "restored"))
+    futures.clock.advance(60)
+    return await futures.intent(intent.id)
+
+
+@pytest.mark.parametrize(
+    ("now", "why"),
+    [
+        (5, "a backup was restored, and it was not approved by then"),
+        (20, "the leverage is 20× now, not the 5× asked for"),
+    ],
+)
+async def test_of_a_change_that_a_restored_backup_had_waiting_nobody_says_that_nothing_was_executed(
+    futures: Wired, now: int, why: str
+) -> None:
+    intent = await restored(futures)
+    venue = futures.exchange.futures
+    await venue.set_leverage(BTC, now, timestamp_ms=await venue.server_time_ms())
+    for _ in range(2):
+        await futures.reconciler.settle_unknown()
+    answer = await futures.call("intent_get", intentId=intent.id)
+    assert (answer["status"], answer["outcome"]) == (
+        "not_sent",
+        f"It is not certain whether it was carried out: {why}.",
+    )
+
+
+@pytest.mark.parametrize("word", [State.PLACED, State.NOT_SENT])
+async def test_what_is_set_now_neither_bears_out_nor_contradicts_a_traders_word(
+    futures: Wired, word: State
+) -> None:
+    await futures.control.do("fault", when="executed", do="drop", method="POST", path=FAPI_LEVERAGE)
+    lost = await placed(futures, LEVERAGE, **FIVE)
+    venue = futures.exchange.futures
+    await venue.set_leverage(BTC, 7, timestamp_ms=await venue.server_time_ms())
+    futures.clock.advance(60)
+    await futures.store.submissions.record_word(lost.id, word, TRADER, None)
+    for _ in range(4):
+        await futures.reconciler.check_words()
+    checked = await futures.intent(lost.id)
+    assert (checked.state, checked.word_holds, checked.diverged) == (word, None, None)
+    asked = "/fapi/v1/symbolConfig"
+    before = len(await futures.control.requests("GET", asked))
+    for _ in range(100):
+        await futures.reconciler.check_words()
+    assert 0 < len(await futures.control.requests("GET", asked)) - before < 15, "ever more rarely"
 
 
 async def test_while_one_change_is_not_settled_another_is_refused(futures: Wired) -> None:
