@@ -12,6 +12,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
+from functools import partial
 
 from .clock import Clock, to_ms
 from .errors import BrokerError, Code
@@ -84,13 +85,20 @@ class Executor:
             await self._finish()
 
     async def _sweep(self) -> None:
+        troubled = set(self._troubles)
         try:
             found = await self._store.read(lambda connection: queries.in_states(connection, {State.APPROVED}))
         except BrokerError as error:
             self.healthy = False
             log.error("executor: the database cannot be read", error=error.message)
             return
+        except Exception:  # it goes on: what is being sent now must not be given up
+            self.healthy = False
+            log.exception("executor: what is approved cannot be read")
+            return
         self.healthy = True
+        for gone in troubled - {intent.id for intent in found}:  # halted, or restored, meanwhile
+            self._troubles.pop(gone, None)
         for intent in found:
             self._start(intent, look_first=True)
 
@@ -99,7 +107,12 @@ class Executor:
             return
         task = asyncio.create_task(self._execute(intent, look_first))
         self._under_way[intent.id] = task
-        task.add_done_callback(lambda _: self._under_way.pop(intent.id))
+        task.add_done_callback(partial(self._ended, intent.id))
+
+    def _ended(self, intent_id: str, task: asyncio.Task[None]) -> None:
+        del self._under_way[intent_id]
+        if not task.cancelled() and (error := task.exception()) is not None:
+            log.error("executor: left as it was", intent=intent_id, exc_info=error)
 
     def submitting(self, intent_id: str) -> bool:
         """Whether its answer is still waited for here: nobody else may conclude anything yet."""
