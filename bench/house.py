@@ -88,7 +88,12 @@ async def house() -> AsyncIterator[House]:
             _helper("bench.exchange", folder) as (exchange_url, _),
             _helper("bench.bare", folder) as (bare_url, bare_pid),
             BrokerProcess(
-                folder, PAPER_URL=exchange_url, MAX_DAILY_VOLUME_USDT="1000000", MAX_POSITION_SIZE_PCT="100"
+                folder,
+                PAPER_URL=exchange_url,
+                MAX_DAILY_VOLUME_USDT="1000000",
+                MAX_POSITION_SIZE_PCT="100",
+                MAX_PENDING_PER_AGENT="1000000",
+                MAX_CALLS_PER_MINUTE_PER_AGENT="1000000",
             ) as broker,
             closing(Commits(folder / "commits.db")) as commits,
         ):

@@ -14,7 +14,8 @@ from dataclasses import replace
 from datetime import timedelta
 from functools import partial
 
-from .clock import Clock, to_ms
+from .agents import Agent
+from .clock import Clock, from_ms, to_ms
 from .errors import BrokerError, Code
 from .exchange import Exchange, OrderState, Sent, Verdict, found_time_wrong
 from .intents import Intent, State, client_order_id, digest_of
@@ -65,14 +66,15 @@ class Executor:
         self._under_way: dict[str, asyncio.Task[None]] = {}
         self._troubles: dict[str, str] = {}
         self._validity = timedelta(seconds=settings.approval_validity_seconds)
-        self._since = clock()
+        self._since = from_ms(to_ms(clock()))
         self.healthy = False
 
     def take(self, intent: Intent) -> None:
-        """Submit an intent that was approved just now, or again: its first approval may be from before."""
+        """Submit an approved intent. One from before this process may have been sent already, whatever the
+        database says: it may have been put back.
+        """
         if intent.state is State.APPROVED:
-            just_now = intent.decision is not None and intent.decision.at >= self._since
-            self._start(intent, look_first=not just_now)
+            self._start(intent, look_first=intent.created_at < self._since)
 
     async def run(self) -> None:
         """Take what was approved before this process started, or could not start at once; until cancelled."""
@@ -182,19 +184,22 @@ class Executor:
         for the figures of an entry.
         """
 
-        async def check() -> Assessment:
-            return await tool.reassess(self._context, intent)
+        async def check() -> tuple[Context, Assessment]:
+            context = replace(self._context, agent=await self._agent_of(intent))
+            return context, await tool.reassess(context, intent)
 
-        async def commit(now: Assessment) -> Intent | None:
-            return await self._commit(tool, intent, order_id, now)
+        async def commit(checked: tuple[Context, Assessment]) -> Intent | None:
+            return await self._commit(tool, intent, order_id, *checked)
 
         turns = self._accounts[intent.terms["market"]]
         take_turn = turns.leave if intent.is_exit else turns.enter
         return await take_turn(check, commit)
 
-    async def _commit(self, tool: HighTool, intent: Intent, order_id: str, now: Assessment) -> Intent | None:
+    async def _commit(
+        self, tool: HighTool, intent: Intent, order_id: str, context: Context, now: Assessment
+    ) -> Intent | None:
         if changed := tool.changed(intent.terms, now):
-            await self._store.submissions.show_anew(intent, tool.anew(self._context, intent, now), changed)
+            await self._store.submissions.show_anew(intent, tool.anew(context, intent, now), changed)
             return None
         self._require_fit(intent)  # Binance may have taken its time to answer
         venue = self._exchange.on(intent.terms["market"])
@@ -205,10 +210,18 @@ class Executor:
                 namespace=tool.namespace(intent.terms),
                 wire_timestamp_ms=to_ms(self._clock()) + venue.clock_offset_ms,
                 approved_since=self._clock() - self._validity - CLOCK_SLACK,
+                is_exit=now.is_exit,
                 value_usdt=now.value_usdt,
             )
         except NotApproved:
             raise _Unfit("the audit log holds no approval of this request") from None
+
+    async def _agent_of(self, intent: Intent) -> Agent:
+        """With the limits of now. Raises UNAUTHORIZED once it is revoked."""
+        agent: Agent = await self._store.read(
+            lambda connection: self._store.agents.named(connection, intent.agent)
+        )
+        return agent
 
     def _require_fit(self, intent: Intent) -> None:
         if problem := self._unfit(intent):

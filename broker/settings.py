@@ -44,6 +44,8 @@ class Settings(BaseSettings):
     max_order_value_usdt: Decimal = Field(Decimal(1000), gt=0)
     max_daily_volume_usdt: Decimal = Field(Decimal(10000), gt=0)
     max_leverage: int = Field(20, ge=1, le=125)
+    max_pending_per_agent: int = Field(50, ge=1, le=1_000_000)
+    max_calls_per_minute_per_agent: int = Field(600, ge=1, le=1_000_000)
     max_position_size_pct: Decimal = Field(Decimal(5), gt=0, le=100)
     limit_collar_pct: Decimal = Field(Decimal(5), gt=0, lt=100)
     price_tolerance_pct: Decimal = Field(Decimal("0.5"), ge=0, lt=100)
@@ -53,6 +55,8 @@ class Settings(BaseSettings):
     approval_validity_seconds: int = Field(30, ge=1, le=3600)
     confirm_protective_cancels: bool = False
     allow_withdrawal_keys: bool = False
+    mcp_tasks: bool = False
+    mcp_url_elicitation: bool = False
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     log_file: Path | None = None
     data_dir: Path | None = None

@@ -234,37 +234,41 @@ async def test_the_endless_loop_settles_and_follows(broker: Wired) -> None:
 RESTING = "/api/v3/openOrders"
 
 
-async def trade_a_lot(broker: Wired, owner: str) -> None:
+async def trade_a_lot(broker: Wired) -> None:
     """Until cancelled: news of orders that rest, one after the other."""
     number = 0
     while True:
         number += 1
         order = OrderRequest(BTC, "buy", "limit", Decimal("0.001"), Decimal(50_000 + number))
         timestamp_ms = await broker.exchange.spot.server_time_ms()
-        name = f"{owner}{number}"
+        name = f"cb-{number}"
         await broker.exchange.spot.submit(order, client_order_id=name, timestamp_ms=timestamp_ms)
         await asyncio.sleep(0.03)
 
 
-@pytest.mark.parametrize(
-    ("owner", "enough", "every"), [("another-", 3, FOLLOW_SECONDS), ("cb-", 4, PASS_SECONDS)]
-)
 async def test_however_much_news_there_is_resting_orders_are_looked_at_once_a_second_at_most(
-    broker: Wired, owner: str, enough: int, every: float
+    broker: Wired,
 ) -> None:
-    """And no more often than else for news of another program's orders."""
     await broker.submitted(await broker.approved(**REST))
     before = len(await broker.control.requests("GET", RESTING))
     begun = monotonic()
-    async with running(broker.reconciler.run()), running(trade_a_lot(broker, owner)):
+    async with running(broker.reconciler.run()), running(trade_a_lot(broker)):
 
         async def looks() -> bool:
-            return len(await broker.control.requests("GET", RESTING)) - before >= enough
+            return len(await broker.control.requests("GET", RESTING)) - before >= 4
 
         await eventually(looks)
-    took = monotonic() - begun
-    assert took >= (enough - 1) * every
-    assert owner == "another-" or took < (enough - 1) * FOLLOW_SECONDS, "it was heard of"
+    assert 3 * PASS_SECONDS <= monotonic() - begun < 3 * FOLLOW_SECONDS, "it was heard of"
+
+
+@pytest.mark.parametrize(
+    ("client_order_id", "heard"), [("cb-1", True), ("", True), ("another-1", False), ("x-cb-1", False)]
+)
+async def test_news_of_another_programs_orders_is_none(
+    broker: Wired, client_order_id: str, heard: bool
+) -> None:
+    broker.exchange._news._tell(broker.exchange.spot, client_order_id)
+    assert broker.reconciler._news.is_set() is heard
 
 
 async def test_two_not_founds_are_a_pass_apart_whatever_is_heard_between(broker: Wired) -> None:
@@ -272,7 +276,7 @@ async def test_two_not_founds_are_a_pass_apart_whatever_is_heard_between(broker:
     lost = await unknown(broker, "received", **{**REST, "price": "57000"})
     broker.clock.advance(60)
     begun = monotonic()
-    async with running(broker.reconciler.run()), running(trade_a_lot(broker, "cb-")):
+    async with running(broker.reconciler.run()), running(trade_a_lot(broker)):
         await broker.until(lost, State.NOT_SENT)
     assert monotonic() - begun >= PASS_SECONDS
 

@@ -18,6 +18,7 @@ import aiohttp
 
 from ..logs import redact
 from .outcome import BadAnswer, WireFacts
+from .shares import Shares
 from .weight import PAGES_PCT, Weight, share
 
 MAX_MESSAGE = 300
@@ -92,13 +93,17 @@ class Wire(Ccxt):  # type: ignore[misc]
     """Mixed into a ccxt class, in front of it."""
 
     weight: Weight
+    shares: Shares
     now_ms: Callable[[], int]
 
     def nonce(self) -> int:
         return self.now_ms()
 
     async def throttle(self, cost: float | None = None) -> None:
-        """Only agents and pages queue: nothing that an order waits for does, nor what becomes of one."""
+        """Only what agents and pages ask queues: nothing that an order waits for, or that asks what became of
+        one. No agent fills the queue.
+        """
+        self.shares.take(cost or 1)
         if share() <= PAGES_PCT:
             await super().throttle(cost)
 

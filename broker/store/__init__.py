@@ -14,6 +14,7 @@ from ..errors import BrokerError, StartError
 from ..files import AuditFiles, prepare_folder, secret_file
 from ..logs import get_logger
 from . import queries
+from .agents import Admitted, Agents, Key, Known
 from .audit import BEGUN, AuditLog, Broken, Mark, events_of, recent_events
 from .database import Database, Transaction
 from .feed import Feed
@@ -31,6 +32,7 @@ from .intents import (
 )
 from .migrate import has_tables, upgrade
 from .people import People, Session, Trader
+from .standing import NotSignedIn, Standing, standing_first, trusted
 from .submissions import NotApproved, Submissions, Uncertain
 from .tables import meta
 from .transitions import Moved, Transitions
@@ -49,7 +51,8 @@ class Store:
         self.log = AuditLog(key)
         transitions = Transitions(self.log, clock)
         self.halts = Halts(database, transitions)
-        self.intents = Intents(database, transitions, self.halts, random)
+        self.agents = Agents(transitions, random)
+        self.intents = Intents(database, transitions, self.halts, self.agents, random)
         self.submissions = Submissions(database, transitions, self.halts)
         self.people = People(database, self.log, clock, random)
         self.head = Head(head, key)
@@ -219,25 +222,34 @@ def _reason(error: Exception) -> str:
 __all__ = [
     "EQUAL_WITHIN",
     "NOT_PARKED",
+    "Admitted",
+    "Agents",
     "Broken",
     "Database",
     "Feed",
     "Halts",
     "Intents",
+    "Key",
+    "Known",
     "Moved",
     "NeedsSecondTap",
     "NotApproved",
     "NotDecidable",
+    "NotSignedIn",
     "OverDailyVolume",
     "Parked",
     "People",
     "Session",
+    "Standing",
     "Store",
     "Submissions",
     "Trader",
+    "Transaction",
     "Uncertain",
     "events_of",
     "idempotency_conflict",
     "queries",
     "recent_events",
+    "standing_first",
+    "trusted",
 ]

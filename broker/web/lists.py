@@ -12,7 +12,7 @@ from sqlalchemy import Connection
 
 from ..errors import BrokerError
 from ..hub import Event
-from ..intents import Intent, State
+from ..intents import Intent
 from ..store import EQUAL_WITHIN, events_of, queries, recent_events
 from ..store.audit import head
 from ..tools.collisions import opposite
@@ -89,7 +89,7 @@ def frame(connection: Connection, now: datetime) -> Frame:
 
 def waiting(connection: Connection, now: datetime) -> Sequence[Intent]:
     """Oldest first."""
-    pending = queries.in_states(connection, (State.PENDING,), MOST_WAITING)
+    pending = queries.pending(connection, MOST_WAITING)
     return [intent for intent in pending if waits(intent, now)]
 
 
