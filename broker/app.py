@@ -6,7 +6,7 @@ import asyncio
 import gc
 import signal
 import socket
-from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
 from decimal import Decimal
@@ -37,6 +37,7 @@ from .intents import Intent
 from .logs import get_logger
 from .paper import PaperServer
 from .paper.errors import FolderInUse
+from .parts import Parts
 from .reconciler import Reconciler
 from .settings import Mode, Settings
 from .store import Feed, Store
@@ -126,14 +127,16 @@ async def running(settings: Settings, *, clock: Clock, random: Randomness) -> As
         await stack.enter_async_context(endpoint.running())
         parts = await stack.enter_async_context(
             _background(
-                Feed(store.database, hub).run(),
-                store.trail(),
-                executor.run(),
-                reconciler.run(),
-                expire_in_time(store, clock),
-                watch_waiting(store, hub, exchange),
-                keys.keep_looking(),
-                _listen(exchange),
+                {
+                    "feed": Feed(store.database, hub).run,
+                    "head of the audit log": store.trail,
+                    "executor": executor.run,
+                    "reconciler": reconciler.run,
+                    "expiry": partial(expire_in_time, store, clock),
+                    "prices": partial(watch_waiting, store, hub, exchange),
+                    "keys": keys.keep_looking,
+                    "pulse": partial(_listen, exchange),
+                }
             )
         )
         desk = web.Desk(
@@ -154,7 +157,7 @@ async def running(settings: Settings, *, clock: Clock, random: Randomness) -> As
         state = api.ApiState(
             gateway=gateway,
             store=store,
-            healthy=lambda: executor.healthy and not any(map(_died, parts)),
+            healthy=lambda: executor.healthy and parts.well,
         )
         app = Starlette(
             routes=[Route("/mcp", endpoint.app), *api.routes(state), *web.routes(desk)],
@@ -266,25 +269,15 @@ async def _paper(settings: Settings, clock: Clock) -> AsyncIterator[str | None]:
 
 
 @asynccontextmanager
-async def _background(*work: Coroutine[Any, Any, None]) -> AsyncIterator[list[asyncio.Task[None]]]:
-    tasks = [asyncio.create_task(each) for each in work]
-    for task in tasks:
-        task.add_done_callback(_report_death)
+async def _background(work: Mapping[str, Callable[[], Coroutine[Any, Any, None]]]) -> AsyncIterator[Parts]:
+    parts = Parts()
+    tasks = [asyncio.create_task(parts.keep(name, part)) for name, part in work.items()]
     try:
-        yield tasks
+        yield parts
     finally:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-
-
-def _died(task: asyncio.Task[None]) -> bool:
-    return task.done() and not task.cancelled() and task.exception() is not None
-
-
-def _report_death(task: asyncio.Task[None]) -> None:
-    if _died(task):
-        log.error("a part of the broker died", part=str(task.get_coro()), exc_info=task.exception())
 
 
 def _figures_now(context: Context) -> Callable[[Intent], Coroutine[Any, Any, list[Figure]]]:

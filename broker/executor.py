@@ -12,16 +12,18 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
+from functools import partial
 
 from .agents import Agent
 from .clock import Clock, from_ms, to_ms
 from .errors import BrokerError, Code
-from .exchange import Exchange, OrderState, Sent, Verdict
+from .exchange import Exchange, OrderState, Sent, Verdict, found_time_wrong
 from .intents import Intent, State, client_order_id, digest_of
 from .logs import get_logger
 from .settings import Settings
 from .store import Moved, NotApproved, Store, queries
-from .tools import HIGH, Context, HighTool, order_json
+from .tools import HIGH, Assessment, Context, HighTool, order_json
+from .turns import Turns
 
 SWEEP_SECONDS = 1.0
 CLOCK_SLACK = timedelta(seconds=1)
@@ -60,7 +62,7 @@ class Executor:
         self._clock = clock
         self._permit = permit
         self._context = Context(settings=settings, store=store, exchange=exchange, clock=clock)
-        self._accounts: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
+        self._accounts: defaultdict[str, Turns] = defaultdict(Turns)
         self._under_way: dict[str, asyncio.Task[None]] = {}
         self._troubles: dict[str, str] = {}
         self._validity = timedelta(seconds=settings.approval_validity_seconds)
@@ -85,13 +87,20 @@ class Executor:
             await self._finish()
 
     async def _sweep(self) -> None:
+        troubled = set(self._troubles)
         try:
             found = await self._store.read(lambda connection: queries.in_states(connection, {State.APPROVED}))
         except BrokerError as error:
             self.healthy = False
             log.error("executor: the database cannot be read", error=error.message)
             return
+        except Exception:  # it goes on: what is being sent now must not be given up
+            self.healthy = False
+            log.exception("executor: what is approved cannot be read")
+            return
         self.healthy = True
+        for gone in troubled - {intent.id for intent in found}:  # halted, or restored, meanwhile
+            self._troubles.pop(gone, None)
         for intent in found:
             self._start(intent, look_first=True)
 
@@ -100,7 +109,12 @@ class Executor:
             return
         task = asyncio.create_task(self._execute(intent, look_first))
         self._under_way[intent.id] = task
-        task.add_done_callback(lambda _: self._under_way.pop(intent.id))
+        task.add_done_callback(partial(self._ended, intent.id))
+
+    def _ended(self, intent_id: str, task: asyncio.Task[None]) -> None:
+        del self._under_way[intent_id]
+        if not task.cancelled() and (error := task.exception()) is not None:
+            log.error("executor: left as it was", intent=intent_id, exc_info=error)
 
     def submitting(self, intent_id: str) -> bool:
         """Whether its answer is still waited for here: nobody else may conclude anything yet."""
@@ -124,7 +138,7 @@ class Executor:
             log.warning("executor: somebody else moved the intent", intent=intent.id)
         except BrokerError as error:
             trouble = error.message.removesuffix(".")
-            if error.code not in PASSING:
+            if error.code not in PASSING and not found_time_wrong(error):
                 await self._put_away(intent, trouble)
                 return
             # Nothing was sent: the sweep tries again until the approval is too old.
@@ -157,8 +171,7 @@ class Executor:
             note = "an order with this request's id is at Binance already"
             await self._store.submissions.settle(intent, State.UNKNOWN, actor="executor", note=note)
             return
-        async with self._accounts[terms["market"]]:
-            begun = await self._begin(tool, intent, order_id)
+        begun = await self._begin(tool, intent, order_id)
         if begun is not None:
             timestamp = begun.wire_timestamp_ms or 0
             sent = await tool.submit(self._exchange, begun.terms, order_id, timestamp)
@@ -167,10 +180,24 @@ class Executor:
     async def _begin(self, tool: HighTool, intent: Intent, order_id: str) -> Intent | None:
         """All checks again, then the commit; None where the trader has to look again.
 
-        One at a time for each account, so that two approvals never count on the same money.
+        One at a time for each account, so that two approvals never count on the same money; no exit waits
+        for the figures of an entry.
         """
-        context = replace(self._context, agent=await self._agent_of(intent))
-        now = await tool.reassess(context, intent)
+
+        async def check() -> tuple[Context, Assessment]:
+            context = replace(self._context, agent=await self._agent_of(intent))
+            return context, await tool.reassess(context, intent)
+
+        async def commit(checked: tuple[Context, Assessment]) -> Intent | None:
+            return await self._commit(tool, intent, order_id, *checked)
+
+        turns = self._accounts[intent.terms["market"]]
+        take_turn = turns.leave if intent.is_exit else turns.enter
+        return await take_turn(check, commit)
+
+    async def _commit(
+        self, tool: HighTool, intent: Intent, order_id: str, context: Context, now: Assessment
+    ) -> Intent | None:
         if changed := tool.changed(intent.terms, now):
             await self._store.submissions.show_anew(intent, tool.anew(context, intent, now), changed)
             return None

@@ -75,6 +75,10 @@ RECORDABLE: Final[Mapping[State, str]] = {
 }
 """What a trader may record of an unknown one after the horizon, as his word, and in words."""
 
+UNSURE: Final = "not certain whether it was carried out"
+"""So begins the note of what ended without being found, where what is set at Binance does not prove that it
+never came about: a setting has no id, and may have been changed since."""
+
 COMMITTED: Final = frozenset({State.APPROVED, State.SUBMITTING, State.UNKNOWN, State.PLACED})
 """States that count towards the day's volume."""
 
@@ -189,6 +193,11 @@ class Intent:
         return self.word_by is not None and not self.word_holds
 
     @property
+    def unsure(self) -> bool:
+        """Nobody can tell whether it was carried out."""
+        return self.state is State.NOT_SENT and (self.note or "").startswith(UNSURE)
+
+    @property
     def order_status(self) -> str | None:
         return self.order["status"] if self.order else None
 
@@ -242,12 +251,16 @@ def new_id(now: datetime, random: bytes) -> str:
     return "".join(ALPHABET[number >> shift & 31] for shift in range(125, -1, -5))
 
 
+OURS: Final = "cb-"
+"""How the client order ids of the broker's orders begin."""
+
+
 def client_order_id(intent_id: str) -> str:
     """A function of the intent's id alone: whatever dies, a look-up finds its order.
 
     Binance: at most 36 of [a-zA-Z0-9-_] on spot, and that set fits futures too.
     """
-    return f"cb-{intent_id}"
+    return f"{OURS}{intent_id}"
 
 
 RECV_WINDOW_MS: Final = 5_000

@@ -4,23 +4,27 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
-from .errors import BrokerError
-from .exchange import Exchange, OrderState, RestingOrder
-from .intents import Intent, State, certain_at_ms, client_order_id, latest_sending_ms
+from .errors import BrokerError, Code
+from .exchange import FOLLOW_PCT, Exchange, OrderState, RestingOrder, leaving_room
+from .intents import OURS, UNSURE, Intent, State, certain_at_ms, client_order_id, latest_sending_ms
 from .logs import get_logger
 from .store import Moved, Store, queries
 from .tools import HIGH, Found, order_json
 
 PASS_SECONDS = 1.0
+"""Between two looks at what is unknown; at least so much between two at resting orders, whatever the news."""
+
+FOLLOW_SECONDS = 2.0
+"""Between two looks at resting orders when there is no news: one request per symbol, weight 6."""
+
 MOMENT_SECONDS = 0.05
-FOLLOW_EVERY = 2
-"""Passes between two looks at resting orders: one request per symbol, weight 6."""
+"""A burst of news is one look."""
 
 ENOUGH_NOT_FOUNDS = 2
 MOST_PASSES = 1800
@@ -30,24 +34,31 @@ log = get_logger(__name__)
 
 
 class Lost:
-    """Placed orders that Binance does not know now, as after a reset of its testnet, or tells no fees of:
-    asked about ever more rarely, so that they don't spend the request weight."""
+    """What Binance does not know now, as placed orders after a reset of its testnet, or tells no fees of, or
+    cannot prove: asked about ever more rarely, so that it doesn't spend the weight. By client order id."""
 
     def __init__(self) -> None:
         self._misses: dict[str, int] = {}
         self._passes: dict[str, int] = {}
 
-    def missed(self, intent_id: str) -> None:
-        misses = self._misses[intent_id] = self._misses.get(intent_id, 0) + 1
-        self._passes[intent_id] = min(2**misses, MOST_PASSES)
+    def missed(self, order_id: str) -> None:
+        misses = self._misses[order_id] = self._misses.get(order_id, 0) + 1
+        self._passes[order_id] = min(2**misses, MOST_PASSES)
 
-    def forget(self) -> None:
-        """Ask about all of them again."""
-        self._passes.clear()
+    def ask_now(self, order_id: str) -> None:
+        """Binance told of it. Misses stay counted: it may know no more by now."""
+        self._passes.pop(order_id, None)
 
-    def rests(self, intent_id: str) -> bool:
-        left = self._passes.get(intent_id, 0)
-        self._passes[intent_id] = max(0, left - 1)
+    def keep(self, order_ids: Collection[str]) -> None:
+        """Forget all others."""
+        for kept in (self._misses, self._passes):
+            for gone in kept.keys() - order_ids:
+                del kept[gone]
+
+    def rests(self, order_id: str) -> bool:
+        left = self._passes.get(order_id, 0)
+        if left:
+            self._passes[order_id] = left - 1
         return left > 0
 
 
@@ -58,6 +69,11 @@ class Truth:
     state: State
     note: str | None = None
     order: OrderState | None = None
+
+    @property
+    def proves(self) -> bool:
+        """Whether it bears a word out or contradicts it."""
+        return not (self.note or "").startswith(UNSURE)
 
 
 class ServerTimes:
@@ -84,7 +100,9 @@ class Reconciler:
         self._exchange = exchange
         self._submitting = submitting
         self._lost = Lost()
+        self._unproved = Lost()
         self._news = asyncio.Event()
+        exchange.order_news(self._hear)
 
     async def adopt(self) -> None:
         """What a dead process was sending, or could not write down, is unknown until Binance says."""
@@ -96,29 +114,36 @@ class Reconciler:
                 )
 
     async def run(self) -> None:
-        self._exchange.order_news(self._hear)
-        turn = 0
+        """Until cancelled. What it reads leaves room for what an exit needs."""
+        with leaving_room(FOLLOW_PCT):
+            async with asyncio.TaskGroup() as both:
+                both.create_task(self._keep_settling())
+                both.create_task(self._keep_following())
+
+    async def _keep_settling(self) -> None:
+        """By time alone: two not-founds in a row are a pass apart."""
         while True:
             await self._guarded(self.adopt())
             await self._guarded(self.settle_unknown())
             await self._guarded(self.check_words())
-            if turn % FOLLOW_EVERY == 0 or self._news.is_set():
-                await self._guarded(self.follow_placed())
-            turn += 1
-            await self._pause()
+            await asyncio.sleep(PASS_SECONDS)
+
+    async def _keep_following(self) -> None:
+        """Also after news, however much there is of it: one order may fill in a hundred parts."""
+        while True:
+            self._news.clear()
+            await self._guarded(self.follow_placed())
+            await asyncio.sleep(PASS_SECONDS)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(FOLLOW_SECONDS - PASS_SECONDS):
+                    await self._news.wait()
+                    await asyncio.sleep(MOMENT_SECONDS)
 
     def _hear(self, market: str, client_order_id: str) -> None:
-        """Binance told of a change: what it is, is asked."""
-        self._lost.forget()
-        self._news.set()
-
-    async def _pause(self) -> None:
-        """Until the next pass, or a moment after news: a burst of them is one look."""
-        self._news.clear()
-        with suppress(TimeoutError):
-            async with asyncio.timeout(PASS_SECONDS):
-                await self._news.wait()
-                await asyncio.sleep(MOMENT_SECONDS)
+        """Binance told of a change: what it is, is asked. Orders of other programs are not followed."""
+        if not client_order_id or client_order_id.startswith(OURS):
+            self._lost.ask_now(client_order_id)
+            self._news.set()
 
     async def settle_unknown(self) -> None:
         now = ServerTimes(self._exchange)
@@ -139,12 +164,17 @@ class Reconciler:
     async def check_words(self) -> None:
         """Whether what traders recorded is so."""
         now = ServerTimes(self._exchange)
-        for intent in await self._store.read(queries.recorded):
-            await self._guarded(self._check_word(intent, now))
+        recorded = await self._store.read(queries.recorded)
+        self._unproved.keep({client_order_id(intent.id) for intent in recorded})
+        for intent in recorded:
+            if not self._unproved.rests(client_order_id(intent.id)):
+                await self._guarded(self._check_word(intent, now))
 
     async def _check_word(self, intent: Intent, now: ServerTimes) -> None:
         truth = await self._truth(intent, now)
-        if truth is not None:
+        if truth is not None and not truth.proves:
+            self._unproved.missed(client_order_id(intent.id))
+        elif truth is not None:
             await self._store.submissions.check_word(intent, truth.state, truth.note, _told(truth))
 
     async def follow_placed(self) -> None:
@@ -153,6 +183,7 @@ class Reconciler:
         followed = await self._store.read(queries.followed)
         for intent in followed:
             places[intent.market, intent.arguments["symbol"]].append(intent)
+        self._lost.keep({client_order_id(intent.id) for intent in followed})
         self._exchange.watch_orders(any(not intent.order_is_final for intent in followed))
         for (market, symbol), intents in places.items():
             await self._guarded(self._follow(market, symbol, intents))
@@ -176,10 +207,10 @@ class Reconciler:
 
     async def _found(self, intent: Intent, found: Found) -> Truth:
         order = found.order
-        if intent.decision is None and not HIGH[intent.tool].has_own_id:
-            return Truth(State.NOT_SENT, "a backup was restored, and it was not approved by then")
         if not found.done:
             return Truth(State.NOT_SENT, found.note)
+        if intent.decision is None and not HIGH[intent.tool].has_own_id:
+            return Truth(State.NOT_SENT, f"{UNSURE}: a backup was restored, and it was not approved by then")
         if order is None:
             return Truth(State.PLACED, found.note)
         if order.status == "rejected":
@@ -197,17 +228,27 @@ class Reconciler:
         venue = self._exchange.on(market)
         resting = {order.client_order_id: order for order in await venue.open_orders(symbol)}
         for intent in intents:
-            if _unchanged(intent, resting.get(client_order_id(intent.id))) or self._lost.rests(intent.id):
-                continue
+            if not _unchanged(intent, resting.get(client_order_id(intent.id))):
+                await self._guarded(self._follow_one(intent))
+
+    async def _follow_one(self, intent: Intent) -> None:
+        order_id = client_order_id(intent.id)
+        if self._lost.rests(order_id):
+            return
+        try:
             found = await self._look_up(intent)
-            if found is None or found.order is None:
-                self._lost.missed(intent.id)
-                continue
-            told = order_json(await venue.with_trades(found.order))
-            if told != intent.order:
-                await self._store.submissions.follow(intent, told)
-            elif intent.order_is_final:  # only its fees are missing, and Binance does not list them yet
-                self._lost.missed(intent.id)
+        except BrokerError as error:
+            if error.code is Code.BINANCE_REFUSED:  # as of an order that it has put into its archive
+                self._lost.missed(order_id)
+            raise
+        if found is None or found.order is None:
+            self._lost.missed(order_id)
+            return
+        told = order_json(await self._exchange.on(intent.market).with_trades(found.order))
+        if told != intent.order:
+            await self._store.submissions.follow(intent, told)
+        elif intent.order_is_final:  # only its fees are missing, and Binance does not list them yet
+            self._lost.missed(order_id)
 
     async def _look_up(self, intent: Intent) -> Found | None:
         return await HIGH[intent.tool].look_up(self._exchange, intent.terms, client_order_id(intent.id))

@@ -194,7 +194,10 @@ async def test_an_approval_that_grew_old_while_binance_was_slow_is_not_sent(brok
     await broker.control.held()
     broker.clock.advance(31)
     await broker.control.do("release")
-    assert (await broker.until(intent, *VERDICTS)).state is State.NOT_SENT
+    async with running(broker.executor.run()):
+        late = await broker.until(intent, *VERDICTS)
+    assert late.state is State.NOT_SENT
+    assert late.note is not None and late.note.startswith("too late to send")
     assert await broker.control.requests() == []
 
 
@@ -631,6 +634,53 @@ async def test_the_executor_says_whether_it_works(broker: Wired) -> None:
     async with running(broker.executor.run()):
         await eventually(healthy)
     assert not await healthy()
+
+
+async def test_what_cannot_be_read_does_not_end_the_executor_and_gives_up_nothing_that_is_sent(
+    broker: Wired,
+) -> None:
+    approved = await broker.approved(**REST)
+    await broker.control.fault("executed", "hold")
+
+    async def rewritten(card: str) -> None:
+        statement = f"UPDATE intents SET card = '{card}' WHERE id = '{other.id}'"
+        await broker.store.database.write(lambda connection: connection.exec_driver_sql(statement))
+
+    async def healthy() -> bool:
+        return broker.executor.healthy
+
+    async def unwell() -> bool:
+        return not broker.executor.healthy
+
+    async with running(broker.executor.run()):
+        broker.executor.take(approved)
+        await broker.control.held()
+        await eventually(healthy)
+        other = await broker.park(**BUY)
+        await rewritten("{")
+        state = update(intents).where(intents.c.id == other.id).values(state="approved")
+        await broker.store.database.write(lambda connection: connection.execute(state))
+        await eventually(unwell)
+        await broker.control.do("release")
+        assert (await broker.until(approved, *VERDICTS)).state is State.PLACED
+        await rewritten("{}")
+        await eventually(healthy)
+
+
+async def test_no_trouble_is_remembered_of_what_was_put_away(broker: Wired) -> None:
+    intent = await broker.approved(**BUY)
+    busy = {"method": "GET", "path": "/api/v3/depth", "code": -1003, "http": 429, "msg": "Too many requests."}
+    await broker.control.do("fault", when="received", do="code", **busy)
+    broker.executor.take(intent)
+    await asyncio.wait(broker.executor._under_way.values())
+    assert await _was_delayed(broker)
+    await broker.store.halts.set(Level.HALTED, TRADER, None)
+
+    async def forgotten() -> bool:
+        return not broker.executor._troubles
+
+    async with running(broker.executor.run()):
+        await eventually(forgotten)
 
 
 async def test_an_expired_request_is_not_approved_and_so_not_sent(broker: Wired) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +12,7 @@ import pytest
 
 from broker.intents import Intent, State
 
-from .support import BTC, Wired, wired
+from .support import BTC, Wired, eventually, wired
 from .tools.support import (
     CLOSE,
     CREATE,
@@ -162,3 +163,47 @@ async def test_two_leverages_of_one_symbol_are_never_under_way_at_once(broker: W
     assert (await broker.submitted(first)).state is State.UNKNOWN
     assert (await broker.submitted(second)).state is State.NOT_SENT
     assert len(await broker.control.requests("POST", FAPI_LEVERAGE)) == 1
+
+
+async def test_no_exit_waits_for_the_figures_of_entries(tmp_path: Path) -> None:
+    async with wired(tmp_path, patience=5.0, max_position_size_pct=50) as broker:
+        await hold_futures_price(broker)
+        await trade(broker, "buy", "0.02")
+        amounts = ("0.003", "0.004", "0.005")
+        entries = [await parked(broker, CREATE, **{**FUTURES_BUY, "amount": amount}) for amount in amounts]
+        leaving = await broker.approve(await parked(broker, CLOSE, symbol=BTC))
+        broker.clock.advance(2)  # what was read for the cards is remembered no longer
+        hangs = {"when": "received", "do": "hang", "seconds": 20, "times": 99}
+        await broker.control.do("fault", method="GET", path="/fapi/v1/premiumIndex", **hangs)
+        for entry in entries:
+            broker.executor.take(await broker.approve(entry))
+        await eventually(lambda: _hangs(broker))
+        async with asyncio.timeout(4):
+            assert (await broker.submitted(leaving)).state is State.PLACED
+        assert [(await broker.intent(entry.id)).state for entry in entries] == [State.APPROVED] * 3
+        for waiting in list(broker.executor._under_way.values()):
+            waiting.cancel()
+        await broker.control._client.delete("faults")
+
+
+async def _hangs(broker: Wired) -> bool:
+    return bool(await broker.control.requests("GET", "/fapi/v1/premiumIndex"))
+
+
+async def test_an_entry_that_an_exit_came_between_counts_it(tmp_path: Path) -> None:
+    """Checked beside a short position that an exit is closing already, it would open a long one."""
+    async with wired(tmp_path, max_position_size_pct=1) as broker:
+        await hold_futures_price(broker)
+        await broker.control.do("balance", asset="USDT", free="9000", market="futures")
+        await trade(broker, "sell", "0.015")
+        entry = await broker.approve(await parked(broker, CREATE, **FUTURES_BUY))
+        leaving = await broker.approve(await parked(broker, CLOSE, symbol=BTC))
+        await broker.control.do("fault", method="GET", path="/fapi/v3/account", when="received", do="hold")
+        broker.executor.take(entry)
+        await broker.control.held()
+        await broker.control.do("fault", method="POST", path=FAPI_ORDER, when="received", do="drop")
+        assert (await broker.submitted(leaving)).state is State.UNKNOWN
+        await broker.control.do("release")
+        stopped = await broker.until(entry, State.NOT_SENT, State.PLACED, State.PENDING)
+        assert stopped.state is State.NOT_SENT
+        assert stopped.note is not None and "position after it" in stopped.note

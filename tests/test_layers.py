@@ -28,6 +28,8 @@ ROOMS = {
     "files.py": 3,
     "risk.py": 3,
     "hub.py": 3,
+    "turns.py": 3,
+    "parts.py": 3,
     "pace.py": 3,
     "cards.py": 4,
     "store/": 5,

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import timedelta
+from decimal import Decimal
+from time import monotonic
 from typing import Any
 
 import pytest
 
 from broker.cancel_rest import cancel_rest
+from broker.exchange import OrderRequest
 from broker.intents import Intent, State, certain_at_ms
-from broker.reconciler import Reconciler
+from broker.reconciler import FOLLOW_SECONDS, PASS_SECONDS, Lost, Reconciler
 from broker.store import events_of
 from broker.tools import Context
 
@@ -225,3 +229,104 @@ async def test_the_endless_loop_settles_and_follows(broker: Wired) -> None:
     lost = await unknown(broker, "executed", **REST)
     async with running(broker.reconciler.run()):
         assert (await broker.until(lost, State.PLACED)).order_status == "open"
+
+
+RESTING = "/api/v3/openOrders"
+
+
+async def trade_a_lot(broker: Wired) -> None:
+    """Until cancelled: news of orders that rest, one after the other."""
+    number = 0
+    while True:
+        number += 1
+        order = OrderRequest(BTC, "buy", "limit", Decimal("0.001"), Decimal(50_000 + number))
+        timestamp_ms = await broker.exchange.spot.server_time_ms()
+        name = f"cb-{number}"
+        await broker.exchange.spot.submit(order, client_order_id=name, timestamp_ms=timestamp_ms)
+        await asyncio.sleep(0.03)
+
+
+async def test_however_much_news_there_is_resting_orders_are_looked_at_once_a_second_at_most(
+    broker: Wired,
+) -> None:
+    await broker.submitted(await broker.approved(**REST))
+    before = len(await broker.control.requests("GET", RESTING))
+    begun = monotonic()
+    async with running(broker.reconciler.run()), running(trade_a_lot(broker)):
+
+        async def looks() -> bool:
+            return len(await broker.control.requests("GET", RESTING)) - before >= 4
+
+        await eventually(looks)
+    assert 3 * PASS_SECONDS <= monotonic() - begun < 3 * FOLLOW_SECONDS, "it was heard of"
+
+
+@pytest.mark.parametrize(
+    ("client_order_id", "heard"), [("cb-1", True), ("", True), ("another-1", False), ("x-cb-1", False)]
+)
+async def test_news_of_another_programs_orders_is_none(
+    broker: Wired, client_order_id: str, heard: bool
+) -> None:
+    broker.exchange._news._tell(broker.exchange.spot, client_order_id)
+    assert broker.reconciler._news.is_set() is heard
+
+
+async def test_two_not_founds_are_a_pass_apart_whatever_is_heard_between(broker: Wired) -> None:
+    await broker.submitted(await broker.approved(**REST))
+    lost = await unknown(broker, "received", **{**REST, "price": "57000"})
+    broker.clock.advance(60)
+    begun = monotonic()
+    async with running(broker.reconciler.run()), running(trade_a_lot(broker)):
+        await broker.until(lost, State.NOT_SENT)
+    assert monotonic() - begun >= PASS_SECONDS
+
+
+async def test_one_orders_trouble_does_not_stop_the_following_of_the_others(broker: Wired) -> None:
+    first, second = [
+        await broker.submitted(await broker.approved(**{**REST, "price": price}))
+        for price in ("58000", "57990")
+    ]
+    await broker.control.do("price", symbol=BTC, price="57000")
+    archived: dict[str, Any] = {"method": "GET", "http": 400, "code": -2026, "msg": "Order was archived."}
+    await broker.control.fault("received", "code", **archived)
+    await broker.reconciler.follow_placed()
+    assert (await broker.intent(second.id)).order_status == "filled"
+    assert (await broker.intent(first.id)).order_status == "open"
+    asked = len(await broker.control.requests("GET"))
+    for _ in range(2):
+        await broker.reconciler.follow_placed()
+    assert len(await broker.control.requests("GET")) == asked, "a refusal is not asked for at every look"
+    await broker.reconciler.follow_placed()
+    assert (await broker.intent(first.id)).order_status == "filled"
+
+
+async def test_nothing_is_remembered_of_an_order_that_has_ended(broker: Wired) -> None:
+    intent = await broker.submitted(await broker.approved(**REST))
+    await broker.control.do("price", symbol=BTC, price="57000")
+    await broker.control.fault("received", "code", method="GET", http=400, code=-2013)
+    for _ in range(4):
+        await broker.reconciler.follow_placed()
+    assert (await broker.intent(intent.id)).order_status == "filled"
+    await broker.reconciler.follow_placed()
+    lost = broker.reconciler._lost
+    assert (lost._misses, lost._passes) == ({}, {})
+
+
+def looks_at(lost: Lost, passes: int, *, news_of: str | None = None) -> int:
+    looked = 0
+    for _ in range(passes):
+        if news_of is not None:
+            lost.ask_now(news_of)
+        if not lost.rests("cb-lost"):
+            looked += 1
+            lost.missed("cb-lost")
+    return looked
+
+
+def test_a_lost_order_is_asked_about_ever_more_rarely_whatever_is_heard_of_others() -> None:
+    assert looks_at(Lost(), 600) == looks_at(Lost(), 600, news_of="cb-other") < 12
+    lost = Lost()
+    looks_at(lost, 600)
+    assert looks_at(lost, 1) == 0
+    lost.ask_now("cb-lost")
+    assert looks_at(lost, 600) == 1

@@ -129,7 +129,7 @@ async def _health(request: Request, state: ApiState, agents: Agents) -> Response
             {
                 **body,
                 "status": "unhealthy",
-                "problem": "The executor, or another part of the broker, is not running.",
+                "problem": "The executor, or another part of the broker, does not work; its log says why.",
             },
             503,
         )

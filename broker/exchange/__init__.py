@@ -1,6 +1,7 @@
 """Binance, through ccxt."""
 
 from .exchange import Exchange
+from .failures import found_time_wrong
 from .futures import Futures
 from .keys import Finding, Level, examine
 from .models import (
@@ -25,10 +26,11 @@ from .models import (
 )
 from .prices import LivePrice, Prices
 from .spot import Spot
-from .weight import AGENTS_PCT, PAGES_PCT, READS_PCT, Asker, leaving_room
+from .weight import AGENTS_PCT, FOLLOW_PCT, PAGES_PCT, READS_PCT, Asker, leaving_room
 
 __all__ = [
     "AGENTS_PCT",
+    "FOLLOW_PCT",
     "PAGES_PCT",
     "READS_PCT",
     "Account",
@@ -58,5 +60,6 @@ __all__ = [
     "Verdict",
     "Walk",
     "examine",
+    "found_time_wrong",
     "leaving_room",
 ]

@@ -9,7 +9,7 @@ from typing import Any, Final, TypeVar
 
 from ..errors import BrokerError, Code
 from ..logs import get_logger
-from .failures import UNREACHABLE, explain
+from .failures import TIME_IS_WRONG, UNREACHABLE, explain
 from .models import Market
 from .shares import OverPart
 from .weight import Weight, asker, share
@@ -19,17 +19,27 @@ log = get_logger(__name__)
 
 T = TypeVar("T")
 
-OUR_ACCOUNT: Final = frozenset({-1021, -1022, -2008, -2014, -2015})
+OUR_ACCOUNT: Final = frozenset({TIME_IS_WRONG, -1022, -2008, -2014, -2015})
 """Refusals that are the set-up's fault, not the caller's: worth telling the operator."""
 
 
 class Calls:
-    """`reachable` is whether the last call was answered; `last_error` a text without secrets."""
+    """`reachable` is whether the last call was answered; `last_error` a text without secrets. `distrust` is
+    told when Binance finds our time wrong.
+    """
 
-    def __init__(self, market: Market, weight: Weight, timeout_seconds: float) -> None:
+    def __init__(
+        self,
+        market: Market,
+        weight: Weight,
+        timeout_seconds: float,
+        *,
+        distrust: Callable[[], None] = lambda: None,
+    ) -> None:
         self._market = market
         self._weight = weight
         self._timeout = timeout_seconds
+        self._distrust = distrust
         self._flying: dict[Hashable, asyncio.Task[Any]] = {}
         self.reachable = False
         self.last_error: str | None = None
@@ -68,9 +78,15 @@ class Calls:
         if not task.cancelled():
             task.exception()  # nobody may be left to hear of it
 
+    def note_code(self, code: object) -> None:
+        """What Binance answered, also to the executor's POST: the next call asks for its time again."""
+        if code == TIME_IS_WRONG:
+            self._distrust()
+
     def _note(self, failure: BrokerError) -> None:
         if isinstance(failure, OverPart):
             return
+        self.note_code(failure.details.get("binanceCode"))
         self.reachable = failure.code not in UNREACHABLE
         told = failure.code in UNREACHABLE | {Code.RATE_LIMITED}
         if failure.code is not Code.FUTURES_NOT_PERMITTED:  # a spot key is no alarm

@@ -14,12 +14,20 @@ from .weight import BAN_SECONDS, rate_limited
 OWN_TROUBLE: Final = frozenset({-1000, -1001, -1006, -1008, -1016})
 """Codes by which Binance says that the fault is on its side."""
 
+TIME_IS_WRONG: Final = -1021
+"""Too late, or too early, by Binance's clock: one of the two was set since it was last asked."""
+
 UNREACHABLE: Final = frozenset({Code.BINANCE_UNAVAILABLE, Code.BINANCE_TIMEOUT})
 
 NO_RIGHTS: Final = frozenset({-2008, -2014, -2015})
 """Binance does not take the key. On futures a spot key gets these, and is no alarm."""
 
 MAX_SYMBOL: Final = 30
+
+
+def found_time_wrong(error: BrokerError) -> bool:
+    """Binance did not take a read for its time alone; once its clock was asked, the next is taken."""
+    return error.details.get("binanceCode") == TIME_IS_WRONG
 
 
 def unknown_symbol(text: str, market: Market) -> BrokerError:

@@ -120,6 +120,7 @@ class Orders(ABC):
                 state = await post()
             except Exception as error:
                 failure = error
+        self._calls.note_code(facts.code)
         verdict = judge(facts, failure, self.market)
         return Sent(
             verdict=verdict,

@@ -6,7 +6,6 @@ from collections.abc import Awaitable, Callable, Mapping
 from decimal import Decimal
 from typing import Any, Final, TypeVar
 
-from ..errors import BrokerError
 from .answers import key_rights, levels
 from .calls import Calls
 from .failures import not_configured, unavailable
@@ -17,8 +16,6 @@ from .server_time import ServerTime
 T = TypeVar("T")
 
 PRICES_MAX_AGE_MS: Final = 1_000
-
-TIME_IS_WRONG: Final = -1021
 
 
 class Reads:
@@ -132,12 +129,7 @@ class Reads:
             await self._time.refresh(self._reader)
             return await call()
 
-        try:
-            return await self._calls.make(timed_call)
-        except BrokerError as error:
-            if error.details.get("binanceCode") == TIME_IS_WRONG:
-                self._time.distrust()
-            raise
+        return await self._calls.make(timed_call)
 
     def _require_ready(self) -> None:
         if not self._configured:

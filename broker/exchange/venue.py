@@ -61,7 +61,7 @@ class Venue(Reads, ABC):
         self._make_prices = partial(clients.prices, settings, paper_url, market=market)
         self._make_news = partial(clients.news, settings, paper_url, market=market)
         self._markets = Markets(market, self._executor, [self._reader])
-        self._calls = Calls(market, self.weight, read_seconds)
+        self._calls = Calls(market, self.weight, read_seconds, distrust=time.distrust)
         self._orders: Orders = self._make_orders()
         cache = None
         if cache_folder is not None:

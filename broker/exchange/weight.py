@@ -10,6 +10,8 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
+from math import ceil
+from time import monotonic
 from typing import Final
 
 from ..errors import BrokerError, Code
@@ -21,6 +23,9 @@ AGENTS_PCT: Final = 80
 
 PAGES_PCT: Final = 90
 """What pages read, and what agents cancel, stops here."""
+
+FOLLOW_PCT: Final = 95
+"""What is asked by itself of orders and of unknown outcomes stops here: it is asked again and again."""
 
 READS_PCT: Final = 98
 """What everything else reads stops here: one read past the end, and Binance takes no order either."""
@@ -75,12 +80,19 @@ def asker() -> Asker | None:
 
 
 class Weight:
-    def __init__(self, now_ms: Callable[[], int], limit: int = 6000) -> None:
+    """`elapsed` are seconds that go on evenly, whatever is set: by a clock that was set back a ban would last
+    as much longer, and the clock could not even be asked.
+    """
+
+    def __init__(
+        self, now_ms: Callable[[], int], limit: int = 6000, *, elapsed: Callable[[], float] = monotonic
+    ) -> None:
         self.limit = limit
         self._now_ms = now_ms
+        self._elapsed = elapsed
         self._used = 0
         self._minute = -1
-        self._banned_until_ms = 0
+        self._banned_until = float("-inf")
 
     @property
     def used(self) -> int:
@@ -95,23 +107,19 @@ class Weight:
         retry_after = _number(headers.get("retry-after"))
         if http in BAN_SECONDS:
             seconds = BAN_SECONDS[http] if retry_after is None else retry_after
-            self._banned_until_ms = self._now_ms() + seconds * 1000
+            self._banned_until = self._elapsed() + seconds
         return retry_after
 
     def check(self) -> None:
         """Raises RATE_LIMITED when a ban runs, or when so much of this minute's weight is used that whoever
         asks has to leave the rest to others.
         """
-        now = self._now_ms()
-        if now < self._banned_until_ms:
-            raise rate_limited("Binance asked for a pause", _seconds(self._banned_until_ms - now))
+        left = self._banned_until - self._elapsed()
+        if left > 0:
+            raise rate_limited("Binance asked for a pause", ceil(left))
         if self.used * 100 >= self.limit * share():
             message = f"Binance's request weight is spent ({self.used} of {self.limit} this minute)"
-            raise rate_limited(message, _seconds(MINUTE_MS - now % MINUTE_MS))
-
-
-def _seconds(milliseconds: int) -> int:
-    return -(-milliseconds // 1000)
+            raise rate_limited(message, ceil((MINUTE_MS - self._now_ms() % MINUTE_MS) / 1000))
 
 
 def _number(text: str | None) -> int | None:

@@ -19,7 +19,7 @@ import aiohttp
 from ..logs import redact
 from .outcome import BadAnswer, WireFacts
 from .shares import Shares
-from .weight import READS_PCT, Weight, share
+from .weight import PAGES_PCT, Weight, share
 
 MAX_MESSAGE = 300
 
@@ -100,9 +100,11 @@ class Wire(Ccxt):  # type: ignore[misc]
         return self.now_ms()
 
     async def throttle(self, cost: float | None = None) -> None:
-        """Whoever may use all weight does not queue behind those who leave room. No agent fills the queue."""
+        """Only what agents and pages ask queues: nothing that an order waits for, or that asks what became of
+        one. No agent fills the queue.
+        """
         self.shares.take(cost or 1)
-        if share() < READS_PCT:
+        if share() <= PAGES_PCT:
             await super().throttle(cost)
 
     async def fetch(self, url: str, method: str = "GET", headers: Any = None, body: str | None = None) -> Any:

@@ -193,6 +193,9 @@ def outcome(intent: Intent, now: datetime) -> str:
             return _placed(intent)
         case State.REFUSED:
             return f"Approved by {by}, but Binance refused it: {_why(intent)}. Nothing was executed."
+        case State.NOT_SENT if intent.unsure:
+            approved = f"Approved by {by}. " if intent.decision else ""
+            return f"{approved}It is {_why(intent)}."
         case State.NOT_SENT if intent.decision is None:
             return f"Not sent: {_why(intent)}. Nothing was executed."
         case State.NOT_SENT:
@@ -243,6 +246,8 @@ def next_step(intent: Intent) -> NextStep:
             return NextStep(say="Ask the user whether it is still wanted before you ask again.")
         case State.WITHDRAWN:
             return NextStep(say="You may ask for something else.")
+        case State.NOT_SENT if intent.unsure:
+            return NextStep(say="Tell the user, who has to look at Binance. A new call makes a new request.")
         case State.REFUSED | State.NOT_SENT:
             return NextStep(say="Tell the user why. A new call makes a new request.")
 

@@ -13,9 +13,12 @@ from ..clock import to_ms
 from ..intents import Intent, State
 from ..store import queries
 from .declaration import Context
+from .orders import order_in
 
 LATELY_MS: Final = 10_000
 """How long after a submission Binance's figures may lag behind it."""
+
+IN_FLIGHT: Final = frozenset({State.SUBMITTING, State.UNKNOWN})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,6 +44,13 @@ class Own:
             and intent.arguments["symbol"] == symbol
             for intent in self.sent
         )
+
+    def entering(self, symbol: str) -> bool:
+        """Whether an order that adds to the exposure, at the leverage of its card, is being sent, or of
+        unknown outcome.
+        """
+        orders = [order_in(intent) for intent in self.sent if intent.state in IN_FLIGHT]
+        return any(order is not None and order.symbol == symbol and not order.reduce_only for order in orders)
 
 
 async def read(context: Context, market: str, itself: Intent | None) -> Own:

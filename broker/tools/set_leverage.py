@@ -13,7 +13,7 @@ from ..agents import Limits
 from ..cards import Figure, Tone
 from ..errors import BrokerError, Code, invalid
 from ..exchange import Exchange, Market, Sent
-from ..intents import Intent
+from ..intents import UNSURE, Intent
 from ..money import grouped
 from . import leverage_change, order_card, own
 from .answers import LeverageAnswer
@@ -60,6 +60,12 @@ class SetLeverage(HighTool):
         limits = context.limits
         _require_within(target, limits)
         ours = await own.read(context, "futures", itself)
+        if ours.entering(symbol):
+            raise BrokerError(
+                Code.BINANCE_UNAVAILABLE,
+                f"An order of {symbol} is being sent, or its outcome is not known yet: its card told the "
+                "leverage that is set now",
+            )
         change = await leverage_change.read(context, symbol, target)
         if change.now.leverage == target:
             raise invalid("leverage", f"is {target}× already")
@@ -102,7 +108,8 @@ class SetLeverage(HighTool):
         """It may have been set, and then changed by somebody else."""
         now = await exchange.futures.leverage(terms["arguments"]["symbol"])
         target = terms["arguments"]["leverage"]
-        return Found(done=False, note=f"the leverage is {now.leverage}×, not the {target}× asked for")
+        note = f"{UNSURE}: the leverage is {now.leverage}× now, not the {target}× asked for"
+        return Found(done=False, note=note)
 
     def result(self, intent: Intent) -> LeverageResult:
         symbol, target = intent.arguments["symbol"], intent.arguments["leverage"]

@@ -12,7 +12,7 @@ from typing import Any, Final
 from ..cards import Tone
 from ..clock import from_ms
 from ..hub import Event
-from ..intents import RECORDABLE, Intent, State, certain_at_ms, latest_sending_ms
+from ..intents import RECORDABLE, UNSURE, Intent, State, certain_at_ms, latest_sending_ms
 from ..money import about, cents, grouped
 from ..tools.cancels import CANCELLED, UNCLEAR
 
@@ -111,6 +111,9 @@ def _refused(intent: Intent, _: datetime) -> Outcome:
 
 def _not_sent(intent: Intent, _: datetime) -> Outcome:
     note = intent.note or ""
+    if intent.unsure:
+        said = as_quoted(f"{note[0].upper()}{note[1:]}")[:MAX_SHOWN]
+        return Outcome(text=said if intent.decision is None else f"Approved. {said}", tone=Tone.WARN)
     if intent.decision is None:
         return Outcome(text=_with_reason("Not sent", note), tone=Tone.WARN)
     if note.startswith("too late"):
@@ -199,6 +202,8 @@ def happened(event: Event) -> str:
     line = _HAPPENED.get(event.kind, event.kind).format(actor=actor(event.actor))
     if event.data.get("word"):
         return _with_reason(f"{actor(event.actor)} recorded: {line.lower()}", event.data.get("note"))
+    if event.kind == "intent:not_sent" and str(event.data.get("note")).startswith(UNSURE):
+        line = "Settled"
     if event.kind in ("intent:placed", "order:changed"):
         return line + _filled(event.data.get("order") or {})
     return _with_reason(line, event.data.get("note"))

@@ -9,8 +9,9 @@ from typing import Any
 
 import pytest
 
+from broker.clock import to_ms, utc_now
 from broker.errors import BrokerError, Code
-from broker.exchange import Exchange, OrderRequest, Verdict
+from broker.exchange import Exchange, OrderRequest, Verdict, found_time_wrong
 from broker.paper import PaperServer
 from broker.settings import Settings
 
@@ -201,6 +202,25 @@ async def test_a_late_order_dies_at_binance(exchange: Exchange, control: Control
     sent = await exchange.spot.submit(BUY, client_order_id="cb-late", timestamp_ms=late)
     assert (sent.verdict, sent.code) == (Verdict.NOT_SENT, -1021)
     assert await control.orders() == []
+
+
+@pytest.mark.parametrize("step_ms", [-90_000, 90_000])
+async def test_a_look_up_or_an_order_that_finds_the_time_wrong_has_it_asked_for(
+    exchange: Exchange, control: Control, step_ms: int
+) -> None:
+    await submit(exchange, REST, "cb-rests")
+    await control.do("clock", offset_ms=step_ms)
+    with pytest.raises(BrokerError) as failed:
+        await exchange.spot.look_up("BTCUSDT", "cb-rests")
+    assert found_time_wrong(failed.value)
+    await exchange.spot.take_budget()
+    assert await exchange.spot.look_up("BTCUSDT", "cb-rests") is not None
+    await control.do("clock", offset_ms=0)
+    stale_ms = to_ms(utc_now()) + exchange.spot.clock_offset_ms
+    sent = await exchange.spot.submit(BUY, client_order_id="cb-stale", timestamp_ms=stale_ms)
+    assert (sent.verdict, sent.code) == (Verdict.NOT_SENT, -1021)
+    await exchange.spot.take_budget()
+    assert abs(exchange.spot.clock_offset_ms) < 5_000
 
 
 async def test_an_id_that_is_open_already_is_unknown_and_found(exchange: Exchange, control: Control) -> None:

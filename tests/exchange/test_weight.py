@@ -11,12 +11,20 @@ from broker.exchange.weight import READS_PCT, Weight, leaving_room, share
 
 
 class Now:
-    """12 s into a minute."""
+    """12 s into a minute, and what has gone by since, whatever the clock is set to."""
 
     ms = 1_700_000_000_000 // 60_000 * 60_000 + 12_000
+    gone = 0.0
 
     def __call__(self) -> int:
         return self.ms
+
+    def elapsed(self) -> float:
+        return self.gone
+
+    def advance(self, seconds: float) -> None:
+        self.ms += round(seconds * 1000)
+        self.gone += seconds
 
 
 @pytest.fixture
@@ -26,7 +34,7 @@ def now() -> Now:
 
 @pytest.fixture
 def weight(now: Now) -> Weight:
-    return Weight(now, limit=1000)
+    return Weight(now, limit=1000, elapsed=now.elapsed)
 
 
 def refusal(weight: Weight, pct: int = 100) -> int:
@@ -47,7 +55,7 @@ def test_who_leaves_room_stops_before_others_do(weight: Weight) -> None:
 def test_a_spent_weight_comes_back_with_binances_minute(weight: Weight, now: Now) -> None:
     weight.note(200, {"x-mbx-used-weight-1m": "1000"})
     assert refusal(weight) == 48
-    now.ms += 48_000
+    now.advance(48)
     weight.check()
     assert weight.used == 0
 
@@ -61,7 +69,20 @@ def test_a_ban_holds_as_long_as_binance_says(
 ) -> None:
     weight.note(http, headers)
     assert refusal(weight) == seconds
-    now.ms += seconds * 1000
+    now.advance(seconds - 0.5)
+    assert refusal(weight) == 1
+    now.advance(0.5)
+    weight.check()
+
+
+@pytest.mark.parametrize("step_seconds", [-600, 600])
+def test_a_ban_is_neither_longer_nor_shorter_when_the_clock_is_set(
+    weight: Weight, now: Now, step_seconds: int
+) -> None:
+    weight.note(429, {"retry-after": "10"})
+    now.ms += step_seconds * 1000
+    assert refusal(weight) == 10
+    now.advance(10)
     weight.check()
 
 

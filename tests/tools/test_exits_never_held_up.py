@@ -12,7 +12,7 @@ from broker.errors import Code
 from broker.exchange.weight import Weight
 from broker.intents import Intent, State
 
-from ..support import BTC, Wired
+from ..support import BTC, Wired, running
 from .support import CLOSE, CREATE, FUTURES_BUY, parked, refused, trade
 
 pytestmark = pytest.mark.anyio
@@ -65,6 +65,15 @@ async def test_nothing_that_fails_or_hangs_between_approval_and_submission_holds
     async with asyncio.timeout(2):
         assert (await futures.submitted(leaving)).state is State.PLACED
     await futures.control._client.delete("faults")
+
+
+@pytest.mark.parametrize("step_ms", [-30_000, 30_000])
+async def test_a_clock_that_was_set_between_approval_and_submission_does_not_put_an_exit_away(
+    futures: Wired, leaving: Intent, step_ms: int
+) -> None:
+    await futures.control.do("clock", offset_ms=step_ms)
+    async with running(futures.executor.run()):
+        assert (await futures.submitted(leaving)).state is State.PLACED
 
 
 async def test_an_exit_is_asked_for_while_what_it_does_not_need_hangs(futures: Wired) -> None:
@@ -128,3 +137,30 @@ async def test_what_a_trader_approved_and_what_is_unknown_may_use_all_weight(
     assert (await futures.submitted(intent)).state is State.UNKNOWN
     await futures.reconciler.settle_unknown()
     assert (await futures.intent(intent.id)).state is State.PLACED
+
+
+async def test_what_is_asked_of_orders_by_itself_leaves_room_for_an_exit_and_a_trader(
+    futures: Wired, leaving: Intent, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    unknown = await futures.approved(symbol=BTC, side="buy", amount="0.015")
+    await futures.control.fault("executed", "drop")
+    assert (await futures.submitted(unknown)).state is State.UNKNOWN
+    spend(monkeypatch, futures, 96)
+    async with running(futures.reconciler.run()):
+        assert (await futures.submitted(leaving)).state is State.PLACED
+    assert await futures.control.requests("GET") == []
+    await futures.reconciler.settle(await futures.intent(unknown.id))
+    assert (await futures.intent(unknown.id)).state is State.PLACED
+
+
+async def test_what_is_asked_of_orders_does_not_queue_behind_what_agents_read(
+    futures: Wired, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    unknown = await futures.approved(symbol=BTC, side="buy", amount="0.015")
+    await futures.control.fault("executed", "drop")
+    assert (await futures.submitted(unknown)).state is State.UNKNOWN
+    spend(monkeypatch, futures, 94)
+    throttler = futures.exchange.spot._reader.throttler
+    throttler.timestamps.append({"timestamp": time() * 1000, "cost": throttler.config["maxWeight"]})
+    async with running(futures.reconciler.run()):
+        assert (await futures.until(unknown, State.PLACED)).order_status == "filled"

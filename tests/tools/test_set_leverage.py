@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
 from decimal import Decimal
 from typing import Any
@@ -10,15 +11,16 @@ import pytest
 
 from broker.errors import Code
 from broker.exchange import Leverage, Position
-from broker.intents import State
+from broker.intents import Intent, State
 from broker.paper.futures.positions import MarginType
 from broker.tools import HIGH, Context
 from broker.tools.leverage_change import Change
 
-from ..support import BTC, Wired, running
+from ..support import BTC, TRADER, Wired, eventually, running
 from .support import (
     CREATE,
     FAPI_LEVERAGE,
+    FAPI_ORDER,
     FUTURES_BUY,
     LEVERAGE,
     checks_of,
@@ -32,6 +34,7 @@ from .support import (
 
 pytestmark = pytest.mark.anyio
 
+SETTLED = (State.PLACED, State.REFUSED, State.NOT_SENT, State.UNKNOWN)
 FIVE: dict[str, Any] = {"symbol": BTC, "leverage": 5}
 
 
@@ -123,10 +126,65 @@ async def test_a_lost_change_that_somebody_else_changed_is_told_in_words_of_the_
     for _ in range(2):
         await futures.reconciler.settle_unknown()
     settled = await futures.intent(lost.id)
-    assert (settled.state, settled.note) == (
-        State.NOT_SENT,
-        "the leverage is 7×, not the 5× asked for",
+    assert (settled.state, settled.unsure) == (State.NOT_SENT, True)
+    answer = await futures.call("intent_get", intentId=lost.id)
+    assert answer["outcome"] == (
+        "Approved by Ana. It is not certain whether it was carried out: "
+        "the leverage is 7× now, not the 5× asked for."
     )
+    assert answer["next"]["say"].startswith("Tell the user, who has to look at Binance.")
+
+
+async def restored(futures: Wired) -> Intent:
+    """Parked before a backup was taken; what was decided afterwards is in no record."""
+    intent = await parked(futures, LEVERAGE, **FIVE)
+    submissions = futures.store.submissions
+    await futures.store.database.write(lambda connection: submissions.lose_track(connection, "restored"))
+    futures.clock.advance(60)
+    return await futures.intent(intent.id)
+
+
+@pytest.mark.parametrize(
+    ("now", "why"),
+    [
+        (5, "a backup was restored, and it was not approved by then"),
+        (20, "the leverage is 20× now, not the 5× asked for"),
+    ],
+)
+async def test_of_a_change_that_a_restored_backup_had_waiting_nobody_says_that_nothing_was_executed(
+    futures: Wired, now: int, why: str
+) -> None:
+    intent = await restored(futures)
+    venue = futures.exchange.futures
+    await venue.set_leverage(BTC, now, timestamp_ms=await venue.server_time_ms())
+    for _ in range(2):
+        await futures.reconciler.settle_unknown()
+    answer = await futures.call("intent_get", intentId=intent.id)
+    assert (answer["status"], answer["outcome"]) == (
+        "not_sent",
+        f"It is not certain whether it was carried out: {why}.",
+    )
+
+
+@pytest.mark.parametrize("word", [State.PLACED, State.NOT_SENT])
+async def test_what_is_set_now_neither_bears_out_nor_contradicts_a_traders_word(
+    futures: Wired, word: State
+) -> None:
+    await futures.control.do("fault", when="executed", do="drop", method="POST", path=FAPI_LEVERAGE)
+    lost = await placed(futures, LEVERAGE, **FIVE)
+    venue = futures.exchange.futures
+    await venue.set_leverage(BTC, 7, timestamp_ms=await venue.server_time_ms())
+    futures.clock.advance(60)
+    await futures.store.submissions.record_word(lost.id, word, TRADER, None)
+    for _ in range(4):
+        await futures.reconciler.check_words()
+    checked = await futures.intent(lost.id)
+    assert (checked.state, checked.word_holds, checked.diverged) == (word, None, None)
+    asked = "/fapi/v1/symbolConfig"
+    before = len(await futures.control.requests("GET", asked))
+    for _ in range(100):
+        await futures.reconciler.check_words()
+    assert 0 < len(await futures.control.requests("GET", asked)) - before < 15, "ever more rarely"
 
 
 async def test_while_one_change_is_not_settled_another_is_refused(futures: Wired) -> None:
@@ -139,6 +197,60 @@ async def test_while_one_change_is_not_settled_another_is_refused(futures: Wired
     settled = await futures.submitted(await futures.approve(waiting))
     assert settled.state is State.NOT_SENT
     assert settled.note is not None and "not settled yet: 1, limit 0" in settled.note
+    assert (await parked(futures, LEVERAGE, symbol="ETHUSDT", leverage=3)).state is State.PENDING
+
+
+@pytest.mark.parametrize("first", ["order", "leverage"])
+async def test_no_order_is_on_its_way_while_its_leverage_is_changed(futures: Wired, first: str) -> None:
+    paths = {"order": FAPI_ORDER, "leverage": FAPI_LEVERAGE}
+    approved = {
+        "order": await futures.approve(await parked(futures, CREATE, **FUTURES_BUY)),
+        "leverage": await futures.approve(await parked(futures, LEVERAGE, **FIVE)),
+    }
+    (second,) = approved.keys() - {first}
+    await futures.control.do("fault", when="received", do="hold", method="POST", path=paths[first])
+    async with running(futures.executor.run()):
+        futures.executor.take(approved[first])
+        await futures.control.held()
+
+        async def waits() -> bool:
+            return approved[second].id in futures.executor._troubles
+
+        await eventually(waits)
+        assert (await futures.intent(approved[second].id)).state is State.APPROVED
+        assert await futures.control.requests("POST", paths[second]) == []
+        await futures.control.do("release")
+        assert (await futures.until(approved[first], *SETTLED)).state is State.PLACED
+        then = await futures.until(approved[second], State.PENDING, *SETTLED)
+    # A card that said 20× is not sent at 5×.
+    assert then.state is (State.PENDING if second == "order" else State.PLACED)
+
+
+async def test_two_that_are_approved_at_once_are_not_on_their_way_together(futures: Wired) -> None:
+    intents = [
+        await futures.approve(await parked(futures, LEVERAGE, **FIVE)),
+        await futures.approve(await parked(futures, CREATE, **FUTURES_BUY)),
+    ]
+    for path in (FAPI_ORDER, FAPI_LEVERAGE):
+        await futures.control.do("fault", when="received", do="drop", method="POST", path=path)
+    for intent in intents:
+        futures.executor.take(intent)
+    await asyncio.wait(futures.executor._under_way.values())
+    states = sorted([(await futures.intent(intent.id)).state for intent in intents])
+    assert states == [State.APPROVED, State.UNKNOWN]
+
+
+async def test_while_an_order_is_not_settled_its_leverage_is_not_asked_for(futures: Wired) -> None:
+    await trade(futures, "buy", "0.015")
+    await futures.control.do("fault", when="received", do="drop", method="POST", path=FAPI_ORDER)
+    leaving = {**FUTURES_BUY, "side": "sell", "reduceOnly": True}
+    assert (await placed(futures, CREATE, **leaving)).state is State.UNKNOWN
+    assert (await parked(futures, LEVERAGE, **FIVE)).state is State.PENDING, "an exit does not go by it"
+    await futures.control.do("fault", when="received", do="drop", method="POST", path=FAPI_ORDER)
+    assert (await placed(futures, CREATE, **FUTURES_BUY)).state is State.UNKNOWN
+    error = await refused(futures, LEVERAGE, symbol=BTC, leverage=4)
+    assert error.code is Code.BINANCE_UNAVAILABLE
+    assert error.message.startswith("An order of BTCUSDT is being sent")
     assert (await parked(futures, LEVERAGE, symbol="ETHUSDT", leverage=3)).state is State.PENDING
 
 

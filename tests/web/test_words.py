@@ -10,7 +10,7 @@ import pytest
 from broker.cards import Tone
 from broker.clock import to_ms
 from broker.hub import Event
-from broker.intents import Decision, Intent, State, canonical_text, digest_of
+from broker.intents import UNSURE, Decision, Intent, State, canonical_text, digest_of
 from broker.web.price import quoted
 from broker.web.words import as_quoted, device, happened, notice, outcome, repeats, unbroken
 
@@ -105,6 +105,16 @@ def test_every_state_has_words(state: State) -> None:
         ),
         # Of a restored backup, in which nobody had decided yet.
         (State.NOT_SENT, {"note": "Binance has no such order"}, "Not sent: Binance has no such order"),
+        (
+            State.NOT_SENT,
+            {"decided_by": "Ana", "note": f"{UNSURE}: the leverage is 7× now"},
+            "Approved. Not certain whether it was carried out: the leverage is 7× now",
+        ),
+        (
+            State.NOT_SENT,
+            {"note": f"{UNSURE}: a backup was restored"},
+            "Not certain whether it was carried out: a backup was restored",
+        ),
         (State.REJECTED, {"decided_by": "Ana"}, "Rejected by Ana"),
         (State.EXPIRED, {}, "Nobody decided, nothing sent"),
         (State.WITHDRAWN, {}, "Withdrawn by agent default"),
@@ -193,6 +203,8 @@ def event(kind: str, actor: str, **data: Any) -> Event:
         (event("intent:approved", "trader:Ana"), "Approved by Ana"),
         (event("intent:refused", "binance", note="no"), "Refused by Binance: no"),
         (event("intent:placed", "binance", order=order("open", "0")), "Placed at Binance, filled 0 of 0.015"),
+        (event("intent:not_sent", "reconciler", note="too late"), "Not sent: too late"),
+        (event("intent:not_sent", "reconciler", note=f"{UNSURE}: it is 7×"), f"Settled: {UNSURE}: it is 7×"),
         (event("order:cancel-failed", "trader:Ana"), "Not cancelled"),
         (event("order:cancel-unclear", "trader:Ana"), "Not confirmed that it is cancelled"),
         (event("something:new", "broker"), "something:new"),
