@@ -27,6 +27,7 @@ ROOMS = {
     "risk.py": 3,
     "hub.py": 3,
     "cards.py": 4,
+    "deliveries.py": 4,
     "store/": 5,
     "exchange/": 5,
     "tools/": 6,

@@ -1,4 +1,4 @@
-"""The only SQL: tables, migrations, transitions, the audit chain, people."""
+"""The only SQL: tables, migrations, transitions, the audit chain, people, channels and the outbox."""
 
 from __future__ import annotations
 
@@ -10,11 +10,13 @@ from sqlalchemy import Connection, insert, select
 from sqlalchemy.exc import DatabaseError
 
 from ..clock import Clock, Randomness
+from ..credentials import Vault
 from ..errors import BrokerError, StartError
 from ..files import AuditFiles, prepare_folder, secret_file
 from ..logs import get_logger
 from . import queries
 from .audit import BEGUN, AuditLog, Broken, Mark, events_of, recent_events
+from .channels import Channels
 from .database import Database, Transaction
 from .feed import Feed
 from .halts import Halts
@@ -30,6 +32,7 @@ from .intents import (
     idempotency_conflict,
 )
 from .migrate import has_tables, upgrade
+from .outbox import Outbox
 from .people import People, Session, Trader
 from .submissions import NotApproved, Submissions, Uncertain
 from .tables import meta
@@ -52,6 +55,9 @@ class Store:
         self.intents = Intents(database, transitions, self.halts, random)
         self.submissions = Submissions(database, transitions, self.halts)
         self.people = People(database, self.log, clock, random)
+        self.vault = Vault(key)
+        self.channels = Channels(database, self.log, self.vault, clock, random)
+        self.outbox = Outbox(self.log, random)
         self.head = Head(head, key)
         self._kept: Mark | None = None
         self._clock = clock
@@ -220,6 +226,7 @@ __all__ = [
     "EQUAL_WITHIN",
     "NOT_PARKED",
     "Broken",
+    "Channels",
     "Database",
     "Feed",
     "Halts",
@@ -228,6 +235,7 @@ __all__ = [
     "NeedsSecondTap",
     "NotApproved",
     "NotDecidable",
+    "Outbox",
     "OverDailyVolume",
     "Parked",
     "People",
