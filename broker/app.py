@@ -34,6 +34,7 @@ from .gateway import Gateway
 from .hub import Hub
 from .intents import Intent
 from .logs import get_logger
+from .notify import Links, Sender, Worker
 from .paper import PaperServer
 from .paper.errors import FolderInUse
 from .reconciler import Reconciler
@@ -116,6 +117,13 @@ async def running(settings: Settings, *, clock: Clock, random: Randomness) -> As
         )
         reconciler = Reconciler(store=store, exchange=exchange, submitting=executor.submitting)
         await reconciler.adopt()
+        sender = await stack.enter_async_context(
+            Sender(allow_private=settings.notify_allow_private, clock=clock)
+        )
+        links = Links(settings.url, store.vault)
+        worker = Worker(
+            store=store, hub=hub, clock=clock, links=links, mode=str(settings.mode), sender=sender
+        )
         endpoint = api.McpEndpoint(gateway)
         await stack.enter_async_context(endpoint.running())
         parts = await stack.enter_async_context(
@@ -125,6 +133,7 @@ async def running(settings: Settings, *, clock: Clock, random: Randomness) -> As
                 executor.run(),
                 reconciler.run(),
                 expire_in_time(store, clock),
+                worker.run(),
                 watch_waiting(store, hub, exchange),
                 keys.keep_looking(),
                 _listen(exchange),

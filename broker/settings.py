@@ -53,6 +53,7 @@ class Settings(BaseSettings):
     approval_validity_seconds: int = Field(30, ge=1, le=3600)
     confirm_protective_cancels: bool = False
     allow_withdrawal_keys: bool = False
+    notify_allow_private: bool = False
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     log_file: Path | None = None
     data_dir: Path | None = None

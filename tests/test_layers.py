@@ -35,6 +35,7 @@ ROOMS = {
     "executor.py": 7,
     "reconciler.py": 7,
     "expiry.py": 7,
+    "notify/": 7,
     "watching.py": 7,
     "cancel_rest.py": 7,
     "api/": 8,

@@ -30,6 +30,7 @@ CONTRACT = {
     "INTENT_TTL_SECONDS": ("60", "intent_ttl_seconds", 60),
     "INTENT_EXIT_TTL_SECONDS": ("600", "intent_exit_ttl_seconds", 600),
     "APPROVAL_VALIDITY_SECONDS": ("10", "approval_validity_seconds", 10),
+    "NOTIFY_ALLOW_PRIVATE": ("true", "notify_allow_private", True),
     "ALLOW_WITHDRAWAL_KEYS": ("true", "allow_withdrawal_keys", True),
     "CONFIRM_PROTECTIVE_CANCELS": ("true", "confirm_protective_cancels", True),
     "LOG_LEVEL": ("WARNING", "log_level", "warning"),

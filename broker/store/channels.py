@@ -8,7 +8,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any, Final
 
-from sqlalchemy import Connection, Row, bindparam, delete, func, insert, select, update
+from sqlalchemy import Connection, bindparam, delete, func, insert, select, update
 
 from ..clock import Clock, Randomness, from_ms, to_ms
 from ..credentials import MAX_NAME, Vault
@@ -28,7 +28,7 @@ SHOWN: Final = [column for column in channels.c if column is not channels.c.seal
 # Built once: building a statement takes longer than running it.
 ALL: Final = select(*SHOWN).order_by(channels.c.id)
 BY_ID: Final = select(*SHOWN).where(channels.c.id == bindparam("id"))
-SEALED: Final = select(channels.c.sealed).where(channels.c.id == bindparam("id"))
+WITH_SEALED: Final = select(channels).where(channels.c.id == bindparam("id"))
 
 
 class Channels:
@@ -139,13 +139,13 @@ class Channels:
         unproven = update(channels).where(channels.c.id == channel_id, channels.c.proven_at.is_(None))
         connection.execute(unproven.values(proven_at=to_ms(now)))
 
-    def config(self, connection: Connection, channel_id: str) -> Mapping[str, Any] | None:
-        """With its secrets; None for a channel that was removed."""
-        sealed = connection.execute(SEALED, {"id": channel_id}).scalar()
-        if sealed is None:
-            return None
-        opened: Mapping[str, Any] = json.loads(self._vault.open(sealed))
-        return opened
+    def find(self, connection: Connection, channel_id: str) -> Channel | None:
+        return find_channel(connection, channel_id)
+
+    def with_config(self, connection: Connection, channel_id: str) -> tuple[Channel, Mapping[str, Any]]:
+        """One that is there, where it leads, and with which secrets."""
+        row = connection.execute(WITH_SEALED, {"id": channel_id}).one()
+        return _channel(row), json.loads(self._vault.open(row.sealed))
 
     def of_trader(self, connection: Connection, trader: str) -> Sequence[Channel]:
         """Oldest first."""
@@ -181,7 +181,7 @@ def _own(connection: Connection, channel_id: str, trader: str) -> Channel | None
     return channel if channel is not None and channel.trader == trader else None
 
 
-def _channel(row: Row[Any]) -> Channel:
+def _channel(row: Any) -> Channel:
     return Channel(
         id=row.id,
         trader=row.trader,

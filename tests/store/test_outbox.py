@@ -401,7 +401,7 @@ async def test_where_a_channel_leads_and_its_secrets_stand_nowhere_in_the_clear(
     store: Store, path: Path
 ) -> None:
     channel = await listening(store)
-    config = await store.read(lambda c: store.channels.config(c, channel.id))
+    _, config = await store.read(lambda c: store.channels.with_config(c, channel.id))
     assert config == {"url": URL, "secret": "whsec_c2VjcmV0"}
     await store.channels.reconfigure(channel.id, "Ana", {"url": URL, "secret": "whsec_bmV3"})
     rows = await store.read(lambda c: [str(row) for row in c.execute(select(channels))])
