@@ -49,7 +49,8 @@ class Progress(StrEnum):
 
 
 OPEN: Final = frozenset({Progress.QUEUED, Progress.SENT})
-ARRIVED: Final = frozenset({Progress.ACCEPTED, Progress.SEEN, Progress.ACTED})
+ANSWERED: Final = frozenset({Progress.SEEN, Progress.ACTED})
+"""By a person, on the other end."""
 
 TEST: Final = "channel:test"
 FAILING: Final = "channel:failing"

@@ -152,6 +152,12 @@ class Settings(BaseSettings):
         return self.public_url or self.local_url
 
     @property
+    def opens_elsewhere(self) -> bool:
+        """Whether a link to its pages leads anywhere on another device, as far as that can be seen."""
+        host = urlsplit(self.url).hostname or ""
+        return not (host == "localhost" or host == "::1" or host.startswith("127."))
+
+    @property
     def local_url(self) -> str:
         """Where this machine finds the broker."""
         host = "127.0.0.1" if self.host in ("0.0.0.0", "::", "localhost") else self.host  # noqa: S104

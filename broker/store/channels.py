@@ -39,7 +39,7 @@ class Channels:
         self._log = log
         self._vault = vault
         self._clock = clock
-        self._random = random
+        self.random = random
 
     async def add(
         self,
@@ -57,7 +57,7 @@ class Channels:
         if not topics:
             raise invalid("events", "at least one has to be chosen", allowed=list(Topic))
         now = self._clock()
-        channel_id = new_id(now, self._random(10))
+        channel_id = new_id(now, self.random(10))
         row = {
             "id": channel_id,
             "trader": trader,

@@ -10,6 +10,7 @@ from sqlalchemy import Connection, bindparam, delete, exists, func, insert, sele
 
 from ..clock import Randomness, from_ms, to_ms
 from ..deliveries import (
+    ANSWERED,
     FAILING,
     GIVE_UP,
     LEASE,
@@ -197,7 +198,10 @@ class Outbox:
         changed: dict[str, Any] = {"progress": str(progress), "updated_at": to_ms(now), "note": note}
         if due_at is not None:
             changed["due_at"] = to_ms(due_at)
-        connection.execute(update(deliveries).where(deliveries.c.id == delivery.id), changed)
+        this = update(deliveries).where(deliveries.c.id == delivery.id)
+        if progress not in ANSWERED:  # a tap may be quicker than the answer's record
+            this = this.where(STILL_OPEN)
+        connection.execute(this, changed)
 
     def _break(self, connection: Connection, channel: Channel, attempt: Attempt, now: datetime) -> None:
         changed = breaker(channel, attempt, now, self._random(2))

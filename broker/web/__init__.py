@@ -6,6 +6,7 @@ from starlette.routing import BaseRoute, Mount
 
 from .assets import Static, folder
 from .cancels import Cancels
+from .channels import ChannelPages
 from .decisions import Decisions
 from .desk import Desk, Prices
 from .drawing import Drawing
@@ -16,6 +17,7 @@ from .pages import Pages
 from .sessions import Sessions
 from .signin import SignIn
 from .stream import Stream
+from .told import Told
 from .trading import Trading
 from .unknowns import Unknowns
 
@@ -32,6 +34,8 @@ def routes(desk: Desk) -> list[BaseRoute]:
         *Unknowns(desk, pages).routes(),
         *Trading(desk).routes(),
         *Sessions(desk, drawing).routes(),
+        *ChannelPages(desk, drawing).routes(),
+        *Told(desk).routes(),
         *SignIn(desk).routes(),
         *Stream(desk, Messages(desk, drawing), live).routes(),
         Mount("/static", Static(directory=folder("static"))),

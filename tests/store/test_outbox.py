@@ -214,6 +214,21 @@ async def test_of_one_intent_the_next_goes_out_once_the_one_before_arrived(
     assert [d.event.kind for d in await arrive(store, clock)] == ["intent:not_sent"]
 
 
+@pytest.mark.parametrize("attempt", [Attempt(), REFUSED, Attempt(problem="answered 410", final=True)])
+@pytest.mark.parametrize("answer", [Progress.SEEN, Progress.ACTED])
+async def test_a_tap_that_is_quicker_than_the_endpoints_answer_stays_on_record(
+    store: Store, clock: Clock, attempt: Attempt, answer: Progress
+) -> None:
+    await listening(store)
+    await parked(store)
+    [(delivery, _)] = await claim(store, clock)
+    await store.database.write(lambda c: store.outbox.progress(c, delivery, answer, clock()))
+    await record(store, delivery, clock, attempt)
+    assert (await now(store, delivery)).progress is answer
+    clock.advance(LEASE.total_seconds())
+    assert await claim(store, clock) == []
+
+
 async def test_what_was_sent_and_not_answered_goes_out_again_with_its_id_when_its_lease_ends(
     store: Store, clock: Clock
 ) -> None:
