@@ -34,7 +34,7 @@ from .gateway import Gateway
 from .hub import Hub
 from .intents import Intent
 from .logs import get_logger
-from .notify import Links, Sender, Worker
+from .notify import Links, Rejections, Sender, Taps, Worker
 from .paper import PaperServer
 from .paper.errors import FolderInUse
 from .reconciler import Reconciler
@@ -134,6 +134,7 @@ async def running(settings: Settings, *, clock: Clock, random: Randomness) -> As
                 reconciler.run(),
                 expire_in_time(store, clock),
                 worker.run(),
+                Taps(store, Rejections(store, links, clock), sender).run(),
                 watch_waiting(store, hub, exchange),
                 keys.keep_looking(),
                 _listen(exchange),

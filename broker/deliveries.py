@@ -21,10 +21,14 @@ class Kind(StrEnum):
 
     WEBHOOK = "webhook"
     NTFY = "ntfy"
+    TELEGRAM = "telegram"
 
 
-PHONES: Final = frozenset({Kind.NTFY})
+PHONES: Final = frozenset({Kind.NTFY, Kind.TELEGRAM})
 """Links are opened there, so the broker has to be reachable from there."""
+
+EDITED: Final = frozenset({Kind.TELEGRAM})
+"""A message is brought up to date there once its request is decided."""
 
 
 class Topic(StrEnum):
@@ -74,7 +78,11 @@ TOPICS: Final[Mapping[str, Topic]] = {
 }
 """Kinds of audit rows that somebody may have to hear of."""
 
-TOLD: Final = frozenset({*TOPICS, TEST})
+REQUESTS: Final = frozenset(kind for kind, topic in TOPICS.items() if topic is Topic.REQUESTS)
+CLOSING: Final = frozenset({"intent:approved", "intent:rejected", "intent:expired", "intent:withdrawn"})
+"""After these a request no longer waits."""
+
+TOLD: Final = frozenset({*TOPICS, *CLOSING, TEST})
 
 _OF_A_STOP: Final = frozenset({"intent:placed", "order:changed"})
 
@@ -152,9 +160,12 @@ class Delivery:
 
 @dataclass(frozen=True, kw_only=True)
 class Attempt:
-    """What one attempt came to. A problem that is `final` is not tried again."""
+    """What one attempt came to. A problem that is `final` is not tried again. By `handle` the endpoint knows
+    the message.
+    """
 
     problem: str | None = None
+    handle: str | None = None
     retry_after: timedelta | None = None
     final: bool = False
 

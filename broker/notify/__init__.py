@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from .links import Links
+from .rejections import Refused, Rejections
 from .sender import Sender
+from .taps import Taps
 from .worker import Worker
 
-__all__ = ["Links", "Sender", "Worker"]
+__all__ = ["Links", "Refused", "Rejections", "Sender", "Taps", "Worker"]

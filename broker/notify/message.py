@@ -10,7 +10,7 @@ from enum import IntEnum
 from typing import Any, Final
 
 from ..cards import Card, Figure
-from ..deliveries import FAILING, TEST, Channel, Delivery
+from ..deliveries import CLOSING, FAILING, REQUESTS, TEST, Channel, Delivery
 from ..hub import Event
 from ..intents import Intent, State
 from ..money import grouped
@@ -54,12 +54,15 @@ class Obsolete(Exception):
 
 @dataclass(frozen=True, kw_only=True)
 class About:
-    """What a delivery is about, as it is now. `failing` is the channel that an alert names."""
+    """What a delivery is about, as it is now. `failing` is the channel that an alert names; by `handle` the
+    endpoint knows the message that is to be brought up to date.
+    """
 
     delivery: Delivery
     channel: Channel
     intent: Intent | None
     failing: Channel | None
+    handle: str | None
     mode: str
     link: str
     reject: str
@@ -81,8 +84,10 @@ class About:
             return self._cancel(event)
         if self.intent is None:
             raise Obsolete("the request is not on record")
-        if event.kind in _REQUESTS:
+        if event.kind in REQUESTS:
             return self._request(self.intent)
+        if event.kind in CLOSING:
+            return self._closed(self.intent)
         return self._outcome(self.intent, event)
 
     def _request(self, intent: Intent) -> Message:
@@ -97,6 +102,11 @@ class About:
         reason = f"Agent {intent.agent} says: “{intent.reason}”" if intent.reason else "No reason given."
         waits = f"Waits until {intent.expires_at:%H:%M:%S} UTC."
         return self._of_intent(intent, "request.waiting", "", [reason, waits], waiting=True)
+
+    def _closed(self, intent: Intent) -> Message:
+        if self.handle is None:
+            raise Obsolete("nothing was told that this could bring up to date")
+        return self._of_intent(intent, "request.closed", "", [closed(intent)])
 
     def _outcome(self, intent: Intent, event: Event) -> Message:
         if event.kind in _FILLS:
@@ -172,6 +182,18 @@ def _bounded(figure: Figure) -> Figure:
     return Figure(label=one_line(figure.label, 60), value=one_line(figure.value, 120), tone=figure.tone)
 
 
+def closed(intent: Intent) -> str:
+    """Why a request waits no longer."""
+    if intent.decision is not None:
+        verb = "Approved" if intent.decision.approved else "Rejected"
+        return f"{verb} by {intent.decision.by} at {intent.decision.at:%H:%M:%S} UTC."
+    if intent.state is State.WITHDRAWN:
+        return f"Withdrawn by agent {intent.agent}."
+    if intent.state in (State.EXPIRED, State.PENDING):
+        return "Nobody decided, nothing was sent."
+    return f"It is {intent.state}."
+
+
 def _decided(intent: Intent) -> str:
     if intent.decision is not None:
         return f"{intent.decision.by} {'approved' if intent.decision.approved else 'rejected'} it meanwhile"
@@ -186,7 +208,6 @@ def _filled(order: Mapping[str, Any]) -> str:
     return f"Filled {grouped(Decimal(str(filled)))}{price}."
 
 
-_REQUESTS: Final = frozenset({"intent:parked", "intent:pending"})
 _FILLS: Final = frozenset({"intent:placed", "order:changed"})
 _CANCELS: Final = frozenset({"orders:cancelled", "orders:cancel-unclear"})
 _OUTCOMES: Final = {

@@ -40,7 +40,7 @@ MOST_SHOWN: Final = 100
 
 @dataclass(frozen=True, kw_only=True)
 class Reply:
-    """`body` holds its first 4 KiB."""
+    """`body` holds its first 4 KiB, or as much as was asked for."""
 
     status: int
     body: bytes
@@ -64,7 +64,6 @@ class Sender:
     ) -> None:
         self._clock = clock
         self._seconds = seconds
-        self._timeouts = {"connect": min(CONNECT_SECONDS, seconds), "read": seconds, "write": seconds}
         tls = tls or default_ssl_context()
 
         def pool(*, allow_public: bool) -> AsyncConnectionPool:
@@ -89,18 +88,30 @@ class Sender:
     async def __aexit__(self, *_: object) -> None:
         await self._stack.aclose()
 
-    async def post(self, url: str, body: bytes, headers: Mapping[str, str]) -> Reply:
-        """Raises NoReply."""
+    async def post(
+        self,
+        url: str,
+        body: bytes,
+        headers: Mapping[str, str],
+        *,
+        most: int = MOST_READ,
+        seconds: float | None = None,
+    ) -> Reply:
+        """`most` is how many bytes of the answer are read, `seconds` all the time that it has.
+
+        Raises NoReply.
+        """
+        seconds = seconds or self._seconds
         parts = urlsplit(url)
         sent = {"Content-Type": "application/json", "User-Agent": "confirmation-broker", **headers}
         if (credentials := _credentials(parts)) and "Authorization" not in headers:
             sent["Authorization"] = credentials
         bare = parts._replace(netloc=parts.netloc.rpartition("@")[2], fragment="").geturl()
         try:
-            async with asyncio.timeout(self._seconds):
-                return await self._post(self._pools[parts.scheme], bare, body, sent)
+            async with asyncio.timeout(seconds):
+                return await self._post(self._pools[parts.scheme], bare, body, sent, most, seconds)
         except (TimeoutError, TimeoutException):
-            raise NoReply(f"no answer within {self._seconds:g} s") from None
+            raise NoReply(f"no answer within {seconds:g} s") from None
         except Forbidden as why:
             raise NoReply(str(why)) from None
         except NetworkError as error:
@@ -109,14 +120,24 @@ class Sender:
             raise NoReply("no HTTP answer came") from None
 
     async def _post(
-        self, pool: AsyncConnectionPool, url: str, body: bytes, headers: Mapping[str, str]
+        self,
+        pool: AsyncConnectionPool,
+        url: str,
+        body: bytes,
+        headers: Mapping[str, str],
+        most: int,
+        seconds: float,
     ) -> Reply:
-        extensions = {"timeout": {**self._timeouts, "pool": self._seconds}}
+        connect = min(CONNECT_SECONDS, seconds)
+        timeouts = {"connect": connect, "read": seconds, "write": seconds, "pool": seconds}
+        extensions = {"timeout": timeouts}
         async with pool.stream(
             "POST", url, headers=list(headers.items()), content=body, extensions=extensions
         ) as response:
             return Reply(
-                status=response.status, body=await _first(response), retry_after=self._retry_after(response)
+                status=response.status,
+                body=await _first(response, most),
+                retry_after=self._retry_after(response),
             )
 
     def _retry_after(self, response: Response) -> timedelta | None:
@@ -133,14 +154,14 @@ class Sender:
             return None
 
 
-async def _first(response: Response) -> bytes:
+async def _first(response: Response, most: int) -> bytes:
     """Whoever answers for ever is not listened to."""
     read = bytearray()
     async for chunk in response.aiter_stream():
         read += chunk
-        if len(read) >= MOST_READ:
+        if len(read) >= most:
             break
-    return bytes(read[:MOST_READ])
+    return bytes(read[:most])
 
 
 def _credentials(parts: SplitResult) -> str | None:

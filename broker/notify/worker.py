@@ -16,12 +16,12 @@ from typing import Any, Final
 from sqlalchemy import Connection
 
 from ..clock import Clock
-from ..deliveries import FAILING, Attempt, Channel, Delivery, Kind
+from ..deliveries import CLOSING, FAILING, Attempt, Channel, Delivery, Kind
 from ..errors import BrokerError
 from ..hub import Hub
 from ..logs import get_logger
 from ..store import Store
-from . import ntfy, webhook
+from . import ntfy, telegram, webhook
 from .links import Links
 from .message import About, Message, Obsolete
 from .sender import NoReply, Reply, Sender
@@ -48,6 +48,7 @@ class Parcel:
     channel: Channel
     config: Mapping[str, Any]
     message: Message
+    handle: str | None
 
 
 class Worker:
@@ -106,6 +107,7 @@ class Worker:
                 channel=channel,
                 intent=intent,
                 failing=failing,
+                handle=outbox.handle(connection, delivery) if delivery.event.kind in CLOSING else None,
                 mode=self._mode,
                 link=self._links.page(delivery),
                 reject=self._links.reject(delivery, channel.trader),
@@ -119,7 +121,15 @@ class Worker:
                 log.exception("notify: cannot be said", delivery=delivery.id)
                 outbox.drop(connection, delivery, "an error of the broker's own, now in its log", now)
             else:
-                parcels.append(Parcel(delivery=delivery, channel=channel, config=config, message=message))
+                parcels.append(
+                    Parcel(
+                        delivery=delivery,
+                        channel=channel,
+                        config=config,
+                        message=message,
+                        handle=about.handle,
+                    )
+                )
         return parcels
 
     def _start(self, parcel: Parcel) -> None:
@@ -136,7 +146,7 @@ class Worker:
 
     async def _deliver(self, parcel: Parcel) -> None:
         try:
-            attempt = _judged(await self._send(parcel))
+            attempt = _judged(await self._send(parcel), parcel.channel.kind)
         except NoReply as why:
             attempt = Attempt(problem=str(why))
         except Exception:
@@ -158,6 +168,8 @@ class Worker:
                 return await webhook.send(sender, config, message, sent_as, self._clock())
             case Kind.NTFY:
                 return await ntfy.send(sender, config, message, sent_as)
+            case Kind.TELEGRAM:
+                return await telegram.send(sender, config, message, parcel.handle)
 
     async def _record(self, delivery: Delivery, attempt: Attempt) -> None:
         """A database in trouble is waited for: what arrived must not be sent again."""
@@ -193,10 +205,10 @@ class Worker:
             await asyncio.gather(*late, return_exceptions=True)
 
 
-def _judged(reply: Reply) -> Attempt:
+def _judged(reply: Reply, kind: Kind) -> Attempt:
     """What the endpoint wrote is not repeated: it may hold anything."""
     if 200 <= reply.status < 300:
-        return Attempt()
+        return Attempt(handle=telegram.handle_of(reply) if kind is Kind.TELEGRAM else None)
     more = ", and redirects are not followed" if 300 <= reply.status < 400 else ""
     return Attempt(
         problem=f"answered {reply.status}{more}",

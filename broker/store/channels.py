@@ -147,6 +147,11 @@ class Channels:
         row = connection.execute(WITH_SEALED, {"id": channel_id}).one()
         return _channel(row), json.loads(self._vault.open(row.sealed))
 
+    def with_configs(self, connection: Connection, kind: Kind) -> Sequence[tuple[Channel, Mapping[str, Any]]]:
+        """All of that kind."""
+        rows = connection.execute(select(channels).where(channels.c.kind == str(kind)))
+        return [(_channel(row), json.loads(self._vault.open(row.sealed))) for row in rows]
+
     def of_trader(self, connection: Connection, trader: str) -> Sequence[Channel]:
         """Oldest first."""
         return [channel for channel in all_channels(connection) if channel.trader == trader]

@@ -11,11 +11,14 @@ from sqlalchemy import Connection, bindparam, delete, exists, func, insert, sele
 from ..clock import Randomness, from_ms, to_ms
 from ..deliveries import (
     ANSWERED,
+    CLOSING,
+    EDITED,
     FAILING,
     GIVE_UP,
     LEASE,
     OPEN,
     RECOVERED,
+    REQUESTS,
     TOLD,
     Attempt,
     Channel,
@@ -71,6 +74,25 @@ NEWEST: Final = (
 BY_MATTER: Final = select(deliveries.c.id).where(
     deliveries.c.channel == bindparam("channel"), deliveries.c.matter == bindparam("matter")
 )
+LAST_HANDLE: Final = (
+    select(deliveries.c.handle)
+    .where(
+        deliveries.c.channel == bindparam("channel"),
+        deliveries.c.intent_id == bindparam("intent_id"),
+        deliveries.c.event < bindparam("event"),
+        deliveries.c.handle.is_not(None),
+    )
+    .order_by(deliveries.c.event.desc())
+    .limit(1)
+)
+TELLING_OF: Final = (
+    select(deliveries.c.channel)
+    .join_from(deliveries, audit, audit.c.seq == deliveries.c.event)
+    .where(
+        deliveries.c.intent_id == bindparam("intent_id"),
+        audit.c.kind.in_(bindparam("kinds", expanding=True)),
+    )
+)
 COUNT_OPEN: Final = select(func.count()).select_from(deliveries).where(STILL_OPEN)
 
 
@@ -89,6 +111,9 @@ class Outbox:
         if event.kind not in TOLD or not (listening := all_channels(connection)):
             return
         intent = _intent(connection, event)
+        if event.kind in CLOSING:
+            self._close(connection, listening, event, intent)
+            return
         if not concerns(event, intent):
             return
         for channel in listening:
@@ -141,6 +166,9 @@ class Outbox:
             return
         if attempt.problem is None:
             self._put(connection, delivery, Progress.ACCEPTED, now)
+            if attempt.handle is not None:
+                this = update(deliveries).where(deliveries.c.id == delivery.id)
+                connection.execute(this.values(handle=attempt.handle))
         elif attempt.final or now - delivery.created_at >= GIVE_UP:
             self._put(connection, delivery, Progress.FAILED, now, note=attempt.problem)
         else:
@@ -157,12 +185,31 @@ class Outbox:
         row = connection.execute(BY_IDS, {"ids": [delivery_id]}).one_or_none()
         return None if row is None else _delivery(row)
 
+    def handle(self, connection: Connection, delivery: Delivery) -> str | None:
+        """Of the message by which the channel was last told of the same intent, before this."""
+        given = {
+            "channel": delivery.channel,
+            "intent_id": delivery.event.intent_id,
+            "event": delivery.event.seq,
+        }
+        return connection.execute(LAST_HANDLE, given).scalar()
+
     def of_trader(self, connection: Connection, trader: str, most: int) -> Sequence[Delivery]:
         """Newest first."""
         return [_delivery(row) for row in connection.execute(NEWEST, {"trader": trader, "most": most})]
 
     def count_open(self, connection: Connection) -> int:
         return connection.execute(COUNT_OPEN).scalar_one()
+
+    def _close(
+        self, connection: Connection, listening: Sequence[Channel], event: Event, intent: Intent | None
+    ) -> None:
+        """Where it was told that a request waits, and that can be brought up to date."""
+        told = connection.execute(TELLING_OF, {"intent_id": event.intent_id, "kinds": list(REQUESTS)})
+        where = set(told.scalars())
+        for channel in listening:
+            if channel.id in where and channel.kind in EDITED:
+                self._queue(connection, channel, event, intent)
 
     def _queue(self, connection: Connection, channel: Channel, event: Event, intent: Intent | None) -> None:
         about = matter(event)

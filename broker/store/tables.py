@@ -171,6 +171,7 @@ deliveries = Table(
     Column("created_at", BigInteger, nullable=False),
     Column("updated_at", BigInteger, nullable=False),
     Column("note", Text),
+    Column("handle", String),
     Index("told_once", "channel", "matter", unique=True),
     Index(
         "deliveries_open",

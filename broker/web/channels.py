@@ -18,6 +18,7 @@ from ..deliveries import Channel, Delivery, Kind, Topic
 from ..errors import BrokerError, invalid
 from ..money import parse
 from ..notify.sender import checked_url, shown
+from ..notify.telegram import SERVER
 from ..notify.webhook import new_secret, rotated
 from ..store import Session
 from .assets import html
@@ -30,6 +31,9 @@ MAX_BODY: Final = 16 * 1024
 MOST_SHOWN: Final = 50
 NTFY: Final = "https://ntfy.sh"
 TOPIC: Final = re.compile(r"[-_A-Za-z0-9]{1,64}", re.ASCII)
+BOT_TOKEN: Final = re.compile(r"[0-9]{1,20}:[-_A-Za-z0-9]{10,100}", re.ASCII)
+USER: Final = re.compile(r"[1-9][0-9]{0,15}", re.ASCII)
+CHAT: Final = re.compile(r"-?[1-9][0-9]{0,15}", re.ASCII)
 TOKEN: Final = re.compile(r"[\x21-\x7e]{0,200}", re.ASCII)
 
 
@@ -43,7 +47,7 @@ class Form:
 
     @classmethod
     def of(cls, sent: FormData) -> Form:
-        names = ("name", "address", "topic", "token", "minimum")
+        names = ("name", "address", "topic", "token", "user", "chat", "minimum")
         return cls(
             kind=str(sent.get("kind", "")),
             topics=[str(topic) for topic in sent.getlist("events")],
@@ -168,9 +172,11 @@ class ChannelPages:
         if form.kind == Kind.WEBHOOK:
             url = checked_url(form.typed["address"], allow_private=private)
             return Kind.WEBHOOK, {"url": url, "secret": new_secret(self._channels.random)}, shown(url)
+        if form.kind == Kind.TELEGRAM:
+            return _telegram(form.typed, private)
         if form.kind != Kind.NTFY:
             raise invalid("kind", "must be one of those offered", allowed=list(Kind))
-        server = checked_url(form.typed["address"] or NTFY, allow_private=private, field="server").rstrip("/")
+        server = _server(form.typed["address"] or NTFY, private)
         topic, token = form.typed["topic"], form.typed["token"]
         if not TOPIC.fullmatch(topic):
             raise invalid("topic", "must have 1 to 64 letters, digits, - and _")
@@ -201,6 +207,25 @@ class ChannelPages:
 
         view: ChannelsView = await self._desk.store.read(read)
         return view
+
+
+def _server(url: str, allow_private: bool) -> str:
+    """Raises INVALID_ARGUMENTS."""
+    return checked_url(url, allow_private=allow_private, field="server").rstrip("/")
+
+
+def _telegram(typed: Mapping[str, str], allow_private: bool) -> tuple[Kind, Mapping[str, Any], str]:
+    """Raises INVALID_ARGUMENTS."""
+    server = _server(typed["address"] or SERVER, allow_private)
+    if not BOT_TOKEN.fullmatch(typed["token"]):
+        raise invalid("bot token", "must be as @BotFather gives it: a number, a colon, letters")
+    if not USER.fullmatch(typed["user"]):
+        raise invalid("user id", "must be your account's number, as @userinfobot tells it")
+    if typed["chat"] and not CHAT.fullmatch(typed["chat"]):
+        raise invalid("chat id", "must be a number; empty: your own chat with the bot")
+    user, chat = int(typed["user"]), int(typed["chat"] or typed["user"])
+    config = {"url": server, "token": typed["token"], "user": user, "chat": chat}
+    return Kind.TELEGRAM, config, f"bot {typed['token'].partition(':')[0]}, chat {chat}"
 
 
 TOPIC_NAMES: Final[Mapping[Topic, str]] = {

@@ -16,14 +16,18 @@ from aiohttp import web
 from broker.deliveries import Channel, Delivery, Kind, Progress, Topic
 from broker.hub import Hub
 from broker.intents import Intent
-from broker.notify import Links, Sender, Worker
+from broker.notify import Links, Rejections, Sender, Taps, Worker
 from broker.notify.webhook import new_secret
-from broker.store import Feed, Store
+from broker.store import Feed, Store, queries
 
 from ..support import Clock, Randomness, eventually, open_store, running
 from ..web.support import request
 
 URL = "https://broker.example"
+BOT = "123456:AAHdqTcvCH1vGWJxfSeofSAs0K5PALDsaw"
+ANA = 4711
+"""Her account on Telegram."""
+
 PATIENCE = 0.3
 """Seconds that an endpoint gets."""
 
@@ -118,6 +122,12 @@ class Telling:
     random: Randomness
     links: Links
     worker: Worker
+    rejections: Rejections
+
+    async def intent(self, intent: Intent) -> Intent:
+        """As it is now."""
+        found: Intent = await self.store.read(lambda c: queries.find(c, intent.id))
+        return found
 
     async def park(self, amount: str = "0.015", **changes: Any) -> Intent:
         return (await self.store.intents.park(request(amount, **changes))).intent
@@ -129,6 +139,10 @@ class Telling:
     async def ntfy(self, url: str, trader: str = "Ana", **changes: Any) -> Channel:
         config = {"url": url, "topic": "orders-of-ana", "token": "tk_s3cret"}
         return await self.add(trader, Kind.NTFY, config, **changes)
+
+    async def telegram(self, url: str, trader: str = "Ana", *, user: int = ANA, chat: int = ANA) -> Channel:
+        config = {"url": url, "token": BOT, "user": user, "chat": chat}
+        return await self.add(trader, Kind.TELEGRAM, config)
 
     async def add(
         self, trader: str, kind: Kind, config: Mapping[str, Any], *, least: Decimal | None = None
@@ -178,7 +192,16 @@ async def telling(
             Sender(allow_private=allow_private, clock=clock, seconds=PATIENCE) as sender,
         ):
             worker = Worker(store=store, hub=hub, clock=clock, links=links, mode="paper", sender=sender)
-            async with running(worker.run()):
-                yield Telling(store=store, hub=hub, clock=clock, random=random, links=links, worker=worker)
+            rejections = Rejections(store, links, clock)
+            async with running(worker.run()), running(Taps(store, rejections, sender).run()):
+                yield Telling(
+                    store=store,
+                    hub=hub,
+                    clock=clock,
+                    random=random,
+                    links=links,
+                    worker=worker,
+                    rejections=rejections,
+                )
     finally:
         store.close()

@@ -16,8 +16,8 @@ from broker.credentials import Vault
 from broker.deliveries import Channel, Delivery, Kind, Progress, Topic
 from broker.intents import Intent, State, Suggestion
 from broker.notify import Links
+from broker.notify.rejections import REFUSALS
 from broker.store import queries, recent_events
-from broker.web.told import REFUSALS
 
 from .support import NOON, MovableClock, World
 

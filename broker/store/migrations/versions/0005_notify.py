@@ -40,6 +40,7 @@ def upgrade() -> None:
         sa.Column("created_at", sa.BigInteger, nullable=False),
         sa.Column("updated_at", sa.BigInteger, nullable=False),
         sa.Column("note", sa.Text),
+        sa.Column("handle", sa.String),
     )
     op.create_index("told_once", "deliveries", ["channel", "matter"], unique=True)
     op.create_index(
