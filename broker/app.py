@@ -34,7 +34,7 @@ from .gateway import Gateway
 from .hub import Hub
 from .intents import Intent
 from .logs import get_logger
-from .notify import Links, Rejections, Sender, Taps, Worker
+from .notify import Links, Rejections, Sender, Taps, Watch, Worker, beat
 from .paper import PaperServer
 from .paper.errors import FolderInUse
 from .reconciler import Reconciler
@@ -135,6 +135,7 @@ async def running(settings: Settings, *, clock: Clock, random: Randomness) -> As
                 expire_in_time(store, clock),
                 worker.run(),
                 Taps(store, Rejections(store, links, clock), sender).run(),
+                Watch(store, clock, lambda: exchange.last_error).run(),
                 watch_waiting(store, hub, exchange),
                 keys.keep_looking(),
                 _listen(exchange),
@@ -154,11 +155,16 @@ async def running(settings: Settings, *, clock: Clock, random: Randomness) -> As
             equity=_remembered(lambda: _equity(exchange)),
             exchange_problem=lambda: store.database.problem or exchange.last_error,
         )
-        state = api.ApiState(
-            gateway=gateway,
-            store=store,
-            healthy=lambda: executor.healthy and not any(map(_died, parts)),
-        )
+
+        def healthy() -> bool:
+            return executor.healthy and not any(map(_died, parts))
+
+        if settings.heartbeat_url is not None:
+            own = await stack.enter_async_context(Sender(allow_private=True, clock=clock))  # the operator's
+            url = settings.heartbeat_url.get_secret_value()
+            well = beat(own, url, lambda: healthy() and worker.healthy and store.database.problem is None)
+            await stack.enter_async_context(_background(well))
+        state = api.ApiState(gateway=gateway, store=store, healthy=healthy)
         app = Starlette(
             routes=[Route("/mcp", endpoint.app), *api.routes(state), *web.routes(desk)],
         )

@@ -60,9 +60,14 @@ TEST: Final = "channel:test"
 FAILING: Final = "channel:failing"
 RECOVERED: Final = "channel:recovered"
 
+UNSEEN: Final = "intent:unseen"
+UNREACHABLE: Final = "exchange:unreachable"
+REACHABLE: Final = "exchange:reachable"
+
 TOPICS: Final[Mapping[str, Topic]] = {
     "intent:parked": Topic.REQUESTS,
     "intent:pending": Topic.REQUESTS,
+    UNSEEN: Topic.REQUESTS,
     "intent:not_sent": Topic.OUTCOMES,
     "intent:unknown": Topic.OUTCOMES,
     "intent:refused": Topic.OUTCOMES,
@@ -75,6 +80,7 @@ TOPICS: Final[Mapping[str, Topic]] = {
     "database:restored": Topic.ALERTS,
     "audit:head-missing": Topic.ALERTS,
     FAILING: Topic.ALERTS,
+    UNREACHABLE: Topic.ALERTS,
 }
 """Kinds of audit rows that somebody may have to hear of."""
 
@@ -116,6 +122,8 @@ class Channel:
             return bool(event.data["channel"] == self.id)
         if self.paused_at is not None:
             return False
+        if event.kind == UNSEEN:
+            return True
         if event.actor == f"trader:{self.trader}":
             return False
         if event.kind == FAILING and event.data["channel"] == self.id:

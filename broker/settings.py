@@ -54,6 +54,7 @@ class Settings(BaseSettings):
     confirm_protective_cancels: bool = False
     allow_withdrawal_keys: bool = False
     notify_allow_private: bool = False
+    heartbeat_url: SecretStr | None = None
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     log_file: Path | None = None
     data_dir: Path | None = None
@@ -84,6 +85,14 @@ class Settings(BaseSettings):
         ):
             raise ValueError("must be http(s)://host[:port] without a path")
         return value.rstrip("/")
+
+    @field_validator("heartbeat_url")
+    @classmethod
+    def _http(cls, value: SecretStr | None) -> SecretStr | None:
+        parts = urlsplit(value.get_secret_value()) if value else None
+        if parts is not None and (parts.scheme not in ("http", "https") or not parts.hostname):
+            raise ValueError("must be http(s)://host[:port]/path")
+        return value
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from .heartbeat import beat
 from .links import Links
 from .rejections import Refused, Rejections
 from .sender import Sender
 from .taps import Taps
+from .watch import Watch
 from .worker import Worker
 
-__all__ = ["Links", "Refused", "Rejections", "Sender", "Taps", "Worker"]
+__all__ = ["Links", "Refused", "Rejections", "Sender", "Taps", "Watch", "Worker", "beat"]

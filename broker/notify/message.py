@@ -10,7 +10,7 @@ from enum import IntEnum
 from typing import Any, Final
 
 from ..cards import Card, Figure
-from ..deliveries import CLOSING, FAILING, REQUESTS, TEST, Channel, Delivery
+from ..deliveries import CLOSING, FAILING, REQUESTS, TEST, UNREACHABLE, UNSEEN, Channel, Delivery
 from ..hub import Event
 from ..intents import Intent, State
 from ..money import grouped
@@ -25,6 +25,7 @@ class Priority(IntEnum):
 
     NORMAL = 3
     HIGH = 4
+    URGENT = 5
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,15 +55,15 @@ class Obsolete(Exception):
 
 @dataclass(frozen=True, kw_only=True)
 class About:
-    """What a delivery is about, as it is now. `failing` is the channel that an alert names; by `handle` the
-    endpoint knows the message that is to be brought up to date.
+    """What a delivery is about, as it is now. `over` says why an alert is over. By `handles` the endpoint
+    knows the messages that are to be brought up to date.
     """
 
     delivery: Delivery
     channel: Channel
     intent: Intent | None
-    failing: Channel | None
-    handle: str | None
+    over: str | None
+    handles: Sequence[str]
     mode: str
     link: str
     reject: str
@@ -101,10 +102,15 @@ class About:
             raise Obsolete(_decided(intent))
         reason = f"Agent {intent.agent} says: “{intent.reason}”" if intent.reason else "No reason given."
         waits = f"Waits until {intent.expires_at:%H:%M:%S} UTC."
-        return self._of_intent(intent, "request.waiting", "", [reason, waits], waiting=True)
+        if self.delivery.event.kind != UNSEEN:
+            return self._of_intent(intent, "request.waiting", "", [reason, waits], waiting=True)
+        if intent.seen_at is not None:
+            raise Obsolete("somebody has seen it meanwhile")
+        said = ["Half its time is over, and nobody has seen it yet.", reason, waits]
+        return self._of_intent(intent, "request.unseen", "NOBODY HAS SEEN THIS", said, waiting=True)
 
     def _closed(self, intent: Intent) -> Message:
-        if self.handle is None:
+        if not self.handles:
             raise Obsolete("nothing was told that this could bring up to date")
         return self._of_intent(intent, "request.closed", "", [closed(intent)])
 
@@ -131,9 +137,9 @@ class About:
 
     def _alert(self, event: Event) -> Message:
         kind, head, text = _ALERTS[event.kind]
+        if self.over is not None:
+            raise Obsolete(self.over)
         if event.kind == FAILING:
-            if self.failing is None or not self.failing.alerted or self.failing.paused_at is not None:
-                raise Obsolete("the channel works again, or is in use no more")
             text = f"{text}: {event.data['name']} of {event.data['trader']}"
         note = event.data.get("note")
         said = [f"{text}: {note}" if note else f"{text}."]
@@ -154,7 +160,7 @@ class About:
             at=self.delivery.event.at,
             link=self.link,
             reject=self.reject if waiting else None,
-            priority=Priority.NORMAL if kind == "request.expired" else Priority.HIGH,
+            priority=_PRIORITIES.get(kind, Priority.HIGH),
             figures=[_bounded(figure) for figure in card.figures[:MOST_FIGURES]],
             intent=intent,
             expires_at=intent.expires_at if waiting else None,
@@ -208,6 +214,7 @@ def _filled(order: Mapping[str, Any]) -> str:
     return f"Filled {grouped(Decimal(str(filled)))}{price}."
 
 
+_PRIORITIES: Final = {"request.expired": Priority.NORMAL, "request.unseen": Priority.URGENT}
 _FILLS: Final = frozenset({"intent:placed", "order:changed"})
 _CANCELS: Final = frozenset({"orders:cancelled", "orders:cancel-unclear"})
 _OUTCOMES: Final = {
@@ -232,5 +239,6 @@ _ALERTS: Final = {
         "Audit log",
         "The audit log's head file was missing, and was made anew",
     ),
+    UNREACHABLE: ("alert.exchange_unreachable", "Binance", "Binance has not been reached for 30 seconds"),
     FAILING: ("alert.channel_failing", "Channel fails", "For 15 minutes nothing has arrived on a channel"),
 }

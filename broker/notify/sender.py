@@ -1,4 +1,4 @@
-"""One POST to an endpoint that is nobody's friend: bounded in time and size, and never led elsewhere."""
+"""One request to an endpoint that is nobody's friend: bounded in time and size, and never led elsewhere."""
 
 from __future__ import annotations
 
@@ -97,19 +97,36 @@ class Sender:
         most: int = MOST_READ,
         seconds: float | None = None,
     ) -> Reply:
-        """`most` is how many bytes of the answer are read, `seconds` all the time that it has.
+        """JSON. `most` is how many bytes of the answer are read, `seconds` all the time that it has.
 
         Raises NoReply.
         """
-        seconds = seconds or self._seconds
+        sent = {"Content-Type": "application/json", **headers}
+        return await self._send("POST", url, body, sent, most, seconds or self._seconds)
+
+    async def get(self, url: str) -> Reply:
+        """Raises NoReply."""
+        return await self._send("GET", url, None, {}, MOST_READ, self._seconds)
+
+    async def _send(
+        self,
+        method: str,
+        url: str,
+        body: bytes | None,
+        headers: Mapping[str, str],
+        most: int,
+        seconds: float,
+    ) -> Reply:
         parts = urlsplit(url)
-        sent = {"Content-Type": "application/json", "User-Agent": "confirmation-broker", **headers}
+        sent = {"User-Agent": "confirmation-broker", **headers}
         if (credentials := _credentials(parts)) and "Authorization" not in headers:
             sent["Authorization"] = credentials
         bare = parts._replace(netloc=parts.netloc.rpartition("@")[2], fragment="").geturl()
         try:
             async with asyncio.timeout(seconds):
-                return await self._post(self._pools[parts.scheme], bare, body, sent, most, seconds)
+                return await self._exchange(
+                    self._pools[parts.scheme], method, bare, body, sent, most, seconds
+                )
         except (TimeoutError, TimeoutException):
             raise NoReply(f"no answer within {seconds:g} s") from None
         except Forbidden as why:
@@ -119,11 +136,12 @@ class Sender:
         except ProtocolError:
             raise NoReply("no HTTP answer came") from None
 
-    async def _post(
+    async def _exchange(
         self,
         pool: AsyncConnectionPool,
+        method: str,
         url: str,
-        body: bytes,
+        body: bytes | None,
         headers: Mapping[str, str],
         most: int,
         seconds: float,
@@ -132,7 +150,7 @@ class Sender:
         timeouts = {"connect": connect, "read": seconds, "write": seconds, "pool": seconds}
         extensions = {"timeout": timeouts}
         async with pool.stream(
-            "POST", url, headers=list(headers.items()), content=body, extensions=extensions
+            method, url, headers=list(headers.items()), content=body, extensions=extensions
         ) as response:
             return Reply(
                 status=response.status,

@@ -22,7 +22,7 @@ from .message import closed
 from .rejections import Refused, Rejections
 from .sender import NoReply, Sender
 
-LOOK_SECONDS: Final = 2.0
+LOOK_SECONDS: Final = 0.5
 POLL_SECONDS: Final = 25
 SLACK_SECONDS: Final = 10.0
 PAUSES: Final = (1.0, 5.0, 30.0, 60.0)

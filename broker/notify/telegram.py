@@ -29,17 +29,21 @@ MOST_READ: Final = 64 * 1024
 NOT_MODIFIED: Final = "message is not modified"
 
 
-async def send(sender: Sender, config: Mapping[str, Any], message: Message, handle: str | None) -> Reply:
-    """A new message, or another text for the one of that handle. Raises NoReply."""
+async def send(sender: Sender, config: Mapping[str, Any], message: Message, handles: Sequence[str]) -> Reply:
+    """A new message, or another text for those of these handles. Raises NoReply."""
     body: dict[str, Any] = {
         "chat_id": config["chat"],
         "text": _text(message),
         "link_preview_options": {"is_disabled": True},
         "reply_markup": {"inline_keyboard": [_buttons(message)]},
     }
-    if handle is None:
+    if not handles:
         return await call(sender, config, "sendMessage", body)
-    return await call(sender, config, "editMessageText", {**body, "message_id": int(handle)})
+    for handle in handles:
+        reply = await call(sender, config, "editMessageText", {**body, "message_id": int(handle)})
+        if reply.status >= 300:
+            break
+    return reply
 
 
 async def call(

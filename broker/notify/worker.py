@@ -16,9 +16,9 @@ from typing import Any, Final
 from sqlalchemy import Connection
 
 from ..clock import Clock
-from ..deliveries import CLOSING, FAILING, Attempt, Channel, Delivery, Kind
+from ..deliveries import CLOSING, FAILING, REACHABLE, UNREACHABLE, Attempt, Channel, Delivery, Kind
 from ..errors import BrokerError
-from ..hub import Hub
+from ..hub import Event, Hub
 from ..logs import get_logger
 from ..store import Store
 from . import ntfy, telegram, webhook
@@ -48,7 +48,7 @@ class Parcel:
     channel: Channel
     config: Mapping[str, Any]
     message: Message
-    handle: str | None
+    handles: Sequence[str]
 
 
 class Worker:
@@ -64,6 +64,8 @@ class Worker:
         self._busy: Counter[str] = Counter()
         self._under_way: set[asyncio.Task[None]] = set()
         self._bell = asyncio.Event()
+        self.healthy = False
+        """Whether the last look at the outbox went through."""
 
     async def run(self) -> None:
         """Until cancelled."""
@@ -99,15 +101,12 @@ class Worker:
         outbox, now, parcels = self._store.outbox, self._clock(), []
         for delivery, intent in outbox.claim(connection, due, now):
             channel, config = self._store.channels.with_config(connection, delivery.channel)
-            failing = None
-            if delivery.event.kind == FAILING:
-                failing = self._store.channels.find(connection, delivery.event.data["channel"])
             about = About(
                 delivery=delivery,
                 channel=channel,
                 intent=intent,
-                failing=failing,
-                handle=outbox.handle(connection, delivery) if delivery.event.kind in CLOSING else None,
+                over=self._over(connection, delivery.event),
+                handles=outbox.handles(connection, delivery) if delivery.event.kind in CLOSING else (),
                 mode=self._mode,
                 link=self._links.page(delivery),
                 reject=self._links.reject(delivery, channel.trader),
@@ -127,10 +126,22 @@ class Worker:
                         channel=channel,
                         config=config,
                         message=message,
-                        handle=about.handle,
+                        handles=about.handles,
                     )
                 )
         return parcels
+
+    def _over(self, connection: Connection, event: Event) -> str | None:
+        """Why an alert is over, if it is."""
+        if event.kind == FAILING:
+            channel = self._store.channels.find(connection, event.data["channel"])
+            if channel is None or not channel.alerted or channel.paused_at is not None:
+                return "the channel works again, or is in use no more"
+        if event.kind == UNREACHABLE:
+            newest = self._store.log.newest(connection, (UNREACHABLE, REACHABLE))
+            if newest is None or newest.seq != event.seq:
+                return "Binance answers again"
+        return None
 
     def _start(self, parcel: Parcel) -> None:
         self._busy[parcel.channel.id] += 1
@@ -169,7 +180,7 @@ class Worker:
             case Kind.NTFY:
                 return await ntfy.send(sender, config, message, sent_as)
             case Kind.TELEGRAM:
-                return await telegram.send(sender, config, message, parcel.handle)
+                return await telegram.send(sender, config, message, parcel.handles)
 
     async def _record(self, delivery: Delivery, attempt: Attempt) -> None:
         """A database in trouble is waited for: what arrived must not be sent again."""
@@ -190,12 +201,15 @@ class Worker:
                 await self._bell.wait()
 
     async def _guarded(self, work: Any) -> None:
+        healthy = False
         try:
             await work
+            healthy = True
         except BrokerError as error:
             log.warning("notify: the database is not available", error=error.message)
         except Exception:
             log.exception("notify: failed")
+        self.healthy = healthy
 
     async def _finish(self) -> None:
         if self._under_way:

@@ -34,6 +34,7 @@ from .intents import (
 from .migrate import has_tables, upgrade
 from .outbox import Outbox
 from .people import People, Session, Trader
+from .sightings import Sightings
 from .submissions import NotApproved, Submissions, Uncertain
 from .tables import meta
 from .transitions import Moved, Transitions
@@ -58,6 +59,7 @@ class Store:
         self.vault = Vault(key)
         self.channels = Channels(database, self.log, self.vault, clock, random)
         self.outbox = Outbox(self.log, random)
+        self.sightings = Sightings(self.log)
         self.head = Head(head, key)
         self._kept: Mark | None = None
         self._clock = clock
@@ -240,6 +242,7 @@ __all__ = [
     "Parked",
     "People",
     "Session",
+    "Sightings",
     "Store",
     "Submissions",
     "Trader",

@@ -74,16 +74,16 @@ NEWEST: Final = (
 BY_MATTER: Final = select(deliveries.c.id).where(
     deliveries.c.channel == bindparam("channel"), deliveries.c.matter == bindparam("matter")
 )
-LAST_HANDLE: Final = (
-    select(deliveries.c.handle)
+HANDLES: Final = (
+    select(audit.c.kind, deliveries.c.handle)
+    .join_from(deliveries, audit, audit.c.seq == deliveries.c.event)
     .where(
         deliveries.c.channel == bindparam("channel"),
         deliveries.c.intent_id == bindparam("intent_id"),
         deliveries.c.event < bindparam("event"),
         deliveries.c.handle.is_not(None),
     )
-    .order_by(deliveries.c.event.desc())
-    .limit(1)
+    .order_by(deliveries.c.event)
 )
 TELLING_OF: Final = (
     select(deliveries.c.channel)
@@ -185,14 +185,17 @@ class Outbox:
         row = connection.execute(BY_IDS, {"ids": [delivery_id]}).one_or_none()
         return None if row is None else _delivery(row)
 
-    def handle(self, connection: Connection, delivery: Delivery) -> str | None:
-        """Of the message by which the channel was last told of the same intent, before this."""
+    def handles(self, connection: Connection, delivery: Delivery) -> Sequence[str]:
+        """Of the messages that told the channel that the intent waits, since it last did not."""
         given = {
             "channel": delivery.channel,
             "intent_id": delivery.event.intent_id,
             "event": delivery.event.seq,
         }
-        return connection.execute(LAST_HANDLE, given).scalar()
+        found: list[str] = []
+        for kind, handle in connection.execute(HANDLES, given):
+            found = [] if kind in CLOSING else [*found, handle]
+        return found
 
     def of_trader(self, connection: Connection, trader: str, most: int) -> Sequence[Delivery]:
         """Newest first."""

@@ -64,6 +64,8 @@ intents = Table(
     Column("word_by", String),
     Column("word_holds", Boolean),
     Column("diverged", Text),
+    Column("seen_at", BigInteger),
+    Column("unseen_at", BigInteger),
     # The last guards of idempotency; the store looks first, in the same transaction.
     Index("one_intent_per_key", "agent", "tool", "idempotency_key", unique=True),
     Index(

@@ -15,6 +15,7 @@ from .live import Live
 from .messages import Messages
 from .pages import Pages
 from .sessions import Sessions
+from .sightings import Sightings
 from .signin import SignIn
 from .stream import Stream
 from .told import Told
@@ -34,6 +35,7 @@ def routes(desk: Desk) -> list[BaseRoute]:
         *Unknowns(desk, pages).routes(),
         *Trading(desk).routes(),
         *Sessions(desk, drawing).routes(),
+        *Sightings(desk).routes(),
         *ChannelPages(desk, drawing).routes(),
         *Told(desk).routes(),
         *SignIn(desk).routes(),

@@ -54,6 +54,8 @@ class Told:
             if channel is not None and channel.trader == session.trader:
                 self._store.outbox.progress(connection, delivery, Progress.SEEN, now)
                 self._store.channels.prove(connection, channel.id, now)
+            if delivery.event.intent_id is not None:
+                self._store.sightings.mark(connection, [delivery.event.intent_id], now)
             return _leads_to(delivery)
 
         return RedirectResponse(await self._store.database.write(transaction), 303)

@@ -1,4 +1,4 @@
-"""Channels on which traders are told, and what is told on them."""
+"""Channels on which traders are told, and what is told on them; whether anybody saw a request."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -8,6 +8,8 @@ down_revision = "0003"
 
 
 def upgrade() -> None:
+    op.add_column("intents", sa.Column("seen_at", sa.BigInteger))
+    op.add_column("intents", sa.Column("unseen_at", sa.BigInteger))
     op.create_table(
         "channels",
         sa.Column("id", sa.String(26), primary_key=True),
