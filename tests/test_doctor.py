@@ -106,6 +106,7 @@ async def test_the_doctor_finds_a_safe_setup_well(broker: Wired) -> None:
         "API key": Level.OK,
         "withdrawals": Level.OK,
         "futures": Level.OK,
+        "links of notifications": Level.WARN,
     }
 
 
@@ -118,6 +119,7 @@ async def test_the_doctor_names_what_is_wrong(broker: Wired) -> None:
         "API key": Level.OK,
         "withdrawals": Level.WARN,
         "futures": Level.WARN,
+        "links of notifications": Level.WARN,
     }
     assert findings["clock"].text.startswith("7.0 s ahead of Binance's")
 
