@@ -81,14 +81,18 @@ class House:
 
 
 @asynccontextmanager
-async def house() -> AsyncIterator[House]:
+async def house(*, notify_allow_private: str = "false") -> AsyncIterator[House]:
     with TemporaryDirectory(prefix="bench-") as name:
         folder = Path(name)
         with (
             _helper("bench.exchange", folder) as (exchange_url, _),
             _helper("bench.bare", folder) as (bare_url, bare_pid),
             BrokerProcess(
-                folder, PAPER_URL=exchange_url, MAX_DAILY_VOLUME_USDT="1000000", MAX_POSITION_SIZE_PCT="100"
+                folder,
+                PAPER_URL=exchange_url,
+                MAX_DAILY_VOLUME_USDT="1000000",
+                MAX_POSITION_SIZE_PCT="100",
+                NOTIFY_ALLOW_PRIVATE=notify_allow_private,
             ) as broker,
             closing(Commits(folder / "commits.db")) as commits,
         ):
