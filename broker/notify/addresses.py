@@ -9,6 +9,8 @@ from __future__ import annotations
 import asyncio
 import socket
 from collections.abc import Awaitable, Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from typing import Final
 
@@ -42,6 +44,10 @@ CARRIERS: Final = [
     ip_network(network) for network in ("64:ff9b::/96", "64:ff9b:1::/48", "2002::/16", "2001::/32", "::/96")
 ]
 """IPv6 that carries an IPv4 address, which may be any."""
+
+
+_RESOLVING: Final = ThreadPoolExecutor(8, thread_name_prefix="notify-resolve")
+"""Its own threads: a name server that hangs must not keep Binance's names waiting."""
 
 
 class Forbidden(Exception):
@@ -84,7 +90,8 @@ def _unwrapped(address: Address) -> Address:
 
 async def resolve(host: str, port: int) -> Sequence[str]:
     """Raises OSError."""
-    found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    look_up = partial(socket.getaddrinfo, host, port, type=socket.SOCK_STREAM)
+    found = await asyncio.get_running_loop().run_in_executor(_RESOLVING, look_up)
     return list(dict.fromkeys(str(entry[4][0]) for entry in found))
 
 

@@ -32,7 +32,7 @@ CONNECT_SECONDS: Final = 5.0
 MOST_READ: Final = 4096
 """Bytes of an answer."""
 
-CONNECTIONS: Final = 64
+CONNECTIONS: Final = 256
 IDLE_SECONDS: Final = 30.0
 MOST_URL: Final = 500
 MOST_SHOWN: Final = 100

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 from sqlalchemy import Connection
@@ -37,7 +38,7 @@ class Bot:
     """One bot, which may serve several channels."""
 
     url: str
-    token: str
+    token: str = field(repr=False)
 
     @property
     def config(self) -> Mapping[str, Any]:
@@ -76,6 +77,8 @@ class Taps:
                     self._follow(await self._store.read(self._bots))
                 except BrokerError as error:
                     log.warning("taps: the database is not available", error=error.message)
+                except Exception:
+                    log.exception("taps: failed")
                 await asyncio.sleep(LOOK_SECONDS)
         finally:
             self._follow(set())
@@ -101,16 +104,13 @@ class Taps:
             try:
                 updates = await self._updates(bot, after)
                 for update in updates:
-                    after = max(after, int(update["update_id"]) + 1)
                     await self._take(bot, update)
+                    after = max(after, int(update["update_id"]) + 1)
                 failures = 0
             except (NoReply, BrokerError) as error:
                 log.warning("taps: asking again later", error=str(error))
                 await asyncio.sleep(PAUSES[min(failures, len(PAUSES) - 1)])
                 failures += 1
-            except Exception:
-                log.exception("taps: failed")
-                await asyncio.sleep(PAUSES[-1])
 
     async def _updates(self, bot: Bot, after: int) -> Sequence[Mapping[str, Any]]:
         """What came since; asking for what is after it tells Telegram that it was taken. Raises NoReply."""
@@ -133,12 +133,20 @@ class Taps:
         return [one for one in result if isinstance(one, dict) and isinstance(one.get("update_id"), int)]
 
     async def _take(self, bot: Bot, update: Mapping[str, Any]) -> None:
+        """Raises STORE_UNAVAILABLE: it is taken once it can be."""
         tap = Tap.of(update)
         if tap is None:
             return
-        said = await self._answer(bot, tap)
+        try:
+            said = await self._answer(bot, tap)
+        except BrokerError:
+            raise
+        except Exception:
+            log.exception("taps: failed")
+            said = "An error of the broker's own, now in its log."
         body = {"callback_query_id": tap.id, "text": said[:200], "show_alert": True}
-        await telegram.call(self._sender, bot.config, "answerCallbackQuery", body)
+        with suppress(NoReply):  # it counted all the same
+            await telegram.call(self._sender, bot.config, "answerCallbackQuery", body)
 
     async def _answer(self, bot: Bot, tap: Tap) -> str:
         """What the button came to, for whoever tapped it."""

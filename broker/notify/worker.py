@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Final
 
 from sqlalchemy import Connection
@@ -19,6 +20,7 @@ from ..clock import Clock
 from ..deliveries import CLOSING, FAILING, REACHABLE, UNREACHABLE, Attempt, Channel, Delivery, Kind
 from ..errors import BrokerError
 from ..hub import Event, Hub
+from ..intents import Intent
 from ..logs import get_logger
 from ..store import Store
 from . import ntfy, telegram, webhook
@@ -31,7 +33,7 @@ RETRY_SECONDS: Final = 0.5
 GRACE_SECONDS: Final = 1.0
 """How long a stopping broker waits for answers; what is still on the way is sent again at the next start."""
 
-AT_ONCE: Final = 32
+AT_ONCE: Final = 256
 """Deliveries on the way, to all channels together."""
 
 FINAL: Final = frozenset({400, 405, 406, 410, 411, 413, 414, 415, 422, 431})
@@ -61,8 +63,7 @@ class Worker:
         self._links = links
         self._mode = mode
         self._sender = sender
-        self._busy: Counter[str] = Counter()
-        self._under_way: set[asyncio.Task[None]] = set()
+        self._under_way: dict[asyncio.Task[None], Parcel] = {}
         self._bell = asyncio.Event()
         self.healthy = False
         """Whether the last look at the outbox went through."""
@@ -88,9 +89,10 @@ class Worker:
         free = AT_ONCE - len(self._under_way)
         if free <= 0:
             return
-        now, busy = self._clock(), dict(self._busy)
-        due = await self._store.read(lambda connection: self._store.outbox.due(connection, now, busy))
-        if due:
+        now, busy = self._clock(), Counter(parcel.channel.id for parcel in self._under_way.values())
+        found = await self._store.read(lambda connection: self._store.outbox.due(connection, now, busy))
+        carried = {parcel.delivery.id for parcel in self._under_way.values()}
+        if due := [one for one in found if one not in carried]:  # its lease may end before it is recorded
             for parcel in await self._store.database.write(lambda c: self._take(c, due[:free])):
                 self._start(parcel)
             if len(due) > free:
@@ -100,36 +102,39 @@ class Worker:
         """Within one transaction: claimed and drawn, or put away as no longer true."""
         outbox, now, parcels = self._store.outbox, self._clock(), []
         for delivery, intent in outbox.claim(connection, due, now):
-            channel, config = self._store.channels.with_config(connection, delivery.channel)
-            about = About(
-                delivery=delivery,
-                channel=channel,
-                intent=intent,
-                over=self._over(connection, delivery.event),
-                handles=outbox.handles(connection, delivery) if delivery.event.kind in CLOSING else (),
-                mode=self._mode,
-                link=self._links.page(delivery),
-                reject=self._links.reject(delivery, channel.trader),
-                now=now,
-            )
             try:
-                message = about.message()
+                parcels.append(self._packed(connection, delivery, intent, now))
             except Obsolete as why:
                 outbox.drop(connection, delivery, str(why), now)
             except Exception:  # it keeps no other waiting
                 log.exception("notify: cannot be said", delivery=delivery.id)
                 outbox.drop(connection, delivery, "an error of the broker's own, now in its log", now)
-            else:
-                parcels.append(
-                    Parcel(
-                        delivery=delivery,
-                        channel=channel,
-                        config=config,
-                        message=message,
-                        handles=about.handles,
-                    )
-                )
         return parcels
+
+    def _packed(
+        self, connection: Connection, delivery: Delivery, intent: Intent | None, now: datetime
+    ) -> Parcel:
+        """Raises Obsolete."""
+        channel, config = self._store.channels.with_config(connection, delivery.channel)
+        closes = delivery.event.kind in CLOSING
+        about = About(
+            delivery=delivery,
+            channel=channel,
+            intent=intent,
+            over=self._over(connection, delivery.event),
+            handles=self._store.outbox.handles(connection, delivery) if closes else (),
+            mode=self._mode,
+            link=self._links.page(delivery),
+            reject=self._links.reject(delivery, channel.trader),
+            now=now,
+        )
+        return Parcel(
+            delivery=delivery,
+            channel=channel,
+            config=config,
+            message=about.message(),
+            handles=about.handles,
+        )
 
     def _over(self, connection: Connection, event: Event) -> str | None:
         """Why an alert is over, if it is."""
@@ -144,13 +149,11 @@ class Worker:
         return None
 
     def _start(self, parcel: Parcel) -> None:
-        self._busy[parcel.channel.id] += 1
         task = asyncio.create_task(self._deliver(parcel))
-        self._under_way.add(task)
+        self._under_way[task] = parcel
 
         def ended(_: asyncio.Task[None]) -> None:
-            self._under_way.discard(task)
-            self._busy[parcel.channel.id] -= 1
+            self._under_way.pop(task)
             self._bell.set()
 
         task.add_done_callback(ended)

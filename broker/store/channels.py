@@ -100,7 +100,8 @@ class Channels:
             channel = _own(connection, channel_id, trader)
             if channel is not None and (channel.paused_at is not None) is not paused:
                 at = to_ms(self._clock()) if paused else None
-                self._change(connection, channel_id, paused_at=at)
+                fresh = {"failures": 0, "failing_since": None, "open_until": 0, "alerted": False}
+                self._change(connection, channel_id, paused_at=at, **fresh)
                 self._audit(connection, "channel:paused" if paused else "channel:resumed", channel)
             return channel is not None
 

@@ -181,7 +181,12 @@ class Telling:
 
 @asynccontextmanager
 async def telling(
-    folder: Path, clock: Clock, random: Randomness | None = None, *, allow_private: bool = True
+    folder: Path,
+    clock: Clock,
+    random: Randomness | None = None,
+    *,
+    allow_private: bool = True,
+    seconds: float = PATIENCE,
 ) -> AsyncIterator[Telling]:
     random = random or Randomness()
     store, hub = open_store(folder / "paper.db", clock, random), Hub()
@@ -189,7 +194,7 @@ async def telling(
     try:
         async with (
             running(Feed(store.database, hub).run()),
-            Sender(allow_private=allow_private, clock=clock, seconds=PATIENCE) as sender,
+            Sender(allow_private=allow_private, clock=clock, seconds=seconds) as sender,
         ):
             worker = Worker(store=store, hub=hub, clock=clock, links=links, mode="paper", sender=sender)
             rejections = Rejections(store, links, clock)

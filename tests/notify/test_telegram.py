@@ -17,7 +17,7 @@ from broker.deliveries import Progress
 from broker.intents import Intent, State, Suggestion
 from broker.store import recent_events
 
-from ..support import NOON, eventually
+from ..support import NOON, eventually, let_write
 from ..web.support import request as asked
 from .support import ANA, BOT, URL, Telling
 
@@ -337,3 +337,17 @@ async def test_where_links_lead_to_this_machine_alone_there_is_no_button_that_op
     message = await telegram.message()
     [[button]] = message["reply_markup"]["inline_keyboard"]
     assert button["text"] == "Reject"
+
+
+async def test_a_tap_waits_for_a_database_in_trouble(told: Telling, telegram: Telegram) -> None:
+    await told.telegram(telegram.url)
+    intent = await told.park()
+    data = data_of(await telegram.message())
+    await told.until(Progress.ACCEPTED)
+    await let_write(told.store, False)
+    telegram.tap(data)
+    await asyncio.sleep(0.5)
+    assert telegram.calls[-1][0] == "sendMessage"
+    await let_write(told.store, True)
+    assert await telegram.said() == ["Rejected by Ana at 12:00:00 UTC."]
+    assert (await told.intent(intent)).state is State.REJECTED

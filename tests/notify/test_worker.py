@@ -8,15 +8,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import update
 
-from broker.deliveries import GIVE_UP, LONGEST_PAUSE, Progress
+from broker.deliveries import GIVE_UP, LEASE, LONGEST_PAUSE, Progress
 from broker.intents import State, Suggestion
 from broker.store import recent_events
+from broker.store.tables import channels
 
 from ..support import NOON, Clock, eventually, let_write
 from ..support import request as bare_request
 from ..web.support import request
-from .support import Endpoint, Telling, endpoint, telling
+from .support import BOT, Endpoint, Telling, endpoint, telling
 
 pytestmark = pytest.mark.anyio
 
@@ -242,3 +244,85 @@ async def test_a_channel_that_fails_for_a_quarter_of_an_hour_is_told_on_another(
         await told.until(Progress.ACCEPTED)
         events = await told.store.read(lambda c: recent_events(c, ("channel:recovered",), NOON))
         assert len(events) == 1
+
+
+async def test_twenty_endpoints_that_hang_for_long_keep_no_other_waiting(
+    tmp_path: Path, there: Endpoint
+) -> None:
+    async with endpoint() as dead, telling(tmp_path, Clock(), seconds=30) as told:
+        dead.always = "hang"
+        for _ in range(20):
+            await told.webhook(dead.url)
+        await told.webhook(there.url, "Ben")
+        for number in range(5):
+            await told.park(key=f"request-{number}")
+        await told.until(Progress.ACCEPTED, 5, "Ben")
+        assert len(there.received) == 5 and dead.most_at_once == 20 * 4
+
+
+async def test_a_channel_whose_secrets_cannot_be_read_keeps_no_other_waiting(
+    told: Telling, there: Endpoint
+) -> None:
+    broken = await told.webhook(there.url)
+    await told.webhook(there.url, "Ben")
+    spoil = update(channels).where(channels.c.id == broken.id).values(sealed="of another key")
+    await told.store.database.write(lambda c: c.execute(spoil))
+    await told.park()
+    await told.until(Progress.ACCEPTED, 1, "Ben")
+    [dropped] = await told.until(Progress.OBSOLETE)
+    assert dropped.note == "an error of the broker's own, now in its log"
+
+
+async def test_what_is_still_being_recorded_is_not_sent_again_when_its_lease_ends(
+    told: Telling, there: Endpoint
+) -> None:
+    await told.webhook(there.url)
+    there.answers = ["slow"]
+    await told.park()
+    await there.count(1)
+    await let_write(told.store, False)
+    told.advance(LEASE.total_seconds() + 1)
+    await asyncio.sleep(0.2)
+    await let_write(told.store, True)
+    told.advance(1)
+    await told.until(Progress.ACCEPTED)
+    assert len(there.received) == 1
+
+
+@pytest.mark.parametrize("trouble", [500, "hang", "reset", "garbage", 302, 410])
+async def test_no_log_holds_a_secret(
+    told: Telling, there: Endpoint, trouble: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    there.always = trouble
+    await told.webhook(there.url.replace("//", "//ana:s3cret@") + "/p?token=s3cret")
+    await told.ntfy(there.url)
+    await told.telegram(there.url)
+    await told.park()
+    await there.count(3)
+
+    async def noted() -> bool:
+        return len([one for one in await told.deliveries() if one.note]) == 3
+
+    await eventually(noted)
+    said = "".join(capsys.readouterr())
+    assert said.count("not delivered") >= 3
+    for secret in ("s3cret", "tk_", BOT, "whsec_", "orders-of-ana"):
+        assert secret not in said
+    assert not [one for one in await told.deliveries() if "s3cret" in str(one)]
+
+
+async def test_a_paused_channel_begins_afresh(told: Telling, there: Endpoint) -> None:
+    channel = await told.webhook(there.url)
+    there.always = 500
+    await told.park(ttl_seconds=86400)
+    await told.until_noted("answered 500")
+    told.advance(901)
+
+    async def alerted() -> bool:
+        return bool(await told.store.read(lambda c: told.store.channels.of_trader(c, "Ana")[0].alerted))
+
+    await eventually(alerted)
+    for paused in (True, False):
+        await told.store.channels.pause(channel.id, "Ana", paused)
+    [channel] = await told.store.read(lambda c: told.store.channels.of_trader(c, "Ana"))
+    assert (channel.failures, channel.failing_since, channel.alerted) == (0, None, False)
