@@ -60,7 +60,7 @@ TEST: Final = "channel:test"
 FAILING: Final = "channel:failing"
 RECOVERED: Final = "channel:recovered"
 
-UNSEEN: Final = "intent:unseen"
+UNSEEN: Final = "request:unseen"
 UNREACHABLE: Final = "exchange:unreachable"
 REACHABLE: Final = "exchange:reachable"
 

@@ -15,7 +15,9 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from ..deliveries import Delivery, Progress
+from ..errors import BrokerError
 from ..intents import Intent
+from ..logs import get_logger
 from ..notify import Links, Refused, Rejections
 from ..store import NotDecidable, Session
 from .assets import html
@@ -26,6 +28,8 @@ from .visitor import for_traders, with_errors
 from .words import as_quoted, outcome, waits
 
 MAX_BODY: Final = 1024
+
+log = get_logger(__name__)
 
 
 class Told:
@@ -44,21 +48,24 @@ class Told:
 
     async def open(self, request: Request, session: Session) -> Response:
         """To what the notification is about. That it was seen is recorded of its own trader alone."""
-        delivery_id, now = request.path_params["id"], self._desk.clock()
+        delivery_id = request.path_params["id"]
+        delivery = await self._store.read(lambda c: self._store.outbox.find(c, delivery_id))
+        if delivery is None:
+            return RedirectResponse("/", 303)
+        try:
+            await self._store.database.write(lambda c: self._opened(c, delivery, session.trader))
+        except BrokerError as error:  # it leads there all the same
+            log.warning("not noted that a link was opened", error=error.message)
+        return RedirectResponse(_leads_to(delivery), 303)
 
-        def transaction(connection: Connection) -> str:
-            delivery = self._store.outbox.find(connection, delivery_id)
-            if delivery is None:
-                return "/"
-            channel = self._store.channels.find(connection, delivery.channel)
-            if channel is not None and channel.trader == session.trader:
-                self._store.outbox.progress(connection, delivery, Progress.SEEN, now)
-                self._store.channels.prove(connection, channel.id, now)
-            if delivery.event.intent_id is not None:
-                self._store.sightings.mark(connection, [delivery.event.intent_id], now)
-            return _leads_to(delivery)
-
-        return RedirectResponse(await self._store.database.write(transaction), 303)
+    def _opened(self, connection: Connection, delivery: Delivery, trader: str) -> None:
+        now = self._desk.clock()
+        channel = self._store.channels.find(connection, delivery.channel)
+        if channel is not None and channel.trader == trader:
+            self._store.outbox.progress(connection, delivery, Progress.SEEN, now)
+            self._store.channels.prove(connection, channel.id, now)
+        if delivery.event.intent_id is not None:
+            self._store.sightings.mark(connection, [delivery.event.intent_id], now)
 
     async def ask(self, request: Request) -> Response:
         """A page with a button; nothing else happens."""

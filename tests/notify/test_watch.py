@@ -50,11 +50,11 @@ async def test_what_nobody_saw_by_half_its_life_goes_out_once_more_on_every_chan
         watch = watching(told)
         told.advance(149)
         await watch.look()
-        assert await kinds(told, "intent:unseen") == []
+        assert await kinds(told, "request:unseen") == []
         told.advance(1)
         await watch.look()
         await watch.look()
-        assert await kinds(told, "intent:unseen") == ["intent:unseen"]
+        assert await kinds(told, "request:unseen") == ["request:unseen"]
         _, again = await there.count(2)
         assert again.json["title"] == "PAPER NOBODY HAS SEEN THIS: BUY 0.015 BTC"
         assert again.json["priority"] == 5
@@ -73,7 +73,7 @@ async def test_what_was_seen_is_not_told_again(told: Telling, there: Endpoint) -
     await see(told, intent)
     told.advance(200)
     await watching(told).look()
-    assert await kinds(told, "intent:unseen") == []
+    assert await kinds(told, "request:unseen") == []
     assert not (await told.intent(intent)).overlooked
 
 
@@ -103,10 +103,10 @@ async def test_what_waits_again_with_other_figures_has_to_be_seen_again(told: Te
     watch = watching(told)
     told.advance(149)
     await watch.look()
-    assert await kinds(told, "intent:unseen") == []
+    assert await kinds(told, "request:unseen") == []
     told.advance(1)
     await watch.look()
-    assert await kinds(told, "intent:unseen") == ["intent:unseen"]
+    assert await kinds(told, "request:unseen") == ["request:unseen"]
 
 
 async def test_what_is_decided_or_over_is_not_told_again(told: Telling) -> None:
@@ -116,7 +116,7 @@ async def test_what_is_decided_or_over_is_not_told_again(told: Telling) -> None:
     await told.park(key="over", ttl_seconds=30)
     told.advance(200)
     await watching(told).look()
-    assert await kinds(told, "intent:unseen") == []
+    assert await kinds(told, "request:unseen") == []
 
 
 async def test_both_messages_follow_what_is_decided(told: Telling) -> None:

@@ -19,6 +19,7 @@ from broker.notify import Links
 from broker.notify.rejections import REFUSALS
 from broker.store import queries, recent_events
 
+from ..support import let_write
 from .support import NOON, MovableClock, World
 
 pytestmark = pytest.mark.anyio
@@ -367,3 +368,12 @@ async def test_what_was_acted_on_stays_so(desk: World, ana: httpx2.AsyncClient, 
     await ana.post(told.link)
     await ana.get(f"/told/{told.delivery.id}")
     assert (await deliveries(desk))[0].progress is Progress.ACTED
+
+
+async def test_a_link_leads_there_though_that_cannot_be_noted(desk: World, ana: httpx2.AsyncClient) -> None:
+    told = await sent(desk)
+    await let_write(desk.store, False)
+    opened = await ana.get(f"/told/{told.delivery.id}")
+    assert opened.headers["location"] == f"/intents/{told.intent.id}"
+    await let_write(desk.store, True)
+    assert (await deliveries(desk))[0].progress is Progress.QUEUED
