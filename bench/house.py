@@ -93,6 +93,8 @@ async def house(*, notify_allow_private: str = "false") -> AsyncIterator[House]:
                 MAX_DAILY_VOLUME_USDT="1000000",
                 MAX_POSITION_SIZE_PCT="100",
                 NOTIFY_ALLOW_PRIVATE=notify_allow_private,
+                MAX_PENDING_PER_AGENT="1000000",
+                MAX_CALLS_PER_MINUTE_PER_AGENT="1000000",
             ) as broker,
             closing(Commits(folder / "commits.db")) as commits,
         ):

@@ -12,6 +12,7 @@ from decimal import Decimal
 from statistics import median
 from typing import cast
 
+from broker.agents import Agent
 from broker.cards import Figure
 from broker.clock import random_bytes, utc_now
 from broker.exchange import Exchange
@@ -34,6 +35,7 @@ from .ccxt_alone import SYMBOL
 from .house import NAME, PASSWORD, House, since
 
 TOOL = HIGH["binance_create_order"]
+AGENT = Agent(name="bench", alone=True)
 LIVES = 30
 WARM_UP = 5
 NO_LIMIT = Decimal(1_000_000)
@@ -131,7 +133,7 @@ async def _bare(house: House, steps: Steps) -> None:
 
 async def _read(shop: Workshop, steps: Steps) -> None:
     with steps.step(TICKER):
-        await shop.gateway.call("bench", "binance_get_ticker", {"symbol": SYMBOL})
+        await shop.gateway.call(AGENT, "binance_get_ticker", {"symbol": SYMBOL})
 
 
 async def _live(shop: Workshop, steps: Steps) -> None:
@@ -168,7 +170,11 @@ async def _live(shop: Workshop, steps: Steps) -> None:
         await TOOL.reassess(shop.call, intent)
     with steps.step(BEGUN):
         intent = await submissions.begin(
-            intent, client_order_id=order_id, namespace="spot", wire_timestamp_ms=timestamp
+            intent,
+            is_exit=False,
+            client_order_id=order_id,
+            namespace="spot",
+            wire_timestamp_ms=timestamp,
         )
     started = time.time()
     await TOOL.submit(shop.exchange, intent.terms, order_id, timestamp)
@@ -182,6 +188,8 @@ async def _workshop(house: House) -> AsyncIterator[Workshop]:
         data_dir=house.folder / "life",
         paper_url=house.exchange_url,
         max_position_size_pct=Decimal(100),
+        max_pending_per_agent=1_000_000,
+        max_calls_per_minute_per_agent=1_000_000,
         log_level="warning",
     )
     configure(settings)
@@ -204,7 +212,7 @@ async def _workshop(house: House) -> AsyncIterator[Workshop]:
         yield Workshop(
             house=house,
             call=Call(
-                agent="bench",
+                agent=AGENT,
                 settings=settings,
                 exchange=exchange,
                 store=store,
@@ -231,7 +239,7 @@ def _desk(settings: Settings, store: Store, hub: Hub, exchange: Exchange) -> Des
     async def no_equity() -> None:
         return None
 
-    async def no_cancel(_: Intent, __: str) -> None:
+    async def no_cancel(_: Intent, __: str, ___: object) -> None:
         return None
 
     async def no_check(_: Intent) -> None:
@@ -250,4 +258,5 @@ def _desk(settings: Settings, store: Store, hub: Hub, exchange: Exchange) -> Des
         figures_now=no_figures,
         equity=no_equity,
         exchange_problem=lambda: None,
+        last_call=lambda _: None,
     )

@@ -21,6 +21,7 @@ from starlette.routing import Route
 from starlette.types import ASGIApp
 
 from . import api, web
+from .agents import DEFAULT
 from .cancel_rest import cancel_rest
 from .cards import Figure
 from .clock import Clock, Randomness
@@ -29,7 +30,7 @@ from .errors import BrokerError, StartError
 from .exchange import Exchange, Finding
 from .executor import Executor
 from .expiry import expire_in_time
-from .files import AuditFiles, api_key, hold, prepare_folder, take_lock
+from .files import AuditFiles, api_key, hold, prepare_folder, state_key, take_lock
 from .gateway import Gateway
 from .hub import Hub
 from .intents import Intent
@@ -43,7 +44,6 @@ from .store import Feed, Store
 from .tools import HIGH, Context, read_equity
 from .watching import watch_waiting
 
-DEFAULT_AGENT = "default"
 EQUITY_SECONDS = 2.0
 PULSE_SECONDS = 5.0
 """Between two looks at Binance's clocks, weight 1 each."""
@@ -86,6 +86,12 @@ def open_store(
     )
 
 
+def _let_default_in(store: Store, key: str) -> None:
+    """Raises StartError."""
+    if not store.database.write_now(lambda connection: store.agents.give(connection, DEFAULT, key)):
+        log.warning("the agent default is revoked: `broker agents rotate default` gives it a new key")
+
+
 @asynccontextmanager
 async def running(settings: Settings, *, clock: Clock, random: Randomness) -> AsyncIterator[Broker]:
     """Start all parts; stop them in reverse. Raises StartError."""
@@ -96,7 +102,7 @@ async def running(settings: Settings, *, clock: Clock, random: Randomness) -> As
         store = open_store(settings, clock, random)
         stack.callback(store.close)
         store.database.examine()
-        store.people.set_agent(DEFAULT_AGENT, api_key(settings, random))
+        _let_default_in(store, api_key(settings, random))
         paper_url = await stack.enter_async_context(_paper(settings, clock))
         exchange = Exchange(
             settings,
@@ -124,7 +130,7 @@ async def running(settings: Settings, *, clock: Clock, random: Randomness) -> As
         worker = Worker(
             store=store, hub=hub, clock=clock, links=links, mode=str(settings.mode), sender=sender
         )
-        endpoint = api.McpEndpoint(gateway)
+        endpoint = api.McpEndpoint(gateway, state_key=state_key(settings, random))
         await stack.enter_async_context(endpoint.running())
         parts = await stack.enter_async_context(
             _background(
@@ -153,6 +159,7 @@ async def running(settings: Settings, *, clock: Clock, random: Randomness) -> As
             offset_ms=lambda market: exchange.on(market).clock_offset_ms,
             figures_now=_figures_now(context),
             equity=_remembered(lambda: _equity(exchange)),
+            last_call=gateway.pace.last_call,
             exchange_problem=lambda: store.database.problem or exchange.last_error,
         )
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from . import __version__
+from .cli_agents import agents
 from .clock import random_bytes, utc_now
 from .errors import BrokerError, StartError
 from .halt import Level
@@ -30,6 +31,7 @@ app = typer.Typer(
 traders = typer.Typer(help="Who may decide.", no_args_is_help=True)
 audit = typer.Typer(help="The audit log.", no_args_is_help=True)
 db = typer.Typer(help="The database.", no_args_is_help=True)
+app.add_typer(agents, name="agents")
 app.add_typer(traders, name="traders")
 app.add_typer(audit, name="audit")
 app.add_typer(db, name="db")
@@ -216,11 +218,17 @@ def upgrade_database() -> None:
 @db.command("backup")
 def back_up_database(file: Path) -> None:
     """Copy the database to FILE, also while it is served."""
-    from .files import AuditFiles
+    import os
+    from contextlib import nullcontext
+
+    from .files import AuditFiles, hold
     from .store.backup import back_up
 
     settings = load()
-    back_up(settings.database, file)
+    # Where nothing can be written, nothing is being replaced either, and a copy is wanted all the more.
+    writable = os.access(settings.database.parent, os.W_OK)
+    with hold(settings.database) if writable else nullcontext():
+        back_up(settings.database, file)
     key = AuditFiles.of(settings.database, settings.folder).key
     print(f"Copied to {file}. Without {key} its audit log cannot go on: keep a copy of that too.")
 
@@ -254,7 +262,7 @@ def halt(
     # Also where its head does not hold: halting is always right.
     with _store(to_verify=load().database.exists()) as store:
         now = store.halts.tighten(level, "command line", reason)
-    print(f"{now}.".capitalize())
+    print(now.sentence)
 
 
 @app.command()

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any
+from typing import Any, Final
 
 
 class Code(StrEnum):
@@ -17,6 +18,9 @@ class Code(StrEnum):
     UNAUTHORIZED = "UNAUTHORIZED"
     PAYLOAD_TOO_LARGE = "PAYLOAD_TOO_LARGE"
     RATE_LIMITED = "RATE_LIMITED"
+    TOO_MANY_PENDING = "TOO_MANY_PENDING"
+    TOOL_NOT_ALLOWED = "TOOL_NOT_ALLOWED"
+    SYMBOL_NOT_ALLOWED = "SYMBOL_NOT_ALLOWED"
     IDEMPOTENCY_CONFLICT = "IDEMPOTENCY_CONFLICT"
     NOT_PENDING = "NOT_PENDING"
     NOTHING_TO_CANCEL = "NOTHING_TO_CANCEL"
@@ -45,11 +49,20 @@ MEANING: Mapping[Code, tuple[int, str]] = {
     Code.UNKNOWN_TOOL: (404, "There is no tool of that name."),
     Code.UNKNOWN_SYMBOL: (400, "The symbol is not one that Binance trades on that market."),
     Code.UNKNOWN_INTENT: (200, "No intent of this agent has that id."),
-    Code.UNAUTHORIZED: (401, "The API key is missing or wrong."),
+    Code.UNAUTHORIZED: (401, "The API key is missing, wrong or revoked."),
     Code.PAYLOAD_TOO_LARGE: (413, "The request's body is over 64 KiB."),
     Code.RATE_LIMITED: (
         429,
         "Too many calls, or Binance's request weight is spent; wait for retryAfterSeconds.",
+    ),
+    Code.TOO_MANY_PENDING: (
+        429,
+        "So many requests of this agent wait already; nothing was parked. details has how many may.",
+    ),
+    Code.TOOL_NOT_ALLOWED: (200, "This agent may not call that tool; details.allowed has those it may."),
+    Code.SYMBOL_NOT_ALLOWED: (
+        200,
+        "This agent may not use that symbol, or has to name one; details.allowed has those it may.",
     ),
     Code.IDEMPOTENCY_CONFLICT: (200, "The idempotencyKey was used before with other arguments."),
     Code.NOT_PENDING: (200, "The intent is no longer pending, so it cannot be withdrawn."),
@@ -85,6 +98,111 @@ MEANING: Mapping[Code, tuple[int, str]] = {
 """For each code: the HTTP status of `POST /tools/{name}`, and what it means."""
 
 
+@dataclass(frozen=True)
+class Hint:
+    """What a model should do after a failed call, and the tool for it where there is one."""
+
+    say: str
+    tool: str | None = None
+
+    def body(self) -> dict[str, Any]:
+        return {"say": self.say} | ({} if self.tool is None else {"tool": self.tool})
+
+
+_ONCE_MORE: Final = (
+    "After some seconds you may make the same call once more, with the same idempotencyKey if it had one. If "
+    "that fails too, tell the user."
+)
+
+HINTS: Final[Mapping[Code, Hint]] = {
+    Code.INVALID_ARGUMENTS: Hint("Correct what details.fields names, and call again. Nothing was sent."),
+    Code.UNKNOWN_TOOL: Hint("Use one of details.tools."),
+    Code.UNKNOWN_SYMBOL: Hint(
+        "Write the symbol as Binance does (BTCUSDT), and look whether it is one of spot or of futures. Ask "
+        "the user which one he means; do not guess.",
+        "binance_get_exchange_info",
+    ),
+    Code.UNKNOWN_INTENT: Hint("Find the intentId among your own requests.", "intent_list"),
+    Code.UNAUTHORIZED: Hint("Tell the user that the broker does not take your API key. Do not try again."),
+    Code.PAYLOAD_TOO_LARGE: Hint("Shorten the arguments, and call again. Nothing was sent."),
+    Code.TOO_MANY_PENDING: Hint(
+        "See which of your requests wait. Withdraw those that are no longer wanted, or tell the user to "
+        "decide on some; then make the same call once more.",
+        "intent_list",
+    ),
+    Code.TOOL_NOT_ALLOWED: Hint(
+        "Use one of details.allowed, or tell the user that the operator does not let you use this tool."
+    ),
+    Code.SYMBOL_NOT_ALLOWED: Hint(
+        "Use one of details.allowed, or tell the user that the operator does not let you trade this symbol."
+    ),
+    Code.RATE_LIMITED: Hint(
+        "Wait for details.retryAfterSeconds, then make the same call once more, with the same idempotencyKey "
+        "if it had one. Call less often."
+    ),
+    Code.IDEMPOTENCY_CONFLICT: Hint(
+        "This key belongs to an earlier request: see how that one stands. Only for another action, call "
+        "again with a new idempotencyKey."
+    ),
+    Code.NOT_PENDING: Hint(
+        "It was decided or has ended: see how it stands. What rests at Binance is cancelled with "
+        "binance_cancel_order."
+    ),
+    Code.NOTHING_TO_CANCEL: Hint(
+        "It was filled, cancelled or has expired: see what is still open. Do not cancel it again.",
+        "binance_get_open_orders",
+    ),
+    Code.ORDER_FILTER: Hint(
+        "Change the field that details names to what is allowed there. If that is not what the user asked "
+        "for, ask him first."
+    ),
+    Code.PRICE_COLLAR: Hint(
+        "Look whether the price is a slip. For a trade at once ask for type market; else ask the user.",
+        "binance_get_ticker",
+    ),
+    Code.TRIGGER_WRONG_SIDE: Hint(
+        "Look at the price, side and type: a stop_loss waits for the price to turn against you, a "
+        "take_profit for it to turn in your favour.",
+        "binance_get_ticker",
+    ),
+    Code.LEVERAGE_TOO_HIGH: Hint("Tell the user the limit in details. It is the operator's; ask within it."),
+    Code.NO_POSITION: Hint(
+        "There is nothing to close or to reduce: see which positions are open.",
+        "binance_get_futures_positions",
+    ),
+    Code.HEDGE_MODE_UNSUPPORTED: Hint(
+        "Tell the user to set the futures account to one-way mode at Binance. Spot tools work meanwhile."
+    ),
+    Code.FUTURES_NOT_PERMITTED: Hint(
+        "Tell the user that the Binance API key may not use futures. Spot tools work meanwhile."
+    ),
+    Code.KEY_NOT_ALLOWED: Hint("Tell the user: the operator has to change the Binance API key."),
+    Code.RISK_CHECK_FAILED: Hint(
+        "Tell the user which checks in details.checks failed, with figure and limit. Do not split the order "
+        "to get around a limit."
+    ),
+    Code.TRADING_HALTED: Hint(
+        "Tell the user that a trader has halted trading. Do not try again before he says that it goes on."
+    ),
+    Code.BINANCE_NOT_CONFIGURED: Hint("Tell the user that the operator has set no Binance API keys."),
+    Code.BINANCE_REFUSED: Hint(
+        "Tell the user what Binance said, which is in details. Do not repeat the call as it was."
+    ),
+    Code.BINANCE_UNAVAILABLE: Hint(_ONCE_MORE),
+    Code.BINANCE_TIMEOUT: Hint(_ONCE_MORE),
+    Code.STORE_UNAVAILABLE: Hint(f"{_ONCE_MORE} The operator has to look at the broker's database."),
+    Code.BROKER_UNREACHABLE: Hint(
+        "Ask the user to start the broker with `broker`, then make the same call again."
+    ),
+    Code.ANSWER_LOST: Hint("See whether it was parked before you ask again.", "intent_list"),
+    Code.INTERNAL: Hint(
+        "See whether it was parked before you ask again, and tell the user to look into the broker's log.",
+        "intent_list",
+    ),
+}
+"""For each code what to do next, unless the error itself says it better."""
+
+
 class BrokerError(Exception):
     """A failed call, as its caller is told: what was wrong, what is allowed, what to do next."""
 
@@ -108,15 +226,13 @@ class BrokerError(Exception):
 
     def body(self) -> dict[str, Any]:
         """The failed-call shape, the same over MCP and HTTP."""
-        body: dict[str, Any] = {
+        return {
             "success": False,
             "error": str(self.code),
             "message": self.message,
             "details": self.details,
+            "next": HINTS[self.code].body() | (self.next_step or {}),
         }
-        if self.next_step:
-            body["next"] = self.next_step
-        return body
 
 
 def invalid(field: str, problem: str, **allowed: Any) -> BrokerError:

@@ -13,7 +13,8 @@ from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
 
-from .clock import Clock, to_ms
+from .agents import Agent
+from .clock import Clock, from_ms, to_ms
 from .errors import BrokerError, Code
 from .exchange import Exchange, OrderState, Sent, Verdict
 from .intents import Intent, State, client_order_id, digest_of
@@ -63,14 +64,15 @@ class Executor:
         self._under_way: dict[str, asyncio.Task[None]] = {}
         self._troubles: dict[str, str] = {}
         self._validity = timedelta(seconds=settings.approval_validity_seconds)
-        self._since = clock()
+        self._since = from_ms(to_ms(clock()))
         self.healthy = False
 
     def take(self, intent: Intent) -> None:
-        """Submit an intent that was approved just now, or again: its first approval may be from before."""
+        """Submit an approved intent. One from before this process may have been sent already, whatever the
+        database says: it may have been put back.
+        """
         if intent.state is State.APPROVED:
-            just_now = intent.decision is not None and intent.decision.at >= self._since
-            self._start(intent, look_first=not just_now)
+            self._start(intent, look_first=intent.created_at < self._since)
 
     async def run(self) -> None:
         """Take what was approved before this process started, or could not start at once; until cancelled."""
@@ -167,9 +169,10 @@ class Executor:
 
         One at a time for each account, so that two approvals never count on the same money.
         """
-        now = await tool.reassess(self._context, intent)
+        context = replace(self._context, agent=await self._agent_of(intent))
+        now = await tool.reassess(context, intent)
         if changed := tool.changed(intent.terms, now):
-            await self._store.submissions.show_anew(intent, tool.anew(self._context, intent, now), changed)
+            await self._store.submissions.show_anew(intent, tool.anew(context, intent, now), changed)
             return None
         self._require_fit(intent)  # Binance may have taken its time to answer
         venue = self._exchange.on(intent.terms["market"])
@@ -180,10 +183,18 @@ class Executor:
                 namespace=tool.namespace(intent.terms),
                 wire_timestamp_ms=to_ms(self._clock()) + venue.clock_offset_ms,
                 approved_since=self._clock() - self._validity - CLOCK_SLACK,
+                is_exit=now.is_exit,
                 value_usdt=now.value_usdt,
             )
         except NotApproved:
             raise _Unfit("the audit log holds no approval of this request") from None
+
+    async def _agent_of(self, intent: Intent) -> Agent:
+        """With the limits of now. Raises UNAUTHORIZED once it is revoked."""
+        agent: Agent = await self._store.read(
+            lambda connection: self._store.agents.named(connection, intent.agent)
+        )
+        return agent
 
     def _require_fit(self, intent: Intent) -> None:
         if problem := self._unfit(intent):

@@ -18,6 +18,7 @@ from .errors import StartError
 from .settings import Settings
 
 API_KEY = "mcp-api-key"
+STATE_KEY = "mcp-state-key"
 
 
 @dataclass(frozen=True)
@@ -48,10 +49,14 @@ def prepare_folder(folder: Path) -> None:
 def take_lock(database: Path) -> IO[str]:
     """One serving process per database. The kernel lets go of it when the process dies.
 
-    Raises StartError.
+    Raises StartError, which says so where it is a restore that has it.
     """
     taken = f"Another broker serves the database {database} already"
-    return _locked(beside(database, "lock"), fcntl.LOCK_EX, taken)
+    try:
+        return _locked(beside(database, "lock"), fcntl.LOCK_EX, taken)
+    except StartError:
+        hold(database).close()
+        raise
 
 
 def hold(database: Path) -> IO[str]:
@@ -92,12 +97,26 @@ def secret_file(path: Path, make: bytes, *, may_make: bool = True) -> bytes:
     return _make(path, make)
 
 
+def state_key(settings: Settings, random: Randomness) -> bytes:
+    """It seals what MCP clients carry for the broker; kept, so that they can go on after a restart."""
+    return secret_file(settings.folder / STATE_KEY, random(32))
+
+
 def api_key(settings: Settings, random: Randomness) -> str:
     """MCP_API_KEY, or the one that was made at the first start and kept in the data folder."""
     if settings.mcp_api_key is not None:
         return settings.mcp_api_key.get_secret_value()
     prepare_folder(settings.folder)
     return secret_file(settings.folder / API_KEY, new_key(random).encode()).decode().strip()
+
+
+def keep_api_key(settings: Settings, key: str) -> bool:
+    """A new key of the agent default, where commands and the next start find it. False where MCP_API_KEY is
+    set, which goes first. Raises OSError.
+    """
+    if settings.mcp_api_key is None:
+        replace_file(settings.folder / API_KEY, key.encode())
+    return settings.mcp_api_key is None
 
 
 def beside(database: Path, what: str) -> Path:

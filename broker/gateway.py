@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
-from contextlib import nullcontext
 from dataclasses import dataclass, field
-from functools import partial
+from functools import cached_property, partial
 from typing import Any, cast
 
+from .agents import Agent
 from .clock import Clock
 from .errors import BrokerError, Code
-from .exchange import AGENTS_PCT, PAGES_PCT, Exchange, leaving_room
+from .exchange import AGENTS_PCT, PAGES_PCT, READS_PCT, Asker, Exchange, leaving_room
 from .hub import Hub
 from .intents import Intent
+from .pace import Pace
 from .settings import Settings
 from .store import NOT_PARKED, Store, idempotency_conflict, queries
 from .tools import (
@@ -22,6 +23,7 @@ from .tools import (
     Call,
     HighInput,
     HighTool,
+    Input,
     IntentAnswer,
     Looks,
     Output,
@@ -43,9 +45,13 @@ class Gateway:
     clock: Clock
     looks: Looks = field(default_factory=Looks)
 
+    @cached_property
+    def pace(self) -> Pace:
+        return Pace(self.clock)
+
     async def call(
         self,
-        agent: str,
+        agent: Agent,
         name: str,
         arguments: Mapping[str, Any],
         *,
@@ -54,9 +60,12 @@ class Gateway:
     ) -> Output:
         """Raises BrokerError. `idempotency_key` is one that came beside the arguments; theirs goes first."""
         tool = find_tool(name)
+        self.pace.note(agent.name, name, agent.limits(self.settings).calls_per_minute)
+        agent.require_tool(name)
         if isinstance(tool, HighTool) and arguments.get("idempotencyKey") is None:
             arguments = {**arguments, "idempotencyKey": idempotency_key}
         given = validated(tool.input, arguments)
+        self._require_symbol(agent, tool, given)
         call = Call(
             agent=agent,
             settings=self.settings,
@@ -64,17 +73,17 @@ class Gateway:
             store=self.store,
             hub=self.hub,
             clock=self.clock,
-            looked_at=partial(self.looks.of, agent),
+            looked_at=partial(self.looks.of, agent.name),
             progress=progress,
         )
         if isinstance(tool, HighTool):
             return await self._park(call, tool, cast(HighInput, given))
-        with leaving_room(AGENTS_PCT if tool.reads_only else PAGES_PCT):
+        with leaving_room(AGENTS_PCT if tool.reads_only else PAGES_PCT, _asker(agent)):
             beside = {**arguments, "idempotencyKey": idempotency_key}
             if parked := await self._parked_instead(call, name, beside):
                 return parked
             result = await tool.run(call, given)
-        self.looks.note(agent, tool, given, result, self.clock())
+        self.looks.note(agent.name, tool, given, result, self.clock())
         return result
 
     async def _parked_instead(
@@ -95,9 +104,10 @@ class Gateway:
             return answer(call, earlier, deduplicated=True)
         await self._require_open()
         rounded = tool.rounded(call, given)
-        with nullcontext() if tool.may_leave(rounded) else leaving_room(AGENTS_PCT):
+        leaves = tool.may_leave(rounded)
+        with leaving_room(READS_PCT if leaves else AGENTS_PCT, _asker(call.agent, leaves=leaves)):
             request = await tool.prepare(call, given, rounded)
-        parked = await self.store.intents.park(request)
+        parked = await self.store.intents.park(request, self.settings.max_pending_per_agent)
         return answer(call, parked.intent, deduplicated=parked.deduplicated, same_as=parked.earlier)
 
     async def _repeated(self, call: Call, tool: HighTool, given: HighInput) -> Intent | None:
@@ -105,7 +115,7 @@ class Gateway:
         if key is None:
             return None
         earlier: Intent | None = await self.store.read(
-            lambda connection: queries.find_by_key(connection, call.agent, tool.name, key)
+            lambda connection: queries.find_by_key(connection, call.agent.name, tool.name, key)
         )
         if earlier is None or earlier.asked == given.asked():
             return earlier
@@ -114,9 +124,22 @@ class Gateway:
             return earlier
         raise idempotency_conflict(earlier)
 
+    def _require_symbol(self, agent: Agent, tool: AnyTool, given: Input) -> None:
+        """Raises SYMBOL_NOT_ALLOWED, and for an agent of some symbols only also as `Venue.symbol` does."""
+        if agent.symbols is None or "symbol" not in type(given).model_fields:
+            return
+        symbol: str | None = getattr(given, "symbol", None)
+        if symbol is not None:
+            symbol = self.exchange.on(getattr(given, "market", tool.market)).symbol(symbol)
+        agent.require_symbol(symbol)
+
     async def _require_open(self) -> None:
         """Before Binance is asked for anything. Whether it is an exit shows later: the commit asks again."""
         await self.store.read(partial(self.store.halts.require_open, is_exit=True, what_happened=NOT_PARKED))
+
+
+def _asker(agent: Agent, *, leaves: bool = False) -> Asker:
+    return Asker(agent.name, alone=agent.alone, leaves=leaves)
 
 
 def find_tool(name: str) -> AnyTool:

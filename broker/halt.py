@@ -21,12 +21,21 @@ class Level(StrEnum):
 
 STRICTNESS: Final = list(Level)
 
+_WORDS: Final = {
+    Level.OPEN: "trading goes on",
+    Level.EXITS_ONLY: "only exits are allowed",
+    Level.HALTED: "trading is halted",
+}
+
 
 @dataclass(frozen=True, kw_only=True)
 class Halt:
-    """Where trading stands, and since when, by whom and why it was put there."""
+    """Where trading stands, and since when, by whom and why it was put there. `seq` is the number of the
+    audit row that says so, 0 where none ever did.
+    """
 
     level: Level = Level.OPEN
+    seq: int = 0
     by: str | None = None
     at: datetime | None = None
     reason: str | None = None
@@ -39,20 +48,28 @@ class Halt:
         return STRICTNESS.index(self.level) < STRICTNESS.index(level)
 
     def __str__(self) -> str:
-        what = "only exits are allowed" if self.level is Level.EXITS_ONLY else "trading is halted"
+        what = _WORDS[self.level]
         return f"{what} (by {self.by})" if self.by else what
+
+    @property
+    def sentence(self) -> str:
+        words = str(self)
+        return f"{words[0].upper()}{words[1:]}."
 
 
 class Stale(Exception):
-    """Trading was halted more strictly since the page was drawn that would loosen it."""
+    """The page that would loosen a halt showed another one than the one that stands."""
+
+    def __init__(self, halt: Halt) -> None:
+        super().__init__(str(halt))
+        self.halt = halt
 
 
 def halted(halt: Halt, what_happened: str) -> BrokerError:
     """A TRADING_HALTED error; `what_happened` ends its message, if anything is to be said."""
     since = {} if halt.at is None else {"at": to_ms(halt.at)}
-    words = str(halt)
     return BrokerError(
         Code.TRADING_HALTED,
-        f"{words[0].upper()}{words[1:]}. {what_happened}".rstrip(),
+        f"{halt.sentence} {what_happened}".rstrip(),
         details={"level": str(halt.level), "by": halt.by, "reason": halt.reason, **since},
     )

@@ -38,7 +38,7 @@ TRANSITIONS: Final[frozenset[tuple[State, State]]] = frozenset(
         (State.PENDING, State.REJECTED),
         # Nobody decided: the one meaning of expired.
         (State.PENDING, State.EXPIRED),
-        # By the agent that asked.
+        # By the agent that asked, or because it was revoked.
         (State.PENDING, State.WITHDRAWN),
         # A backup was restored: what became of it since is not on record, and none of it is ever sent.
         (State.PENDING, State.UNKNOWN),
@@ -46,7 +46,7 @@ TRANSITIONS: Final[frozenset[tuple[State, State]]] = frozenset(
         (State.APPROVED, State.SUBMITTING),
         # The price moved: it waits anew, with new figures, a new digest and a new expiry.
         (State.APPROVED, State.PENDING),
-        # Stale, halted, or a check failed: certain that nothing was sent.
+        # Stale, halted, its agent revoked, or a check failed: certain that nothing was sent.
         (State.APPROVED, State.NOT_SENT),
         # A backup was restored, or an approved intent found at start turned out to be at the exchange.
         (State.APPROVED, State.UNKNOWN),

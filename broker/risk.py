@@ -47,17 +47,21 @@ def margin(needed_usdt: Decimal | None, available_usdt: Decimal | None) -> Check
     return _check("balance", "Available margin", needed_usdt, available_usdt, "USDT", enforced=True)
 
 
-def order_value(value_usdt: Decimal | None, limit_usdt: Decimal, *, is_exit: bool) -> Check:
-    """Check 2: the order's value."""
-    return _check("order_value", "Order value", value_usdt, limit_usdt, "USDT", enforced=not is_exit)
+def order_value(
+    value_usdt: Decimal | None, limit_usdt: Decimal, *, is_exit: bool, own: bool = False
+) -> Check:
+    """Check 2: the order's value. `own` says, here and below, that the limit is the agent's own."""
+    label = "Order value (agent's limit)" if own else "Order value"
+    return _check("order_value", label, value_usdt, limit_usdt, "USDT", enforced=not is_exit)
 
 
 def daily_volume(
-    used_usdt: Decimal, value_usdt: Decimal | None, limit_usdt: Decimal, *, is_exit: bool
+    used_usdt: Decimal, value_usdt: Decimal | None, limit_usdt: Decimal, *, is_exit: bool, own: bool = False
 ) -> Check:
-    """Check 3: the UTC day's volume with this order."""
+    """Check 3: the UTC day's volume with this order, of all agents, or of its agent alone."""
     total = None if value_usdt is None else used_usdt + value_usdt
-    return _check("daily_volume", "Volume today with this", total, limit_usdt, "USDT", enforced=not is_exit)
+    name, label = ("agent_daily_volume", "Agent's volume") if own else ("daily_volume", "Volume")
+    return _check(name, f"{label} today with this", total, limit_usdt, "USDT", enforced=not is_exit)
 
 
 def position(
@@ -75,10 +79,11 @@ def position(
     return _check("position", label, value_usdt, limit, "USDT", enforced=enforced)
 
 
-def leverage(times: int | None, limit: int) -> Check:
+def leverage(times: int | None, limit: int, *, own: bool = False) -> Check:
     """Check 5: what is set for the symbol that an entry trades."""
     figure = None if times is None else Decimal(times)
-    return _check("leverage", "Leverage", figure, Decimal(limit), "×", enforced=True)
+    label = "Leverage (agent's limit)" if own else "Leverage"
+    return _check("leverage", label, figure, Decimal(limit), "×", enforced=True)
 
 
 def in_flight(symbol: str, count: int) -> Check:

@@ -44,6 +44,8 @@ class Settings(BaseSettings):
     max_order_value_usdt: Decimal = Field(Decimal(1000), gt=0)
     max_daily_volume_usdt: Decimal = Field(Decimal(10000), gt=0)
     max_leverage: int = Field(20, ge=1, le=125)
+    max_pending_per_agent: int = Field(50, ge=1, le=1_000_000)
+    max_calls_per_minute_per_agent: int = Field(600, ge=1, le=1_000_000)
     max_position_size_pct: Decimal = Field(Decimal(5), gt=0, le=100)
     limit_collar_pct: Decimal = Field(Decimal(5), gt=0, lt=100)
     price_tolerance_pct: Decimal = Field(Decimal("0.5"), ge=0, lt=100)
@@ -55,6 +57,8 @@ class Settings(BaseSettings):
     allow_withdrawal_keys: bool = False
     notify_allow_private: bool = False
     heartbeat_url: SecretStr | None = None
+    mcp_tasks: bool = False
+    mcp_url_elicitation: bool = False
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     log_file: Path | None = None
     data_dir: Path | None = None

@@ -8,9 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 import sys
-import threading
 from base64 import b64encode
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -18,11 +16,10 @@ from typing import Any, Final
 
 import httpx2
 
-from .errors import BrokerError, Code
+from .errors import HINTS, BrokerError, Code
+from .lines import each_line, standard_input
 
 MAX_LINE: Final = 1024 * 1024
-CHUNK: Final = 64 * 1024
-
 AGAIN_SECONDS: Final = 0.25
 CALL_PATIENCE_SECONDS: Final = 4.0
 """For a broker that is not there: less than the impatient clients' 5 seconds, so that a model reads why."""
@@ -36,7 +33,7 @@ LAST_ANSWERS_SECONDS: Final = 1.0
 TIMEOUT: Final = httpx2.Timeout(10, connect=2, read=60)
 """While a call waits, the broker pings every 15 seconds."""
 
-START_IT: Final = "Ask the user to start it with `broker`, then make the same call again."
+TOO_LONG: Final = f"A message is over {MAX_LINE} bytes. It was not passed on."
 VERSION: Final = "io.modelcontextprotocol/protocolVersion"
 CANCELLED: Final = "notifications/cancelled"
 PARSE_ERROR, INVALID_REQUEST, INTERNAL_ERROR = -32700, -32600, -32603
@@ -101,11 +98,11 @@ class Bridge:
             trust_env=False,
             verify=False,  # plain HTTP on this machine, and certificates take 0.1 s to load
         ) as http:
-            while (line := await _next(lines)) != b"":
-                if line is not None:
-                    self._take(line, http)
+            async for line in each_line(lines):
+                if line is None or len(line) > MAX_LINE:
+                    self._refuse(line)
                 else:
-                    self._write(_error(None, INVALID_REQUEST, f"A message is over {MAX_LINE} bytes."))
+                    self._take(line, http)
             await self._end()
 
     def _take(self, line: bytes, http: httpx2.AsyncClient) -> None:
@@ -119,17 +116,21 @@ class Bridge:
         if not isinstance(message, dict):
             self._write(_error(None, INVALID_REQUEST, "A line must be one JSON-RPC message."))
             return
-        params = message.get("params")
-        params = params if isinstance(params, dict) else {}
-        method, request_id = message.get("method"), message.get("id")
-        if method == CANCELLED:
-            self._cancel(params.get("requestId"))
-        elif isinstance(method, str) and isinstance(request_id, Id):
-            asked = Asked(id=request_id, method=method, params=params, line=line)
+        if message.get("method") == CANCELLED:
+            self._cancel(_params(message).get("requestId"))
+        elif asked := _asked(message, line):
             task = asyncio.create_task(self._serve(asked, http))
-            self._in_flight[request_id] = task
-            task.add_done_callback(lambda done: self._done(request_id, done))
+            self._in_flight[asked.id] = task
+            task.add_done_callback(lambda done: self._done(asked.id, done))
         # Other notifications, and answers: a broker without sessions has nobody who hears them.
+
+    def _refuse(self, line: bytes | None) -> None:
+        """What is too long to be passed on is answered once, by its id where it has one."""
+        asked = None if line is None else _asked(_json_object(line), line)
+        if asked is None:
+            self._write(_error(None, INVALID_REQUEST, TOO_LONG))
+        else:
+            self._write(_failure(asked, BrokerError(Code.PAYLOAD_TOO_LARGE, TOO_LONG)))
 
     def _cancel(self, request_id: object) -> None:
         """Closes the connection, which is how the broker learns of it in both eras."""
@@ -218,8 +219,7 @@ class Bridge:
         return BrokerError(
             Code.BROKER_UNREACHABLE,
             f"The confirmation broker does not answer at {self._url}. This call did nothing: nothing was "
-            f"parked, and nothing was sent to Binance. {START_IT}",
-            next_step={"say": START_IT},
+            f"parked, and nothing was sent to Binance. {HINTS[Code.BROKER_UNREACHABLE].say}",
         )
 
     def _lost(self) -> BrokerError:
@@ -229,7 +229,6 @@ class Bridge:
             "The connection to the confirmation broker broke before it answered. If this call asked for an "
             "order, the request may wait for a person now. Look with intent_list before you ask again, or "
             "repeat the call with the same idempotencyKey.",
-            next_step={"say": "See whether it was parked before you ask again.", "tool": "intent_list"},
         )
 
     def _refused(self, status: int, body: str) -> BrokerError:
@@ -243,7 +242,12 @@ class Bridge:
             return BrokerError(Code.UNAUTHORIZED, text)
         told = _json_object(body)
         if told.get("error") in set(Code):
-            return BrokerError(Code(told["error"]), str(told["message"]), details=told.get("details"))
+            return BrokerError(
+                Code(told["error"]),
+                str(told["message"]),
+                details=told.get("details"),
+                next_step=told.get("next"),
+            )
         self._tell(f"The broker at {self._url} answered with status {status}: {body[:200]}")
         return BrokerError(Code.INTERNAL, f"{self._url} answered with status {status}. Is it a broker?")
 
@@ -262,34 +266,20 @@ async def serve(url: str, key: str) -> None:
     def tell(line: str) -> None:
         print(f"broker stdio: {line}", file=sys.stderr, flush=True)
 
-    await Bridge(url, key, write=write, tell=tell).run(_standard_input())
+    await Bridge(url, key, write=write, tell=tell).run(standard_input())
 
 
-def _standard_input() -> asyncio.StreamReader:
-    """Read in a thread, since a loop cannot watch every kind of it, and without a buffer, whose lock would
-    outlive the loop.
-    """
-    loop = asyncio.get_running_loop()
-    reader = asyncio.StreamReader(limit=MAX_LINE)
-
-    def read() -> None:
-        try:
-            while chunk := os.read(0, CHUNK):
-                loop.call_soon_threadsafe(reader.feed_data, chunk)
-            loop.call_soon_threadsafe(reader.feed_eof)
-        except RuntimeError:  # the loop has ended before the input did
-            pass
-
-    threading.Thread(target=read, daemon=True).start()
-    return reader
-
-
-async def _next(lines: asyncio.StreamReader) -> bytes | None:
-    """The next line; empty at the end; None for one that is too long."""
-    try:
-        return await lines.readline()
-    except ValueError:
+def _asked(message: dict[str, Any], line: bytes) -> Asked | None:
+    """None for what is no request."""
+    method, request_id = message.get("method"), message.get("id")
+    if not (isinstance(method, str) and isinstance(request_id, Id)):
         return None
+    return Asked(id=request_id, method=method, params=_params(message), line=line)
+
+
+def _params(message: dict[str, Any]) -> dict[str, Any]:
+    params = message.get("params")
+    return params if isinstance(params, dict) else {}
 
 
 def _agreed(answer: dict[str, Any]) -> str | None:
@@ -319,7 +309,7 @@ def _error(request_id: Id | None, code: int, message: str, data: dict[str, Any] 
     return json.dumps({"jsonrpc": "2.0", "id": request_id, "error": error})
 
 
-def _json_object(text: str) -> dict[str, Any]:
+def _json_object(text: str | bytes) -> dict[str, Any]:
     try:
         found = json.loads(text)
     except (ValueError, RecursionError):

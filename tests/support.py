@@ -21,6 +21,7 @@ from starlette.applications import Starlette
 from starlette.routing import Route
 
 from broker import api
+from broker.agents import Agent
 from broker.exchange import Exchange
 from broker.executor import Executor
 from broker.gateway import Gateway
@@ -34,7 +35,9 @@ from broker.store import Feed, Store, queries
 T = TypeVar("T")
 
 AGENT = "default"
+LONE = Agent(name=AGENT, alone=True)
 KEY = "the-agents-own-key"
+STATE_KEY = bytes(range(32))
 TRADER = "Ana"
 NOON = datetime(2026, 3, 4, 12, tzinfo=UTC)
 BTC = "BTCUSDT"
@@ -119,7 +122,7 @@ class Wired:
 
     async def call(self, tool: str, /, **arguments: Any) -> dict[str, Any]:
         """A tool call of the agent, answered as JSON. Raises BrokerError."""
-        answer = await self.gateway.call(AGENT, tool, arguments)
+        answer = await self.gateway.call(LONE, tool, arguments)
         return answer.model_dump(mode="json", exclude_defaults=True)
 
     async def park(self, **arguments: Any) -> Intent:
@@ -139,6 +142,7 @@ class Wired:
         intent = await self.approved(**arguments)
         return await self.store.submissions.begin(
             intent,
+            is_exit=intent.is_exit,
             client_order_id=f"cb-{intent.id}",
             namespace="spot",
             wire_timestamp_ms=await self.exchange.spot.server_time_ms(),
@@ -227,8 +231,8 @@ async def running(work: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
 @asynccontextmanager
 async def served(broker: Wired) -> AsyncIterator[str]:
     """The agents' side on a port of its own; its address. The agent's key is KEY."""
-    broker.store.people.set_agent(AGENT, KEY)
-    endpoint = api.McpEndpoint(broker.gateway)
+    give_key(broker.store, AGENT, KEY)
+    endpoint = api.McpEndpoint(broker.gateway, state_key=STATE_KEY)
     state = api.ApiState(gateway=broker.gateway, store=broker.store, healthy=lambda: broker.executor.healthy)
     app = Starlette(routes=[Route("/mcp", endpoint.app), *api.routes(state)])
     config = uvicorn.Config(app, lifespan="off", ws="none", log_config=None, timeout_graceful_shutdown=1)
@@ -243,6 +247,11 @@ async def served(broker: Wired) -> AsyncIterator[str]:
                 await serving
 
 
+def give_key(store: Store, agent: str, key: str) -> None:
+    """As at start, from the settings."""
+    assert store.database.write_now(lambda connection: store.agents.give(connection, agent, key))
+
+
 @asynccontextmanager
 async def http_client(url: str, key: str | None = KEY) -> AsyncIterator[httpx2.AsyncClient]:
     headers = {} if key is None else {"X-MCP-API-Key": key}
@@ -251,9 +260,9 @@ async def http_client(url: str, key: str | None = KEY) -> AsyncIterator[httpx2.A
 
 
 @asynccontextmanager
-async def mcp_client(url: str, mode: str) -> AsyncIterator[mcp.Client]:
+async def mcp_client(url: str, mode: str, key: str = KEY) -> AsyncIterator[mcp.Client]:
     """`mode` is the protocol's era: "auto" for the newest, "legacy" for the one with a handshake."""
-    async with http_client(url) as http:
+    async with http_client(url, key) as http:
         async with mcp.Client(streamable_http_client(f"{url}/mcp", http_client=http), mode=mode) as client:
             yield client
 

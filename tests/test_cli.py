@@ -22,6 +22,7 @@ from broker.cli import main
 from broker.clock import random_bytes, utc_now
 from broker.errors import StartError
 from broker.files import hold, hold_alone, take_lock
+from broker.halt import Level
 from broker.store import Store
 
 from .store.test_audit import tamper
@@ -167,6 +168,12 @@ def test_a_halt_is_told_and_never_loosened(run: Run) -> None:
     assert run("halt", "--exits-only") == (0, "Only exits are allowed (by command line).\n", "")
     assert run("halt", "--reason", "night") == (0, "Trading is halted (by command line).\n", "")
     assert run("halt", "--exits-only") == (0, "Trading is halted (by command line).\n", "")
+
+
+def test_a_halt_names_the_trader_who_halted_before(run: Run, tmp_path: Path) -> None:
+    with closing(open_store(make_database(tmp_path), Clock())) as store:
+        asyncio.run(store.halts.set(Level.HALTED, "Ana McKay", None))
+    assert run("halt", "--exits-only") == (0, "Trading is halted (by Ana McKay).\n", "")
 
 
 def test_the_log_is_exported_as_json_lines(run: Run, tmp_path: Path) -> None:

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
-from broker.errors import MEANING, BrokerError, Code, invalid
+import re
+
+import pytest
+
+from broker.errors import HINTS, MEANING, BrokerError, Code, invalid
+from broker.tools import TOOLS
 
 
 def test_every_code_has_a_status_and_a_meaning() -> None:
@@ -17,13 +22,24 @@ def test_a_failed_call_has_the_one_shape() -> None:
         "error": "NOT_PENDING",
         "message": "Too late.",
         "details": {"status": "placed"},
-        "next": {"tool": "x"},
+        "next": {"say": HINTS[Code.NOT_PENDING].say, "tool": "x"},
     }
     assert error.http_status == 200
 
 
-def test_a_failed_call_without_advice_has_no_next() -> None:
-    assert "next" not in BrokerError(Code.INTERNAL, "Oh.").body()
+@pytest.mark.parametrize("code", Code)
+def test_every_code_says_what_to_do_next(code: Code) -> None:
+    """Tools that it names exist, and so do the arguments that a failed call of theirs would have."""
+    hint = HINTS[code]
+    assert BrokerError(code, "Oh.").body()["next"] == hint.body()
+    assert hint.say.endswith(".") and len(hint.say) < 300
+    named = set(re.findall(r"\b(?:binance|intent)_[a-z_]+", f"{hint.say} {hint.tool or ''}"))
+    assert named <= TOOLS.keys()
+
+
+def test_what_an_error_says_itself_goes_before_the_hint() -> None:
+    said = {"say": "Look.", "tool": "intent_get", "arguments": {"intentId": "1"}}
+    assert BrokerError(Code.INTERNAL, "Oh.", next_step=said).body()["next"] == said
 
 
 def test_a_bad_argument_names_its_field_and_what_is_allowed() -> None:

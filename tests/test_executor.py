@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
 import socket
+from contextlib import closing
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -16,9 +18,23 @@ from broker.executor import Executor
 from broker.halt import Level
 from broker.intents import Intent, State, Suggestion, digest_of
 from broker.store import NotDecidable, events_of, queries
+from broker.store.backup import back_up
 from broker.store.tables import intents
 
-from .support import BTC, BUY, NOON, ORDER, REST, TRADER, Wired, eventually, let_write, running, wired
+from .support import (
+    BTC,
+    BUY,
+    NOON,
+    ORDER,
+    REST,
+    TRADER,
+    Wired,
+    eventually,
+    let_write,
+    open_store,
+    running,
+    wired,
+)
 
 pytestmark = pytest.mark.anyio
 
@@ -261,9 +277,32 @@ async def test_a_request_for_another_account_is_not_sent(broker: Wired) -> None:
 async def test_the_order_is_built_from_the_approved_text_and_nothing_else(broker: Wired) -> None:
     intent = await broker.approved(**BUY)
     arguments = {**intent.arguments, "amount": "1.5", "side": "sell"}
-    await broker.submitted(await rewrite(broker, intent, arguments=arguments, asked={}, card={}))
+    await broker.submitted(await rewrite(broker, intent, arguments=arguments, asked={}))
     (order,) = await broker.control.orders()
     assert (order["side"], order["origQty"]) == ("BUY", "0.01500000")
+
+
+@pytest.mark.parametrize(
+    "forged",
+    [{"card": {"sentence": "SELL 0.001 BTC", "act": "SELL 0.001 BTC"}}, {"summary": "SELL 0.001 BTC"}],
+    ids=["card", "summary"],
+)
+async def test_what_was_approved_by_a_card_that_was_rewritten_is_not_sent(
+    broker: Wired, forged: dict[str, Any]
+) -> None:
+    shown = await rewrite(broker, await broker.park(**BUY), **forged)
+    sent = await broker.submitted(await broker.approve(shown))
+    assert (sent.state, sent.note) == (State.NOT_SENT, NO_APPROVAL)
+    assert await broker.control.requests() == []
+
+
+async def test_an_entry_that_was_rewritten_to_be_an_exit_does_not_pass_exits_only(broker: Wired) -> None:
+    intent = await broker.park(**BUY)
+    await broker.store.halts.set(Level.EXITS_ONLY, TRADER, None)
+    forged = await rewrite(broker, intent, is_exit=True)
+    sent = await broker.submitted(await broker.approve(forged))
+    assert sent.state is State.NOT_SENT
+    assert await broker.control.requests() == []
 
 
 async def test_a_lost_answer_is_unknown_and_never_sent_again(
@@ -442,11 +481,32 @@ async def test_an_approval_found_at_start_is_looked_up_before_its_post(broker: W
 async def test_so_is_one_that_is_approved_again_after_the_start(broker: Wired) -> None:
     intent = await broker.approved(**BUY)
     broker.clock.advance(1)
-    anew = another(broker)
-    anew.take(intent)
+    another(broker).take(intent)
     assert (await broker.until(intent, *VERDICTS)).state is State.PLACED
     (asked,) = await broker.control.requests("GET")
     assert asked["params"]["origClientOrderId"] == f"cb-{intent.id}"
+
+
+async def test_what_a_folder_that_was_put_back_holds_as_waiting_is_not_sent_a_second_time(
+    broker: Wired, tmp_path: Path
+) -> None:
+    """The database with its key and its head, as from a machine's snapshot: nothing in it tells its age."""
+    intent = await broker.park(**BUY)
+    path, again = tmp_path / "paper.db", tmp_path / "again" / "paper.db"
+    again.parent.mkdir()
+    for name in ("paper.db.audit-key", "paper.db.audit-head"):
+        shutil.copy(path.with_name(name), again.with_name(name))
+    back_up(path, again)
+    await broker.submitted(await broker.approve(intent))
+    broker.clock.advance(1)
+    with closing(open_store(again, broker.clock)) as store:
+        anew = Executor(settings=broker.settings, store=store, exchange=broker.exchange, clock=broker.clock)
+        limit = broker.settings.max_daily_volume_usdt
+        anew.take(await store.intents.approve(intent.id, intent.digest, TRADER, limit))
+        await asyncio.wait(anew._under_way.values())
+        found: Intent = await store.read(lambda connection: queries.find(connection, intent.id))
+    assert found.state is State.UNKNOWN
+    assert len(await broker.control.orders()) == 1
 
 
 async def test_an_approval_whose_order_is_at_binance_already_is_never_sent_again(broker: Wired) -> None:

@@ -10,12 +10,14 @@ from broker.credentials import new_key
 from broker.errors import StartError
 from broker.files import (
     API_KEY,
+    STATE_KEY,
     api_key,
     beside,
     hold,
     hold_alone,
     prepare_folder,
     secret_file,
+    state_key,
     take_lock,
 )
 
@@ -57,6 +59,15 @@ def test_a_lock_that_cannot_be_written_is_refused_in_one_line(tmp_path: Path) ->
         take_lock(database)
 
 
+def test_during_a_restore_nothing_else_is_said_to_serve(tmp_path: Path) -> None:
+    database = tmp_path / "paper.db"
+    with take_lock(database), hold_alone(database):
+        with pytest.raises(StartError, match="is being replaced by a copy: try again once that is done"):
+            take_lock(database)
+    take_lock(database).close()
+    hold_alone(database).close()
+
+
 def test_a_database_is_replaced_only_while_nobody_holds_it(tmp_path: Path) -> None:
     database = tmp_path / "paper.db"
     with hold(database), hold(database), pytest.raises(StartError, match="A command still has the database"):
@@ -94,6 +105,13 @@ def test_the_agents_key_is_kept_across_starts(tmp_path: Path) -> None:
     assert first == new_key(Randomness())
     assert api_key(settings, random) == first
     assert (tmp_path / API_KEY).stat().st_mode & 0o777 == 0o600
+
+
+def test_what_clients_carry_is_sealed_alike_across_starts(tmp_path: Path) -> None:
+    settings, random = settings_in(tmp_path), Randomness()
+    first = state_key(settings, random)
+    assert (len(first), state_key(settings, random)) == (32, first)
+    assert (tmp_path / STATE_KEY).stat().st_mode & 0o777 == 0o600
 
 
 def test_a_key_from_the_environment_is_not_written_down(tmp_path: Path) -> None:

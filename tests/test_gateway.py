@@ -12,8 +12,9 @@ from pathlib import Path
 import pytest
 from sqlalchemy import event
 
+from broker.agents import Agent
 from broker.clock import to_ms
-from broker.errors import BrokerError, Code
+from broker.errors import HINTS, BrokerError, Code
 from broker.gateway import find_tool
 from broker.halt import Level
 from broker.intents import State, Suggestion
@@ -24,6 +25,7 @@ from .support import (
     AGENT,
     BTC,
     BUY,
+    LONE,
     REST,
     TRADER,
     Randomness,
@@ -112,13 +114,13 @@ async def test_a_repeated_key_of_a_close_is_the_same_whatever_became_of_the_posi
 
 async def test_a_key_among_the_arguments_goes_before_one_beside_them(broker: Wired) -> None:
     arguments = {**BUY, "idempotencyKey": KEY}
-    await broker.gateway.call(AGENT, "binance_create_order", arguments, idempotency_key="another-key")
+    await broker.gateway.call(LONE, "binance_create_order", arguments, idempotency_key="another-key")
     (intent,) = (await broker.call("intent_list"))["intents"]
     assert (await broker.intent(intent["intentId"])).idempotency_key == KEY
 
 
 async def test_a_key_beside_a_tool_that_takes_none_changes_nothing(broker: Wired) -> None:
-    await broker.gateway.call(AGENT, "binance_get_ticker", {"symbol": "BTCUSDT"}, idempotency_key=KEY)
+    await broker.gateway.call(LONE, "binance_get_ticker", {"symbol": "BTCUSDT"}, idempotency_key=KEY)
 
 
 async def test_without_a_key_an_equal_request_attaches_to_the_one_that_waits(broker: Wired) -> None:
@@ -140,7 +142,7 @@ async def test_fifty_retries_through_two_processes_make_one_intent(broker: Wired
         other = replace(broker.gateway, store=second)
         arguments = {**BUY, "idempotencyKey": KEY}
         calls = [
-            (broker.gateway, other)[number % 2].call(AGENT, "binance_create_order", arguments)
+            (broker.gateway, other)[number % 2].call(LONE, "binance_create_order", arguments)
             for number in range(50)
         ]
         answers = [answer.model_dump() for answer in await asyncio.gather(*calls)]
@@ -159,6 +161,7 @@ async def test_a_repeat_of_what_went_out_is_a_new_request_that_names_it(
     assert again["sameAs"] == {"intentId": first.id, "status": "approved"}
     assert "sameAs" not in await broker.call("binance_create_order", **{**BUY, "amount": "0.014"})
     await broker.call("intent_cancel", intentId=again["intentId"])
+    await broker.submitted(first)
     broker.clock.advance(601)
     assert "sameAs" not in await broker.call("binance_create_order", **BUY)
 
@@ -175,7 +178,7 @@ async def test_whoever_waits_reads_nothing_until_something_changes(
         told.append(seconds)
 
     asked = {"intentId": intent.id, "timeoutSeconds": 5}
-    waiting = asyncio.create_task(broker.gateway.call(AGENT, "intent_wait", asked, progress=progress))
+    waiting = asyncio.create_task(broker.gateway.call(LONE, "intent_wait", asked, progress=progress))
     await eventually(lambda: asyncio.sleep(0, len(told) > 5))
     reads = count_reads(broker)
     progressed = len(told)
@@ -200,9 +203,9 @@ async def test_another_agents_intents_do_not_exist_for_one(broker: Wired) -> Non
     intent = await broker.park(**BUY)
     for tool in ("intent_get", "intent_wait", "intent_cancel"):
         with pytest.raises(BrokerError) as refused:
-            await broker.gateway.call("another", tool, {"intentId": intent.id})
+            await broker.gateway.call(Agent(name="another"), tool, {"intentId": intent.id})
         assert refused.value.code is Code.UNKNOWN_INTENT
-    listed = await broker.gateway.call("another", "intent_list", {})
+    listed = await broker.gateway.call(Agent(name="another"), "intent_list", {})
     assert listed.model_dump()["count"] == 0
     assert (await broker.intent(intent.id)).state is State.PENDING
 
@@ -329,9 +332,9 @@ async def test_a_cancel_whose_client_left_is_recorded_all_the_same(broker: Wired
 async def test_a_key_beside_arguments_that_name_none_counts(broker: Wired) -> None:
     asked = {**BUY, "idempotencyKey": None}
     key, tool = "beside-them-1", "binance_create_order"
-    first = await broker.gateway.call(AGENT, tool, asked, idempotency_key=key)
+    first = await broker.gateway.call(LONE, tool, asked, idempotency_key=key)
     await broker.approve(await broker.intent(first.model_dump()["intentId"]))
-    again = await broker.gateway.call(AGENT, tool, asked, idempotency_key=key)
+    again = await broker.gateway.call(LONE, tool, asked, idempotency_key=key)
     assert again.model_dump()["intentId"] == first.model_dump()["intentId"]
 
 
@@ -349,6 +352,7 @@ async def test_after_a_cancel_without_an_answer_the_agent_is_told_how_to_find_ou
             await broker.call("binance_cancel_order", symbol=BTC, orderId="1")
         assert unclear.value.code is Code.BINANCE_TIMEOUT
         assert unclear.value.next_step == {
+            "say": "It may be cancelled all the same. See what is still open before you cancel again.",
             "tool": "binance_get_open_orders",
             "arguments": {"symbol": BTC, "market": "spot"},
         }
@@ -396,6 +400,7 @@ async def test_while_trading_is_halted_the_agent_is_told_and_binance_is_not_aske
         "error": "TRADING_HALTED",
         "message": "Trading is halted (by Ana). Nothing was parked.",
         "details": {"level": "halted", "by": "Ana", "reason": "lunch", "at": to_ms(broker.clock())},
+        "next": {"say": HINTS[Code.TRADING_HALTED].say},
     }
     assert len((await broker.control.get("requests"))["requests"]) == asked
     assert (await broker.call("binance_get_ticker", symbol=BTC))["symbol"] == BTC

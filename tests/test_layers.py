@@ -16,16 +16,19 @@ ARCHITECTURE = ROOT / "docs" / "architecture.md"
 ROOMS = {
     "errors.py": 0,
     "clock.py": 0,
+    "lines.py": 0,
     "settings.py": 1,
     "money.py": 1,
     "intents.py": 2,
     "halt.py": 2,
     "divergence.py": 2,
+    "agents.py": 2,
     "logs.py": 2,
     "credentials.py": 2,
     "files.py": 3,
     "risk.py": 3,
     "hub.py": 3,
+    "pace.py": 3,
     "cards.py": 4,
     "deliveries.py": 4,
     "store/": 5,
@@ -43,7 +46,8 @@ ROOMS = {
     "doctor.py": 8,
     "stdio.py": 8,
     "app.py": 9,
-    "cli.py": 10,
+    "cli_agents.py": 10,
+    "cli.py": 11,
 }
 """The same table as in docs/architecture.md."""
 

@@ -16,7 +16,9 @@ from typing import Any
 import pytest
 
 from broker import stdio
+from broker.lines import CHUNK, LONGEST
 from broker.stdio import MAX_LINE, VERSION, Bridge
+from broker.tools.answers import Failure
 
 from .acceptance.processes import environment
 from .support import BUY, KEY, Wired, eventually, served
@@ -133,12 +135,45 @@ async def test_what_is_no_message_is_answered_and_nothing_ends(wire: Wire) -> No
     for line, code in ((b"hello", -32700), (b"[1]", -32600), (b"[" * 100_000, -32700)):
         wire.lines.feed_data(line + b"\n")
         assert (await wire.read())["error"]["code"] == code
-    wire.lines.feed_data(b" \n" + b"x" * (MAX_LINE + 1) + b"\n")
-    assert (await wire.read())["error"]["code"] == -32600
+    wire.lines.feed_data(b" \n")
     wire.ask(1, "initialize", **HELLO)
     while (told := await wire.read())["id"] != 1:
         pass
     assert "result" in told
+
+
+@pytest.mark.parametrize("meta", [{}, MODERN], ids=["legacy", "modern"])
+async def test_a_call_that_is_too_long_is_answered_once_by_its_id_and_goes_nowhere(
+    broker: Wired, wire: Wire, meta: dict[str, Any]
+) -> None:
+    wire.call(7, "binance_create_order", {**BUY, "reason": "x" * 2 * MAX_LINE}, **meta)
+    told = await wire.read()
+    assert (told["id"], told["result"]["structuredContent"]["error"]) == (7, "PAYLOAD_TOO_LARGE")
+    assert f"over {MAX_LINE} bytes" in told["result"]["content"][0]["text"]
+    wire.ask(8, "tools/list", _meta=meta, x="x" * MAX_LINE)
+    told = await wire.read()
+    assert (told["id"], told["error"]["data"]["error"]) == (8, "PAYLOAD_TOO_LARGE")
+    wire.call(9, "intent_list", {}, **meta)
+    told = await wire.read()
+    assert (told["id"], told["result"]["structuredContent"]["count"]) == (9, 0)
+
+
+async def test_what_is_too_long_to_have_an_id_is_answered_once(wire: Wire) -> None:
+    """Also where another line comes with its end, and where the input ends amid it."""
+    for size in (MAX_LINE + 1, LONGEST - 10, LONGEST + 1, 2 * LONGEST + CHUNK):
+        wire.lines.feed_data(b"x" * size + b"\n[1]\n")
+        told = [(await wire.read())["error"] for _ in range(2)]
+        assert [error["code"] for error in told] == [-32600, -32600]
+        assert [f"over {MAX_LINE} bytes" in error["message"] for error in told] == [True, False]
+    wire.lines.feed_data(b"x" * (LONGEST + 1))
+    wire.lines.feed_eof()
+    assert f"over {MAX_LINE} bytes" in (await wire.read())["error"]["message"]
+
+
+async def test_a_last_line_without_an_end_is_read(wire: Wire) -> None:
+    wire.lines.feed_data(b"[1]")
+    wire.lines.feed_eof()
+    assert (await wire.read())["error"]["code"] == -32600
 
 
 async def test_a_broker_that_comes_late_is_waited_for(broker: Wired) -> None:
@@ -164,13 +199,13 @@ async def test_without_a_broker_a_model_reads_why_and_a_later_one_serves(
     monkeypatch.setattr(stdio, "START_PATIENCE_SECONDS", 0)
     async with bridged(free_address()) as wire:
         wire.ask(0, "initialize", **HELLO)
-        assert "Ask the user to start it with `broker`" in (await wire.read())["error"]["message"]
+        assert "Ask the user to start the broker with `broker`" in (await wire.read())["error"]["message"]
         for meta, kind in (({}, None), (MODERN, "complete")):
             wire.call(1, "binance_create_order", BUY, **meta)
             result = (await wire.read())["result"]
             assert (result["isError"], result.get("resultType")) == (True, kind)
             assert "nothing was sent to Binance" in result["content"][0]["text"]
-            assert result["structuredContent"]["error"] == "BROKER_UNREACHABLE"
+            assert Failure.model_validate(result["structuredContent"]).error == "BROKER_UNREACHABLE"
         async with served(broker) as there:
             wire.bridge._url = there
             wire.call(2, "binance_create_order", BUY)
@@ -187,7 +222,7 @@ async def test_a_broker_that_goes_away_amid_a_call_leaves_it_open_what_was_done(
         async with bridged(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}") as wire:
             wire.call(1, "binance_create_order", BUY)
             result = (await wire.read())["result"]
-    assert result["structuredContent"]["error"] == "ANSWER_LOST"
+    assert Failure.model_validate(result["structuredContent"]).error == "ANSWER_LOST"
     assert result["structuredContent"]["next"]["tool"] == "intent_list"
     assert "may wait for a person now" in result["content"][0]["text"]
 

@@ -8,11 +8,21 @@ from ..errors import BrokerError, Code
 
 
 def unforeseen() -> BrokerError:
-    return BrokerError(Code.INTERNAL, "An error of the broker's own, now in its log; nothing was parked.")
+    """It may have come after a request was parked, so it says nothing of that."""
+    return BrokerError(Code.INTERNAL, "An error of the broker's own; it is in its log.")
+
+
+def unauthorized() -> Response:
+    """The body is part of the contract."""
+    return JSONResponse(
+        {"error": "Invalid MCP API key"}, 401, headers={"WWW-Authenticate": 'Bearer realm="broker"'}
+    )
 
 
 def failed(error: BrokerError) -> Response:
     """The failed-call shape with its status; two bodies are exactly as the contract has them."""
+    if error.code is Code.UNAUTHORIZED:  # revoked while it called
+        return unauthorized()
     headers = {}
     if retry := error.details.get("retryAfterSeconds"):
         headers["Retry-After"] = str(retry)

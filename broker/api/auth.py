@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from starlette.requests import HTTPConnection
-from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from ..agents import Agent
+from ..clock import Clock
 from ..credentials import hash_key
 from ..errors import BrokerError
 from ..hub import Hub
-from ..store import Store
-from .answers import failed
+from ..store import Admitted, Store
+from .answers import failed, unauthorized
 
 
 def key_of(connection: HTTPConnection) -> str | None:
@@ -21,51 +24,47 @@ def key_of(connection: HTTPConnection) -> str | None:
     return token.strip() or None if scheme.lower() == "bearer" else None
 
 
-async def agent_of(connection: HTTPConnection, store: Store) -> str | None:
-    key = key_of(connection)
-    return None if key is None else await store.people.agent(key)
-
-
-def unauthorized() -> Response:
-    """The body is part of the contract."""
-    return JSONResponse(
-        {"error": "Invalid MCP API key"}, 401, headers={"WWW-Authenticate": 'Bearer realm="broker"'}
-    )
-
-
 class Agents:
-    """Agents by key, remembered until the audit log tells that one has changed."""
+    """Agents by key, remembered until the audit log tells that one has changed, or the key ends."""
 
-    def __init__(self, store: Store, hub: Hub) -> None:
+    def __init__(self, store: Store, hub: Hub, clock: Clock) -> None:
         self._store = store
         self._hub = hub
+        self._clock = clock
         self._as_of = 0
-        self._names: dict[str, str] = {}
+        self._admitted: dict[str, Admitted] = {}
 
-    async def name(self, key: str) -> str | None:
+    async def of(self, connection: HTTPConnection) -> Agent | None:
+        """The agent whose key the request shows. Raises STORE_UNAVAILABLE."""
+        key = key_of(connection)
+        return None if key is None else await self.find(key)
+
+    async def find(self, key: str) -> Agent | None:
         newest = self._hub.newest("agent")
         if newest != self._as_of:
-            self._as_of, self._names = newest, {}
+            self._as_of, self._admitted = newest, {}
         hashed = hash_key(key)
-        if known := self._names.get(hashed):
-            return known
-        name = await self._store.people.agent(key)
-        if name is not None and self._hub.newest("agent") == newest:  # or what was read may be old already
-            self._names[hashed] = name
-        return name
+        known = self._admitted.get(hashed)
+        if known is not None and (known.ends_at is None or known.ends_at > self._clock()):
+            return known.agent
+        found: Admitted | None = await self._store.read(partial(self._store.agents.by_key, key=key))
+        if found is None:
+            return None
+        if self._hub.newest("agent") == newest:  # or what was read may be old already
+            self._admitted[hashed] = found
+        return found.agent
 
 
 class RequireAgent:
-    """Lets only agents through, and writes the agent's name into the scope."""
+    """Lets only agents through, and writes the agent into the scope."""
 
     def __init__(self, app: ASGIApp, agents: Agents) -> None:
         self._app = app
         self._agents = agents
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        key = key_of(HTTPConnection(scope))
         try:
-            agent = None if key is None else await self._agents.name(key)
+            agent = await self._agents.of(HTTPConnection(scope))
         except BrokerError as error:
             await failed(error)(scope, receive, send)
             return

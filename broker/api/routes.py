@@ -22,7 +22,7 @@ from ..settings import Mode
 from ..store import Store, queries
 from ..tools import TOOLS, AnyTool, Risk, output_schema
 from .answers import failed, unforeseen
-from .auth import Agents, RequireAgent, agent_of
+from .auth import Agents, RequireAgent
 
 MAX_BODY = 64 * 1024
 
@@ -41,9 +41,9 @@ def routes(state: ApiState) -> Sequence[BaseRoute]:
         return await _call(request, state)
 
     async def health(request: Request) -> Response:
-        return await _health(request, state)
+        return await _health(request, state, agents)
 
-    agents = Agents(state.store, state.gateway.hub)
+    agents = Agents(state.store, state.gateway.hub, state.gateway.clock)
     return [
         Route("/health", health, methods=["GET"]),
         Route("/tools", _tools, methods=["GET"]),
@@ -106,7 +106,7 @@ async def _arguments(request: Request) -> dict[str, Any]:
     return arguments
 
 
-async def _health(request: Request, state: ApiState) -> Response:
+async def _health(request: Request, state: ApiState, agents: Agents) -> Response:
     """200 while the database and the executor work, whatever Binance does."""
     settings, clock = state.gateway.settings, state.gateway.clock
     body: dict[str, Any] = {
@@ -120,7 +120,7 @@ async def _health(request: Request, state: ApiState) -> Response:
     try:
         pending = await state.store.read(queries.count_pending)
         await state.store.recover()
-        if await agent_of(request, state.store) is not None:
+        if await agents.of(request) is not None:
             body["pending"] = pending
     except BrokerError as error:
         return JSONResponse({**body, "status": "unhealthy", "problem": error.message}, 503)

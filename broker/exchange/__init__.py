@@ -25,12 +25,14 @@ from .models import (
 )
 from .prices import LivePrice, Prices
 from .spot import Spot
-from .weight import AGENTS_PCT, PAGES_PCT, leaving_room
+from .weight import AGENTS_PCT, PAGES_PCT, READS_PCT, Asker, leaving_room
 
 __all__ = [
     "AGENTS_PCT",
     "PAGES_PCT",
+    "READS_PCT",
     "Account",
+    "Asker",
     "Balance",
     "Book",
     "Exchange",

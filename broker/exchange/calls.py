@@ -11,7 +11,8 @@ from ..errors import BrokerError, Code
 from ..logs import get_logger
 from .failures import UNREACHABLE, explain
 from .models import Market
-from .weight import Weight, share
+from .shares import OverPart
+from .weight import Weight, asker, share
 from .wire import recording
 
 log = get_logger(__name__)
@@ -51,9 +52,10 @@ class Calls:
 
     async def share(self, asked: Hashable, call: Callable[[], Awaitable[T]]) -> T:
         """Like `make`; whoever asks the same while it is under way gets the same answer, unless he may use
-        more of the weight than who asked first: that one may be turned away, or have to wait.
+        more of the weight than who asked first, or is another agent: that one may be turned away, or have to
+        wait.
         """
-        key = (share(), asked)
+        key = (share(), asker(), asked)
         task = self._flying.get(key)
         if task is None:
             task = self._flying[key] = asyncio.create_task(self.make(call))
@@ -67,6 +69,8 @@ class Calls:
             task.exception()  # nobody may be left to hear of it
 
     def _note(self, failure: BrokerError) -> None:
+        if isinstance(failure, OverPart):
+            return
         self.reachable = failure.code not in UNREACHABLE
         told = failure.code in UNREACHABLE | {Code.RATE_LIMITED}
         if failure.code is not Code.FUTURES_NOT_PERMITTED:  # a spot key is no alarm

@@ -23,6 +23,7 @@ from .models import Market, OrderRequest, OrderState, RestingOrder, Rules, Sent
 from .orders import Orders
 from .reads import Reads
 from .server_time import ServerTime
+from .shares import Shares
 from .weight import ALL_PCT, Weight, leaving_room
 
 MOST_TRADES: Final = 1000
@@ -53,9 +54,10 @@ class Venue(Reads, ABC):
         self._reader = clients.reader(settings, paper_url, timeout_seconds=LOAD_SECONDS, market=market)
         self._executor = clients.executor(settings, paper_url, timeout_seconds=submit_seconds, market=market)
         self.weight = Weight(time.now_ms)
+        self._shares = Shares(time.now_ms, clients.COSTS_A_MINUTE[market])
         self._clients = [self._reader, self._executor]
         for client in self._clients:
-            client.weight, client.now_ms = self.weight, time.now_ms
+            client.weight, client.shares, client.now_ms = self.weight, self._shares, time.now_ms
         self._make_prices = partial(clients.prices, settings, paper_url, market=market)
         self._make_news = partial(clients.news, settings, paper_url, market=market)
         self._markets = Markets(market, self._executor, [self._reader])
@@ -125,7 +127,7 @@ class Venue(Reads, ABC):
         return self._join(self._make_news())
 
     def _join(self, client: Any) -> Any:
-        client.weight, client.now_ms = self.weight, self._time.now_ms
+        client.weight, client.shares, client.now_ms = self.weight, self._shares, self._time.now_ms
         self._clients.append(client)
         self._sessions.append(clients.attach(client, fresh_connections=False))
         self._markets.accompany(client)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
+from dataclasses import dataclass
 from typing import Final
 
 from ..errors import BrokerError, Code
@@ -26,6 +27,17 @@ READS_PCT: Final = 98
 
 ALL_PCT: Final = 100
 
+
+@dataclass(frozen=True)
+class Asker:
+    """An agent for which Binance is asked. `alone`: there is no other; `leaves`: it asks for an exit."""
+
+    name: str
+    alone: bool = False
+    leaves: bool = False
+
+
+_ASKER: ContextVar[Asker | None] = ContextVar("agent", default=None)
 _SHARE: ContextVar[int] = ContextVar("percent of the request weight", default=READS_PCT)
 
 BAN_SECONDS: Final[Mapping[int, int]] = {418: 120, 429: 60}
@@ -38,21 +50,28 @@ def rate_limited(message: str, seconds: int) -> BrokerError:
 
 
 @contextmanager
-def leaving_room(pct: int) -> Iterator[None]:
-    """No call in the block starts once `pct` percent of a minute's weight is used.
+def leaving_room(pct: int, who: Asker | None = None) -> Iterator[None]:
+    """No call in the block starts once `pct` percent of a minute's weight is used, nor, for an agent, once it
+    has used its part of that.
 
     Almost all may be used by whatever does not say so: what an exit needs can't be forgotten.
     """
-    token = _SHARE.set(pct)
+    token, asked = _SHARE.set(pct), _ASKER.set(who)
     try:
         yield
     finally:
+        _ASKER.reset(asked)
         _SHARE.reset(token)
 
 
 def share() -> int:
     """Up to how many percent of a minute's weight may be used by whoever asks."""
     return _SHARE.get()
+
+
+def asker() -> Asker | None:
+    """The agent that asks, if one does."""
+    return _ASKER.get()
 
 
 class Weight:

@@ -18,6 +18,7 @@ import aiohttp
 
 from ..logs import redact
 from .outcome import BadAnswer, WireFacts
+from .shares import Shares
 from .weight import READS_PCT, Weight, share
 
 MAX_MESSAGE = 300
@@ -92,13 +93,15 @@ class Wire(Ccxt):  # type: ignore[misc]
     """Mixed into a ccxt class, in front of it."""
 
     weight: Weight
+    shares: Shares
     now_ms: Callable[[], int]
 
     def nonce(self) -> int:
         return self.now_ms()
 
     async def throttle(self, cost: float | None = None) -> None:
-        """Whoever may use all weight does not queue behind those who leave room."""
+        """Whoever may use all weight does not queue behind those who leave room. No agent fills the queue."""
+        self.shares.take(cost or 1)
         if share() < READS_PCT:
             await super().throttle(cost)
 

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
 
 from limits import RateLimitItemPerMinute
@@ -58,15 +59,17 @@ class Rejections:
         return found
 
     async def reject(self, held: Held) -> Intent:
-        """In the recipient's name. Raises NotDecidable where that comes too late, which is recorded."""
+        """In the recipient's name. Raises Refused where another tap was quicker, or his channel is gone, and
+        NotDecidable where that comes too late, which is recorded.
+        """
         trader, digest = held.channel.trader, held.delivery.digest or ""
         try:
-            rejected = await self._store.intents.reject(held.intent.id, digest, trader, None, Suggestion())
+            return await self._store.intents.reject(
+                held.intent.id, digest, trader, None, Suggestion(), standing=partial(self._use, held=held)
+            )
         except NotDecidable:
             await self._record(held.delivery.id, held.intent.id, "the request no longer waits")
             raise
-        await self._store.database.write(lambda connection: self._use(connection, held))
-        return rejected
 
     async def refuse(self, delivery_id: str, why: str) -> bool:
         """Record it; False where there are too many."""
@@ -92,7 +95,11 @@ class Rejections:
         return Held(delivery, channel, intent)
 
     def _use(self, connection: Connection, held: Held) -> None:
-        self._store.outbox.progress(connection, held.delivery, Progress.ACTED, self._clock())
+        """In the transaction that rejects: it counts once, and for one who is still told on that channel."""
+        delivery = self._store.outbox.find(connection, held.delivery.id)
+        if delivery is None or delivery.progress is Progress.ACTED:
+            raise Refused("it was used before")
+        self._store.outbox.progress(connection, delivery, Progress.ACTED, self._clock())
         self._store.record(
             connection,
             "link:rejected",

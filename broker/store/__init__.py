@@ -15,6 +15,7 @@ from ..errors import BrokerError, StartError
 from ..files import AuditFiles, prepare_folder, secret_file
 from ..logs import get_logger
 from . import queries
+from .agents import Admitted, Agents, Key, Known
 from .audit import BEGUN, AuditLog, Broken, Mark, events_of, recent_events
 from .channels import Channels
 from .database import Database, Transaction
@@ -35,6 +36,7 @@ from .migrate import has_tables, upgrade
 from .outbox import Outbox
 from .people import People, Session, Trader
 from .sightings import Sightings
+from .standing import NotSignedIn, Standing, standing_first, trusted
 from .submissions import NotApproved, Submissions, Uncertain
 from .tables import meta
 from .transitions import Moved, Transitions
@@ -53,7 +55,8 @@ class Store:
         self.log = AuditLog(key)
         transitions = Transitions(self.log, clock)
         self.halts = Halts(database, transitions)
-        self.intents = Intents(database, transitions, self.halts, random)
+        self.agents = Agents(transitions, random)
+        self.intents = Intents(database, transitions, self.halts, self.agents, random)
         self.submissions = Submissions(database, transitions, self.halts)
         self.people = People(database, self.log, clock, random)
         self.vault = Vault(key)
@@ -202,7 +205,7 @@ class Store:
 
 
 def _begin(path: Path, files: AuditFiles, key: bytes) -> bytes:
-    """The key of a database that is not there yet. Raises StartError where there was one, OSError.
+    """The key of a database that is not there yet. Raises StartError, as where there was one; OSError.
 
     The head stands before the key: a first start that is killed before its commit is told by it from a
     database that was lost.
@@ -210,9 +213,9 @@ def _begin(path: Path, files: AuditFiles, key: bytes) -> bytes:
     if not files.key.exists():
         Head(files.head, key).keep(BEGUN)
         return secret_file(files.key, key)
-    key = files.key.read_bytes()
-    if Head(files.head, key).read() == BEGUN:
-        return key
+    made = secret_file(files.key, key)
+    if Head(files.head, made).read() == BEGUN:
+        return made
     raise StartError(
         f"{path} is missing or empty, but {files.key} says that there was a database. "
         "Put it back, or move the key away to begin anew"
@@ -227,28 +230,37 @@ def _reason(error: Exception) -> str:
 __all__ = [
     "EQUAL_WITHIN",
     "NOT_PARKED",
+    "Admitted",
+    "Agents",
     "Broken",
     "Channels",
     "Database",
     "Feed",
     "Halts",
     "Intents",
+    "Key",
+    "Known",
     "Moved",
     "NeedsSecondTap",
     "NotApproved",
     "NotDecidable",
+    "NotSignedIn",
     "Outbox",
     "OverDailyVolume",
     "Parked",
     "People",
     "Session",
     "Sightings",
+    "Standing",
     "Store",
     "Submissions",
     "Trader",
+    "Transaction",
     "Uncertain",
     "events_of",
     "idempotency_conflict",
     "queries",
     "recent_events",
+    "standing_first",
+    "trusted",
 ]

@@ -38,7 +38,11 @@ SET_HEAD = update(meta).where(meta.c.name == HEAD)
 
 
 class Forged(Exception):
-    """A row of the log whose seal does not hold; its text says which."""
+    """A row of the log whose seal does not hold."""
+
+    def __init__(self, seq: int) -> None:
+        super().__init__(f"row {seq} was changed")
+        self.seq = seq
 
 
 @dataclass(frozen=True)
@@ -107,7 +111,7 @@ class AuditLog:
             return None
         before = connection.execute(MAC_OF, {"seq": row.seq - 1}).scalar()
         if not hmac.compare_digest(self._seal(before or GENESIS, dict(row._mapping)), row.mac):
-            raise Forged(f"row {row.seq} was changed")
+            raise Forged(row.seq)
         return to_event(row)
 
     def verify(self, connection: Connection, mark: Mark | None = None) -> Broken | None:

@@ -18,6 +18,7 @@ from ..intents import new_id
 from ..money import from_micros, to_micros
 from .audit import AuditLog
 from .database import Database
+from .standing import Standing, standing_first, trusted
 from .tables import channels
 
 MOST: Final = 20
@@ -32,6 +33,8 @@ WITH_SEALED: Final = select(channels).where(channels.c.id == bindparam("id"))
 
 
 class Channels:
+    """What a trader does with his own; each act raises NotSignedIn where he no longer stands."""
+
     def __init__(
         self, database: Database, log: AuditLog, vault: Vault, clock: Clock, random: Randomness
     ) -> None:
@@ -50,8 +53,10 @@ class Channels:
         config: Mapping[str, Any],
         topics: Collection[Topic],
         min_value_usdt: Decimal | None,
+        *,
+        standing: Standing = trusted,
     ) -> Channel:
-        """`address` may be shown, `config` may not. Raises INVALID_ARGUMENTS."""
+        """`address` may be shown, `config` may not. Raises INVALID_ARGUMENTS, NotSignedIn."""
         if not 1 <= len(name) <= MAX_NAME or not name.isprintable() or name != name.strip():
             raise invalid("name", f"must have 1 to {MAX_NAME} printable characters, no space around them")
         if not topics:
@@ -79,9 +84,9 @@ class Channels:
             self._audit(connection, "channel:added", added)
             return added
 
-        return await self._database.write(transaction)
+        return await self._database.write(standing_first(standing, transaction))
 
-    async def remove(self, channel_id: str, trader: str) -> bool:
+    async def remove(self, channel_id: str, trader: str, *, standing: Standing = trusted) -> bool:
         """With its deliveries. Only one's own; False where there is none of that id."""
 
         def transaction(connection: Connection) -> bool:
@@ -91,9 +96,11 @@ class Channels:
                 self._audit(connection, "channel:removed", channel)
             return channel is not None
 
-        return await self._database.write(transaction)
+        return await self._database.write(standing_first(standing, transaction))
 
-    async def pause(self, channel_id: str, trader: str, paused: bool) -> bool:
+    async def pause(
+        self, channel_id: str, trader: str, paused: bool, *, standing: Standing = trusted
+    ) -> bool:
         """What happens meanwhile is not told on it; what waits already goes on once it resumes."""
 
         def transaction(connection: Connection) -> bool:
@@ -105,9 +112,9 @@ class Channels:
                 self._audit(connection, "channel:paused" if paused else "channel:resumed", channel)
             return channel is not None
 
-        return await self._database.write(transaction)
+        return await self._database.write(standing_first(standing, transaction))
 
-    async def test(self, channel_id: str, trader: str) -> bool:
+    async def test(self, channel_id: str, trader: str, *, standing: Standing = trusted) -> bool:
         """Queue a message whose link proves that the channel works, and send it at once to one that rests.
 
         False where there is none of that id, or it is paused.
@@ -121,9 +128,11 @@ class Channels:
             self._audit(connection, TEST, channel)
             return True
 
-        return await self._database.write(transaction)
+        return await self._database.write(standing_first(standing, transaction))
 
-    async def reconfigure(self, channel_id: str, trader: str, config: Mapping[str, Any]) -> bool:
+    async def reconfigure(
+        self, channel_id: str, trader: str, config: Mapping[str, Any], *, standing: Standing = trusted
+    ) -> bool:
         """Other secrets for the same address."""
 
         def transaction(connection: Connection) -> bool:
@@ -133,7 +142,7 @@ class Channels:
                 self._audit(connection, "channel:secret-changed", channel)
             return channel is not None
 
-        return await self._database.write(transaction)
+        return await self._database.write(standing_first(standing, transaction))
 
     def prove(self, connection: Connection, channel_id: str, now: datetime) -> None:
         """A link that was sent to it was opened."""

@@ -11,6 +11,7 @@ from ..intents import State
 from .audit import Forged
 from .database import Database
 from .queries import in_states
+from .standing import Standing, trusted
 from .transitions import Transitions
 
 KINDS: Final = tuple(f"trading:{level}" for level in Level)
@@ -25,13 +26,14 @@ class Halts:
         """A record that does not hold halts everything."""
         try:
             event = self._moves.log.newest(connection, KINDS)
-        except Forged:
-            return Halt(level=Level.HALTED, reason="the record of who halted trading was changed")
+        except Forged as forged:
+            reason = "the record of who halted trading was changed"
+            return Halt(level=Level.HALTED, seq=forged.seq, reason=reason)
         if event is None:
             return Halt()
         level = Level(event.kind.removeprefix("trading:"))
         by = event.actor.removeprefix("trader:")
-        return Halt(level=level, by=by, at=event.at, reason=event.data.get("reason"))
+        return Halt(level=level, seq=event.seq, by=by, at=event.at, reason=event.data.get("reason"))
 
     def require_open(self, connection: Connection, *, is_exit: bool, what_happened: str) -> None:
         """Raises TRADING_HALTED."""
@@ -39,16 +41,26 @@ class Halts:
         if halt.stops(is_exit=is_exit):
             raise halted(halt, what_happened)
 
-    async def set(self, level: Level, trader: str, reason: str | None, *, shown: Level | None = None) -> Halt:
-        """A trader's act on the page, which may also resume, from the level that the page showed.
+    async def set(
+        self,
+        level: Level,
+        trader: str,
+        reason: str | None,
+        *,
+        shown: int | None = None,
+        standing: Standing = trusted,
+    ) -> Halt:
+        """A trader's act on the page, which may also resume. `shown` is the number of the halt that the page
+        showed: no other one is loosened.
 
-        Raises Stale where it would loosen a stricter one that came meanwhile.
+        Raises NotSignedIn, Stale.
         """
 
         def transaction(connection: Connection) -> Halt:
+            standing(connection)
             now = self.current(connection)
-            if shown is not None and now.level is not shown and not now.looser_than(level):
-                raise Stale
+            if shown is not None and now.seq != shown and not now.looser_than(level):
+                raise Stale(now)
             return self.put(connection, level, f"trader:{trader}", reason)
 
         return await self._database.write(transaction)

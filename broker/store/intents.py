@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 
 from sqlalchemy import Connection, insert
@@ -21,10 +21,20 @@ from ..intents import (
     new_id,
 )
 from ..money import plain
+from .agents import Agents
 from .database import Database, Transaction
 from .halts import Halts
-from .queries import daily_volume, due, find, find_by_key, find_earlier_equal, find_equal_pending
+from .queries import (
+    count_pending_of,
+    daily_volume,
+    due,
+    find,
+    find_by_key,
+    find_earlier_equal,
+    find_equal_pending,
+)
 from .rows import decision_columns, to_row
+from .standing import Standing, trusted
 from .tables import intents
 from .transitions import Transitions
 
@@ -53,11 +63,13 @@ class NotDecidable(Exception):
 
 
 class OverDailyVolume(Exception):
-    """An approval that would pass the day's limit; the intent stays pending."""
+    """An approval that would pass the day's limit, the broker's or the agent's own; the intent stays
+    pending.
+    """
 
-    def __init__(self, intent: Intent, used: Decimal, limit: Decimal) -> None:
+    def __init__(self, intent: Intent, used: Decimal, limit: Decimal, *, own: bool = False) -> None:
         super().__init__(intent.id)
-        self.intent, self.used, self.limit = intent, used, limit
+        self.intent, self.used, self.limit, self.own = intent, used, limit, own
 
 
 class NeedsSecondTap(Exception):
@@ -66,33 +78,49 @@ class NeedsSecondTap(Exception):
 
 class Intents:
     def __init__(
-        self, database: Database, transitions: Transitions, halts: Halts, random: Randomness
+        self,
+        database: Database,
+        transitions: Transitions,
+        halts: Halts,
+        agents: Agents,
+        random: Randomness,
     ) -> None:
         self._database = database
+        self._agents = agents
         self._moves = transitions
         self._halts = halts
         self._clock = transitions.clock
         self._random = random
 
-    async def park(self, request: Request) -> Parked:
-        """Store a checked request as pending, or answer the intent that it repeats.
+    async def park(self, request: Request, max_pending: int | None = None) -> Parked:
+        """Store a checked request as pending, or answer the intent that it repeats. `max_pending` is how
+        many one agent may have waiting, unless its own limit is lower.
 
-        Raises IDEMPOTENCY_CONFLICT, TRADING_HALTED.
+        Raises IDEMPOTENCY_CONFLICT, TRADING_HALTED, TOO_MANY_PENDING, and UNAUTHORIZED for an agent that
+        was revoked.
         """
-        return await self._database.write(lambda connection: self._park(connection, request))
+        return await self._database.write(lambda connection: self._park(connection, request, max_pending))
 
     async def approve(
-        self, intent_id: str, digest: str, trader: str, max_volume: Decimal, *, confirmed: bool = True
+        self,
+        intent_id: str,
+        digest: str,
+        trader: str,
+        max_volume: Decimal,
+        *,
+        confirmed: bool = True,
+        standing: Standing = trusted,
     ) -> Intent:
         """Record a trader's yes to exactly that digest, and reserve its value in the day's volume (USDT).
 
-        `confirmed` says that the trader tapped twice. Raises NotDecidable, TRADING_HALTED, NeedsSecondTap,
-        OverDailyVolume, UNKNOWN_INTENT. Repeating one's own decision answers the first.
+        `confirmed` says that the trader tapped twice. Raises NotSignedIn, NotDecidable, TRADING_HALTED,
+        NeedsSecondTap, OverDailyVolume, UNKNOWN_INTENT. Repeating one's own decision answers the first.
         """
-        now = self._clock()
+        now = from_ms(to_ms(self._clock()))  # as it is stored, and as the expiry is
         decision = Decision(by=trader, at=now, approved=True)
 
         def transaction(connection: Connection) -> Intent:
+            standing(connection)
             intent, repeated = self._decidable(connection, intent_id, digest, decision)
             if repeated:
                 return intent
@@ -102,20 +130,27 @@ class Intents:
             ):
                 raise NeedsSecondTap(intent_id)
             if not intent.is_exit and intent.value_usdt != 0:  # no leverage, no cancel adds to a full day
-                used = daily_volume(connection, now)
-                if intent.value_usdt is None or used + intent.value_usdt > max_volume:
-                    raise OverDailyVolume(intent, used, max_volume)
+                self._require_volume(connection, intent, now, max_volume)
             return self._decide(connection, intent, State.APPROVED, decision)
 
         return await self._record(transaction)
 
     async def reject(
-        self, intent_id: str, digest: str, trader: str, reason: str | None, suggestion: Suggestion
+        self,
+        intent_id: str,
+        digest: str,
+        trader: str,
+        reason: str | None,
+        suggestion: Suggestion,
+        *,
+        standing: Standing = trusted,
     ) -> Intent:
-        """Record a trader's no. Raises NotDecidable, UNKNOWN_INTENT."""
-        decision = Decision(by=trader, at=self._clock(), approved=False, reason=reason, suggestion=suggestion)
+        """Record a trader's no. Raises NotSignedIn, NotDecidable, UNKNOWN_INTENT."""
+        now = from_ms(to_ms(self._clock()))
+        decision = Decision(by=trader, at=now, approved=False, reason=reason, suggestion=suggestion)
 
         def transaction(connection: Connection) -> Intent:
+            standing(connection)
             intent, repeated = self._decidable(connection, intent_id, digest, decision)
             return intent if repeated else self._decide(connection, intent, State.REJECTED, decision)
 
@@ -136,7 +171,9 @@ class Intents:
                     details={"intentId": intent.id, "status": str(intent.state)},
                     next_step={"tool": "intent_get", "arguments": {"intentId": intent.id}},
                 )
-            return self._moves.move(connection, intent, State.WITHDRAWN, f"agent:{agent}")
+            # What moved it, if something did, is not why it was withdrawn.
+            gone = {"note": None}
+            return self._moves.move(connection, intent, State.WITHDRAWN, f"agent:{agent}", columns=gone)
 
         return await self._database.write(transaction)
 
@@ -146,17 +183,19 @@ class Intents:
 
     # -- within one transaction
 
-    def _park(self, connection: Connection, request: Request) -> Parked:
+    def _park(self, connection: Connection, request: Request, max_pending: int | None) -> Parked:
         self._expire_due(connection)
+        agent = self._agents.named(connection, request.agent)
         if request.idempotency_key is not None:
             earlier = find_by_key(connection, request.agent, request.tool, request.idempotency_key)
-            if earlier is not None and earlier.equality != request.equality:
+            if earlier is not None and not _the_same(earlier, request):
                 raise idempotency_conflict(earlier)
         else:
             earlier = find_equal_pending(connection, request.agent, request.equality)
         if earlier is not None:
             return Parked(earlier, deduplicated=True)
         self._halts.require_open(connection, is_exit=request.is_exit, what_happened=NOT_PARKED)
+        self._require_room(connection, request.agent, agent.max_pending, max_pending)
         intent = self._new(request)
         connection.execute(insert(intents), to_row(intent))
         self._moves.log.append(
@@ -177,6 +216,29 @@ class Intents:
         )
         same = find_earlier_equal(connection, intent, intent.created_at - EQUAL_WITHIN)
         return Parked(intent, deduplicated=False, earlier=same)
+
+    def _require_room(self, connection: Connection, agent: str, *limits: int | None) -> None:
+        allowed = min((limit for limit in limits if limit is not None), default=None)
+        pending = count_pending_of(connection, agent)
+        if allowed is not None and pending >= allowed:
+            raise BrokerError(
+                Code.TOO_MANY_PENDING,
+                f"{pending} of your requests wait already, and at most {allowed} may. {NOT_PARKED}",
+                details={"pending": pending, "allowed": allowed},
+                next_step={"tool": "intent_list", "arguments": {"status": str(State.PENDING)}},
+            )
+
+    def _require_volume(
+        self, connection: Connection, intent: Intent, now: datetime, max_volume: Decimal
+    ) -> None:
+        """The broker's limit on all, and the agent's own on its own. Raises OverDailyVolume."""
+        own = self._agents.named(connection, intent.agent).max_daily_volume_usdt
+        for limit, agent in ((max_volume, None), (own, intent.agent)):
+            if limit is None:
+                continue
+            used = daily_volume(connection, now, agent=agent)
+            if intent.value_usdt is None or used + intent.value_usdt > limit:
+                raise OverDailyVolume(intent, used, limit, own=agent is not None)
 
     def _new(self, request: Request) -> Intent:
         now = from_ms(to_ms(self._clock()))
@@ -249,6 +311,11 @@ class Intents:
     def _expire_due(self, connection: Connection) -> None:
         for intent in due(connection, self._clock()):
             self._moves.move(connection, intent, State.EXPIRED, "broker")
+
+
+def _the_same(earlier: Intent, request: Request) -> bool:
+    """What a tool reads for itself may have changed between two calls that asked for the same."""
+    return earlier.equality == request.equality or earlier.asked == request.asked
 
 
 def idempotency_conflict(earlier: Intent) -> BrokerError:

@@ -1,4 +1,4 @@
-"""Traders and their sessions, agents and their keys. Secrets are kept only as hashes."""
+"""Traders and their sessions. Secrets are kept only as hashes."""
 
 from __future__ import annotations
 
@@ -22,7 +22,8 @@ from ..errors import invalid
 from ..intents import new_id
 from .audit import AuditLog
 from .database import Database
-from .tables import agents, invitations, sessions, traders
+from .standing import NotSignedIn, Standing, trusted
+from .tables import invitations, sessions, traders
 
 SESSION_DAYS = 7
 INVITATION_HOURS = 24
@@ -169,6 +170,22 @@ class People:
         row = await self._database.read(lambda connection: connection.execute(query).one_or_none())
         return _session(row) if row else None
 
+    def standing(self, session: Session) -> Standing:
+        """Whether the session still holds, and its trader is there: asked in the deciding transaction."""
+        holding = (
+            select(func.count())
+            .select_from(sessions)
+            .join(traders, traders.c.name == sessions.c.trader)
+            .where(sessions.c.id == session.id, sessions.c.trader == session.trader)
+        )
+
+        def require(connection: Connection) -> None:
+            now = to_ms(self._clock())
+            if not connection.execute(holding.where(sessions.c.expires_at > now)).scalar_one():
+                raise NotSignedIn(session.id)
+
+        return require
+
     async def sessions_of(self, trader: str) -> Sequence[Session]:
         """Newest first."""
         query = select(sessions).where(
@@ -178,10 +195,11 @@ class People:
         rows = await self._database.read(lambda connection: connection.execute(ordered).all())
         return [_session(row) for row in rows]
 
-    async def end_session(self, session_id: str, trader: str) -> bool:
-        """Sign out, or revoke another of one's own sessions."""
+    async def end_session(self, session_id: str, trader: str, *, standing: Standing = trusted) -> bool:
+        """Sign out, or revoke another of one's own sessions. Raises NotSignedIn."""
 
         def transaction(connection: Connection) -> bool:
+            standing(connection)
             mine = delete(sessions).where(sessions.c.id == session_id, sessions.c.trader == trader)
             if connection.execute(mine).rowcount != 1:
                 return False
@@ -196,29 +214,6 @@ class People:
                 connection, "session:refused", "browser", name=name[:MAX_NAME], why=why
             )
         )
-
-    # -- agents
-
-    def set_agent(self, name: str, key: str) -> None:
-        """Make the agent, or give it that key."""
-
-        def transaction(connection: Connection) -> None:
-            query = select(agents.c.key_hash).where(agents.c.name == name)
-            known = connection.execute(query).scalar()
-            if known == hash_key(key):
-                return
-            connection.execute(delete(agents).where(agents.c.name == name))
-            connection.execute(
-                insert(agents).values(name=name, key_hash=hash_key(key), created_at=to_ms(self._clock()))
-            )
-            self._audit(connection, "agent:key-set", "broker", name=name)
-
-        self._database.write_now(transaction)
-
-    async def agent(self, key: str) -> str | None:
-        """The name of the agent whose key that is."""
-        query = select(agents.c.name).where(agents.c.key_hash == hash_key(key))
-        return await self._database.read(lambda connection: connection.execute(query).scalar())
 
     # -- within one transaction
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
+from typing import Any
 
 from sqlalchemy import Connection, Select, and_, bindparam, func, or_, select
 
@@ -24,45 +25,57 @@ BY_KEY = select(intents).where(
     intents.c.tool == bindparam("tool"),
     intents.c.idempotency_key == bindparam("key"),
 )
+SENT_AT = func.coalesce(intents.c.wire_timestamp_ms, intents.c.decided_at, intents.c.updated_at)
+"""Neither of the first two is known of what a restored backup had still waiting."""
+
 DOUBTED = and_(intents.c.word_by.is_not(None), intents.c.word_holds.is_not(True))
 """Settled by a trader's word that Binance has not borne out: it counts like one that is unknown."""
 
-EARLIER_EQUAL = (
+OF_AGENT_IN = select(intents).where(
+    intents.c.agent == bindparam("agent"), intents.c.state.in_(bindparam("states", expanding=True))
+)
+_TURN = func.row_number().over(partition_by=intents.c.agent, order_by=intents.c.id)
+_TURNS = select(intents.c.id, _TURN.label("turn")).where(intents.c.state == State.PENDING).subquery()
+PENDING_BY_TURNS = (
     select(intents)
-    .where(
-        intents.c.agent == bindparam("agent"),
-        intents.c.equality == bindparam("equality"),
-        intents.c.id != bindparam("itself"),
-        or_(intents.c.state.in_(COMMITTED), DOUBTED),
-        intents.c.updated_at >= bindparam("since"),
-    )
-    .order_by(intents.c.id.desc())
-    .limit(1)
+    .join(_TURNS, _TURNS.c.id == intents.c.id)
+    .order_by(_TURNS.c.turn, intents.c.id)
+    .limit(bindparam("most"))
+)
+EQUAL = select(intents).where(
+    intents.c.agent == bindparam("agent"), intents.c.equality == bindparam("equality")
+)
+EQUAL_PENDING = EQUAL.where(intents.c.state == State.PENDING)
+EARLIER_EQUAL = EQUAL.where(
+    intents.c.id != bindparam("itself"),
+    or_(
+        intents.c.state.in_(COMMITTED - {State.PLACED}),
+        DOUBTED,
+        and_(intents.c.state == State.PLACED, SENT_AT >= bindparam("since")),
+    ),
 )
 DUE = select(intents).where(intents.c.state == State.PENDING, intents.c.expires_at <= bindparam("now"))
 COUNT_PENDING = select(func.count()).select_from(intents).where(intents.c.state == State.PENDING)
+WHO_WAITS = select(intents.c.agent).where(intents.c.state == State.PENDING)
 VOLUME = select(func.coalesce(func.sum(intents.c.value_micros), 0))
 WAITING_VOLUME = VOLUME.where(intents.c.state == State.PENDING)
 DAILY_VOLUME = VOLUME.where(
     or_(intents.c.state.in_(COMMITTED), DOUBTED),
     intents.c.updated_at >= bindparam("day_before"),  # implied by the next line, and indexed
     or_(
-        # Neither is known of what a restored backup had still waiting.
-        func.coalesce(intents.c.wire_timestamp_ms, intents.c.decided_at, intents.c.updated_at)
-        >= bindparam("midnight"),
+        SENT_AT >= bindparam("midnight"),
         intents.c.state == State.APPROVED,  # yesterday's, to be submitted today
     ),
     intents.c.id != bindparam("itself"),
 )
-PERHAPS_UNSEEN = (
-    select(intents)
-    .where(
-        intents.c.market == bindparam("market"),
-        or_(intents.c.state.in_((State.SUBMITTING, State.UNKNOWN, State.PLACED)), DOUBTED),
-        or_(intents.c.state != State.PLACED, intents.c.wire_timestamp_ms >= bindparam("since")),
-    )
-    .order_by(intents.c.id)
-)
+DAILY_VOLUME_OF = DAILY_VOLUME.where(intents.c.agent == bindparam("agent"))
+# One by one: together, or in order, they would walk the whole table. What a history has many of is never
+# looked for by its state alone.
+UNCLEAR = select(intents).where(intents.c.state.in_((State.SUBMITTING, State.UNKNOWN)))
+WORDS = select(intents).where(intents.c.word_by.is_not(None), intents.c.word_holds.is_not(True))
+UNCHECKED_WORDS = select(intents).where(intents.c.word_by.is_not(None), intents.c.word_holds.is_(None))
+SENT_SINCE = select(intents).where(intents.c.wire_timestamp_ms >= bindparam("since"))
+FOLLOWED = select(intents).where(intents.c.followed)
 
 
 def find(connection: Connection, intent_id: str, agent: str | None = None) -> Intent:
@@ -83,22 +96,13 @@ def find_by_key(connection: Connection, agent: str, tool: str, key: str) -> Inte
 
 
 def find_equal_pending(connection: Connection, agent: str, equality: str) -> Intent | None:
-    query = select(intents).where(
-        intents.c.agent == agent, intents.c.equality == equality, intents.c.state == State.PENDING
-    )
-    return _first(connection, query)
+    return _first(connection, EQUAL_PENDING, agent=agent, equality=equality)
 
 
 def find_earlier_equal(connection: Connection, intent: Intent, since: datetime) -> Intent | None:
-    """The newest equal request of the same agent that went, or may go, to Binance since then."""
-    return _first(
-        connection,
-        EARLIER_EQUAL,
-        agent=intent.agent,
-        equality=intent.equality,
-        itself=intent.id,
-        since=to_ms(since),
-    )
+    """The newest equal request of the same agent that went to Binance since then, or whose end is open."""
+    given = {"agent": intent.agent, "equality": intent.equality, "itself": intent.id, "since": to_ms(since)}
+    return max(_all(connection, EARLIER_EQUAL, **given), key=by_id, default=None)
 
 
 def due(connection: Connection, now: datetime) -> Sequence[Intent]:
@@ -114,21 +118,20 @@ def in_states(
     return _all(connection, query.limit(limit))
 
 
+def pending(connection: Connection, most: int) -> Sequence[Intent]:
+    """Oldest first; of more than `most` each agent's oldest, so that none keeps another's out of sight."""
+    return sorted(_all(connection, PENDING_BY_TURNS, most=most), key=by_id)
+
+
 def followed(connection: Connection) -> Sequence[Intent]:
     """Intents whose order at the exchange may still change, or whose fees are not known yet."""
-    status = intents.c.order["status"].as_string()
-    no_fee = intents.c.order["fee"]["cost"].as_string().is_(None)
-    unsettled = or_(status.in_(("open", "partly_filled")), and_(status == "filled", no_fee))
-    placed = select(intents).where(intents.c.state == State.PLACED, unsettled)
-    doubted = select(intents).where(DOUBTED, intents.c.state != State.PLACED, unsettled)
-    # One by one: together they would read the whole table.
-    return sorted([*_all(connection, placed), *_all(connection, doubted)], key=lambda intent: intent.id)
+    found = _all(connection, FOLLOWED)
+    return sorted((intent for intent in found if intent.state is State.PLACED or _doubted(intent)), key=by_id)
 
 
 def recorded(connection: Connection) -> Sequence[Intent]:
     """Settled by a trader's word that Binance has neither borne out nor contradicted yet."""
-    query = select(intents).where(intents.c.word_by.is_not(None), intents.c.word_holds.is_(None))
-    return _all(connection, query.order_by(intents.c.id))
+    return sorted(_all(connection, UNCHECKED_WORDS), key=by_id)
 
 
 def decided(connection: Connection, limit: int = 50) -> Sequence[Intent]:
@@ -145,28 +148,59 @@ def of_agent(connection: Connection, agent: str, state: State | None, limit: int
     return _all(connection, query.order_by(intents.c.id.desc()).limit(limit))
 
 
+def of_agent_in(connection: Connection, agent: str, states: Collection[State]) -> Sequence[Intent]:
+    """All of an agent's own in these states, oldest first."""
+    return sorted(_all(connection, OF_AGENT_IN, agent=agent, states=list(states)), key=by_id)
+
+
+def count_pending_of(connection: Connection, agent: str) -> int:
+    """Counted here: asked for an agent's own, SQLite would walk all that he ever asked for."""
+    return list(connection.execute(WHO_WAITS).scalars()).count(agent)
+
+
 def count_pending(connection: Connection) -> int:
     return connection.execute(COUNT_PENDING).scalar_one()
 
 
-def daily_volume(connection: Connection, now: datetime, *, without: str = "") -> Decimal:
+def daily_volume(
+    connection: Connection, now: datetime, *, without: str = "", agent: str | None = None
+) -> Decimal:
     """USDT committed in the UTC day of `now`: approved, submitting, unknown and placed, by submission.
 
-    `without` names an intent that is left out.
+    `without` names an intent that is left out; with `agent`, only that agent's count.
     """
     midnight = to_ms(now.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0))
-    given = {"midnight": midnight, "day_before": midnight - DAY_MS, "itself": without}
-    return from_micros(int(connection.execute(DAILY_VOLUME, given).scalar_one()))
+    given: dict[str, Any] = {"midnight": midnight, "day_before": midnight - DAY_MS, "itself": without}
+    query, of = (DAILY_VOLUME, {}) if agent is None else (DAILY_VOLUME_OF, {"agent": agent})
+    return from_micros(int(connection.execute(query, {**given, **of}).scalar_one()))
 
 
 def perhaps_unseen(connection: Connection, market: str, since_ms: int) -> Sequence[Intent]:
     """Own requests that the exchange's figures may not show: being sent, unknown, or sent since then."""
-    return _all(connection, PERHAPS_UNSEEN, market=market, since=since_ms)
+    sent = _all(connection, SENT_SINCE, since=since_ms)
+    found = {intent.id: intent for intent in (*_all(connection, UNCLEAR), *_all(connection, WORDS), *sent)}
+    perhaps = [intent for intent in found.values() if intent.market == market and _unseen(intent, since_ms)]
+    return sorted(perhaps, key=by_id)
 
 
 def waiting_volume(connection: Connection) -> Decimal:
     """USDT of what is still pending: shown, not counted."""
     return from_micros(int(connection.execute(WAITING_VOLUME).scalar_one()))
+
+
+def by_id(intent: Intent) -> str:
+    """Oldest first."""
+    return intent.id
+
+
+def _doubted(intent: Intent) -> bool:
+    return intent.word_by is not None and intent.word_holds is not True
+
+
+def _unseen(intent: Intent, since_ms: int) -> bool:
+    if intent.state is State.PLACED:
+        return (intent.wire_timestamp_ms or 0) >= since_ms
+    return intent.state in (State.SUBMITTING, State.UNKNOWN) or _doubted(intent)
 
 
 def _all(connection: Connection, query: Select[tuple[object, ...]], **values: object) -> Sequence[Intent]:

@@ -10,7 +10,7 @@ from typing import Any, Final
 from sqlalchemy import Row
 
 from ..clock import from_ms, to_ms
-from ..intents import Decision, Intent, Request, State, Suggestion, canonical_text, digest_of
+from ..intents import ORDER_FINAL, Decision, Intent, Request, State, Suggestion, canonical_text, digest_of
 from ..money import from_micros, plain, to_micros
 
 
@@ -61,6 +61,13 @@ def shown_columns(request: Request, expires_at: datetime) -> dict[str, Any]:
 UNDECIDED: Final[Mapping[str, None]] = dict.fromkeys(
     ("decided_by", "decided_at", "approved", "decision_reason", "suggested_amount", "suggested_price")
 )
+
+
+def order_columns(order: Mapping[str, Any]) -> dict[str, Any]:
+    """An order at the exchange, and whether it may still change, or its fees are not known yet."""
+    status, fee = order["status"], order.get("fee") or {}
+    followed = status not in ORDER_FINAL or (status == "filled" and fee.get("cost") is None)
+    return {"order": dict(order), "followed": followed}
 
 
 def decision_columns(decision: Decision) -> dict[str, Any]:

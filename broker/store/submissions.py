@@ -18,7 +18,8 @@ from .audit import Forged
 from .database import Database
 from .halts import Halts
 from .queries import find, find_equal_pending, in_states
-from .rows import UNDECIDED, shown_columns
+from .rows import UNDECIDED, order_columns, shown_columns
+from .standing import Standing, trusted
 from .transitions import Transitions
 
 SHOWN: Final = ("intent:parked", "intent:pending")
@@ -53,15 +54,17 @@ class Submissions:
         client_order_id: str,
         namespace: str,
         wire_timestamp_ms: int,
+        is_exit: bool,
         value_usdt: Decimal | None = None,
         approved_since: datetime | None = None,
     ) -> Intent:
-        """approved → submitting: all that a look-up needs is on disk before the one POST. `value_usdt` is
-        what it was last checked with, and counts in the day's volume from now on; None leaves what counted.
+        """approved → submitting: all that a look-up needs is on disk before the one POST. `is_exit` and
+        `value_usdt` are what it was last checked with; the value counts in the day's volume from now on, and
+        None leaves what counted.
 
         Raises Moved, TRADING_HALTED, and NotApproved unless the audit log holds that this digest was parked
-        with its card, and as the last that became of it a trader's approval, not before `approved_since`, all
-        sealed: what the table of intents says alone is not enough.
+        with this card, and as the last that became of it a trader's approval, not before `approved_since`,
+        all sealed: what the table of intents says alone is not enough.
         """
         sent = {
             "client_order_id": client_order_id,
@@ -76,7 +79,7 @@ class Submissions:
             moved = self._moves.move(
                 connection, intent, State.SUBMITTING, "executor", columns={**sent, **value}, data=sent
             )
-            self._halts.require_open(connection, is_exit=intent.is_exit, what_happened="")
+            self._halts.require_open(connection, is_exit=is_exit, what_happened="")
             if approval is None or (approved_since is not None and approval.at < approved_since):
                 raise NotApproved(intent.id)
             return moved
@@ -123,7 +126,7 @@ class Submissions:
         """Record what a submission came to. `note` says why, for people. Raises Moved."""
         columns: dict[str, Any] = {"note": note}
         if order is not None:
-            columns["order"] = dict(order)
+            columns |= order_columns(order)
         shown = {"note": note, "order": None if order is None else dict(order), **(data or {})}
 
         def transaction(connection: Connection) -> Intent:
@@ -133,19 +136,27 @@ class Submissions:
         return await self._database.write(transaction)
 
     async def record_word(
-        self, intent_id: str, found: State, trader: str, words: str | None, *, offset_ms: int = 0
+        self,
+        intent_id: str,
+        found: State,
+        trader: str,
+        words: str | None,
+        *,
+        offset_ms: int = 0,
+        standing: Standing = trusted,
     ) -> Intent:
         """A trader's word on what Binance could not be asked of in time, after the horizon by its clock,
         which was `offset_ms` ahead of ours when last asked.
 
-        Binance is still asked; what it says then bears the word out, or contradicts it. Raises Uncertain
-        before the horizon and for what is no longer unknown, UNKNOWN_INTENT.
+        Binance is still asked; what it says then bears the word out, or contradicts it. Raises NotSignedIn,
+        Uncertain before the horizon and for what is no longer unknown, UNKNOWN_INTENT.
         """
         if found not in RECORDABLE:
             raise ValueError(f"{found} cannot be recorded")
         actor, now_ms = f"trader:{trader}", to_ms(self._moves.clock())
 
         def transaction(connection: Connection) -> Intent:
+            standing(connection)
             intent = find(connection, intent_id)
             if intent.state is not State.UNKNOWN or not past_horizon(intent, now_ms, offset_ms):
                 raise Uncertain(intent)
@@ -158,11 +169,14 @@ class Submissions:
     async def check_word(
         self, intent: Intent, truth: State, note: str | None, order: Mapping[str, Any] | None
     ) -> Intent:
-        """What Binance says of an outcome that a trader recorded. Raises Moved."""
-        holds = (intent.state is State.PLACED) is (truth is State.PLACED)  # Binance keeps no refused ones
+        """What Binance says of an outcome that a trader recorded. Of what was placed, `note` says what of it
+        did not come about, and then the word does not hold. Raises Moved.
+        """
+        placed, only_in_part = truth is State.PLACED, truth is State.PLACED and note is not None
+        holds = (intent.state is State.PLACED) is placed and not only_in_part  # Binance keeps no refused ones
         columns: dict[str, Any] = {"word_holds": holds}
         if order is not None:
-            columns["order"] = dict(order)
+            columns |= order_columns(order)
         shown = {"note": note, "order": None if order is None else dict(order), "truth": str(truth)}
 
         def transaction(connection: Connection) -> Intent:
@@ -179,7 +193,7 @@ class Submissions:
         """Keep what became of a placed order beside the state. Raises Moved."""
 
         def transaction(connection: Connection) -> Intent:
-            changed = {"order": dict(order), "updated_at": to_ms(self._moves.clock())}
+            changed = {**order_columns(order), "updated_at": to_ms(self._moves.clock())}
             followed = self._moves.update(connection, intent, changed)
             self._note(connection, followed, "order:changed", {"order": dict(order)})
             return self._compared(connection, followed)
@@ -205,13 +219,17 @@ class Submissions:
     # -- within one transaction
 
     def _approval(self, connection: Connection, intent: Intent) -> Event | None:
-        """The sealed approval of that digest, where nothing else became of the intent since."""
+        """The sealed approval of that digest, where nothing else became of the intent since, and the card
+        that stands beside it is the one that was sealed with it.
+        """
         try:
             shown = self._moves.log.newest(connection, SHOWN, intent_id=intent.id)
             last = self._moves.log.newest(connection, STEPS, intent_id=intent.id)
         except Forged:
             return None
         if shown is None or last is None or last.kind != APPROVED:
+            return None
+        if (shown.data["card"], shown.data["summary"]) != (intent.card, intent.summary):
             return None
         return last if shown.data["digest"] == last.data["digest"] == intent.digest else None
 

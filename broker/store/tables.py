@@ -14,6 +14,7 @@ from sqlalchemy import (
     String,
     Table,
     Text,
+    false,
     text,
 )
 
@@ -61,6 +62,7 @@ intents = Table(
     Column("not_founds", Integer, nullable=False, server_default="0"),
     Column("note", Text),
     Column("order", JSON),
+    Column("followed", Boolean, nullable=False, server_default=false()),
     Column("word_by", String),
     Column("word_holds", Boolean),
     Column("diverged", Text),
@@ -78,7 +80,8 @@ intents = Table(
     ),
     Index("by_state", "state", "expires_at"),
     Index("by_agent", "agent", "id"),
-    Index("by_equality", "equality"),
+    Index("by_equality", "agent", "equality"),
+    Index("by_followed", "id", sqlite_where=text("followed = 1"), postgresql_where=text("followed")),
     Index("by_wire_timestamp", "wire_timestamp_ms"),
     Index("by_update", "updated_at"),
     Index(
@@ -107,8 +110,20 @@ agents = Table(
     "agents",
     metadata,
     Column("name", String, primary_key=True),
-    Column("key_hash", String(64), nullable=False, unique=True),
+    Column("rights", JSON, nullable=False),
     Column("created_at", BigInteger, nullable=False),
+    Column("revoked_at", BigInteger),
+    Column("given_key_hash", String(64)),
+)
+
+agent_keys = Table(
+    "agent_keys",
+    metadata,
+    Column("key_hash", String(64), primary_key=True),
+    Column("agent", String, nullable=False),
+    Column("created_at", BigInteger, nullable=False),
+    Column("ends_at", BigInteger),
+    Index("agent_keys_by_agent", "agent"),
 )
 
 traders = Table(

@@ -7,7 +7,7 @@ from typing import Any
 from pydantic.json_schema import models_json_schema
 
 from . import account, cancels, funding, intents, market, open_orders, positions, trade_history
-from .answers import IntentAnswer, text
+from .answers import Failure, IntentAnswer, text
 from .declaration import Call, Context, Input, Output, Risk, Tool, validated
 from .high import Assessment, Found, HighInput, HighTool, StandIn
 from .intents import HIGH, OFFERED, STAND_INS, answer
@@ -32,11 +32,12 @@ TOOLS: dict[str, AnyTool] = {tool.name: tool for tool in _ALL}
 
 
 def output_schema(tool: AnyTool) -> dict[str, Any]:
-    """Of a tool that may be parked instead: of either answer."""
+    """Of its answer, of the other one of a tool that may be parked instead, and of a failed call: there are
+    clients that hold a failure against the schema too, and show their agent only how it differs.
+    """
     parked = STAND_INS.get(tool.name)
-    if parked is None:
-        return tool.output.model_json_schema(mode="serialization")
-    refs, shared = models_json_schema([(model, "serialization") for model in (tool.output, parked.output)])
+    models = (tool.output, *((parked.output,) if parked else ()), Failure)
+    refs, shared = models_json_schema([(model, "serialization") for model in models])
     return {"type": "object", "anyOf": list(refs.values()), **shared}
 
 

@@ -73,8 +73,9 @@ TOOLS = (
     Tool(
         name="binance_get_account",
         title="Balances",
-        description="All balances that are not zero, and their total in USDT: of spot, or of futures, where "
-        "free is what may become margin.",
+        description="The balances that are not zero, each in its own asset, and totalUSDT, what they are "
+        "worth: of the spot account (the default) or of the futures account. locked is held by open "
+        "orders; on futures free is what may become margin.",
         risk=Risk.MEDIUM,
         input=AccountInput,
         output=AccountAnswer,

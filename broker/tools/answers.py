@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, Literal
 
 from pydantic import Field
 
@@ -36,6 +36,8 @@ ONCE_PLACED: Final = Field(description="Once placed.")
 
 
 class SuggestionAnswer(Output):
+    """What the trader would rather see; you may ask for it as a new request."""
+
     amount: Number | None = None
     price: Number | None = None
 
@@ -68,20 +70,23 @@ class IntentAnswer(Output):
     intentId: str
     tool: str
     summary: str
-    approvalUrl: str
+    approvalUrl: Annotated[str, Field(description="The page on which a person decides: show it to the user.")]
     createdAt: int
-    expiresAt: int
-    digest: str
+    updatedAt: Annotated[int, Field(description="When something last changed about it.")]
+    expiresAt: Annotated[int, Field(description="Undecided by then, it ends and nothing is sent.")]
+    digest: Annotated[str, Field(description="A fingerprint of exactly what would be sent.")]
     rounded: Annotated[Rounded, WILL_BE_SENT]
     outcome: Annotated[str, Field(description="The state in words.")]
-    next: NextStep
+    next: Annotated[NextStep, Field(description="What to do now.")]
     reason: str | None = None
     decision: DecisionAnswer | None = None
     result: Annotated[Result | None, ONCE_PLACED] = None
     diverged: Annotated[
         str | None, Field(description="In what the exchange has something else than was approved.")
     ] = None
-    deduplicated: bool | None = None
+    deduplicated: Annotated[
+        bool | None, Field(description="true: about an earlier request of yours; nothing new was parked.")
+    ] = None
     sameAs: Annotated[
         SameAs | None,
         Field(description="An equal request of yours, sent less than ten minutes ago: is this a repeat?"),
@@ -113,6 +118,16 @@ class CancelAllAnswer(IntentAnswer):
     result: Annotated[CancelAllResult | None, ONCE_PLACED] = None
 
 
+class Failure(Output):
+    """What every tool answers to a call that failed."""
+
+    success: Literal[False]
+    error: Annotated[str, Field(description="A stable code.")]
+    message: str
+    details: dict[str, Any]
+    next: dict[str, Any] | None = None
+
+
 class IntentList(Output):
     intents: list[IntentAnswer]
     count: int
@@ -136,6 +151,7 @@ def told(
         summary=intent.summary,
         approvalUrl=f"{url}/intents/{intent.id}",
         createdAt=to_ms(intent.created_at),
+        updatedAt=to_ms(intent.updated_at),
         expiresAt=to_ms(intent.expires_at),
         digest=intent.digest,
         rounded=rounded,
@@ -191,7 +207,8 @@ def outcome(intent: Intent, now: datetime) -> str:
         case State.EXPIRED:
             return "Nobody decided in time. Nothing was sent."
         case State.WITHDRAWN:
-            return "Withdrawn by you. Nothing was sent."
+            revoked = intent.note is not None  # an agent's own carries none
+            return f"Withdrawn{f': {intent.note}' if revoked else ' by you'}. Nothing was sent."
 
 
 def _word(intent: Intent) -> str:

@@ -22,8 +22,10 @@ log = get_logger(__name__)
 T = TypeVar("T")
 
 UNLESS_CONFIRMED: Final = (
-    "Where the operator wants to be asked first, one that takes a protection away (a stop, a take-profit, a "
-    "reduce-only order) waits for a trader instead: then the answer says status=pending."
+    "Where the operator wants to be asked first, a cancel that takes a protection away (a stop, a "
+    "take-profit, a reduce-only order) waits for a trader instead: then the answer says status=pending and "
+    "nothing was cancelled yet. A request that waits for a trader is no order: withdraw it with "
+    "intent_cancel."
 )
 
 CANCELLED: Final = "orders:cancelled"
@@ -39,10 +41,10 @@ _UNDER_WAY: set[asyncio.Task[Any]] = set()
 
 class CancelOrderInput(Input):
     symbol: Symbol
-    orderId: Annotated[str, Field(pattern=r"^[0-9]{1,20}$", description="Binance's id of the order.")]
+    orderId: Annotated[str, Field(pattern=r"^[0-9]{1,20}$", description="Its id in binance_get_open_orders.")]
     market: MarketName = "spot"
     conditional: Annotated[
-        bool, Field(description="Whether it is one of futures' conditional orders, as open orders say.")
+        bool, Field(description="As binance_get_open_orders told; only on futures it can be true.")
     ] = False
 
     @model_validator(mode="after")
@@ -98,7 +100,11 @@ class Cancelling:
             certain = self.known == [] or (error.code is Code.BINANCE_REFUSED and not unread)
             await self._record(FAILED if certain else UNCLEAR, still, error)
         arguments = {"symbol": self.symbol, "market": self.market}
-        error.next_step = {"tool": "binance_get_open_orders", "arguments": arguments}
+        error.next_step = {
+            "say": "It may be cancelled all the same. See what is still open before you cancel again.",
+            "tool": "binance_get_open_orders",
+            "arguments": arguments,
+        }
         return error
 
     async def _gone(self, orders: Sequence[str]) -> tuple[list[str], bool]:
@@ -122,7 +128,7 @@ class Cancelling:
 
     @property
     def _actor(self) -> str:
-        return f"agent:{self.call.agent}"
+        return f"agent:{self.call.agent.name}"
 
     def _data(self, orders: Sequence[str]) -> dict[str, Any]:
         data: dict[str, Any] = {"market": self.market, "symbol": self.symbol, "orders": list(orders)}
@@ -214,7 +220,8 @@ TOOLS = (
     Tool(
         name="binance_cancel_order",
         title="Cancel an order",
-        description="Cancels one resting order at once, without a trader's approval. It is recorded. "
+        description="Cancels one order that rests at Binance AT ONCE, without a trader's approval. orderId, "
+        "market and conditional are those that binance_get_open_orders told. It is recorded. "
         f"{UNLESS_CONFIRMED}",
         risk=Risk.MEDIUM,
         input=CancelOrderInput,
@@ -225,8 +232,8 @@ TOOLS = (
     Tool(
         name="binance_cancel_all_orders",
         title="Cancel all orders of a symbol",
-        description="Cancels all resting orders of one symbol at once, without a trader's approval. "
-        f"It is recorded. {UNLESS_CONFIRMED}",
+        description="Cancels ALL orders that rest in one symbol on one market AT ONCE, stops that protect a "
+        f"position among them, without a trader's approval. It is recorded. {UNLESS_CONFIRMED}",
         risk=Risk.MEDIUM,
         input=CancelAllInput,
         output=CancelAllResult,

@@ -11,12 +11,12 @@ from ..cards import Card, Figure, Tone
 from ..exchange import Position, RestingOrder, Sent
 from ..intents import Intent
 from ..money import Side, about, cents, grouped, plain
-from ..settings import Settings
+from ..risk import Check
 from . import futures_quotes, order_card, order_checks, quotes
 from .answers import CloseAnswer
 from .declaration import Context, Look, Symbol
 from .futures_quotes import FuturesQuote, reducible
-from .high import Assessment, HighInput
+from .high import NEVER_BY_ITSELF, Assessment, HighInput
 from .order_tool import OrderTool
 from .order_words import resting_words
 from .orders import order_of
@@ -35,9 +35,9 @@ class ClosePosition(OrderTool):
     name = "binance_close_position"
     title = "Ask to close a position"
     description = (
-        "Asks a trader to close a whole futures position at market. It never executes by itself: the answer "
-        "says status=pending with an approvalUrl. Tell the user, then call intent_wait. It never opens the "
-        "other side. Do not call it again for the same action."
+        "Asks a trader to close the WHOLE futures position in one symbol at market; it never opens the other "
+        "side. To close a part, ask binance_create_order with market=futures and reduceOnly=true. Spot "
+        f"holdings are sold with binance_create_order. {NEVER_BY_ITSELF}"
     )
     input = ClosePositionInput
     output = CloseAnswer
@@ -65,7 +65,7 @@ class ClosePosition(OrderTool):
         quote = await futures_quotes.read(context, order, itself)
         position = reducible(quote.position, order.symbol, order.side)
         if itself is None:
-            order_checks.obey_the_exchange(quote, settings)
+            order_checks.obey_the_exchange(quote, context)
         tolerance = settings.exit_price_tolerance_pct
         worst = quotes.worst_for(quote, tolerance)
         looked = order_card.looked(itself, looks, order.market, order.symbol, now)
@@ -80,7 +80,7 @@ class ClosePosition(OrderTool):
             worst_price=worst,
             value_usdt=quote.value_usdt,
             is_exit=True,
-            card=_card(quote, position, settings, worst=worst, looked=looked),
+            card=_card(quote, position, order_checks.checks(quote, context), worst=worst, looked=looked),
             previous=plain(position.entry_price),
         )
 
@@ -152,12 +152,11 @@ async def _whole(context: Context, symbol: str) -> Mapping[str, Any]:
 def _card(
     quote: FuturesQuote,
     position: Position,
-    settings: Settings,
+    checks: Sequence[Check],
     *,
     worst: Decimal | None,
     looked: Figure | None,
 ) -> Card:
-    checks = order_checks.checks(quote, settings)
     price = quote.average or quote.best
     shown = order_card.figures(quote)
     if price is not None:
@@ -168,7 +167,7 @@ def _card(
         sentence=_sentence(act, quote, position, price, worst),
         symbol=quote.rules.symbol,
         figures=[*shown, *([] if looked is None else [looked])],
-        checks=checks,
+        checks=list(checks),
         warnings=_warnings(quote),
         second_tap=order_card.second_tap(checks),
     )

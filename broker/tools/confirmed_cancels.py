@@ -185,8 +185,10 @@ class ConfirmedCancelAll(ConfirmedCancel):
         return sorted(resting, key=lambda order: (order.conditional, int(order.id)))
 
     def result(self, intent: Intent) -> CancelAllResult | None:
-        """None where only some were cancelled: how many, the outcome says."""
-        if intent.note is not None:
+        """None where only some were cancelled: how many, the outcome says. A word that holds is of them all,
+        and its note is the trader's.
+        """
+        if intent.note is not None and intent.word_by is None:
             return None
         return CancelAllResult(success=True, cancelledCount=len(intent.arguments["orders"]))
 

@@ -16,9 +16,9 @@ from ..money import floor_to, percent, plain, round_price, signed_percent
 from ..settings import Mode, Settings
 from . import futures_quotes, order_card, order_checks, quotes, spot_quotes
 from .answers import OrderAnswer
-from .declaration import Context, Look, MarketName, Positive, Symbol
+from .declaration import A_NUMBER, Context, Look, MarketName, Positive, Symbol
 from .futures_quotes import FuturesQuote
-from .high import Assessment, HighInput, leverage_changed
+from .high import NEVER_BY_ITSELF, Assessment, HighInput, leverage_changed
 from .order_tool import OrderTool
 from .orders import order_of
 from .placed import contract_order
@@ -28,19 +28,36 @@ from .results import OrderResult, PlacedOrder, RoundedOrder
 
 class CreateOrderInput(HighInput):
     symbol: Symbol
-    side: Literal["buy", "sell"]
+    side: Annotated[Literal["buy", "sell"], Field(description="What to do with the base asset.")]
     type: Annotated[
         Literal["market", "limit", "stop_loss", "take_profit"],
-        Field(description="stop_loss and take_profit wait for stopPrice, then trade at market, or at price."),
+        Field(
+            description="market: at once, at the best prices there are. limit: at price or better, else it "
+            "rests. stop_loss and take_profit: wait for stopPrice, then trade at market, or, with price, as "
+            "a limit order."
+        ),
     ] = "market"
-    amount: Positive
-    price: Positive | None = None
-    stopPrice: Positive | None = None
+    amount: Annotated[Positive, Field(description=f"In the base asset, never in USDT. {A_NUMBER}")]
+    price: Annotated[
+        Positive | None,
+        Field(
+            description="The limit, in the quote asset: needed for type limit, refused for type market, and "
+            f"for the others what makes them limit orders. {A_NUMBER}"
+        ),
+    ] = None
+    stopPrice: Annotated[
+        Positive | None,
+        Field(
+            description="At which last price (on futures as well) a stop_loss or take_profit triggers, in "
+            f"the quote asset; only for these two. {A_NUMBER}"
+        ),
+    ] = None
     market: MarketName = "spot"
     reduceOnly: Annotated[
         bool | None,
         Field(
-            description="Futures only: never opens a position. Default: true for stop_loss and take_profit."
+            description="Futures only: true can only close a position, never open or turn one. Left out: "
+            "true for stop_loss and take_profit, false for market and limit."
         ),
     ] = None
 
@@ -70,9 +87,10 @@ class CreateOrder(OrderTool):
     name = "binance_create_order"
     title = "Ask for an order"
     description = (
-        "Asks a trader to place an order, on spot or USDT-margined futures. It never executes by itself: the "
-        "answer says status=pending with an approvalUrl. Tell the user, then call intent_wait. Amount is in "
-        "the base asset. Do not call it again for the same action."
+        "Asks a trader to place ONE order, on spot (the default) or on USDT-margined perpetuals "
+        "(market=futures). amount is in the base asset (BTC of BTCUSDT), never in USDT: divide by the price "
+        "first. amount is rounded down to the symbol's step, prices to its tick; rounded tells what would be "
+        f"sent. {NEVER_BY_ITSELF}"
     )
     input = CreateOrderInput
     output = OrderAnswer
@@ -115,7 +133,7 @@ class CreateOrder(OrderTool):
         order, settings, now = order_of(arguments), context.settings, context.clock()
         quote = await _read(context, arguments, itself)
         if itself is None:
-            order_checks.obey_the_exchange(quote, settings)
+            order_checks.obey_the_exchange(quote, context)
         order_checks.require_waiting(quote)
         tolerance = _tolerance(quote, settings)
         worst = quotes.worst_for(quote, tolerance)
@@ -133,7 +151,7 @@ class CreateOrder(OrderTool):
             previous=_leverage(quote),
             card=order_card.draw(
                 quote,
-                order_checks.checks(quote, settings),
+                order_checks.checks(quote, context),
                 worst=worst,
                 live=settings.mode is Mode.LIVE,
                 looked=order_card.looked(itself, looks, order.market, order.symbol, now),

@@ -19,6 +19,7 @@ from pydantic import (
     WithJsonSchema,
 )
 
+from ..agents import Agent, Limits
 from ..clock import Clock
 from ..errors import BrokerError, Code
 from ..exchange import Exchange, Market
@@ -32,17 +33,10 @@ NUMBER_SCHEMA = {"type": ["number", "string"]}
 Number = Annotated[Decimal, PlainSerializer(to_json, when_used="json"), WithJsonSchema(NUMBER_SCHEMA)]
 """In an answer: a JSON number where a double carries it exactly as written, else a string."""
 
-Positive = Annotated[
-    Decimal,
-    BeforeValidator(parse),
-    Field(gt=0),
-    WithJsonSchema(
-        {
-            **NUMBER_SCHEMA,
-            "description": "A positive number of up to 15 significant digits, or a string that holds one.",
-        }
-    ),
-]
+A_NUMBER = "Positive, of up to 15 significant digits; a string may hold it."
+
+Positive = Annotated[Decimal, BeforeValidator(parse), Field(gt=0), WithJsonSchema(NUMBER_SCHEMA)]
+"""In an argument; its description ends with A_NUMBER."""
 
 
 def _no_boolean(value: object) -> object:
@@ -51,15 +45,24 @@ def _no_boolean(value: object) -> object:
     return value
 
 
-Whole = Annotated[int, BeforeValidator(_no_boolean)]
-"""A whole number, or a string that holds one; `true` is none."""
+WHOLE = BeforeValidator(_no_boolean)
+"""On an int: a whole number, or a string that holds one; `true` is none. It stands behind the int's limits,
+or the schema would not show them.
+"""
 
 Symbol = Annotated[
-    str, Field(min_length=1, max_length=30, description="A Binance id such as BTCUSDT, or BTC/USDT.")
+    str,
+    Field(
+        min_length=1,
+        max_length=30,
+        description="As Binance writes it: BTCUSDT (BTC/USDT is taken too). Prices are in its quote asset "
+        "(USDT), amounts in its base asset (BTC).",
+    ),
 ]
 
 MarketName = Annotated[
-    Literal["spot", "futures"], Field(description="futures: perpetuals that are margined in USDT.")
+    Literal["spot", "futures"],
+    Field(description="spot is the default; futures are perpetuals that are margined in USDT."),
 ]
 
 
@@ -89,19 +92,25 @@ class Look:
 
 @dataclass(frozen=True, kw_only=True)
 class Context:
-    """What a tool may use."""
+    """What a tool may use. `agent` is whose request it is about, where it is about one."""
 
     settings: Settings
     exchange: Exchange
     store: Store
     clock: Clock
+    agent: Agent | None = None
+
+    @property
+    def limits(self) -> Limits:
+        """The broker's, or the agent's own where they are lower."""
+        return (self.agent or Agent(name="")).limits(self.settings)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Call(Context):
     """One tool call: who asks, and what this agent read of a market's symbol before."""
 
-    agent: str
+    agent: Agent
     hub: Hub
     looked_at: Callable[[str, str], Sequence[Look]]
     progress: Callable[[float], Awaitable[None]] | None = None
@@ -109,7 +118,11 @@ class Call(Context):
 
 @dataclass(frozen=True, kw_only=True)
 class Tool:
-    """A tool that passes straight through. `market` is what it reads when it has no argument of that name."""
+    """A tool that passes straight through. `market` is what it reads when it has no argument of that name.
+
+    `harmless` says that it reaches nothing at Binance and may be called twice, so that hosts need not ask
+    before it.
+    """
 
     name: str
     title: str
@@ -119,6 +132,7 @@ class Tool:
     output: type[Output]
     run: Callable[[Call, Any], Awaitable[Output]]
     reads_only: bool = True
+    harmless: bool = False
     market: Market = Market.SPOT
 
 

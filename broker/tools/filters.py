@@ -32,14 +32,21 @@ def obey(order: OrderRequest, rules: Rules, reference: Decimal | None) -> None:
         _notional(order, order.amount * price, rules)
 
 
-def admits_any_order(order: OrderRequest, rules: Rules, max_order_value: Decimal, rate: Decimal) -> None:
+def admits_any_order(
+    order: OrderRequest,
+    rules: Rules,
+    max_order_value: Decimal,
+    rate: Decimal,
+    *,
+    limit_name: str = "MAX_ORDER_VALUE_USDT",
+) -> None:
     """A limit of ours below Binance's minimum refuses every entry, so it is named as such."""
     least, _ = _notional_limits(order, rules)
     minimum = least * rate
     if max_order_value < minimum:
         raise _broken(
             "amount",
-            f"MAX_ORDER_VALUE_USDT ({plain(max_order_value)}) lies below Binance's minimum order value for "
+            f"{limit_name} ({plain(max_order_value)}) lies below Binance's minimum order value for "
             f"{rules.symbol} ({plain(minimum)} USDT): only an exit can pass both",
             minNotional=least,
         )

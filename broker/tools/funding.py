@@ -43,7 +43,9 @@ TOOLS = (
     Tool(
         name="binance_get_funding_rate",
         title="Funding rate",
-        description="What longs pay shorts (or the other way round) on one perpetual, and when.",
+        description="What longs pay shorts on one USDT-margined perpetual, and when. fundingRate is a "
+        "fraction for each interval (0.0001 is 0.01 %); below zero, shorts pay longs. annualized is in "
+        "percent.",
         risk=Risk.LOW,
         input=FundingInput,
         output=FundingRate,

@@ -89,10 +89,14 @@ class FuturesQuote(Quote):
         need = self.need
         return risk.margin(*(None, None) if need is None else (need.amount, need.free))
 
-    def exposure_checks(self, limits: Settings) -> list[Check]:
+    def exposure_checks(self, context: Context) -> list[Check]:
         if self.is_exit:
             return []
-        return [self._position_check(limits), risk.leverage(self.leverage, limits.max_leverage)]
+        limits = context.limits
+        return [
+            self._position_check(context.settings),
+            risk.leverage(self.leverage, limits.leverage, own=limits.own_leverage),
+        ]
 
     def _position_check(self, limits: Settings) -> Check:
         """Check 4: the position at most, with what else may add to it on this side. An order that only makes
@@ -185,6 +189,7 @@ async def read(context: Context, order: OrderRequest, itself: Intent | None = No
         equity=None if account is None else account.equity_usdt,
         resting=figure(resting, needed=entry),
         used=ours.used,
+        used_by_agent=ours.used_by_agent,
         account=account,
         position=positions[0] if positions else None,
         leverages=leverages,

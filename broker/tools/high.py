@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any, ClassVar, Final
 
 from pydantic import Field
 
@@ -19,7 +19,7 @@ from ..money import Side, about, grouped, kept, percent, signed_percent
 from ..risk import refuse_failed
 from ..settings import Settings
 from .answers import IntentAnswer
-from .declaration import Call, Context, Input, Look, Risk, Whole
+from .declaration import WHOLE, Call, Context, Input, Look, Risk
 from .quotes import PRICE_MAX_AGE_MS
 from .results import Result, Rounded
 
@@ -72,6 +72,10 @@ class HighTool(ABC):
     sends: ClassVar[type[Rounded]]
     risk: ClassVar[Risk] = Risk.HIGH
     reads_only: ClassVar[bool] = False
+    harmless: ClassVar[bool] = False
+    market: ClassVar[Market] = Market.FUTURES
+    """What it is about where it has no argument of that name."""
+
     has_own_id: ClassVar[bool] = True
     """Whether a look-up finds what this very request sent, and not merely the state that it asked for."""
 
@@ -143,7 +147,7 @@ class HighTool(ABC):
     async def prepare(self, call: Call, given: HighInput, rounded: Mapping[str, Any]) -> Request:
         """A request ready to be parked. Raises BrokerError; then nothing is parked."""
         try:
-            market = rounded.get("market", Market.FUTURES)  # without a choice it is about futures
+            market = rounded.get("market", self.market)
             assessment = await self.assess(call, rounded, looks=call.looked_at(market, rounded["symbol"]))
             refuse_failed(assessment.card.checks)
         except BrokerError as error:
@@ -154,7 +158,7 @@ class HighTool(ABC):
         return self.request(
             call,
             assessment,
-            agent=call.agent,
+            agent=call.agent.name,
             asked=given.asked(),
             reason=given.reason or None,
             idempotency_key=given.idempotencyKey,
@@ -245,13 +249,30 @@ def _require_fresh(assessment: Assessment, now_ms: int) -> None:
         )
 
 
+NEVER_BY_ITSELF: Final = (
+    "It NEVER executes by itself: the answer says status=pending, with an intentId and an approvalUrl. "
+    "Tell the user to decide there, then call intent_wait with the intentId. Do not call this tool again "
+    "for the same action: another call may become another order."
+)
+"""How the description of every HIGH tool ends."""
+
+
 class HighInput(Input):
     """What every HIGH tool also takes."""
 
-    reason: Annotated[str, Field(max_length=500, description="Why, in your words; the trader reads it.")] = ""
+    reason: Annotated[
+        str,
+        Field(
+            max_length=500,
+            description="Why, in your words; the trader reads it beside the figures before he decides.",
+        ),
+    ] = ""
     ttlSeconds: Annotated[
-        Whole | None,
-        Field(ge=30, le=86400, description="How long the request waits for the trader."),
+        Annotated[int, Field(ge=30, le=86400), WHOLE] | None,
+        Field(
+            description="For how many seconds the request waits for the trader before it expires. Left out: "
+            "as the operator set it, which is told as expiresAt.",
+        ),
     ] = None
     idempotencyKey: Annotated[
         str | None,

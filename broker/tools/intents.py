@@ -14,7 +14,7 @@ from . import confirmed_cancels
 from .answers import IntentAnswer, IntentList, told
 from .close_position import ClosePosition
 from .create_order import CreateOrder
-from .declaration import Call, Input, Risk, Tool, Whole
+from .declaration import WHOLE, Call, Input, Risk, Tool
 from .high import HighTool, StandIn
 from .set_leverage import SetLeverage
 
@@ -29,7 +29,9 @@ STAND_INS: dict[str, StandIn] = {tool.name: tool for tool in confirmed_cancels.T
 HIGH: dict[str, HighTool] = {tool.name: tool for tool in (*OFFERED, *STAND_INS.values())}
 """Every tool that has parked something, by name."""
 
-IntentId = Annotated[str, Field(min_length=1, max_length=64)]
+IntentId = Annotated[
+    str, Field(min_length=1, max_length=64, description="As the HIGH tool answered it; else see intent_list.")
+]
 
 
 class IntentInput(Input):
@@ -38,16 +40,21 @@ class IntentInput(Input):
 
 class WaitInput(Input):
     intentId: IntentId
-    timeoutSeconds: Annotated[float, Field(ge=1, le=50)] = 25
+    timeoutSeconds: Annotated[
+        float, Field(ge=1, le=50, description="Keep it below your own client's time-out.")
+    ] = 25
     until: Annotated[
         Literal["decided", "placed", "filled"],
-        Field(description="What to wait for, unless it ends otherwise."),
+        Field(
+            description="decided: a trader has said yes or no. placed: and Binance has answered. filled: and "
+            "nothing more becomes of the order. Whatever ends it otherwise is answered at once."
+        ),
     ] = "placed"
 
 
 class ListInput(Input):
-    status: State | None = None
-    limit: Annotated[Whole, Field(ge=1, le=100)] = 50
+    status: Annotated[State | None, Field(description="Left out: whatever their status.")] = None
+    limit: Annotated[int, Field(ge=1, le=100, description="How many, the latest ones."), WHOLE] = 50
 
 
 def answer(
@@ -112,18 +119,20 @@ def _reached(intent: Intent, until: str) -> bool:
 
 async def _list(call: Call, arguments: ListInput) -> IntentList:
     found = await call.store.read(
-        lambda connection: queries.of_agent(connection, call.agent, arguments.status, arguments.limit)
+        lambda connection: queries.of_agent(connection, call.agent.name, arguments.status, arguments.limit)
     )
     intents = [answer(call, intent) for intent in found]
     return IntentList(intents=intents, count=len(intents))
 
 
 async def _cancel(call: Call, arguments: IntentInput) -> IntentAnswer:
-    return answer(call, await call.store.intents.withdraw(arguments.intentId, call.agent))
+    return answer(call, await call.store.intents.withdraw(arguments.intentId, call.agent.name))
 
 
 async def _own(call: Call, intent_id: str) -> Intent:
-    found: Intent = await call.store.read(lambda connection: queries.find(connection, intent_id, call.agent))
+    found: Intent = await call.store.read(
+        lambda connection: queries.find(connection, intent_id, call.agent.name)
+    )
     return found
 
 
@@ -131,7 +140,11 @@ TOOLS = (
     Tool(
         name="intent_get",
         title="How a request stands",
-        description="The state of one of your requests, at once. Reading one is never an error.",
+        description="How one of your requests stands, at once. status pending: a trader has not decided, "
+        "NOTHING was executed. approved, submitting: being sent. placed: Binance took it, and result says "
+        "how much was filled. rejected, expired, withdrawn, refused, not_sent: nothing was executed, and "
+        "outcome says why. unknown: it MAY BE LIVE, never repeat it. next says what to do. No status is an "
+        "error.",
         risk=Risk.LOW,
         input=IntentInput,
         output=IntentAnswer,
@@ -140,8 +153,9 @@ TOOLS = (
     Tool(
         name="intent_wait",
         title="Wait for a decision",
-        description="Waits until a request is decided, placed or filled, or ended otherwise, or the timeout. "
-        "Call it again while status is pending.",
+        description="Waits for one of your requests to be decided and sent, then answers like intent_get. "
+        "After timeoutSeconds it answers how it stands, which is no error: call it again while status is "
+        "pending. Waiting, or giving up, changes nothing about the request.",
         risk=Risk.LOW,
         input=WaitInput,
         output=IntentAnswer,
@@ -150,7 +164,8 @@ TOOLS = (
     Tool(
         name="intent_list",
         title="Your requests",
-        description="Your own requests, newest first.",
+        description="Your own requests, newest first: all, or those of one status. Look here when you lost "
+        "an intentId, or an answer.",
         risk=Risk.LOW,
         input=ListInput,
         output=IntentList,
@@ -159,11 +174,13 @@ TOOLS = (
     Tool(
         name="intent_cancel",
         title="Withdraw a request",
-        description="Withdraws a request that is still pending. It does not cancel an order at Binance.",
+        description="Withdraws one of your requests while it is still pending. What is approved already "
+        "goes on; an order that rests at Binance is cancelled with binance_cancel_order.",
         risk=Risk.LOW,
         input=IntentInput,
         output=IntentAnswer,
         run=_cancel,
         reads_only=False,
+        harmless=True,
     ),
 )

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from .. import risk
+from ..agents import Limits
 from ..cards import Card, Figure
 from ..errors import BrokerError, Code
 from ..exchange import FuturesAccount, Leverage, Position
@@ -83,12 +84,12 @@ async def read(context: Context, symbol: str, target: int) -> Change:
     )
 
 
-def checks(change: Change, unsettled: int, max_leverage: int) -> list[Check]:
+def checks(change: Change, unsettled: int, limits: Limits) -> list[Check]:
     """`unsettled` is how many other changes of the symbol are under way."""
     margin = max(Decimal(0), change.margin_usdt)
     return [
         *([risk.margin(margin, change.account.available_usdt)] if margin else []),
-        risk.leverage(change.target, max_leverage),
+        risk.leverage(change.target, limits.leverage, own=limits.own_leverage),
         risk.in_flight(change.now.symbol, unsettled),
     ]
 

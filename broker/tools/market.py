@@ -9,7 +9,7 @@ from pydantic import Field
 
 from ..exchange import PriceLevel
 from ..money import percent
-from .declaration import Call, Input, Number, Output, Risk, Symbol, Tool, Whole
+from .declaration import WHOLE, Call, Input, Number, Output, Risk, Symbol, Tool
 from .quotes import best_of
 
 TOP = 20
@@ -33,7 +33,7 @@ class Ticker(Output):
 
 class BookInput(Input):
     symbol: Symbol
-    limit: Literal[5, 10, 20, 50, 100] = 20
+    limit: Annotated[Literal[5, 10, 20, 50, 100], Field(description="How many levels of each side.")] = 20
 
 
 class BookLevel(Output):
@@ -52,8 +52,10 @@ class OrderBook(Output):
 
 class KlinesInput(Input):
     symbol: Symbol
-    interval: Literal["1m", "5m", "15m", "30m", "1h", "4h", "1d", "1w"] = "5m"
-    limit: Annotated[Whole, Field(ge=1, le=500)] = 100
+    interval: Annotated[
+        Literal["1m", "5m", "15m", "30m", "1h", "4h", "1d", "1w"], Field(description="What a candle covers.")
+    ] = "5m"
+    limit: Annotated[int, Field(ge=1, le=500, description="How many, the latest ones."), WHOLE] = 100
 
 
 class Candle(Output):
@@ -74,7 +76,7 @@ class Klines(Output):
 
 class TradesInput(Input):
     symbol: Symbol
-    limit: Annotated[Whole, Field(ge=1, le=100)] = 50
+    limit: Annotated[int, Field(ge=1, le=100, description="How many, the latest ones."), WHOLE] = 50
 
 
 class PublicTrade(Output):
@@ -92,7 +94,7 @@ class Trades(Output):
 
 
 class ExchangeInfoInput(Input):
-    symbol: Symbol | None = None
+    symbol: Annotated[Symbol | None, Field(description="Left out: the largest ones.")] = None
 
 
 class Precision(Output):
@@ -233,7 +235,9 @@ TOOLS = (
     Tool(
         name="binance_get_ticker",
         title="Price and 24 h statistics",
-        description="The last price, best bid and ask, and the last 24 hours of one symbol.",
+        description="The last price, best bid and ask, and the last 24 hours of one spot symbol. Prices "
+        "are in the quote asset (USDT of BTCUSDT), volume24h in the base asset, change24h in percent. "
+        "Futures trade at prices of their own.",
         risk=Risk.LOW,
         input=SymbolInput,
         output=Ticker,
@@ -242,7 +246,9 @@ TOOLS = (
     Tool(
         name="binance_get_orderbook",
         title="Order book",
-        description="The best bids and asks of one symbol, with the spread.",
+        description="The best bids (highest first) and asks (lowest first) of one spot symbol, and the "
+        "spread. Prices are in the quote asset, amounts in the base asset; spreadPercentage is in percent "
+        "of the ask.",
         risk=Risk.LOW,
         input=BookInput,
         output=OrderBook,
@@ -251,7 +257,8 @@ TOOLS = (
     Tool(
         name="binance_get_klines",
         title="Candles",
-        description="Candles of one symbol, oldest first; the last one is still forming.",
+        description="Candles of one spot symbol, oldest first; the last one is still forming. timestamp is "
+        "when a candle opens; volume is in the base asset.",
         risk=Risk.LOW,
         input=KlinesInput,
         output=Klines,
@@ -260,7 +267,8 @@ TOOLS = (
     Tool(
         name="binance_get_trades",
         title="Recent public trades",
-        description="The latest public trades of one symbol.",
+        description="The latest public trades of one spot symbol, oldest first; side is what the taker "
+        "did. They are everybody's: the account's own are in binance_get_trade_history.",
         risk=Risk.LOW,
         input=TradesInput,
         output=Trades,
@@ -269,8 +277,9 @@ TOOLS = (
     Tool(
         name="binance_get_exchange_info",
         title="Markets and their rules",
-        description="One symbol's rules (step, tick, limits); without a symbol, the number of markets "
-        "and the 20 largest against USDT.",
+        description="The rules of one spot symbol: precision tells the steps of amount and price, "
+        "limits.cost the value of an order in the quote asset. Without a symbol: how many spot symbols "
+        "there are, and the 20 largest against USDT.",
         risk=Risk.LOW,
         input=ExchangeInfoInput,
         output=ExchangeInfo,

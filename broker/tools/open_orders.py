@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
+
+from pydantic import Field
 
 from ..exchange import RestingOrder
 from .declaration import Call, Input, MarketName, Number, Output, Risk, Symbol, Tool
 
 
 class OpenOrdersInput(Input):
-    symbol: Symbol | None = None
+    symbol: Annotated[Symbol | None, Field(description="Left out: of all symbols.")] = None
     market: MarketName = "spot"
 
 
@@ -63,8 +65,10 @@ TOOLS = (
     Tool(
         name="binance_get_open_orders",
         title="Open orders",
-        description="Orders that rest at the exchange, of one symbol or of all; on futures also the "
-        "conditional ones, which wait for their trigger.",
+        description="Orders that rest at Binance, on spot (the default) or futures, of one symbol or of "
+        "all; on futures also the conditional ones, which wait for their trigger. To cancel one, pass its "
+        "id, symbol and conditional on, and the same market. Requests that wait for a trader are not at "
+        "Binance: see intent_list.",
         risk=Risk.MEDIUM,
         input=OpenOrdersInput,
         output=OpenOrders,

@@ -9,31 +9,43 @@ from .. import risk
 from ..errors import BrokerError, Code
 from ..money import grouped, plain
 from ..risk import Check
-from ..settings import Settings
 from . import filters
+from .declaration import Context
 from .quotes import Quote, best_of
 
 RISES: Final = frozenset({("buy", "stop_loss"), ("sell", "take_profit")})
 """Side and type of the orders that wait for the price to rise; the others wait for it to fall."""
 
 
-def checks(quote: Quote, limits: Settings) -> list[Check]:
-    value, leaves = quote.value_usdt, quote.is_exit
+def checks(quote: Quote, context: Context) -> list[Check]:
+    value, leaves, limits = quote.value_usdt, quote.is_exit, context.limits
     balance = quote.balance_check()
     return [
         *([] if balance is None else [balance]),
-        risk.order_value(value, limits.max_order_value_usdt, is_exit=leaves),
-        risk.daily_volume(quote.used, value, limits.max_daily_volume_usdt, is_exit=leaves),
-        *quote.exposure_checks(limits),
+        risk.order_value(value, limits.order_value_usdt, is_exit=leaves, own=limits.own_order_value),
+        risk.daily_volume(quote.used, value, limits.daily_volume_usdt, is_exit=leaves),
+        *_own_volume(quote, limits.own_daily_volume_usdt),
+        *quote.exposure_checks(context),
     ]
 
 
-def obey_the_exchange(quote: Quote, limits: Settings) -> None:
+def _own_volume(quote: Quote, limit: Decimal | None) -> list[Check]:
+    if limit is None or quote.used_by_agent is None:
+        return []
+    value, leaves = quote.value_usdt, quote.is_exit
+    return [risk.daily_volume(quote.used_by_agent, value, limit, is_exit=leaves, own=True)]
+
+
+def obey_the_exchange(quote: Quote, context: Context) -> None:
     """Before parking. Raises ORDER_FILTER and PRICE_COLLAR."""
     if quote.rate is not None and not quote.is_exit:
-        filters.admits_any_order(quote.order, quote.rules, limits.max_order_value_usdt, quote.rate)
+        limits = context.limits
+        name = "your own limit on an order's value" if limits.own_order_value else "MAX_ORDER_VALUE_USDT"
+        filters.admits_any_order(
+            quote.order, quote.rules, limits.order_value_usdt, quote.rate, limit_name=name
+        )
     filters.obey(quote.order, quote.rules, quote.last if quote.rules.by_last_price else quote.reference)
-    _collar(quote, limits.limit_collar_pct)
+    _collar(quote, context.settings.limit_collar_pct)
 
 
 def require_waiting(quote: Quote) -> None:

@@ -20,7 +20,8 @@ LATELY_MS: Final = 10_000
 
 @dataclass(frozen=True, kw_only=True)
 class Own:
-    """Of one market, without the request itself. `used` is the day's volume of all markets, in USDT.
+    """Of one market, without the request itself. `used` is the day's volume of all markets, in USDT, and
+    `used_by_agent` that of the agent alone, where it has a limit of its own.
 
     `sent`: being sent, of unknown outcome, or placed within the last seconds. `waiting`: for a trader.
     `resting`: placed and open, as last followed.
@@ -30,6 +31,7 @@ class Own:
     waiting: Sequence[Intent]
     resting: Sequence[Intent]
     used: Decimal
+    used_by_agent: Decimal | None = None
 
     def changing(self, symbol: str) -> int:
         """How many changes of a symbol's leverage are under way, or of unknown outcome."""
@@ -49,6 +51,11 @@ async def read(context: Context, market: str, itself: Intent | None) -> Own:
     def others(found: Iterable[Intent]) -> list[Intent]:
         return [intent for intent in found if intent.market == market and intent.id != without]
 
+    def used_by_agent(connection: Connection) -> Decimal | None:
+        if context.agent is None or context.agent.max_daily_volume_usdt is None:
+            return None
+        return queries.daily_volume(connection, now, without=without, agent=context.agent.name)
+
     def transaction(connection: Connection) -> Own:
         followed = others(queries.followed(connection))
         return Own(
@@ -56,6 +63,7 @@ async def read(context: Context, market: str, itself: Intent | None) -> Own:
             waiting=others(queries.in_states(connection, {State.PENDING})),
             resting=[intent for intent in followed if not intent.order_is_final],
             used=queries.daily_volume(connection, now, without=without),
+            used_by_agent=used_by_agent(connection),
         )
 
     own: Own = await context.store.read(transaction)

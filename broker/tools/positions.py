@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
-from ..exchange import Position
+from pydantic import Field
+
+from ..exchange import Market, Position
 from .declaration import Call, Input, Number, Output, Risk, Symbol, Tool
 
 
 class PositionsInput(Input):
-    symbol: Symbol | None = None
+    symbol: Annotated[Symbol | None, Field(description="Left out: of all symbols.")] = None
 
 
 class OpenPosition(Output):
@@ -54,10 +56,13 @@ TOOLS = (
     Tool(
         name="binance_get_futures_positions",
         title="Futures positions",
-        description="Open futures positions, of one symbol or of all.",
+        description="Open futures positions, of one symbol or of all. size is in the base asset and never "
+        "below zero: side says LONG or SHORT. unrealizedPnL is in USDT. What is held on spot is in "
+        "binance_get_account.",
         risk=Risk.MEDIUM,
         input=PositionsInput,
         output=Positions,
         run=_positions,
+        market=Market.FUTURES,
     ),
 )

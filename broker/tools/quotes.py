@@ -15,7 +15,7 @@ from ..errors import BrokerError, Code
 from ..exchange import Book, Futures, OrderRequest, RestingOrder, Rules, Spot
 from ..money import SHOWN_DIGITS, Side, ceil_to, floor_to, unit_of
 from ..risk import Check
-from ..settings import Settings
+from .declaration import Context
 
 T = TypeVar("T")
 
@@ -49,8 +49,9 @@ class Quote(ABC):
     """One order beside the market and the account, all read for it.
 
     `reference` is the exchange's own price for its rules, `rate` is USDT per quote asset, `resting` are the
-    account's own orders, `used` is the day's volume in USDT without this one. An entry has every figure; an
-    exit may lack those that it does not need: they are None where they could not be read.
+    account's own orders, `used` is the day's volume in USDT without this one, and `used_by_agent` that of its
+    agent, where it has a limit of its own. An entry has every figure; an exit may lack those that it does not
+    need: they are None where they could not be read.
     """
 
     order: OrderRequest
@@ -62,6 +63,7 @@ class Quote(ABC):
     equity: Decimal | None
     resting: Sequence[RestingOrder] | None
     used: Decimal
+    used_by_agent: Decimal | None
 
     @property
     @abstractmethod
@@ -83,7 +85,7 @@ class Quote(ABC):
         """Check 1."""
 
     @abstractmethod
-    def exposure_checks(self, limits: Settings) -> list[Check]:
+    def exposure_checks(self, context: Context) -> list[Check]:
         """Checks 4 and 5; none for an exit."""
 
     @property

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
+
+from pydantic import Field
 
 from ..exchange.models import OrderStatus, OrderType, PositionSide
 from ..money import Side
@@ -60,8 +62,8 @@ class PlacedOrder(Output):
     price: Number | None
     average: Number | None
     amount: Number
-    filled: Number
-    cost: Number
+    filled: Annotated[Number, Field(description="How much was executed, in the base asset; 0: it rests.")]
+    cost: Annotated[Number, Field(description="Of what was executed, in the quote asset.")]
     fee: Fee | None
     status: OrderStatus
     timestamp: int

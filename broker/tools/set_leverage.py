@@ -9,6 +9,7 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
+from ..agents import Limits
 from ..cards import Figure, Tone
 from ..errors import BrokerError, Code, invalid
 from ..exchange import Exchange, Market, Sent
@@ -16,8 +17,8 @@ from ..intents import Intent
 from ..money import grouped
 from . import leverage_change, order_card, own
 from .answers import LeverageAnswer
-from .declaration import Context, Look, Symbol, Whole
-from .high import Assessment, Found, HighInput, HighTool, leverage_changed
+from .declaration import WHOLE, Context, Look, Symbol
+from .high import NEVER_BY_ITSELF, Assessment, Found, HighInput, HighTool, leverage_changed
 from .results import LeverageResult, RoundedLeverage
 
 NAMESPACE = "leverage"
@@ -25,16 +26,17 @@ NAMESPACE = "leverage"
 
 class SetLeverageInput(HighInput):
     symbol: Symbol
-    leverage: Annotated[Whole, Field(ge=1, le=125)]
+    leverage: Annotated[
+        int, Field(ge=1, le=125, description="Times: 5 means 5×. The operator's limit may be lower."), WHOLE
+    ]
 
 
 class SetLeverage(HighTool):
     name = "binance_set_leverage"
     title = "Ask for another leverage"
     description = (
-        "Asks a trader to set the leverage of one futures symbol. It never executes by itself: the answer "
-        "says status=pending with an approvalUrl. Tell the user, then call intent_wait. Do not call it again "
-        "for the same action."
+        "Asks a trader to set the leverage of one futures symbol, also for a position that is open in it. It "
+        f"places no order. {NEVER_BY_ITSELF}"
     )
     input = SetLeverageInput
     output = LeverageAnswer
@@ -55,12 +57,13 @@ class SetLeverage(HighTool):
         looks: Sequence[Look] = (),
     ) -> Assessment:
         symbol, target = arguments["symbol"], arguments["leverage"]
-        _require_within(target, context.settings.max_leverage)
+        limits = context.limits
+        _require_within(target, limits)
         ours = await own.read(context, "futures", itself)
         change = await leverage_change.read(context, symbol, target)
         if change.now.leverage == target:
             raise invalid("leverage", f"is {target}× already")
-        checks = leverage_change.checks(change, ours.changing(symbol), context.settings.max_leverage)
+        checks = leverage_change.checks(change, ours.changing(symbol), limits)
         looked = order_card.looked(itself, looks, Market.FUTURES, symbol, context.clock())
         return Assessment(
             arguments=arguments,
@@ -124,10 +127,11 @@ class SetLeverage(HighTool):
         ]
 
 
-def _require_within(target: int, limit: int) -> None:
-    if target > limit:
+def _require_within(target: int, limits: Limits) -> None:
+    if target > limits.leverage:
+        whose = "your own" if limits.own_leverage else "MAX_LEVERAGE"
         raise BrokerError(
             Code.LEVERAGE_TOO_HIGH,
-            f"leverage: {target}× is above the limit of {limit}× (MAX_LEVERAGE)",
-            details={"field": "leverage", "leverage": target, "limit": limit},
+            f"leverage: {target}× is above the limit of {limits.leverage}× ({whose})",
+            details={"field": "leverage", "leverage": target, "limit": limits.leverage},
         )

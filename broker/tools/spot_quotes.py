@@ -12,7 +12,6 @@ from ..exchange import Account, Balance, OrderRequest, RestingOrder
 from ..intents import Intent
 from ..money import DOLLARS
 from ..risk import Check
-from ..settings import Settings
 from . import own, unseen
 from .declaration import Context
 from .quotes import Need, Quote, figure, fresh, read_market
@@ -53,13 +52,14 @@ class SpotQuote(Quote):
     def balance_check(self) -> Check:
         return risk.balance(self.need.asset, self.need.amount, self.need.free)
 
-    def exposure_checks(self, limits: Settings) -> list[Check]:
+    def exposure_checks(self, context: Context) -> list[Check]:
         """Check 4: what would be held at most, at the market. Holding a stablecoin is no position."""
         base = self.rules.base
         if self.order.side == "sell" or base in DOLLARS:
             return []
         label = f"{base} held after it, open buys included"
-        return [risk.position(label, self._position_usdt, self.equity, limits.max_position_size_pct)]
+        limit = context.settings.max_position_size_pct
+        return [risk.position(label, self._position_usdt, self.equity, limit)]
 
     @property
     def base(self) -> Balance:
@@ -120,6 +120,7 @@ async def read(context: Context, order: OrderRequest, itself: Intent | None = No
         equity=None if known is None else equity(account, known),
         resting=open_orders,
         used=ours.used,
+        used_by_agent=ours.used_by_agent,
         account=account,
         taken=unseen.taken_from_balances(claims, venue.rules, account.taker_fee),
         waiting=unseen.taken_from_balances(unseen.claims(ours.waiting), venue.rules, account.taker_fee),

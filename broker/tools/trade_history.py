@@ -8,14 +8,14 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from .declaration import Call, Input, MarketName, Number, Output, Risk, Symbol, Tool, Whole
+from .declaration import WHOLE, Call, Input, MarketName, Number, Output, Risk, Symbol, Tool
 from .profit import Fill, realized
 from .valuation import rate
 
 
 class TradeHistoryInput(Input):
     symbol: Symbol
-    limit: Annotated[Whole, Field(ge=1, le=100)] = 50
+    limit: Annotated[int, Field(ge=1, le=100, description="How many, the latest ones."), WHOLE] = 50
     market: MarketName = "spot"
 
 
@@ -110,7 +110,9 @@ TOOLS = (
     Tool(
         name="binance_get_trade_history",
         title="Own trades",
-        description="The account's latest trades in one symbol, with the profit they realised.",
+        description="The account's own latest trades in one symbol, on spot (the default) or futures, oldest "
+        "first, and the profit that they realised: of these trades alone, net of fees, in the quote asset. "
+        "cost is price times amount.",
         risk=Risk.MEDIUM,
         input=TradeHistoryInput,
         output=TradeHistory,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from starlette.routing import BaseRoute, Mount
 
+from .agents import AgentPages
 from .assets import Static, folder
 from .cancels import Cancels
 from .channels import ChannelPages
@@ -34,6 +35,7 @@ def routes(desk: Desk) -> list[BaseRoute]:
         *Cancels(desk, pages).routes(),
         *Unknowns(desk, pages).routes(),
         *Trading(desk).routes(),
+        *AgentPages(desk, drawing).routes(),
         *Sessions(desk, drawing).routes(),
         *Sightings(desk).routes(),
         *ChannelPages(desk, drawing).routes(),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import BaseRoute, Route
@@ -11,8 +13,10 @@ from ..intents import Intent
 from ..store import Session, queries
 from .desk import Desk
 from .pages import Pages
-from .visitor import for_traders, wants_fragment
+from .visitor import for_traders, telling, wants_fragment
 from .words import outcome, rests
+
+MAX_BODY: Final = 16 * 1024
 
 
 class Cancels:
@@ -21,21 +25,25 @@ class Cancels:
         self._pages = pages
 
     def routes(self) -> list[BaseRoute]:
-        return [Route("/intents/{id}/cancel", for_traders(self._desk, self.cancel), methods=["POST"])]
+        endpoint = for_traders(self._desk, self.cancel)
+        return [Route("/intents/{id}/cancel", endpoint, methods=["POST"], max_body_size=MAX_BODY)]
 
     async def cancel(self, request: Request, session: Session) -> Response:
         """409 with the request as it is and what went wrong; also when nobody knows whether it did."""
         intent_id = request.path_params["id"]
         intent = await self._find(intent_id)
         try:
-            await self._desk.cancel_rest(intent, session.trader)
+            standing = self._desk.store.people.standing(session)
+            await self._desk.cancel_rest(intent, session.trader, standing)
         except BrokerError as error:
             if error.code is Code.STORE_UNAVAILABLE:
                 raise
-            problem = await self._problem(intent_id, error)
-            return await self._pages.one(request, session, intent_id, 409, problem=problem)
+            with telling(f"Not confirmed that it is cancelled: {error.message}"):
+                problem = await self._problem(intent_id, error)
+                return await self._pages.one(request, session, intent_id, 409, problem=problem)
         if wants_fragment(request):
-            return await self._pages.one(request, session, intent_id, cancelled=True)
+            with telling("What was left is cancelled."):
+                return await self._pages.one(request, session, intent_id, cancelled=True)
         return RedirectResponse(f"/intents/{intent_id}", 303)
 
     async def _problem(self, intent_id: str, error: BrokerError) -> str:

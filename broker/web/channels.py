@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
+from functools import partial
 from typing import Any, Final
 
 from sqlalchemy import Connection
@@ -20,7 +21,7 @@ from ..money import parse
 from ..notify.sender import checked_url, shown
 from ..notify.telegram import SERVER
 from ..notify.webhook import new_secret, rotated
-from ..store import Session
+from ..store import Session, Standing
 from .assets import html
 from .desk import Desk
 from .drawing import Drawing
@@ -122,7 +123,14 @@ class ChannelPages:
         try:
             kind, config, address = self._config(form)
             channel = await self._channels.add(
-                session.trader, kind, form.typed["name"], address, config, form.chosen(), form.minimum()
+                session.trader,
+                kind,
+                form.typed["name"],
+                address,
+                config,
+                form.chosen(),
+                form.minimum(),
+                standing=self._standing(session),
             )
         except BrokerError as error:
             if error.http_status != 400:
@@ -134,16 +142,19 @@ class ChannelPages:
         return await self._page(session, secret=config["secret"], secret_of=channel.name)
 
     async def test(self, request: Request, session: Session) -> Response:
-        return _done(await self._channels.test(request.path_params["id"], session.trader))
+        return await self._act(request, session, self._channels.test)
 
     async def pause(self, request: Request, session: Session) -> Response:
-        return _done(await self._channels.pause(request.path_params["id"], session.trader, True))
+        return await self._act(request, session, partial(self._channels.pause, paused=True))
 
     async def resume(self, request: Request, session: Session) -> Response:
-        return _done(await self._channels.pause(request.path_params["id"], session.trader, False))
+        return await self._act(request, session, partial(self._channels.pause, paused=False))
 
     async def remove(self, request: Request, session: Session) -> Response:
-        return _done(await self._channels.remove(request.path_params["id"], session.trader))
+        return await self._act(request, session, self._channels.remove)
+
+    async def _act(self, request: Request, session: Session, act: Callable[..., Awaitable[bool]]) -> Response:
+        return _done(await act(request.path_params["id"], session.trader, standing=self._standing(session)))
 
     async def renew(self, request: Request, session: Session) -> Response:
         """A new secret of a webhook; the old one holds for a day."""
@@ -154,9 +165,13 @@ class ChannelPages:
             return _done(False)
         channel, config = found
         renewed = rotated(config, self._channels.random, self._desk.clock())
-        if not await self._channels.reconfigure(channel.id, session.trader, renewed):
+        standing = self._standing(session)
+        if not await self._channels.reconfigure(channel.id, session.trader, renewed, standing=standing):
             return _done(False)
         return await self._page(session, secret=renewed["secret"], secret_of=channel.name)
+
+    def _standing(self, session: Session) -> Standing:
+        return self._desk.store.people.standing(session)
 
     def _own_webhook(
         self, connection: Connection, channel_id: str, trader: str

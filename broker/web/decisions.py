@@ -14,10 +14,10 @@ from starlette.routing import BaseRoute, Route
 from ..errors import BrokerError, Code, invalid
 from ..intents import Intent, State, Suggestion
 from ..money import cents, parse
-from ..store import NeedsSecondTap, NotDecidable, OverDailyVolume, Session, queries
+from ..store import NeedsSecondTap, NotDecidable, OverDailyVolume, Session, Standing, queries
 from .desk import Desk
 from .pages import Pages
-from .visitor import for_traders, wants_fragment
+from .visitor import for_traders, telling, wants_fragment, writable
 from .words import PRESETS, as_quoted, in_words, outcome
 
 MAX_REASON = 300
@@ -35,7 +35,7 @@ class Form:
 
     @classmethod
     def of(cls, form: FormData) -> Form:
-        text = {name: _writable(value) for name, value in form.items() if isinstance(value, str)}
+        text = {name: writable(value) for name, value in form.items() if isinstance(value, str)}
         names = ("reason_preset", "reason", "suggested_amount", "suggested_price")
         return cls(
             digest=text.get("digest", ""),
@@ -118,11 +118,17 @@ class Decisions:
             return await shown(422, problem=_APPROVES_AS_SHOWN)
         limit = self._desk.settings.max_daily_volume_usdt
         intent = await self._desk.store.intents.approve(
-            shown.intent_id, form.digest, shown.trader, limit, confirmed=form.confirmed
+            shown.intent_id,
+            form.digest,
+            shown.trader,
+            limit,
+            confirmed=form.confirmed,
+            standing=self._standing(shown),
         )
         if intent.state is State.APPROVED:
             self._desk.approved(intent)
-        return await shown.decided()
+        with telling("Your approval is recorded."):
+            return await shown.decided()
 
     async def _reject(self, shown: _Answer, form: Form) -> Response:
         intent: Intent = await self._desk.store.read(
@@ -133,8 +139,14 @@ class Decisions:
             suggestion = form.suggestion(intent.card["suggestible"])
         except BrokerError as error:
             return await shown(422, problem=error.message)
-        await self._desk.store.intents.reject(intent.id, form.digest, shown.trader, reason, suggestion)
-        return await shown.decided()
+        await self._desk.store.intents.reject(
+            intent.id, form.digest, shown.trader, reason, suggestion, standing=self._standing(shown)
+        )
+        with telling("Your rejection is recorded."):
+            return await shown.decided()
+
+    def _standing(self, shown: _Answer) -> Standing:
+        return self._desk.store.people.standing(shown.session)
 
 
 @dataclass(frozen=True)
@@ -176,11 +188,6 @@ _APPROVES_AS_SHOWN = (
 )
 
 
-def _writable(typed: str) -> str:
-    """A form can be sent with half a surrogate pair, which a page cannot show."""
-    return typed.encode(errors="replace").decode()
-
-
 def _too_late(intent: Intent) -> str:
     """Who decided and when, as far as somebody did."""
     if intent.state is State.PENDING:
@@ -196,8 +203,9 @@ def _over(over: OverDailyVolume) -> str:
         return (
             "Not approved: the value of this request in USDT is not known, so the day's limit cannot be kept."
         )
+    whose, limit = ("the agent's", "its own limit") if over.own else ("the day's", "the limit")
     return (
-        f"Not approved: with these {cents(over.intent.value_usdt)} USDT the day's volume would be "
-        f"{cents(over.used + over.intent.value_usdt)} USDT, and the limit is {cents(over.limit)} USDT "
+        f"Not approved: with these {cents(over.intent.value_usdt)} USDT {whose} volume would be "
+        f"{cents(over.used + over.intent.value_usdt)} USDT, and {limit} is {cents(over.limit)} USDT "
         f"({cents(over.used)} are used). The request still waits."
     )

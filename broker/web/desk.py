@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Hashable, Iterable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from datetime import datetime
 from decimal import Decimal
 from typing import Protocol
 
@@ -15,7 +16,7 @@ from ..exchange import LivePrice
 from ..hub import Hub
 from ..intents import Intent
 from ..settings import Settings
-from ..store import Store
+from ..store import Standing, Store
 
 
 class Prices(Protocol):
@@ -39,7 +40,8 @@ class Desk:
     Moved when somebody else was told meanwhile. `offset_ms` is how far Binance's clock is ahead of ours, by
     market. `figures_now` may raise BrokerError and take its time: the page bounds it. `exchange_problem` is a
     short text while Binance cannot be reached. `cancel_rest` cancels what is left of a placed order, for the
-    named trader; it records that itself, and raises BrokerError.
+    named trader if he still stands; it records that itself, and raises NotSignedIn, BrokerError. `last_call`
+    is when the named agent called last, None where it has not since the start.
     """
 
     settings: Settings
@@ -48,9 +50,10 @@ class Desk:
     clock: Clock
     prices: Prices
     approved: Callable[[Intent], None]
-    cancel_rest: Callable[[Intent, str], Awaitable[None]]
+    cancel_rest: Callable[[Intent, str, Standing], Awaitable[None]]
     check: Callable[[Intent], Awaitable[None]]
     offset_ms: Callable[[str], int]
     figures_now: Callable[[Intent], Awaitable[list[Figure]]]
     equity: Callable[[], Awaitable[Decimal | None]]
     exchange_problem: Callable[[], str | None]
+    last_call: Callable[[str], datetime | None]

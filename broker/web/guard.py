@@ -49,10 +49,16 @@ def guarded(app: ASGIApp, settings: Settings) -> ASGIApp:
         if scope["type"] not in ("http", "websocket"):
             await app(scope, receive, send)
             return
-        refusal = _refusal(scope, hosts, public.netloc)
-        await (refusal or app)(scope, receive, _with_headers(send))
+        trimmed = _trimmed(scope)
+        refusal = _refusal(trimmed, hosts, public.netloc)
+        await (refusal or app)(trimmed, receive, _with_headers(send))
 
     return guard
+
+
+def _trimmed(scope: Scope) -> Scope:
+    """Space around a header's value is no part of it (RFC 9110, 5.5); httptools leaves what follows it in."""
+    return {**scope, "headers": [(name, value.strip(b" \t")) for name, value in scope["headers"]]}
 
 
 def _refusal(scope: Scope, hosts: frozenset[str | None], public: str) -> PlainTextResponse | None:

@@ -13,7 +13,7 @@ from sqlalchemy import Connection
 from ..deliveries import FAILING
 from ..errors import BrokerError
 from ..hub import Event
-from ..intents import Intent, State
+from ..intents import Intent
 from ..store import EQUAL_WITHIN, events_of, queries, recent_events
 from ..store.audit import head
 from ..store.channels import find_channel
@@ -97,7 +97,7 @@ def frame(connection: Connection, now: datetime) -> Frame:
 
 def waiting(connection: Connection, now: datetime) -> Sequence[Intent]:
     """Oldest first."""
-    pending = queries.in_states(connection, (State.PENDING,), MOST_WAITING)
+    pending = queries.pending(connection, MOST_WAITING)
     return [intent for intent in pending if waits(intent, now)]
 
 

@@ -27,7 +27,7 @@ DECIDABLE: Final = frozenset(
 )
 """After these another set of requests waits than before."""
 
-RECORDED: Final = frozenset({"order:cancel-asked", "order:cancel-failed"})
+RECORDED: Final = frozenset({"order:cancel-asked", "order:cancel-failed", "order:cancel-unclear"})
 """Of a trader's own act, whose answer redraws the card that he acted on."""
 
 

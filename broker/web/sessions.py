@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Final
 
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
@@ -14,6 +15,8 @@ from .desk import Desk
 from .drawing import Drawing
 from .visitor import for_traders, let_out
 
+MAX_BODY: Final = 16 * 1024
+
 
 class Sessions:
     def __init__(self, desk: Desk, drawing: Drawing) -> None:
@@ -21,9 +24,10 @@ class Sessions:
         self._drawing = drawing
 
     def routes(self) -> list[BaseRoute]:
+        show, revoke = for_traders(self._desk, self.show), for_traders(self._desk, self.revoke)
         return [
-            Route("/sessions", for_traders(self._desk, self.show)),
-            Route("/sessions/{id}/revoke", for_traders(self._desk, self.revoke), methods=["POST"]),
+            Route("/sessions", show),
+            Route("/sessions/{id}/revoke", revoke, methods=["POST"], max_body_size=MAX_BODY),
         ]
 
     async def show(self, request: Request, session: Session) -> Response:
@@ -37,8 +41,8 @@ class Sessions:
         )
 
     async def revoke(self, request: Request, session: Session) -> Response:
-        ended = request.path_params["id"]
-        if not await self._desk.store.people.end_session(ended, session.trader):
+        ended, people = request.path_params["id"], self._desk.store.people
+        if not await people.end_session(ended, session.trader, standing=people.standing(session)):
             return html(
                 "message.html", 404, title="No such session", message="You have no session of that id."
             )

@@ -19,7 +19,7 @@ from ..errors import BrokerError
 from ..store import Session
 from .assets import html
 from .desk import Desk
-from .visitor import for_traders, let_in, let_out, local_path, session_of, with_errors
+from .visitor import for_traders, let_in, let_out, local_path, session_of, telling, with_errors
 from .words import as_quoted
 
 FAILURES = RateLimitItemPerMinute(10)
@@ -93,8 +93,10 @@ class SignIn:
             if error.http_status != 400:
                 raise
             return _welcome(token, name, error.message)
-        opened = await self._open(request, name, hashed, "/") if hashed else None
-        return opened or _dead_link()
+        if hashed is None:
+            return _dead_link()
+        with telling("Your name and password are set: sign in with them."):
+            return await self._open(request, name, hashed, "/") or _dead_link()
 
     async def _right(self, name: str, password: str) -> str | None:
         check = partial(self._people.right_password, name, password)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Final
 
 from starlette.requests import Request
@@ -18,6 +19,9 @@ from .words import as_quoted
 
 MAX_REASON: Final = 200
 MAX_BODY: Final = 16 * 1024
+NUMBER: Final = re.compile(r"[0-9]{1,18}")
+NONE_SHOWN: Final = -1
+"""No halt has that number."""
 
 
 class Trading:
@@ -31,15 +35,19 @@ class Trading:
     async def put(self, request: Request, session: Session) -> Response:
         async with request.form(max_files=0, max_fields=10) as sent:
             level, reason = _level(sent.get("level")), _reason(str(sent.get("reason", "")))
-            shown = _level(sent.get("shown", Level.OPEN))
-        halts, problem = self._desk.store.halts, None
+            shown = _shown(sent.get("shown"))
+        store, problem = self._desk.store, None
         try:
-            await halts.set(level, session.trader, reason, shown=shown)
-        except Stale:
-            problem = "Not changed: trading was halted meanwhile. Look again."
+            halt = await store.halts.set(
+                level, session.trader, reason, shown=shown, standing=store.people.standing(session)
+            )
+        except Stale as stale:
+            halt = stale.halt
+            problem = f"Not changed: your page showed an older state. Look again. {halt.sentence}"
         if wants_fragment(request):
-            halt = await self._desk.store.read(halts.current)
             return html("trading.html", halt=halt, problem=problem)
+        if problem is not None:
+            return html("message.html", 409, title="Look again", message=problem)
         return RedirectResponse("/", 303)
 
 
@@ -48,6 +56,11 @@ def _level(text: object) -> Level:
     if text not in list(Level):
         raise invalid("level", "must be one of those offered", allowed=[str(level) for level in Level])
     return Level(str(text))
+
+
+def _shown(text: object) -> int:
+    """The number of the halt that the page showed. Without one a form still tightens, and loosens nothing."""
+    return int(text) if isinstance(text, str) and NUMBER.fullmatch(text) else NONE_SHOWN
 
 
 def _reason(typed: str) -> str | None:

@@ -14,7 +14,7 @@ from ..intents import RECORDABLE, Intent, State
 from ..store import Moved, Session, Uncertain, queries
 from .desk import Desk
 from .pages import Pages
-from .visitor import for_traders, wants_fragment
+from .visitor import for_traders, telling, wants_fragment
 from .words import as_quoted, outcome
 
 MAX_WORDS: Final = 300
@@ -47,7 +47,8 @@ class Unknowns:
                 return await self._answer(
                     request, session, 409, f"Binance could not be asked: {error.message}"
                 )
-        return await self._answer(request, session)
+        with telling("Binance was asked."):
+            return await self._answer(request, session)
 
     async def record(self, request: Request, session: Session) -> Response:
         async with request.form(max_files=0, max_fields=10) as sent:
@@ -58,16 +59,24 @@ class Unknowns:
             problem = f"Not recorded: your words may have {MAX_WORDS} characters, these are {len(words)}."
             return await self._answer(request, session, 422, problem)
         try:
-            await self._record(request.path_params["id"], State(found), session.trader, words or None)
+            await self._record(request.path_params["id"], State(found), session, words or None)
         except Uncertain as early:
             return await self._answer(request, session, 409, self._why_not(early.intent))
-        return await self._answer(request, session)
+        with telling("Your word is recorded."):
+            return await self._answer(request, session)
 
-    async def _record(self, intent_id: str, found: State, trader: str, words: str | None) -> None:
+    async def _record(self, intent_id: str, found: State, session: Session, words: str | None) -> None:
         store = self._desk.store
         intent: Intent = await store.read(lambda connection: queries.find(connection, intent_id))
         offset_ms = self._desk.offset_ms(intent.market)
-        await store.submissions.record_word(intent_id, found, trader, words, offset_ms=offset_ms)
+        await store.submissions.record_word(
+            intent_id,
+            found,
+            session.trader,
+            words,
+            offset_ms=offset_ms,
+            standing=store.people.standing(session),
+        )
 
     async def _answer(
         self, request: Request, session: Session, status: int = 200, problem: str | None = None

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from urllib.parse import quote, urlsplit
 
 from markupsafe import escape
@@ -12,7 +13,7 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from ..errors import BrokerError, Code
 from ..settings import Settings
-from ..store import Session
+from ..store import NotSignedIn, Session
 from ..store.people import SESSION_DAYS
 from .assets import html
 from .desk import Desk
@@ -26,6 +27,11 @@ TraderEndpoint = Callable[[Request, Session], Awaitable[Response]]
 def local_path(path: str | None) -> str:
     """The path if it lies on this site for certain, else the inbox."""
     return path if path and LOCAL_PATH.fullmatch(path) else "/"
+
+
+def writable(typed: str) -> str:
+    """A form can be sent with half a surrogate pair, which a page cannot show."""
+    return typed.encode(errors="replace").decode()
 
 
 def cookie_name(settings: Settings) -> str:
@@ -43,12 +49,36 @@ def wants_fragment(request: Request) -> bool:
     return request.headers.get("hx-request") == "true"
 
 
+class NotShown(Exception):
+    """Something came about, and the page that says so could not be drawn; the text says it in its place."""
+
+
+@contextmanager
+def telling(what: str) -> Iterator[None]:
+    """From here on a failure undoes nothing: it must not say that nothing was recorded."""
+    try:
+        yield
+    except BrokerError as error:
+        raise NotShown(f"{what} The page that shows it could not be drawn: load it again.") from error
+
+
 def for_traders(desk: Desk, endpoint: TraderEndpoint) -> Endpoint:
-    """Only with a session; others are shown the way in, and come back afterwards."""
+    """Only with a session; others are shown the way in, and come back afterwards.
+
+    The session is looked up once the request is whole, since its sender decides how long that takes. What
+    changes something asks for it again where it is recorded.
+    """
 
     async def answer(request: Request) -> Response:
+        if request.method == "POST":
+            await request.body()
         session = await session_of(request, desk)
-        return await endpoint(request, session) if session else _sign_in_first(request)
+        if session is None:
+            return _sign_in_first(request)
+        try:
+            return await endpoint(request, session)
+        except NotSignedIn:
+            return _sign_in_first(request)
 
     return with_errors(answer)
 
@@ -57,6 +87,8 @@ def with_errors(endpoint: Endpoint) -> Endpoint:
     async def answer(request: Request) -> Response:
         try:
             return await endpoint(request)
+        except NotShown as done:
+            return _message(request, 503, "Look again", str(done))
         except BrokerError as error:
             return _failure(request, error)
         except ClientDisconnect:  # left before the request was whole: nothing was done, nobody reads this
@@ -97,7 +129,10 @@ def _failure(request: Request, error: BrokerError) -> Response:
         Code.STORE_UNAVAILABLE: (503, "The database is not available"),
     }.get(error.code, (error.http_status, "That did not work"))
     message = "Nothing was recorded. " if request.method == "POST" else ""
-    message += error.message
+    return _message(request, status, title, message + error.message)
+
+
+def _message(request: Request, status: int, title: str, message: str) -> Response:
     if wants_fragment(request):
         return HTMLResponse(escape(message), status)
     return html("message.html", status, title=title, message=message)

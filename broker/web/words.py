@@ -22,12 +22,20 @@ HALTS: Final = ("trading:halted", "trading:exits_only", "trading:open")
 ALARMS: Final = ("order:diverged", "database:restored", "audit:head-missing", FAILING)
 """What somebody has to look into."""
 
+AGENTS: Final = (
+    "agent:added",
+    "agent:key-set",
+    "agent:key-rotated",
+    "agent:limits-set",
+    "agent:revoked",
+)
+
 ANNOUNCED: Final = (
     "trader:added",
     "trader:removed",
-    "agent:key-set",
     "channel:added",
     RECOVERED,
+    *AGENTS,
     *HALTS,
     *ALARMS,
 )
@@ -148,6 +156,8 @@ def _rejected(intent: Intent, _: datetime) -> Outcome:
 
 
 def _withdrawn(intent: Intent, _: datetime) -> Outcome:
+    if intent.note is not None:  # an agent's own carries none
+        return Outcome(text=_with_reason("Withdrawn", intent.note), tone=Tone.WARN)
     return Outcome(text=f"Withdrawn by agent {intent.agent}")
 
 
@@ -190,7 +200,8 @@ _HAPPENED: Final = {
     "link:rejected": "The reject link of a notification was used",
     "link:refused": "A reject link was refused",
     "order:cancel-asked": "{actor} cancels what is left",
-    "order:cancel-failed": "Not confirmed that it is cancelled",
+    "order:cancel-failed": "Not cancelled",
+    "order:cancel-unclear": "Not confirmed that it is cancelled",
     "order:cancelled": "What was left is cancelled, by {actor}",
 }
 
@@ -208,18 +219,14 @@ def happened(event: Event) -> str:
 def notice(event: Event) -> str:
     """What every page announces."""
     name, by = event.data.get("name", ""), actor(event.actor)
-    if event.kind == "trader:added":
-        return f"New trader {name}, added by {by}"
-    if event.kind == "trader:removed":
-        return f"Trader {name} was removed by {by}"
-    if event.kind == "agent:key-set":
-        return f"Agent {name} has a new key"
+    if event.kind == "agent:key-rotated" and event.data.get("wasRevoked"):
+        return f"Agent {name} may call again, by a new key from {by}"
     if event.kind in _CHANNELS:
         told = event.data.get("note")
         return _with_reason(_CHANNELS[event.kind].format(name=name, trader=event.data["trader"]), told)
     if event.kind in _NOTICES:
         told = event.data.get("reason") or event.data.get("note")
-        return _with_reason(_NOTICES[event.kind].format(by=by), told)
+        return _with_reason(_NOTICES[event.kind].format(name=name, by=by), told)
     where = f"{_orders(event)} on {event.data.get('symbol', '?')}"
     if event.kind == UNCLEAR:
         return f"{by} may have cancelled {where}: Binance gave no clear answer"
@@ -241,6 +248,13 @@ _CHANNELS: Final = {
     RECOVERED: "{trader}'s channel {name} works again",
 }
 _NOTICES: Final = {
+    "trader:added": "New trader {name}, added by {by}",
+    "trader:removed": "Trader {name} was removed by {by}",
+    "agent:added": "New agent {name}, added by {by}",
+    "agent:key-set": "Agent {name} has a new key",
+    "agent:key-rotated": "Agent {name} has a new key, made by {by}",
+    "agent:limits-set": "Agent {name} has other limits, set by {by}",
+    "agent:revoked": "Agent {name} was revoked by {by}",
     "trading:halted": "Trading halted by {by}",
     "trading:exits_only": "Exits only, by {by}",
     "trading:open": "Trading resumed by {by}",

@@ -7,13 +7,14 @@ import json
 from collections.abc import AsyncIterator
 from typing import Any
 
+import jsonschema  # type: ignore[import-untyped]
 import mcp
 import pytest
 from mcp.client.streamable_http import streamable_http_client
 from mcp_types import CallToolResult, TextContent
 from sqlalchemy import text
 
-from broker.api.mcp import IDEMPOTENCY_META
+from broker.api.calls import IDEMPOTENCY_META
 from broker.intents import State
 
 from ..support import BTC, BUY, KEY, REST, TRADER, Wired, http_client, mcp_client, served
@@ -55,6 +56,8 @@ async def test_a_high_call_says_first_that_nothing_was_executed(client: mcp.Clie
 
 
 async def test_a_failed_call_is_an_error_in_the_one_shape(client: mcp.Client) -> None:
+    """Which the tool's output schema knows: some clients show nothing of a failure that it does not."""
+    promised = {tool.name: tool.output_schema for tool in (await client.list_tools()).tools}
     for tool, arguments, code in (
         ("binance_get_ticker", {"symbol": "NOPE"}, "UNKNOWN_SYMBOL"),
         ("binance_create_order", {**BUY, "leverage": 3}, "INVALID_ARGUMENTS"),
@@ -66,6 +69,7 @@ async def test_a_failed_call_is_an_error_in_the_one_shape(client: mcp.Client) ->
         result = await client.call_tool(tool, arguments)
         assert result.is_error
         assert (body(result)["success"], body(result)["error"]) == (False, code)
+        jsonschema.validate(body(result), promised.get(tool) or {})
         sentence, as_json = texts(result)
         assert sentence == body(result)["message"]
         assert json.loads(as_json) == body(result)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -11,11 +12,13 @@ from axe_core_python.base import AXE_SCRIPT
 from playwright.async_api import Page
 from sqlalchemy import Connection
 
+from broker.agents import Agent
 from broker.deliveries import Attempt, Kind, Topic
 from broker.halt import Level
 from broker.intents import State, Suggestion
 from broker.notify import Links
 
+from ..support import give_key
 from ..web.support import check
 from ..web.support import placed as order_of
 from .site import Site, connected
@@ -57,6 +60,19 @@ async def fill(site: Site) -> dict[str, str]:
         warnings=["The market is thin"],
         reason="long " * 99,
     )
+    store = site.desk.store
+    give_key(store, "default", "k" * 20)
+    limited = Agent(
+        name="momentum-eth", tools=frozenset({"binance_get_ticker"}), max_order_value_usdt=Decimal(250)
+    )
+
+    def add(connection: Connection) -> None:
+        store.agents.add(connection, limited, actor="trader:Ana")
+        store.agents.rotate(connection, limited.name, timedelta(hours=24), actor="command line")
+        store.agents.add(connection, Agent(name="old-bot"), actor="trader:Ana")
+        store.agents.revoke(connection, "old-bot", actor="trader:Ana")
+
+    await store.database.write(add)
     return {"waiting": waiting.id, "placed": placed.id, "unknown": unknown.id, "diverged": worse.id}
 
 
@@ -98,6 +114,11 @@ async def faults(page: Page) -> list[Any]:
     return [*violations, *small, *(["wider than the screen"] if wide else [])]
 
 
+async def open_all(page: Page) -> None:
+    for summary in await page.locator("summary").all():
+        await summary.click(position={"x": 8, "y": 20})
+
+
 @pytest.mark.parametrize("size", SIZES)
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 async def test_axe_finds_nothing_and_all_can_be_tapped(site: Site, size: str, scheme: str) -> None:
@@ -108,14 +129,17 @@ async def test_axe_finds_nothing_and_all_can_be_tapped(site: Site, size: str, sc
     found = {"empty": await faults(page)}
     ids = await fill(site)
     requests = {name: f"/intents/{intent_id}" for name, intent_id in ids.items()}
-    pages = {"sessions": "/sessions", "channels": "/channels", "reject": await told(site)}
-    for name, path in {"inbox": "/", **requests, **pages}.items():
+    pages = {"sessions": "/sessions", "agents": "/agents", "channels": "/channels"}
+    for name, path in {"inbox": "/", **requests, **pages, "reject": await told(site)}.items():
         await page.goto(site.url + path)
         if name != "reject":
             await connected(page)
-        for summary in await page.locator("summary").all():
-            await summary.click(position={"x": 8, "y": 20})
+        await open_all(page)
         found[name] = await faults(page)
+    await page.get_by_role("button", name="Make a new key for default").click()
+    await page.get_by_role("heading", name="The key of default").wait_for()
+    await open_all(page)
+    found["new key"] = await faults(page)
     await page.goto(site.url + requests["waiting"])
     await page.get_by_role("button", name="Approve SELL 0.5 BTC").click()
     await page.get_by_role("button", name="Approve anyway").wait_for()

@@ -1,4 +1,4 @@
-"""`python -m tests.campaign crash|faults`: exit code 1 when anything is not as it was promised."""
+"""`python -m tests.campaign crash|faults|clients`: exit code 1 when anything is not as it was promised."""
 
 from __future__ import annotations
 
@@ -10,29 +10,37 @@ import tempfile
 import time
 from pathlib import Path
 
+from .clients.matrix import EVERY, clients, story_table
 from .crash import crash
 from .faults import FAULTS
 from .matrix import faults
-from .report import Figures, table
+from .report import table
 
 
 def main() -> None:
     asked = _arguments()
     folder = Path(tempfile.mkdtemp(prefix="campaign-"))
     started = time.monotonic()
-    figures = asyncio.run(_run(asked, folder))
-    print(f"\n{table(figures)}\ntook: {(time.monotonic() - started) / 60:.1f} min")
-    if figures.violations:
+    good, told = asyncio.run(_run(asked, folder))
+    print(f"\n{told}\ntook: {(time.monotonic() - started) / 60:.1f} min")
+    if not good:
         print(f"kept: {folder}")
         sys.exit(1)
     shutil.rmtree(folder)
 
 
-async def _run(asked: argparse.Namespace, folder: Path) -> Figures:
+async def _run(asked: argparse.Namespace, folder: Path) -> tuple[bool, str]:
+    """Whether all is as it was promised, and the table."""
+    if asked.campaign == "clients":
+        cases = [case for case in EVERY if asked.only in case.name]
+        outcome = await clients(folder, cases, seed=asked.seed)
+        return outcome.good, f"{table(outcome.figures)}\n\n{story_table(outcome)}"
     if asked.campaign == "crash":
-        return await crash(folder, seed=asked.seed, each=asked.each, random=asked.random)
-    chosen = [fault for fault in FAULTS if asked.only in fault.name]
-    return await faults(folder, chosen, seed=asked.seed, kills=(False, True))
+        figures = await crash(folder, seed=asked.seed, each=asked.each, random=asked.random)
+    else:
+        chosen = [fault for fault in FAULTS if asked.only in fault.name]
+        figures = await faults(folder, chosen, seed=asked.seed, kills=(False, True))
+    return not figures.violations, table(figures)
 
 
 def _arguments() -> argparse.Namespace:
@@ -42,8 +50,10 @@ def _arguments() -> argparse.Namespace:
     crashing.add_argument("--each", type=int, default=20, help="kills at each named moment")
     crashing.add_argument("--random", type=int, default=200, help="kills at random moments")
     failing = campaigns.add_parser("faults", help="whatever can go wrong with a POST")
-    failing.add_argument("--only", default="", help="faults whose name holds this text")
-    for campaign in (crashing, failing):
+    asking = campaigns.add_parser("clients", help="other people's MCP clients, from request to outcome")
+    for campaign in (failing, asking):
+        campaign.add_argument("--only", default="", help="those whose name holds this text")
+    for campaign in (crashing, failing, asking):
         campaign.add_argument("--seed", type=int, default=1, help="of all choices and delays")
     return parser.parse_args()
 

@@ -161,5 +161,8 @@ class Requests:
         """The one with most leverages left, of those that are not busy."""
         if not any(self._targets.values()):
             raise RuntimeError("every leverage was asked for already: the campaign is too long")
-        free = [symbol for symbol in LEVERAGES if symbol not in busy and self._targets[symbol]]
-        return max(free, key=lambda symbol: len(self._targets[symbol]), default=None)
+        return max(self.free_leverages(busy), key=lambda symbol: len(self._targets[symbol]), default=None)
+
+    def free_leverages(self, busy: set[str]) -> list[str]:
+        """Symbols that are not busy, and have a leverage that was not asked for yet."""
+        return [symbol for symbol in LEVERAGES if symbol not in busy and self._targets[symbol]]

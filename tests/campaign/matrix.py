@@ -7,9 +7,10 @@ read only so much a minute. Nobody waits for a horizon: what is unknown is settl
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import groupby
 from pathlib import Path
 from typing import Final
@@ -25,6 +26,7 @@ BETWEEN: Final = "between batches"
 STRIKE_SECONDS: Final = 30
 FAULTS_AT_ONCE: Final = 3
 LEVERAGES_AT_ONCE: Final = 2
+MOST_TRIES: Final = 20
 ASK_AGAIN_SECONDS: Final = 0.01
 LOOK_UPS: Final = 2
 """How many look-ups of each request go wrong, where they do: as many as make sure that it never was."""
@@ -46,6 +48,10 @@ class Case:
     killed: bool
 
     @property
+    def name(self) -> str:
+        return f"{self.kind.name}, {self.fault.name}{', killed' if self.killed else ''}"
+
+    @property
     def scene(self) -> str:
         return f"{self.fault.group}{', killed' if self.killed else ''}"
 
@@ -60,7 +66,8 @@ async def faults(folder: Path, chosen: Sequence[Fault], *, seed: int, kills: Seq
             plan = _planned(chosen, killed)
             total = len(plan.batches)
             while plan.batches or plan.leverages or plan.closes:
-                await _play(built, plan.next(built.free_leverages()), killed)
+                for case in await _play(built, plan.next(built.free_leverages()), killed):
+                    plan.again(case)
                 _tell(total - len(plan.batches), total, len(plan.leverages), killed)
         await built.finish()
         await _count_struck(built)
@@ -74,6 +81,18 @@ class Plan:
     batches: list[Batch]
     leverages: list[Case]
     closes: list[Case]
+    tries: Counter[str] = field(default_factory=Counter)
+
+    def again(self, case: Case) -> None:
+        """One whose call was refused, as by Binance's weight; the report counts the refusals."""
+        self.tries[case.name] += 1
+        if self.tries[case.name] > MOST_TRIES:
+            raise RuntimeError(f"refused more than {MOST_TRIES} times: {case.name}")
+        apart = {LEVERAGE: self.leverages, CLOSE: self.closes}
+        if (waiting := apart.get(case.kind.tool)) is not None:
+            waiting.append(case)
+        else:
+            self.batches.append([case])
 
     def next(self, free_leverages: int) -> Batch:
         batch = list(self.batches.pop(0)) if self.batches else []
@@ -111,27 +130,29 @@ def _one_at_a_time(cases: Batch) -> list[Batch]:
     return [group for group in groups if group]
 
 
-async def _play(stage: Stage, batch: Batch, killed: bool) -> None:
-    """Ends with a new broker."""
+async def _play(stage: Stage, batch: Batch, killed: bool) -> list[Case]:
+    """Ends with a new broker. Answers the cases whose call was refused."""
     if not batch:  # every leverage is under way
         await asyncio.sleep(1)
-        return
+        return []
     await stage.venue.tidy()
     answers = [await stage.ask(case.kind, case.scene) for case in batch]
     met = [(case, asked) for case, asked in zip(batch, answers, strict=True) if asked is not None]
+    refused = [case for case, asked in zip(batch, answers, strict=True) if asked is None]
     stage.random.shuffle(met)
     ids = {asked.intent_id for _, asked in met}
     for case, _ in met:
         await stage.venue.fault(method="POST", path=case.kind.post, **case.fault.body)
     await asyncio.gather(*(_approve(stage, asked) for _, asked in met))
-    if killed:
+    if killed and met:
         survivors = len(met) - stage.random.randint(1, len(met))
         await _until_armed(stage, survivors, ids, SENDING)
         stage.kill(batch[0].scene)
         await stage.restart()
     await _until_armed(stage, 0, ids, SENDING)
     await _spoil_look_ups(stage, [case for case, _ in met if case.fault.look_up is not None], ids)
-    await _end(stage, ids, killed)
+    await _end(stage, ids, killed and bool(met))
+    return refused
 
 
 async def _approve(stage: Stage, asked: Asked) -> None:

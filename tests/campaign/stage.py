@@ -15,7 +15,7 @@ import httpx2
 
 from ..acceptance.processes import BrokerProcess
 from .exchange import PLENTY
-from .kinds import LEVERAGE, LEVERAGES, Kind, Requests
+from .kinds import LEVERAGE, Kind, Requests
 from .people import Agent, Asked, Told, Trader
 from .record import UNSETTLED, Database
 from .venue import ExchangeProcess, Venue
@@ -27,6 +27,8 @@ SETTINGS: Final = {
     "MAX_DAILY_VOLUME_USDT": str(PLENTY * PLENTY),
     "MAX_POSITION_SIZE_PCT": "100",
     "MAX_LEVERAGE": "125",
+    "MAX_PENDING_PER_AGENT": "1000000",
+    "MAX_CALLS_PER_MINUTE_PER_AGENT": "1000000",
     "INTENT_TTL_SECONDS": "7200",
     "INTENT_EXIT_TTL_SECONDS": "7200",
     "APPROVAL_VALIDITY_SECONDS": "60",
@@ -62,6 +64,16 @@ class Stage:
         self._broker: BrokerProcess | None = None
 
     # Life and death
+
+    @property
+    def broker(self) -> BrokerProcess:
+        """The one that runs."""
+        assert self._broker is not None
+        return self._broker
+
+    @property
+    def runs(self) -> bool:
+        return self._broker is not None
 
     async def start(self) -> None:
         """On the same folder and port as ever."""
@@ -107,7 +119,7 @@ class Stage:
 
     def free_leverages(self) -> int:
         """How many changes of leverage can be asked for now."""
-        return len(set(LEVERAGES) - self._busy_leverages())
+        return len(self.requests.free_leverages(self._busy_leverages()))
 
     def _busy_leverages(self) -> set[str]:
         unanswered = {wanted.symbol for wanted, _ in self.told.unanswered if wanted.kind.tool == LEVERAGE}

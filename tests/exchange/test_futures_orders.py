@@ -379,7 +379,7 @@ async def test_a_pause_that_futures_ask_for_is_theirs_alone(
 
 
 async def test_a_late_order_dies_at_binance(exchange: Exchange, control: Control) -> None:
-    late = await exchange.futures.server_time_ms() - 5001
+    late = await exchange.futures.server_time_ms() - 6000
     for order in (LONG, STOP):
         sent = await exchange.futures.submit(order, client_order_id="cb-late", timestamp_ms=late)
         assert (sent.verdict, sent.code) == (N, -1021)

@@ -197,7 +197,7 @@ async def test_a_refusal_names_binances_code_and_words(exchange: Exchange, contr
 
 
 async def test_a_late_order_dies_at_binance(exchange: Exchange, control: Control) -> None:
-    late = await exchange.spot.server_time_ms() - 5001
+    late = await exchange.spot.server_time_ms() - 6000
     sent = await exchange.spot.submit(BUY, client_order_id="cb-late", timestamp_ms=late)
     assert (sent.verdict, sent.code) == (Verdict.NOT_SENT, -1021)
     assert await control.orders() == []

@@ -37,7 +37,11 @@ async def approved(store: Store, number: int) -> Intent:
 async def submitting(store: Store, number: int) -> Intent:
     intent = await approved(store, number)
     return await store.submissions.begin(
-        intent, client_order_id=f"cb-{intent.id}", namespace="spot", wire_timestamp_ms=1
+        intent,
+        is_exit=intent.is_exit,
+        client_order_id=f"cb-{intent.id}",
+        namespace="spot",
+        wire_timestamp_ms=1,
     )
 
 
@@ -82,7 +86,9 @@ async def test_nothing_of_a_restored_backup_is_open_and_none_of_it_can_be_sent(
         with pytest.raises(NotDecidable):
             await again.intents.approve(waiting.id, waiting.digest, "Ana", LIMIT)
         with pytest.raises(Moved):
-            await again.submissions.begin(agreed, client_order_id="x", namespace="spot", wire_timestamp_ms=2)
+            await again.submissions.begin(
+                agreed, is_exit=agreed.is_exit, client_order_id="x", namespace="spot", wire_timestamp_ms=2
+            )
         with pytest.raises(Moved):
             await again.submissions.settle(begun, State.NOT_SENT, actor="executor")
         with pytest.raises(BrokerError) as halted:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
+from datetime import timedelta
 from decimal import Decimal
 
 import pytest
@@ -12,7 +13,7 @@ from sqlalchemy import select, update
 from broker.errors import BrokerError, Code
 from broker.hub import Event
 from broker.intents import TRANSITIONS, Intent, State, Suggestion
-from broker.store import Moved, NotDecidable, OverDailyVolume, Store, events_of, queries
+from broker.store import EQUAL_WITHIN, Moved, NotDecidable, OverDailyVolume, Store, events_of, queries
 from broker.store.tables import audit, intents
 
 from ..support import AGENT, NOON, Clock, order, request
@@ -37,7 +38,11 @@ async def reject(store: Store, intent: Intent, trader: str = "Ana", reason: str 
 
 async def begin(store: Store, intent: Intent) -> Intent:
     return await store.submissions.begin(
-        intent, client_order_id=f"cb-{intent.id}", namespace="spot", wire_timestamp_ms=1
+        intent,
+        is_exit=intent.is_exit,
+        client_order_id=f"cb-{intent.id}",
+        namespace="spot",
+        wire_timestamp_ms=1,
     )
 
 
@@ -199,9 +204,20 @@ async def test_fifty_equal_parks_without_a_key_make_one_intent(store: Store, nei
 async def test_a_key_with_other_arguments_is_a_conflict_that_names_the_intent(store: Store) -> None:
     first = await parked(store, idempotency_key="a-key-of-mine")
     with pytest.raises(BrokerError) as refused:
-        await parked(store, idempotency_key="a-key-of-mine", arguments={"symbol": "ETHUSDT"})
+        other = {"symbol": "ETHUSDT"}
+        await parked(store, idempotency_key="a-key-of-mine", asked=other, arguments=other)
     assert refused.value.code is Code.IDEMPOTENCY_CONFLICT
     assert refused.value.details["intentId"] == first.id
+
+
+async def test_a_key_repeated_as_it_was_asked_is_no_conflict_though_it_rounds_otherwise_by_now(
+    store: Store,
+) -> None:
+    """As where a position, which the broker reads, changed between two calls that came at once."""
+    first = await parked(store, idempotency_key="a-key-of-mine")
+    now = {"symbol": "BTCUSDT", "side": "buy", "type": "market", "amount": "0.014"}
+    again = await store.intents.park(request(idempotency_key="a-key-of-mine", arguments=now))
+    assert (again.intent, again.deduplicated) == (first, True)
 
 
 async def test_a_key_answers_its_intent_whatever_became_of_it(store: Store, clock: Clock) -> None:
@@ -298,6 +314,18 @@ async def test_an_approval_in_the_last_moment_counts(store: Store, clock: Clock)
     intent = await parked(store)
     clock.advance(299.999)
     assert (await approve(store, intent)).state is State.APPROVED
+
+
+@pytest.mark.parametrize("decide", [approve, reject])
+async def test_in_its_last_half_millisecond_it_is_too_late(
+    store: Store, clock: Clock, decide: Callable[[Store, Intent], Awaitable[Intent]]
+) -> None:
+    """Times are kept in whole milliseconds."""
+    intent = await parked(store)
+    clock.now = intent.expires_at - timedelta(microseconds=300)
+    with pytest.raises(NotDecidable) as late:
+        await decide(store, intent)
+    assert late.value.intent.state is State.EXPIRED
 
 
 async def test_another_digest_decides_nothing(store: Store) -> None:
@@ -434,6 +462,7 @@ async def test_only_what_may_be_at_binance_stays_in_the_days_volume(
     assert await used(store) == 900
     begun = await store.submissions.begin(
         intent,
+        is_exit=intent.is_exit,
         client_order_id="cb-1",
         namespace="spot",
         wire_timestamp_ms=round(clock.now.timestamp() * 1000),
@@ -448,6 +477,7 @@ async def test_a_new_day_starts_at_midnight_utc_and_counts_by_submission(store: 
     sent = await approve(store, await parked(store, **of_value(1, 400)))
     await store.submissions.begin(
         sent,
+        is_exit=sent.is_exit,
         client_order_id="cb-1",
         namespace="spot",
         wire_timestamp_ms=round(clock.now.timestamp() * 1000),
@@ -457,6 +487,7 @@ async def test_a_new_day_starts_at_midnight_utc_and_counts_by_submission(store: 
     assert await used(store) == 600, "what was approved yesterday will be submitted today"
     await store.submissions.begin(
         waiting,
+        is_exit=waiting.is_exit,
         client_order_id="cb-2",
         namespace="spot",
         wire_timestamp_ms=round(clock.now.timestamp() * 1000),
@@ -473,6 +504,7 @@ async def test_an_order_whose_binance_time_is_past_midnight_before_ours_counts_i
     intent = await approve(store, await parked(store))
     await store.submissions.begin(
         intent,
+        is_exit=intent.is_exit,
         client_order_id="cb-1",
         namespace="spot",
         wire_timestamp_ms=round(clock.now.timestamp() * 1000) + 5_000,
@@ -511,9 +543,22 @@ async def test_lists_are_in_the_order_that_people_read_them(store: Store, clock:
 async def test_an_equal_order_that_may_be_at_binance_is_found(store: Store, clock: Clock) -> None:
     first = await approve(store, await parked(store))
     again = await parked(store)
-    assert await store.read(lambda c: queries.find_earlier_equal(c, again, clock())) == first
-    clock.advance(60)
-    assert await store.read(lambda c: queries.find_earlier_equal(c, again, clock())) is None
+
+    async def earlier() -> Intent | None:
+        found: Intent | None = await store.read(
+            lambda c: queries.find_earlier_equal(c, again, clock() - EQUAL_WITHIN)
+        )
+        return found
+
+    assert await earlier() == first
+    begun = await begin(store, first)
+    clock.advance(EQUAL_WITHIN.total_seconds() + 1)
+    unknown = await store.submissions.settle(begun, State.UNKNOWN, actor="executor")
+    assert await earlier() == unknown, "nobody knows yet whether it is there"
+    placed = await store.submissions.settle(unknown, State.PLACED, actor="reconciler", order=order())
+    assert await earlier() is None, "it went out long ago, though it was heard of just now"
+    await store.submissions.follow(placed, order(status="filled"))
+    assert await earlier() is None
 
 
 async def test_only_placed_orders_that_may_change_or_lack_their_fees_are_followed(store: Store) -> None:

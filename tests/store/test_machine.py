@@ -280,6 +280,7 @@ class Machine(RuleBasedStateMachine):
         now = self.found(picture.id)
         work = self.stores[at].submissions.begin(
             picture,
+            is_exit=picture.is_exit,
             client_order_id=client_order_id(picture.id),
             namespace="spot",
             wire_timestamp_ms=to_ms(self.clock()),

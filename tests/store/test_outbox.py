@@ -191,7 +191,11 @@ async def test_a_stop_that_filled_is_told_once_however_often_its_order_changes(s
         intent = await parked(store, arguments=arguments, value_usdt=Decimal(900))
         approved = await store.intents.approve(intent.id, intent.digest, "Ana", LIMIT)
         begun = await store.submissions.begin(
-            approved, client_order_id=f"cb-{intent.id}", namespace="spot", wire_timestamp_ms=1
+            approved,
+            client_order_id=f"cb-{intent.id}",
+            namespace="spot",
+            wire_timestamp_ms=1,
+            is_exit=True,
         )
         placed = await store.submissions.settle(
             begun, State.PLACED, actor="binance", order=order(side="sell")

@@ -1,4 +1,4 @@
-"""Traders, their sessions and the first-run link; agents and their keys."""
+"""Traders, their sessions and the first-run link."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from broker.store import Session, Store
 from broker.store.audit import events_after
 from broker.store.tables import traders
 
-from ..support import Clock
+from ..support import Clock, give_key
 
 pytestmark = pytest.mark.anyio
 
@@ -88,7 +88,7 @@ def test_an_unknown_trader_cannot_be_removed(store: Store) -> None:
 
 def test_the_database_holds_neither_password_nor_key(store: Store) -> None:
     add(store)
-    store.people.set_agent("default", "an-agents-secret-key")
+    give_key(store, "default", "an-agents-secret-key")
     path = store.database.path
     store.close()
     content = path.read_bytes()
@@ -220,21 +220,3 @@ async def test_a_refused_sign_in_is_recorded_and_bounded(store: Store) -> None:
     await store.people.refuse_sign_in("x" * 1000, "wrong password")
     (event,) = store.database.read_now(lambda connection: events_after(connection, 1))
     assert (event.kind, event.data) == ("session:refused", {"name": "x" * 40, "why": "wrong password"})
-
-
-# Agents
-
-
-async def test_an_agent_is_known_by_its_key(store: Store) -> None:
-    store.people.set_agent("default", "first-key")
-    assert await store.people.agent("first-key") == "default"
-    assert await store.people.agent("another-key") is None
-    assert await store.people.agent("") is None
-
-
-async def test_a_new_key_ends_the_old_one_and_is_recorded_once(store: Store) -> None:
-    for key in ("first-key", "second-key", "second-key"):
-        store.people.set_agent("default", key)
-    assert await store.people.agent("first-key") is None
-    assert await store.people.agent("second-key") == "default"
-    assert kinds(store) == [("agent:key-set", "broker")] * 2

@@ -35,7 +35,11 @@ def step(store: Store, reached: Intent | None) -> Coroutine[Any, Any, Intent]:
         case State.APPROVED:
             order_id = f"cb-{reached.id}"
             return store.submissions.begin(
-                reached, client_order_id=order_id, namespace="spot", wire_timestamp_ms=1
+                reached,
+                is_exit=reached.is_exit,
+                client_order_id=order_id,
+                namespace="spot",
+                wire_timestamp_ms=1,
             )
         case _:
             return store.submissions.settle(reached, State.PLACED, actor="binance", order=order())

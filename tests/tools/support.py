@@ -15,7 +15,7 @@ from broker.errors import BrokerError
 from broker.exchange import Market, OrderRequest, Verdict
 from broker.intents import Intent, certain_at_ms
 
-from ..support import BTC, Wired, http_client, mcp_client
+from ..support import BTC, KEY, Wired, http_client, mcp_client
 
 CREATE = "binance_create_order"
 CLOSE = "binance_close_position"
@@ -47,10 +47,10 @@ Ask = Callable[[str, dict[str, Any]], Awaitable[Told]]
 
 
 @asynccontextmanager
-async def asking(url: str, way: str) -> AsyncIterator[Ask]:
+async def asking(url: str, way: str, key: str = KEY) -> AsyncIterator[Ask]:
     """A client of the served tools, by one of WAYS."""
     if way == "http":
-        async with http_client(url) as http:
+        async with http_client(url, key) as http:
 
             async def post(tool: str, arguments: dict[str, Any]) -> Told:
                 answer = await http.post(f"/tools/{tool}", json=arguments)
@@ -59,7 +59,7 @@ async def asking(url: str, way: str) -> AsyncIterator[Ask]:
 
             yield post
         return
-    async with mcp_client(url, way) as client:
+    async with mcp_client(url, way, key) as client:
 
         async def call(tool: str, arguments: dict[str, Any]) -> Told:
             answer = await client.call_tool(tool, arguments)

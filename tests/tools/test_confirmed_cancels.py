@@ -15,7 +15,7 @@ import pytest
 from broker.errors import Code
 from broker.intents import Intent, State, certain_at_ms
 
-from ..support import BTC, NOON, ORDER, Wired, http_client, served, wired
+from ..support import BTC, NOON, ORDER, TRADER, Wired, http_client, served, wired
 from .support import (
     FAPI_ALGO,
     FAPI_ORDER,
@@ -310,11 +310,46 @@ async def test_when_one_of_two_is_lost_no_other_is_sent_and_what_is_gone_is_told
     assert "result" not in answer
 
 
+@pytest.mark.parametrize("words", [None, "seen in the app"])
+@pytest.mark.parametrize(("gone", "holds"), [(3, True), (1, False)])
+async def test_a_word_is_borne_out_only_where_all_of_them_are_cancelled(
+    asked_first: Wired, gone: int, holds: bool, words: str | None
+) -> None:
+    stops = [await stop_on_futures(asked_first, price) for price in (58_000, 57_000, 56_000)]
+    intent = await asked_first.approve(await parked(asked_first, ALL, symbol=BTC, market="futures"))
+    await asked_first.store.submissions.begin(
+        intent,
+        client_order_id=f"cb-{intent.id}",
+        namespace="cancel",
+        is_exit=True,
+        wire_timestamp_ms=await asked_first.exchange.futures.server_time_ms(),
+    )
+    await asked_first.reconciler.adopt()
+    for stop in stops[:gone]:
+        await asked_first.exchange.futures.cancel(BTC, stop["orderId"], conditional=True)
+    asked_first.clock.advance(60)
+    await asked_first.store.submissions.record_word(intent.id, State.PLACED, TRADER, words)
+    assert "result" not in await asked_first.call("intent_get", intentId=intent.id)
+    for _ in range(2):
+        await asked_first.reconciler.check_words()
+    answer = await asked_first.call("intent_get", intentId=intent.id)
+    told = "Ana recorded that it was placed"
+    if holds:
+        assert answer["outcome"] == f"Binance could not be asked in time; {told}. Binance says so too."
+        assert answer["result"] == {"success": True, "cancelledCount": 3}
+        return
+    otherwise = f"{told}, but 1 of 3 orders are cancelled, 2 still open"
+    assert answer["outcome"].endswith(f"BINANCE SAYS OTHERWISE: {otherwise}.")
+    assert answer["diverged"] == otherwise
+    assert "result" not in answer
+
+
 async def test_a_broker_that_died_while_cancelling_asks_and_never_sends_again(asked_first: Wired) -> None:
     asked = await stop_on_futures(asked_first)
     intent = await asked_first.approve(await parked(asked_first, ONE, **asked))
     begun = await asked_first.store.submissions.begin(
         intent,
+        is_exit=intent.is_exit,
         client_order_id=f"cb-{intent.id}",
         namespace="cancel",
         wire_timestamp_ms=await asked_first.exchange.futures.server_time_ms(),

@@ -45,6 +45,10 @@ CALLS: list[tuple[str, dict[str, Any]]] = [
 ]
 
 
+SENDS = ("binance_create", "binance_close", "binance_set", "binance_cancel")
+"""Tools before which a host should ask its user; to withdraw one's own request is none of them."""
+
+
 async def with_orders(broker: Wired) -> None:
     """On both markets one order filled and two resting, so that every list holds something."""
     await broker.submitted(await broker.approved(**BUY))
@@ -122,6 +126,10 @@ async def test_a_tools_risk_is_told_where_a_client_looks_for_it(broker: Wired) -
         assert told["requiresConfirmation"] is isinstance(tool, HighTool) is (tool.risk is Risk.HIGH)
         assert listed.annotations is not None
         assert listed.annotations.read_only_hint is tool.reads_only
+        assert listed.annotations.destructive_hint is tool.name.startswith(SENDS)
+        assert listed.annotations.idempotent_hint is not listed.annotations.destructive_hint
+        assert listed.meta is not None
+        assert listed.meta["confirmation-broker/riskLevel"] == told["riskLevel"]
     assert {tool["name"] for tool in over_http if tool["requiresConfirmation"]} == {
         CREATE,
         CLOSE,

@@ -229,7 +229,11 @@ async def test_what_is_left_of_an_order_of_another_symbol_is_known_from_our_own_
     arguments = {"symbol": "BTCUSDC", "side": "buy", "type": "limit", "amount": "0.01", "price": "59000"}
     parked = await broker.store.intents.park(request(arguments=arguments))
     begun = await broker.store.submissions.begin(
-        await broker.approve(parked.intent), client_order_id="cb-1", namespace="spot", wire_timestamp_ms=1
+        await broker.approve(parked.intent),
+        is_exit=False,
+        client_order_id="cb-1",
+        namespace="spot",
+        wire_timestamp_ms=1,
     )
     resting = {"status": "partly_filled", "filled": "0.004", "timestamp": 1, "fee": None}
     await broker.store.submissions.settle(begun, State.PLACED, actor="binance", order=resting)

@@ -24,7 +24,7 @@ from broker.hub import Hub
 from broker.intents import Intent, Request, State
 from broker.risk import Check
 from broker.settings import Settings
-from broker.store import Feed, Store
+from broker.store import Feed, Standing, Store
 from broker.store.tables import traders
 from broker.web import Desk, guarded, routes
 from broker.web.visitor import cookie_name
@@ -110,6 +110,7 @@ class World:
     found: State | None = None
     offset_ms: int = 0
     check_problem: Exception | None = None
+    last_calls: dict[str, datetime] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.prices = Ticker(self.clock)
@@ -129,6 +130,7 @@ class World:
             figures_now=self._figures_now,
             equity=self._equity,
             exchange_problem=lambda: self.exchange_problem,
+            last_call=self.last_calls.get,
         )
 
     @property
@@ -152,6 +154,7 @@ class World:
         submissions = self.store.submissions
         begun = await submissions.begin(
             approved,
+            is_exit=approved.is_exit,
             client_order_id=f"cb-{intent.id}",
             namespace="spot",
             wire_timestamp_ms=wire_timestamp_ms,
@@ -187,7 +190,8 @@ class World:
             await self.slow.wait()
         return self.figures
 
-    async def _cancel_rest(self, intent: Intent, trader: str) -> None:
+    async def _cancel_rest(self, intent: Intent, trader: str, standing: Standing) -> None:
+        await self.store.read(standing)
         if self.cancel_problem:
             raise self.cancel_problem
         self.cancelled.append((intent.id, trader))

@@ -105,6 +105,21 @@ async def test_an_unknown_request_cannot_be_cancelled(desk: World, ana: httpx2.A
     assert desk.cancelled == []
 
 
+@pytest.mark.parametrize(
+    ("kind", "words"),
+    [("failed", "Not cancelled"), ("unclear", "Not confirmed that it is cancelled")],
+)
+async def test_other_pages_record_what_did_not_come_about_or_may_have(
+    desk: World, kind: str, words: str
+) -> None:
+    intent = await desk.place(await desk.park())
+    async with tab(desk.app, await desk.sign_in(), intent.id) as page:
+        await page.message()
+        await desk.store.audit(f"order:cancel-{kind}", "trader:Ana", intent_id=intent.id)
+        told = await page.message()
+        assert words in told and "<article" not in told
+
+
 async def test_other_pages_see_it_cancelled_and_only_the_record_tells_of_the_attempt(desk: World) -> None:
     intent = await desk.place(await desk.park())
     told = {"symbol": "BTCUSDT", "orders": ["28"]}

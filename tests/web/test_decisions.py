@@ -7,6 +7,7 @@ from typing import Any
 import httpx2
 import pytest
 
+from broker.clock import to_ms
 from broker.errors import BrokerError, Code
 from broker.intents import Intent, State
 from broker.store import queries
@@ -272,7 +273,8 @@ class TestSecondTap:
     async def test_is_not_asked_for_when_the_equal_request_is_older_or_was_rejected(
         self, desk: World, ana: httpx2.AsyncClient, clock: MovableClock
     ) -> None:
-        await decide(ana, await desk.park(key="first-key"), "approve")
+        long_ago = to_ms(clock())
+        await desk.submit(await desk.park(key="first-key"), State.PLACED, wire_timestamp_ms=long_ago)
         clock.advance(minutes=11)
         await decide(ana, await desk.park(key="second-key"), "reject")
         third = await desk.park(key="third-key")

@@ -19,10 +19,14 @@ async def _answer(_: Request) -> Response:
     return PlainTextResponse("reached")
 
 
+async def _heard(request: Request) -> Response:
+    return PlainTextResponse(repr(request.headers["x-told"]))
+
+
 @pytest.fixture
 async def browser() -> AsyncIterator[httpx2.AsyncClient]:
     settings = Settings(public_url="https://desk.example.com")
-    app = Starlette(routes=[Route("/", _answer, methods=["GET", "POST", "DELETE"])])
+    app = Starlette(routes=[Route("/", _answer, methods=["GET", "POST", "DELETE"]), Route("/heard", _heard)])
     transport = httpx2.ASGITransport(guarded(app, settings))
     async with httpx2.AsyncClient(transport=transport, base_url="http://localhost") as client:
         yield client
@@ -77,6 +81,13 @@ async def test_an_unsafe_request_must_not_come_from_another_site(
     browser: httpx2.AsyncClient, method: str, headers: dict[str, str], status: int
 ) -> None:
     assert (await browser.request(method, "/", headers=headers)).status_code == status
+
+
+async def test_space_around_a_headers_value_is_no_part_of_it(browser: httpx2.AsyncClient) -> None:
+    assert (await browser.get("/heard", headers=[(b"x-told", b" \ta  b\t ")])).text == repr("a  b")
+    assert (await browser.get("/", headers=[(b"host", b"localhost ")])).text == "reached"
+    refused = await browser.post("/", headers=[(b"sec-fetch-site", b"cross-site\t")])
+    assert refused.status_code == 403
 
 
 async def test_a_link_from_another_site_may_be_followed(browser: httpx2.AsyncClient) -> None:

@@ -11,6 +11,7 @@ from broker.cards import Figure
 from broker.intents import State, Suggestion
 from broker.web import readings
 
+from ..support import give_key
 from .support import MovableClock, World, check
 
 pytestmark = pytest.mark.anyio
@@ -143,7 +144,7 @@ async def test_an_unreachable_exchange_is_announced(desk: World, ana: httpx2.Asy
 async def test_new_people_keys_and_cancelled_orders_are_announced_on_every_page_for_a_while(
     desk: World, ana: httpx2.AsyncClient, clock: MovableClock
 ) -> None:
-    desk.store.people.set_agent("momentum", "cbk_" + "k" * 40)
+    give_key(desk.store, "momentum", "cbk_" + "k" * 40)
     await desk.store.audit("orders:cancelled", "agent:momentum", symbol="BTCUSDT", orders=["1", "2"])
     for path in ("/", "/sessions"):
         page = (await ana.get(path)).text
@@ -233,7 +234,7 @@ async def test_an_unknown_request_is_not_found(ana: httpx2.AsyncClient) -> None:
 
 async def test_no_page_holds_a_secret(desk: World, ana: httpx2.AsyncClient) -> None:
     key = "cbk_" + "s" * 40
-    desk.store.people.set_agent("default", key)
+    give_key(desk.store, "default", key)
     intent = await desk.park()
     for path in ("/", f"/intents/{intent.id}", "/sessions"):
         page = (await ana.get(path)).text

@@ -4,6 +4,7 @@ nothing, whoever made them, and leave a trace.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -377,3 +378,11 @@ async def test_a_link_leads_there_though_that_cannot_be_noted(desk: World, ana: 
     assert opened.headers["location"] == f"/intents/{told.intent.id}"
     await let_write(desk.store, True)
     assert (await deliveries(desk))[0].progress is Progress.QUEUED
+
+
+async def test_of_taps_at_once_one_counts(desk: World, stranger: httpx2.AsyncClient) -> None:
+    told = await sent(desk)
+    answers = await asyncio.gather(*(stranger.post(told.link) for _ in range(8)))
+    assert sorted(answer.status_code for answer in answers) == [200, *[410] * 7]
+    events = await desk.store.read(lambda c: recent_events(c, ("link:rejected",), NOON))
+    assert len(events) == 1

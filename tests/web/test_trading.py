@@ -13,6 +13,7 @@ from broker.halt import Halt, Level
 from broker.intents import Intent, State
 from broker.store import queries
 
+from ..store.test_audit import tamper
 from .support import World
 from .tab import tab
 from .test_decisions import HTMX
@@ -20,14 +21,18 @@ from .test_decisions import HTMX
 pytestmark = pytest.mark.anyio
 
 
+async def shown_by(browser: httpx2.AsyncClient) -> str:
+    """The number of the halt that a page shows which is loaded now."""
+    drawn = re.search(r'name="shown" value="(\d+)"', (await browser.get("/sessions")).text)
+    return drawn.group(1) if drawn else "0"
+
+
 async def put(
-    browser: httpx2.AsyncClient, level: str, reason: str = "", shown: str | None = None
+    browser: httpx2.AsyncClient, level: str, reason: str = "", shown: str | None = None, **headers: str
 ) -> httpx2.Response:
-    """As from a page that showed that level, or the one that stands."""
-    if shown is None:
-        drawn = re.search(r'name="shown" value="(\w+)"', (await browser.get("/sessions")).text)
-        shown = drawn.group(1) if drawn else "open"
-    return await browser.post("/trading", data={"level": level, "reason": reason, "shown": shown})
+    """As from a page that showed that halt, or the one that stands."""
+    form = {"level": level, "reason": reason, "shown": shown or await shown_by(browser)}
+    return await browser.post("/trading", data=form, headers=headers)
 
 
 async def standing(desk: World) -> Halt:
@@ -167,21 +172,67 @@ async def test_a_command_tightens_and_never_loosens(desk: World, ana: httpx2.Asy
         assert await standing(desk) == tightened
 
 
-@pytest.mark.parametrize(
-    ("shown", "pressed"), [("open", "exits_only"), ("exits_only", "open"), ("open", "open")]
-)
+@pytest.mark.parametrize("pressed", ["open", "exits_only"])
+@pytest.mark.parametrize("seen", [["open"], ["exits_only"], ["halted", "open"]])
 async def test_a_page_that_is_behind_never_loosens_a_halt(
-    desk: World, ana: httpx2.AsyncClient, ben: httpx2.AsyncClient, shown: str, pressed: str
+    desk: World, ana: httpx2.AsyncClient, ben: httpx2.AsyncClient, seen: list[str], pressed: str
 ) -> None:
-    await put(ben, "halted")
-    form = {"level": pressed, "reason": "", "shown": shown}
-    told = await ana.post("/trading", data=form, headers=HTMX)
-    assert "Not changed: trading was halted meanwhile." in told.text and "HALTED" in told.text
-    await ana.post("/trading", data=form)
+    for level in seen:
+        await put(ana, level)
+    shown = await shown_by(ana)
+    await put(ben, "halted", "the key leaked")
+    told = await put(ana, pressed, shown=shown, **HTMX)
+    assert told.status_code == 200
+    assert "Not changed: your page showed an older state." in told.text
+    assert "Trading is halted (by Ben)." in told.text and "“the key leaked”" in told.text
+    told = await put(ana, pressed, shown=shown)
+    assert told.status_code == 409
+    assert "Trading is halted (by Ben)." in told.text
     assert ((await standing(desk)).level, (await standing(desk)).by) == (Level.HALTED, "Ben")
 
 
-async def test_a_page_that_is_behind_still_tightens(desk: World, ana: httpx2.AsyncClient) -> None:
-    await put(ana, "exits_only")
-    await put(ana, "halted", shown="open")
+async def test_resuming_lifts_only_the_halt_that_the_page_showed(
+    desk: World, ana: httpx2.AsyncClient, ben: httpx2.AsyncClient
+) -> None:
+    """It was lifted meanwhile, and another came that looks the same."""
+    await put(ana, "halted", "lunch")
+    shown = await shown_by(ana)
+    await put(ana, "open")
+    again = await put(ana, "open", shown=shown)
+    assert "Trading goes on (by Ana)." in again.text
+    await put(ben, "halted", "the key leaked")
+    told = await put(ana, "open", shown=shown)
+    assert told.status_code == 409
+    assert (await standing(desk)).reason == "the key leaked"
+    await put(ana, "open", shown=await shown_by(ana))
+    assert (await standing(desk)).level is Level.OPEN
+
+
+@pytest.mark.parametrize("named", [{}, {"shown": "halted"}, {"shown": "9" * 5000}, {"shown": "-1"}])
+async def test_a_form_that_names_no_halt_tightens_and_lifts_none(
+    desk: World, ana: httpx2.AsyncClient, named: dict[str, str]
+) -> None:
+    await ana.post("/trading", data={"level": "halted", **named})
+    assert (await ana.post("/trading", data={"level": "open", **named})).status_code == 409
     assert (await standing(desk)).level is Level.HALTED
+
+
+async def test_a_page_that_is_behind_still_tightens(desk: World, ana: httpx2.AsyncClient) -> None:
+    shown = await shown_by(ana)
+    await put(ana, "exits_only")
+    await put(ana, "halted", shown=shown)
+    assert (await standing(desk)).level is Level.HALTED
+
+
+async def test_a_halt_whose_record_was_changed_is_lifted_like_any_other(
+    desk: World, ana: httpx2.AsyncClient
+) -> None:
+    before = await shown_by(ana)
+    await put(ana, "exits_only")
+    await asyncio.to_thread(
+        tamper, desk.store.database.path, "UPDATE audit SET at = 1 WHERE kind LIKE 'trading%'"
+    )
+    assert "the record of who halted trading was changed" in (await ana.get("/sessions")).text
+    assert (await put(ana, "exits_only", shown=before)).status_code == 409
+    assert (await put(ana, "open")).status_code == 303
+    assert (await standing(desk)).level is Level.OPEN

@@ -193,6 +193,8 @@ def event(kind: str, actor: str, **data: Any) -> Event:
         (event("intent:approved", "trader:Ana"), "Approved by Ana"),
         (event("intent:refused", "binance", note="no"), "Refused by Binance: no"),
         (event("intent:placed", "binance", order=order("open", "0")), "Placed at Binance, filled 0 of 0.015"),
+        (event("order:cancel-failed", "trader:Ana"), "Not cancelled"),
+        (event("order:cancel-unclear", "trader:Ana"), "Not confirmed that it is cancelled"),
         (event("something:new", "broker"), "something:new"),
     ],
 )
@@ -206,6 +208,17 @@ def test_a_record_line_says_what_happened_and_by_whom(happening: Event, words: s
         (event("trader:added", "command", name="Ben"), "New trader Ben, added by command"),
         (event("trader:removed", "command", name="Ben"), "Trader Ben was removed by command"),
         (event("agent:key-set", "broker", name="default"), "Agent default has a new key"),
+        (event("agent:added", "trader:Ana", name="bot", rights={}), "New agent bot, added by Ana"),
+        (
+            event("agent:key-rotated", "command line", name="bot", overlapHours=1.0),
+            "Agent bot has a new key, made by command line",
+        ),
+        (
+            event("agent:key-rotated", "trader:Ana", name="bot", overlapHours=0.0, wasRevoked=True),
+            "Agent bot may call again, by a new key from Ana",
+        ),
+        (event("agent:limits-set", "trader:Ana", name="bot"), "Agent bot has other limits, set by Ana"),
+        (event("agent:revoked", "trader:Ana", name="bot", requests=2), "Agent bot was revoked by Ana"),
         (
             event("orders:cancelled", "agent:default", symbol="BTCUSDT", orders=["1"]),
             "agent default cancelled 1 order on BTCUSDT",

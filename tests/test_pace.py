@@ -1,0 +1,83 @@
+"""How often an agent may call, and when it did."""
+
+from __future__ import annotations
+
+import pytest
+
+from broker.errors import BrokerError, Code
+from broker.pace import Pace
+
+from .support import Clock
+
+TICKER = "binance_get_ticker"
+
+
+def refusal(pace: Pace, agent: str, most: int) -> int:
+    with pytest.raises(BrokerError) as refused:
+        pace.note(agent, TICKER, most)
+    assert refused.value.code is Code.RATE_LIMITED
+    seconds: int = refused.value.details["retryAfterSeconds"]
+    return seconds
+
+
+def test_one_call_too_many_within_a_minute_is_refused_until_the_first_is_a_minute_ago() -> None:
+    clock = Clock()
+    pace = Pace(clock)
+    for _ in range(3):
+        pace.note("bot", TICKER, 3)
+        clock.advance(10)
+    assert refusal(pace, "bot", 3) == 30
+    clock.advance(29.5)
+    assert refusal(pace, "bot", 3) == 1
+    clock.advance(0.5)
+    pace.note("bot", TICKER, 3)
+    assert refusal(pace, "bot", 3) == 10
+
+
+def test_what_was_refused_does_not_count() -> None:
+    clock = Clock()
+    pace = Pace(clock)
+    pace.note("bot", TICKER, 1)
+    for _ in range(5):
+        clock.advance(10)
+        refusal(pace, "bot", 1)
+    clock.advance(10)
+    pace.note("bot", TICKER, 1)
+
+
+def test_a_lower_limit_holds_at_once_and_tells_when_there_is_room() -> None:
+    clock = Clock()
+    pace = Pace(clock)
+    for _ in range(4):
+        pace.note("bot", TICKER, 10)
+        clock.advance(10)
+    assert refusal(pace, "bot", 2) == 40, "until the third of four is a minute ago"
+
+
+def test_agents_are_counted_apart_and_their_own_requests_not_at_all() -> None:
+    pace = Pace(Clock())
+    pace.note("bot", TICKER, 1)
+    pace.note("other", TICKER, 1)
+    for tool in ("intent_get", "intent_wait", "intent_list", "intent_cancel"):
+        for _ in range(5):
+            pace.note("bot", tool, 1)
+    refusal(pace, "other", 1)
+
+
+def test_the_last_call_is_told_of_whatever_kind_it_was() -> None:
+    clock = Clock()
+    pace = Pace(clock)
+    assert pace.last_call("bot") is None
+    pace.note("bot", TICKER, 1)
+    clock.advance(5)
+    pace.note("bot", "intent_get", 1)
+    assert pace.last_call("bot") == clock()
+    assert pace.last_call("other") is None
+
+
+def test_a_clock_that_went_back_locks_nobody_out() -> None:
+    clock = Clock()
+    pace = Pace(clock)
+    pace.note("bot", TICKER, 1)
+    clock.advance(-3600)
+    pace.note("bot", TICKER, 1)
