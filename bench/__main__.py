@@ -7,7 +7,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 
-from . import approve, callers, card, cold_start, life, park, pass_through, waiting
+from . import approve, callers, card, cold_start, life, park, pass_through, told, waiting
 from .figures import Pair
 from .house import House, house
 from .placed import MANY, Placed
@@ -34,7 +34,7 @@ ROWS: Mapping[str, Row] = {
     "placed": Placed(1),
     f"placed_{MANY}": Placed(MANY),
 }
-NAMES = (*ROWS, "reads", "callers", "waiting", "cold_start")
+NAMES = (*ROWS, "reads", "callers", "waiting", "told", "cold_start")
 
 
 async def run(names: Sequence[str]) -> None:
@@ -49,7 +49,7 @@ async def run(names: Sequence[str]) -> None:
             async with house() as one:
                 keep_still()
                 print(line(read.title, read.floor, await read.run(one)), flush=True)
-    for name, of_its_own in (("callers", callers.table), ("waiting", waiting.table)):
+    for name, of_its_own in (("callers", callers.table), ("waiting", waiting.table), ("told", told.table)):
         if name in names:
             print(await of_its_own(), flush=True)
     if lived := [name for name in names if name in life.OF_ROW]:

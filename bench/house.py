@@ -81,7 +81,7 @@ class House:
 
 
 @asynccontextmanager
-async def house() -> AsyncIterator[House]:
+async def house(*, notify_allow_private: str = "false") -> AsyncIterator[House]:
     with TemporaryDirectory(prefix="bench-") as name:
         folder = Path(name)
         with (
@@ -92,6 +92,7 @@ async def house() -> AsyncIterator[House]:
                 PAPER_URL=exchange_url,
                 MAX_DAILY_VOLUME_USDT="1000000",
                 MAX_POSITION_SIZE_PCT="100",
+                NOTIFY_ALLOW_PRIVATE=notify_allow_private,
                 MAX_PENDING_PER_AGENT="1000000",
                 MAX_CALLS_PER_MINUTE_PER_AGENT="1000000",
             ) as broker,

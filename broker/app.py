@@ -35,6 +35,7 @@ from .gateway import Gateway
 from .hub import Hub
 from .intents import Intent
 from .logs import get_logger
+from .notify import Links, Rejections, Sender, Taps, Watch, Worker, beat
 from .paper import PaperServer
 from .paper.errors import FolderInUse
 from .parts import Parts
@@ -123,6 +124,13 @@ async def running(settings: Settings, *, clock: Clock, random: Randomness) -> As
         )
         reconciler = Reconciler(store=store, exchange=exchange, submitting=executor.submitting)
         await reconciler.adopt()
+        sender = await stack.enter_async_context(
+            Sender(allow_private=settings.notify_allow_private, clock=clock)
+        )
+        links = Links(settings.url, store.vault)
+        worker = Worker(
+            store=store, hub=hub, clock=clock, links=links, mode=str(settings.mode), sender=sender
+        )
         endpoint = api.McpEndpoint(gateway, state_key=state_key(settings, random))
         await stack.enter_async_context(endpoint.running())
         parts = await stack.enter_async_context(
@@ -133,6 +141,9 @@ async def running(settings: Settings, *, clock: Clock, random: Randomness) -> As
                     "executor": executor.run,
                     "reconciler": reconciler.run,
                     "expiry": partial(expire_in_time, store, clock),
+                    "notifications": worker.run,
+                    "taps": Taps(store, Rejections(store, links, clock), sender).run,
+                    "unseen requests": Watch(store, clock, lambda: exchange.last_error).run,
                     "prices": partial(watch_waiting, store, hub, exchange),
                     "keys": keys.keep_looking,
                     "pulse": partial(_listen, exchange),
@@ -154,11 +165,19 @@ async def running(settings: Settings, *, clock: Clock, random: Randomness) -> As
             last_call=gateway.pace.last_call,
             exchange_problem=lambda: store.database.problem or exchange.last_error,
         )
-        state = api.ApiState(
-            gateway=gateway,
-            store=store,
-            healthy=lambda: executor.healthy and parts.well,
-        )
+
+        def healthy() -> bool:
+            return executor.healthy and parts.well
+
+        if settings.heartbeat_url is not None:
+            own = await stack.enter_async_context(Sender(allow_private=True, clock=clock))  # the operator's
+            url = settings.heartbeat_url.get_secret_value()
+
+            def well() -> bool:
+                return healthy() and worker.healthy and store.database.problem is None
+
+            await stack.enter_async_context(_background({"heartbeat": partial(beat, own, url, well)}))
+        state = api.ApiState(gateway=gateway, store=store, healthy=healthy)
         app = Starlette(
             routes=[Route("/mcp", endpoint.app), *api.routes(state), *web.routes(desk)],
         )

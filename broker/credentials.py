@@ -1,4 +1,4 @@
-"""Keys, passwords and session tokens: made here, kept only as hashes."""
+"""Keys, passwords and session tokens: made here, kept only as hashes. What must be read again is sealed."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from hashlib import sha256
 
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerifyMismatchError
+from cryptography.fernet import Fernet
 
 from .clock import Randomness
 
@@ -42,6 +43,27 @@ def same(one: str, other: str) -> bool:
     return hmac.compare_digest(one.encode(), other.encode())
 
 
+class Vault:
+    """What has to be read again, unlike a hash: it is encrypted, with a key that the database lacks."""
+
+    def __init__(self, key: bytes) -> None:
+        self._key = key
+        self._fernet = Fernet(urlsafe_b64encode(hmac.digest(key, b"vault", "sha256")))
+
+    def seal(self, text: str) -> str:
+        return self._fernet.encrypt(text.encode()).decode()
+
+    def open(self, sealed: str) -> str:
+        """Raises cryptography's InvalidToken for what this vault did not seal."""
+        return self._fernet.decrypt(sealed.encode()).decode()
+
+    def token(self, purpose: str, *bound_to: str) -> str:
+        """256 bits that nobody else can make, always the same for what it is bound to."""
+        parts = (purpose, *bound_to)
+        text = "".join(f"{len(part)}:{part}" for part in parts)
+        return _text(hmac.digest(self._key, f"token {text}".encode(), "sha256"))
+
+
 def hash_password(password: str) -> str:
     return _hasher.hash(password)
 
@@ -55,4 +77,8 @@ def verify_password(hashed: str | None, password: str) -> bool:
 
 
 def _token(random: Randomness) -> str:
-    return urlsafe_b64encode(random(32)).rstrip(b"=").decode()
+    return _text(random(32))
+
+
+def _text(token: bytes) -> str:
+    return urlsafe_b64encode(token).rstrip(b"=").decode()

@@ -73,5 +73,18 @@ async def diagnose(settings: Settings, exchange: Exchange) -> Sequence[Finding]:
             await exchange.until_ready()
     except TimeoutError:
         problem = exchange.last_error or "no answer"
-        return [Finding(level=Level.BAD, subject="Binance", text=f"cannot be reached: {problem}")]
-    return await examine(exchange, settings)
+        unreached = Finding(level=Level.BAD, subject="Binance", text=f"cannot be reached: {problem}")
+        return [unreached, links(settings)]
+    return [*await examine(exchange, settings), links(settings)]
+
+
+def links(settings: Settings) -> Finding:
+    """Whether the links of notifications open on a phone."""
+    if settings.opens_elsewhere:
+        return Finding(level=Level.OK, subject="links of notifications", text=f"they lead to {settings.url}")
+    return Finding(
+        level=Level.WARN,
+        subject="links of notifications",
+        text=f"they lead to {settings.url}, which opens on this machine alone. Set PUBLIC_URL; three ways "
+        "that work, in docs/notifications.md: Tailscale (`tailscale serve`), Caddy, a tunnel (`cloudflared`)",
+    )

@@ -46,6 +46,7 @@ class Hub:
     def __init__(self) -> None:
         self._waiters: dict[str, set[asyncio.Event]] = defaultdict(set)
         self._subscriptions: set[Subscription] = set()
+        self._bells: set[asyncio.Event] = set()
         self._newest: dict[str, int] = {}
         self.closed = False
 
@@ -56,6 +57,8 @@ class Hub:
                 waiter.set()
         for subscription in self._subscriptions:
             subscription.push(event)
+        for bell in self._bells:
+            bell.set()
 
     def newest(self, subject: str) -> int:
         """The number of the last event about the subject ("agent" of "agent:key-set"); 0 before the first."""
@@ -77,6 +80,16 @@ class Hub:
             self._waiters[intent_id].discard(waiter)
             if not self._waiters[intent_id]:
                 del self._waiters[intent_id]
+
+    @contextmanager
+    def rung(self) -> Iterator[asyncio.Event]:
+        """An asyncio.Event that is set after each event, for who then looks for himself."""
+        bell = asyncio.Event()
+        self._bells.add(bell)
+        try:
+            yield bell
+        finally:
+            self._bells.discard(bell)
 
     @contextmanager
     def subscribed(self, size: int = 1000) -> Iterator[Subscription]:

@@ -178,6 +178,10 @@ class Intent:
     """The trader whose word settled it, after Binance could not be asked in time."""
     word_holds: bool | None = None
     """Whether Binance bore that word out; None while it is still asked."""
+    seen_at: datetime | None = None
+    """When a page first showed it, or a link of a notification that leads to it was opened."""
+    unseen_at: datetime | None = None
+    """When it was told anew since nobody had seen it."""
     diverged: str | None = None
     """In what the exchange's truth differs from what was approved, or from a trader's word."""
 
@@ -186,6 +190,11 @@ class Intent:
         """The canonical text, read: what was approved, and the only source of what is sent."""
         terms: Mapping[str, Any] = json.loads(self.canonical)
         return terms
+
+    @property
+    def overlooked(self) -> bool:
+        """Told anew since nobody had seen it, and still nobody has."""
+        return self.unseen_at is not None and self.seen_at is None
 
     @property
     def doubted(self) -> bool:

@@ -55,6 +55,8 @@ class Settings(BaseSettings):
     approval_validity_seconds: int = Field(30, ge=1, le=3600)
     confirm_protective_cancels: bool = False
     allow_withdrawal_keys: bool = False
+    notify_allow_private: bool = False
+    heartbeat_url: SecretStr | None = None
     mcp_tasks: bool = False
     mcp_url_elicitation: bool = False
     log_level: Literal["debug", "info", "warning", "error"] = "info"
@@ -87,6 +89,14 @@ class Settings(BaseSettings):
         ):
             raise ValueError("must be http(s)://host[:port] without a path")
         return value.rstrip("/")
+
+    @field_validator("heartbeat_url")
+    @classmethod
+    def _http(cls, value: SecretStr | None) -> SecretStr | None:
+        parts = urlsplit(value.get_secret_value()) if value else None
+        if parts is not None and (parts.scheme not in ("http", "https") or not parts.hostname):
+            raise ValueError("must be http(s)://host[:port]/path")
+        return value
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
@@ -153,6 +163,12 @@ class Settings(BaseSettings):
     def url(self) -> str:
         """Where a person's browser finds the pages."""
         return self.public_url or self.local_url
+
+    @property
+    def opens_elsewhere(self) -> bool:
+        """Whether a link to its pages leads anywhere on another device, as far as that can be seen."""
+        host = urlsplit(self.url).hostname or ""
+        return not (host == "localhost" or host == "::1" or host.startswith("127."))
 
     @property
     def local_url(self) -> str:

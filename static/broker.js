@@ -186,11 +186,29 @@
     }
   }
 
+  // -- what was seen: only of a page that somebody can look at
+
+  const seen = new Set();
+
+  function tellSeen() {
+    if (document.visibilityState !== "visible") return;
+    const shown = (card) => card.querySelector("[name=digest]")?.value; // shown anew, it is seen anew
+    const cards = [...document.querySelectorAll(".card.waiting")].filter((card) => !seen.has(shown(card)));
+    if (!cards.length) return;
+    for (const card of cards) seen.add(shown(card));
+    const body = new URLSearchParams(cards.slice(0, 100).map((card) => ["id", card.dataset.intent]));
+    fetch("/seen", { method: "POST", body }).catch(() => {
+      for (const card of cards) seen.delete(shown(card));
+    });
+  }
+
+  document.addEventListener("visibilitychange", tellSeen);
+
   // -- start
 
   show("connecting", "Connecting …");
   localise(document);
   countDown();
   restAll();
-  setInterval(() => { countDown(); checkSilence(); sweep(); }, 1_000);
+  setInterval(() => { countDown(); checkSilence(); sweep(); tellSeen(); }, 1_000);
 })();

@@ -10,7 +10,7 @@ import pytest
 from typer.testing import CliRunner
 
 from broker.cli import app
-from broker.doctor import Keys, diagnose
+from broker.doctor import Keys, diagnose, links
 from broker.errors import BrokerError, Code, StartError
 from broker.exchange import Level
 from broker.executor import Executor
@@ -106,6 +106,7 @@ async def test_the_doctor_finds_a_safe_setup_well(broker: Wired) -> None:
         "API key": Level.OK,
         "withdrawals": Level.OK,
         "futures": Level.OK,
+        "links of notifications": Level.WARN,
     }
 
 
@@ -118,6 +119,7 @@ async def test_the_doctor_names_what_is_wrong(broker: Wired) -> None:
         "API key": Level.OK,
         "withdrawals": Level.WARN,
         "futures": Level.WARN,
+        "links of notifications": Level.WARN,
     }
     assert findings["clock"].text.startswith("7.0 s ahead of Binance's")
 
@@ -130,3 +132,23 @@ def test_the_command_tells_it_in_paper_mode(tmp_path: Path, monkeypatch: pytest.
     assert "PAPER mode" in ran.output
     assert "API key: Binance takes it" in ran.output
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("url", "level"),
+    [
+        (None, Level.WARN),
+        ("http://localhost:3606", Level.WARN),
+        ("http://127.9.9.9", Level.WARN),
+        ("http://[::1]:3606", Level.WARN),
+        ("https://broker.example", Level.OK),
+        ("http://192.168.1.5:3606", Level.OK),
+    ],
+)
+def test_links_that_open_on_this_machine_alone_are_named(
+    tmp_path: Path, url: str | None, level: Level
+) -> None:
+    finding = links(Settings(_env_file=None, data_dir=tmp_path, public_url=url))
+    assert finding.level is level
+    if level is Level.WARN:
+        assert all(way in finding.text for way in ("PUBLIC_URL", "Tailscale", "Caddy", "tunnel"))

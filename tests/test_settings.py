@@ -7,6 +7,7 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
+from pydantic import SecretStr
 
 from broker.errors import StartError
 from broker.settings import Mode, Settings, load
@@ -32,6 +33,12 @@ CONTRACT = {
     "INTENT_TTL_SECONDS": ("60", "intent_ttl_seconds", 60),
     "INTENT_EXIT_TTL_SECONDS": ("600", "intent_exit_ttl_seconds", 600),
     "APPROVAL_VALIDITY_SECONDS": ("10", "approval_validity_seconds", 10),
+    "NOTIFY_ALLOW_PRIVATE": ("true", "notify_allow_private", True),
+    "HEARTBEAT_URL": (
+        "https://monitor.example/x",
+        "heartbeat_url",
+        SecretStr("https://monitor.example/x"),
+    ),
     "ALLOW_WITHDRAWAL_KEYS": ("true", "allow_withdrawal_keys", True),
     "CONFIRM_PROTECTIVE_CANCELS": ("true", "confirm_protective_cancels", True),
     "MCP_TASKS": ("true", "mcp_tasks", True),
@@ -66,6 +73,7 @@ REFUSED = [
     ({"PUBLIC_URL": "broker.example"}, "PUBLIC_URL: "),
     ({"PUBLIC_URL": "https://broker.example/path"}, "PUBLIC_URL: "),
     ({"PUBLIC_URL": "https://broker.example?a"}, "PUBLIC_URL: "),
+    ({"HEARTBEAT_URL": "monitor.example/hidden"}, "HEARTBEAT_URL: "),
     ({"PAPER_URL": "http://192.0.2.1:9"}, "PAPER_URL must be on this machine"),
     ({"PAPER_URL": "http://127.0.0.1:9", **KEYS}, "PAPER_URL is set together with"),
     ({"PAPER_URL": "http://127.0.0.1:9", "BINANCE_TESTNET": "false"}, "disagree"),

@@ -1,4 +1,4 @@
-"""The only SQL: tables, migrations, transitions, the audit chain, people."""
+"""The only SQL: tables, migrations, transitions, the audit chain, people, channels and the outbox."""
 
 from __future__ import annotations
 
@@ -10,12 +10,14 @@ from sqlalchemy import Connection, insert, select
 from sqlalchemy.exc import DatabaseError
 
 from ..clock import Clock, Randomness
+from ..credentials import Vault
 from ..errors import BrokerError, StartError
 from ..files import AuditFiles, prepare_folder, secret_file
 from ..logs import get_logger
 from . import queries
 from .agents import Admitted, Agents, Key, Known
 from .audit import BEGUN, AuditLog, Broken, Mark, events_of, recent_events
+from .channels import Channels
 from .database import Database, Transaction
 from .feed import Feed
 from .halts import Halts
@@ -31,7 +33,9 @@ from .intents import (
     idempotency_conflict,
 )
 from .migrate import has_tables, upgrade
+from .outbox import Outbox
 from .people import People, Session, Trader
+from .sightings import Sightings
 from .standing import NotSignedIn, Standing, standing_first, trusted
 from .submissions import NotApproved, Submissions, Uncertain
 from .tables import meta
@@ -55,6 +59,10 @@ class Store:
         self.intents = Intents(database, transitions, self.halts, self.agents, random)
         self.submissions = Submissions(database, transitions, self.halts)
         self.people = People(database, self.log, clock, random)
+        self.vault = Vault(key)
+        self.channels = Channels(database, self.log, self.vault, clock, random)
+        self.outbox = Outbox(self.log, random)
+        self.sightings = Sightings(self.log)
         self.head = Head(head, key)
         self._kept: Mark | None = None
         self._clock = clock
@@ -225,6 +233,7 @@ __all__ = [
     "Admitted",
     "Agents",
     "Broken",
+    "Channels",
     "Database",
     "Feed",
     "Halts",
@@ -236,10 +245,12 @@ __all__ = [
     "NotApproved",
     "NotDecidable",
     "NotSignedIn",
+    "Outbox",
     "OverDailyVolume",
     "Parked",
     "People",
     "Session",
+    "Sightings",
     "Standing",
     "Store",
     "Submissions",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hmac
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -70,6 +70,8 @@ class AuditLog:
 
     def __init__(self, key: bytes) -> None:
         self._key = key
+        self.on_append: Callable[[Connection, Event], None] = lambda _, __: None
+        """Told of each row within its transaction."""
 
     def append(
         self,
@@ -94,7 +96,10 @@ class AuditLog:
         row["mac"] = self._seal(last.mac if last else GENESIS, row)
         connection.execute(insert(audit), row)
         _keep_head(connection, self._head_seal(row["mac"]))
-        return int(row["seq"])
+        seq = int(row["seq"])
+        told = Event(seq=seq, at=at, kind=kind, actor=actor, intent_id=intent_id, data=dict(data or {}))
+        self.on_append(connection, told)
+        return seq
 
     def newest(
         self, connection: Connection, kinds: Sequence[str], *, intent_id: str | None = None

@@ -53,6 +53,8 @@ def shown_columns(request: Request, expires_at: datetime) -> dict[str, Any]:
         "is_exit": request.is_exit,
         "value_micros": None if request.value_usdt is None else to_micros(request.value_usdt),
         "expires_at": to_ms(expires_at),
+        "seen_at": None,
+        "unseen_at": None,
     }
 
 
@@ -112,6 +114,8 @@ def to_intent(row: Row[Any]) -> Intent:
         word_by=row.word_by,
         word_holds=row.word_holds,
         diverged=row.diverged,
+        seen_at=None if row.seen_at is None else from_ms(row.seen_at),
+        unseen_at=None if row.unseen_at is None else from_ms(row.unseen_at),
     )
 
 

@@ -7,6 +7,7 @@ from sqlalchemy import (
     BigInteger,
     Boolean,
     Column,
+    ForeignKey,
     Index,
     Integer,
     MetaData,
@@ -65,6 +66,8 @@ intents = Table(
     Column("word_by", String),
     Column("word_holds", Boolean),
     Column("diverged", Text),
+    Column("seen_at", BigInteger),
+    Column("unseen_at", BigInteger),
     # The last guards of idempotency; the store looks first, in the same transaction.
     Index("one_intent_per_key", "agent", "tool", "idempotency_key", unique=True),
     Index(
@@ -148,4 +151,51 @@ invitations = Table(
     metadata,
     Column("token_hash", String(64), primary_key=True),
     Column("created_at", BigInteger, nullable=False),
+)
+
+channels = Table(
+    "channels",
+    metadata,
+    Column("id", String(26), primary_key=True),
+    Column("trader", String, nullable=False),
+    Column("kind", String, nullable=False),
+    Column("name", String, nullable=False),
+    Column("address", String, nullable=False),
+    Column("sealed", Text, nullable=False),
+    Column("topics", JSON, nullable=False),
+    Column("min_value_micros", BigInteger),
+    Column("created_at", BigInteger, nullable=False),
+    Column("paused_at", BigInteger),
+    Column("proven_at", BigInteger),
+    Column("failures", Integer, nullable=False, server_default="0"),
+    Column("failing_since", BigInteger),
+    Column("open_until", BigInteger, nullable=False, server_default="0"),
+    Column("alerted", Boolean, nullable=False, server_default="0"),
+)
+
+deliveries = Table(
+    "deliveries",
+    metadata,
+    Column("id", String(26), primary_key=True),
+    Column("channel", String(26), ForeignKey("channels.id", ondelete="CASCADE"), nullable=False),
+    Column("event", BigInteger, nullable=False),
+    Column("matter", String, nullable=False),
+    Column("intent_id", String(26)),
+    Column("digest", String(64)),
+    Column("progress", String, nullable=False),
+    Column("attempts", Integer, nullable=False, server_default="0"),
+    Column("due_at", BigInteger, nullable=False),
+    Column("created_at", BigInteger, nullable=False),
+    Column("updated_at", BigInteger, nullable=False),
+    Column("note", Text),
+    Column("handle", String),
+    Index("told_once", "channel", "matter", unique=True),
+    Index(
+        "deliveries_open",
+        "channel",
+        "due_at",
+        sqlite_where=text("progress IN ('queued', 'sent')"),
+        postgresql_where=text("progress IN ('queued', 'sent')"),
+    ),
+    Index("deliveries_by_intent", "intent_id"),
 )

@@ -184,7 +184,8 @@ def outcome(intent: Intent, now: datetime) -> str:
     match intent.state:
         case State.PENDING:
             moved = f"{intent.note}. " if intent.note else ""
-            return f"{moved}Not executed: waiting for a trader."
+            unseen = ", and nobody has seen this yet" if intent.overlooked else ""
+            return f"{moved}Not executed: waiting for a trader{unseen}."
         case State.APPROVED:
             return f"Approved by {by}, not sent yet."
         case State.SUBMITTING:

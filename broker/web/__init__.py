@@ -7,6 +7,7 @@ from starlette.routing import BaseRoute, Mount
 from .agents import AgentPages
 from .assets import Static, folder
 from .cancels import Cancels
+from .channels import ChannelPages
 from .decisions import Decisions
 from .desk import Desk, Prices
 from .drawing import Drawing
@@ -15,8 +16,10 @@ from .live import Live
 from .messages import Messages
 from .pages import Pages
 from .sessions import Sessions
+from .sightings import Sightings
 from .signin import SignIn
 from .stream import Stream
+from .told import Told
 from .trading import Trading
 from .unknowns import Unknowns
 
@@ -34,6 +37,9 @@ def routes(desk: Desk) -> list[BaseRoute]:
         *Trading(desk).routes(),
         *AgentPages(desk, drawing).routes(),
         *Sessions(desk, drawing).routes(),
+        *Sightings(desk).routes(),
+        *ChannelPages(desk, drawing).routes(),
+        *Told(desk).routes(),
         *SignIn(desk).routes(),
         *Stream(desk, Messages(desk, drawing), live).routes(),
         Mount("/static", Static(directory=folder("static"))),

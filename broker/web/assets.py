@@ -62,6 +62,9 @@ def _environment() -> Environment:
         happened=words.happened,
         notice=words.notice,
         alarming=words.alarming,
+        told=words.told,
+        channel_state=words.channel_state,
+        channel_tone=words.channel_tone,
     )
     return environment
 

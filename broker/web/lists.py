@@ -10,11 +10,13 @@ from decimal import Decimal
 
 from sqlalchemy import Connection
 
+from ..deliveries import FAILING
 from ..errors import BrokerError
 from ..hub import Event
 from ..intents import Intent
 from ..store import EQUAL_WITHIN, events_of, queries, recent_events
 from ..store.audit import head
+from ..store.channels import find_channel
 from ..tools.collisions import opposite
 from .words import ANNOUNCED, CANCELS, alarming, rests, waits
 
@@ -78,9 +80,15 @@ def tally(connection: Connection, now: datetime) -> Tally:
 
 def notices(connection: Connection, now: datetime) -> Sequence[Event]:
     """Newest first, but before all others what somebody has to look into."""
-    people = recent_events(connection, ANNOUNCED, now - timedelta(days=1))
+    news = recent_events(connection, ANNOUNCED, now - timedelta(days=1))
+    people = [event for event in news if event.kind != FAILING or _still_fails(connection, event)]
     cancels = recent_events(connection, CANCELS, now - timedelta(hours=1))
     return sorted([*people, *cancels], key=lambda event: (not alarming(event), -event.seq))
+
+
+def _still_fails(connection: Connection, event: Event) -> bool:
+    channel = find_channel(connection, event.data["channel"])
+    return channel is not None and channel.alerted and channel.paused_at is None
 
 
 def frame(connection: Connection, now: datetime) -> Frame:

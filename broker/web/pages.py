@@ -13,6 +13,7 @@ from ..store import Session
 from .assets import html
 from .desk import Desk
 from .drawing import Drawing
+from .sightings import note_seen
 from .visitor import for_traders, wants_fragment
 
 
@@ -28,7 +29,9 @@ class Pages:
         ]
 
     async def inbox(self, request: Request, session: Session) -> Response:
-        return html("inbox.html", page=await self._drawing.inbox(session.trader))
+        page = await self._drawing.inbox(session.trader)
+        await note_seen(self._desk, [card.intent.id for card in page.cards if card.unnoted])
+        return html("inbox.html", page=page)
 
     async def request(self, request: Request, session: Session) -> Response:
         return await self.one(request, session, request.path_params["id"])
@@ -47,6 +50,8 @@ class Pages:
     ) -> HTMLResponse:
         """The request as it is now: its card alone for the page's script, else its whole page."""
         page = await self._drawing.request(session.trader, intent_id)
+        if page.card.unnoted:
+            await note_seen(self._desk, [intent_id])
         card = replace(
             page.card,
             problem=problem,

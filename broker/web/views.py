@@ -111,6 +111,16 @@ class CardView:
         return as_quoted(self.intent.note) if self.waiting and self.intent.note else None
 
     @property
+    def unnoted(self) -> bool:
+        """Waits, and nobody is on record as having seen it."""
+        return self.waiting and self.intent.seen_at is None
+
+    @property
+    def overlooked(self) -> datetime | None:
+        """When half its time was over and nobody had seen it."""
+        return self.intent.unseen_at if self.waiting else None
+
+    @property
     def headline(self) -> tuple[str, str, str]:
         """The sentence: before the act, the act, after it."""
         return self.card.sentence.partition(self.card.act)

@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from ..cards import Tone
 from ..clock import from_ms
+from ..deliveries import FAILING, RECOVERED, Channel, Delivery
 from ..hub import Event
 from ..intents import RECORDABLE, UNSURE, Intent, State, certain_at_ms, latest_sending_ms
 from ..money import about, cents, grouped
@@ -18,7 +19,7 @@ from ..tools.cancels import CANCELLED, UNCLEAR
 
 HALTS: Final = ("trading:halted", "trading:exits_only", "trading:open")
 
-ALARMS: Final = ("order:diverged", "database:restored", "audit:head-missing")
+ALARMS: Final = ("order:diverged", "database:restored", "audit:head-missing", FAILING)
 """What somebody has to look into."""
 
 AGENTS: Final = (
@@ -29,8 +30,16 @@ AGENTS: Final = (
     "agent:revoked",
 )
 
-ANNOUNCED: Final = ("trader:added", "trader:removed", *AGENTS, *HALTS, *ALARMS)
-"""New people and keys, halts, alarms: on every page for a day."""
+ANNOUNCED: Final = (
+    "trader:added",
+    "trader:removed",
+    "channel:added",
+    RECOVERED,
+    *AGENTS,
+    *HALTS,
+    *ALARMS,
+)
+"""New people, keys and channels, halts, alarms: on every page for a day."""
 
 CANCELS: Final = (CANCELLED, UNCLEAR)
 """What agents cancelled without asking, or may have: on every page for an hour."""
@@ -178,6 +187,7 @@ _HAPPENED: Final = {
     "intent:parked": "Asked by {actor}",
     "intent:pending": "Waits again",
     "intent:approved": "Approved by {actor}",
+    "request:unseen": "Nobody has seen this yet: told once more on every channel",
     "intent:rejected": "Rejected by {actor}",
     "intent:expired": "Time was up, nobody had decided",
     "intent:withdrawn": "Withdrawn by {actor}",
@@ -190,6 +200,8 @@ _HAPPENED: Final = {
     "order:diverged": "Differs from what was approved",
     "word:held": "Binance bears out what was recorded",
     "word:contradicted": "Binance contradicts what was recorded",
+    "link:rejected": "The reject link of a notification was used",
+    "link:refused": "A reject link was refused",
     "order:cancel-asked": "{actor} cancels what is left",
     "order:cancel-failed": "Not cancelled",
     "order:cancel-unclear": "Not confirmed that it is cancelled",
@@ -214,6 +226,9 @@ def notice(event: Event) -> str:
     name, by = event.data.get("name", ""), actor(event.actor)
     if event.kind == "agent:key-rotated" and event.data.get("wasRevoked"):
         return f"Agent {name} may call again, by a new key from {by}"
+    if event.kind in _CHANNELS:
+        told = event.data.get("note")
+        return _with_reason(_CHANNELS[event.kind].format(name=name, trader=event.data["trader"]), told)
     if event.kind in _NOTICES:
         told = event.data.get("reason") or event.data.get("note")
         return _with_reason(_NOTICES[event.kind].format(name=name, by=by), told)
@@ -232,6 +247,11 @@ def alarming(event: Event) -> bool:
     return event.kind in ALARMS or protective(event)
 
 
+_CHANNELS: Final = {
+    "channel:added": "{trader} is told on a new channel, {name}",
+    FAILING: "Nothing has arrived for 15 minutes on {trader}'s channel {name}",
+    RECOVERED: "{trader}'s channel {name} works again",
+}
 _NOTICES: Final = {
     "trader:added": "New trader {name}, added by {by}",
     "trader:removed": "Trader {name} was removed by {by}",
@@ -261,6 +281,34 @@ def _orders(event: Event) -> str:
 def in_words(moment: datetime) -> str:
     """As a page says it when no script puts it into the reader's own time."""
     return f"{moment:%H:%M:%S} UTC"
+
+
+def told(delivery: Delivery) -> str:
+    """What a notification is about."""
+    event = delivery.event
+    if event.kind == "channel:test":
+        return "Test"
+    if event.kind in _HAPPENED:
+        return happened(event)
+    return notice(event)
+
+
+def channel_state(channel: Channel) -> str:
+    if channel.paused_at is not None:
+        return f"Paused since {in_words(channel.paused_at)}"
+    if channel.failing_since is not None:
+        return f"Nothing has arrived since {in_words(channel.failing_since)}"
+    if channel.proven_at is None:
+        return "Not proven: open the link of its test message" if channel.is_phone else "Not opened yet"
+    return "Works"
+
+
+def channel_tone(channel: Channel) -> Tone:
+    if channel.failing_since is not None:
+        return Tone.BAD
+    if channel.paused_at is not None or (channel.is_phone and channel.proven_at is None):
+        return Tone.WARN
+    return Tone.PLAIN
 
 
 def amount(figure: str | None, unit: str) -> str:

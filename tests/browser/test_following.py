@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 from playwright.async_api import expect
 
@@ -9,6 +11,7 @@ from broker.errors import BrokerError, Code
 from broker.intents import Intent, State
 from broker.store import queries
 
+from ..support import eventually
 from ..web.support import MOVED
 from .site import Site, connected
 
@@ -170,3 +173,19 @@ async def test_without_script_the_rest_is_cancelled_too(site: Site) -> None:
     await page.get_by_role("button", name="Cancel the rest").click()
     await expect(page).to_have_url(f"{site.url}/intents/{intent.id}")
     assert site.desk.cancelled == [(intent.id, "Ana")]
+
+
+async def test_what_comes_in_while_nobody_can_look_is_not_seen_until_somebody_does(site: Site) -> None:
+    page = await site.inbox()
+    hidden = "Object.defineProperty(document, 'visibilityState', {value: 'hidden', writable: true})"
+    await page.evaluate(hidden)
+    intent = await site.desk.park()
+    await page.locator(f"#intent-{intent.id}").wait_for()
+    await asyncio.sleep(1.5)  # a look or more of the page's script
+    assert (await now(site, intent)).seen_at is None
+    await page.evaluate("document.visibilityState = 'visible'")
+
+    async def seen() -> bool:
+        return (await now(site, intent)).seen_at is not None
+
+    await eventually(seen)

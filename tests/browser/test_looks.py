@@ -13,8 +13,10 @@ from playwright.async_api import Page
 from sqlalchemy import Connection
 
 from broker.agents import Agent
+from broker.deliveries import Attempt, Kind, Topic
 from broker.halt import Level
 from broker.intents import State, Suggestion
+from broker.notify import Links
 
 from ..support import give_key
 from ..web.support import check
@@ -74,6 +76,32 @@ async def fill(site: Site) -> dict[str, str]:
     return {"waiting": waiting.id, "placed": placed.id, "unknown": unknown.id, "diverged": worse.id}
 
 
+async def told(site: Site) -> str:
+    """Channels in each state, with what was told on them. Answers the link that rejects one."""
+    store, now = site.desk.store, site.desk.clock
+    long = "https://hooks.example/" + "a-long-path/" * 6
+    config, least = {"url": long}, Decimal(250)
+    for kind, name, address in ((Kind.NTFY, "phone", "https://ntfy.sh/ana…"), (Kind.WEBHOOK, "desk", long)):
+        channel = await store.channels.add("Ana", kind, name, address, config, set(Topic), least)
+        await store.channels.test(channel.id, "Ana")
+    failing = await store.channels.add("Ana", Kind.WEBHOOK, "failing", long, config, set(Topic), None)
+    paused = await store.channels.add("Ana", Kind.WEBHOOK, "paused", long, config, set(Topic), None)
+    await store.channels.pause(paused.id, "Ana", True)
+    await site.desk.park("0.06", reason=None)
+
+    def happen(connection: Connection) -> str:
+        queued = [one.id for one in store.outbox.of_trader(connection, "Ana", 99)]
+        deliveries = [delivery for delivery, _ in store.outbox.claim(connection, queued, now())]
+        attempts = [Attempt(), Attempt(problem="answered 500"), Attempt(problem="answered 410", final=True)]
+        for delivery, attempt in zip(deliveries, attempts * 9, strict=False):
+            store.outbox.record(connection, delivery, attempt, now())
+        [mine, *_] = [one for one in deliveries if one.event.intent_id and one.channel != failing.id]
+        return Links(site.url, store.vault).reject(mine, "Ana").removeprefix(site.url)
+
+    link: str = await store.database.write(happen)
+    return link
+
+
 async def faults(page: Page) -> list[Any]:
     await page.evaluate(AXE_SCRIPT)
     found = await page.evaluate("axe.run()")
@@ -101,9 +129,11 @@ async def test_axe_finds_nothing_and_all_can_be_tapped(site: Site, size: str, sc
     found = {"empty": await faults(page)}
     ids = await fill(site)
     requests = {name: f"/intents/{intent_id}" for name, intent_id in ids.items()}
-    for name, path in {"inbox": "/", **requests, "sessions": "/sessions", "agents": "/agents"}.items():
+    pages = {"sessions": "/sessions", "agents": "/agents", "channels": "/channels"}
+    for name, path in {"inbox": "/", **requests, **pages, "reject": await told(site)}.items():
         await page.goto(site.url + path)
-        await connected(page)
+        if name != "reject":
+            await connected(page)
         await open_all(page)
         found[name] = await faults(page)
     await page.get_by_role("button", name="Make a new key for default").click()

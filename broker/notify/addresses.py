@@ -1,0 +1,139 @@
+"""Which addresses a notification may go to: what a trader types must not reach into the operator's network.
+
+A name is resolved here, each address is checked, and the connection goes to one that was checked: nothing
+resolves the name a second time, so it cannot come to mean another machine in between.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+from typing import Final
+
+from httpcore2 import (
+    SOCKET_OPTION,
+    AnyIOBackend,
+    AsyncNetworkBackend,
+    AsyncNetworkStream,
+    ConnectError,
+    ConnectTimeout,
+)
+
+Address = IPv4Address | IPv6Address
+Resolve = Callable[[str, int], Awaitable[Sequence[str]]]
+
+PRIVATE: Final[Sequence[IPv4Network | IPv6Network]] = [
+    ip_network(network)
+    for network in (
+        "127.0.0.0/8",
+        "::1/128",
+        "10.0.0.0/8",
+        "172.16.0.0/12",
+        "192.168.0.0/16",
+        "100.64.0.0/10",  # shared; Tailscale's too
+        "fc00::/7",
+    )
+]
+"""What NOTIFY_ALLOW_PRIVATE opens. Link-local, where clouds keep their secrets, is not among it."""
+
+CARRIERS: Final = [
+    ip_network(network) for network in ("64:ff9b::/96", "64:ff9b:1::/48", "2002::/16", "2001::/32", "::/96")
+]
+"""IPv6 that carries an IPv4 address, which may be any."""
+
+
+_RESOLVING: Final = ThreadPoolExecutor(8, thread_name_prefix="notify-resolve")
+"""Its own threads: a name server that hangs must not keep Binance's names waiting."""
+
+
+class Forbidden(Exception):
+    """An address that nothing is sent to; its text says why."""
+
+
+def is_private(address: Address) -> bool:
+    return any(address in network for network in PRIVATE if network.version == address.version)
+
+
+def is_public(address: Address) -> bool:
+    if any(address in network for network in CARRIERS if network.version == address.version):
+        return False
+    if isinstance(address, IPv6Address) and address.is_site_local:
+        return False
+    return address.is_global and not (address.is_multicast or address.is_reserved or address.is_unspecified)
+
+
+def checked(addresses: Iterable[str], *, allow_private: bool, allow_public: bool) -> Sequence[str]:
+    """All of them, or none: a name that also stands for a forbidden address is not to be trusted.
+
+    Raises Forbidden.
+    """
+    found = [_unwrapped(ip_address(text.partition("%")[0])) for text in addresses]
+    for address in found:
+        if is_private(address):
+            if not allow_private:
+                raise Forbidden("leads to a private address; NOTIFY_ALLOW_PRIVATE=true would allow that")
+        elif not is_public(address):
+            raise Forbidden("leads to an address that nothing is sent to")
+        elif not allow_public:
+            raise Forbidden("http is for private addresses alone; use https")
+    return [str(address) for address in found]
+
+
+def _unwrapped(address: Address) -> Address:
+    mapped = address.ipv4_mapped if isinstance(address, IPv6Address) else None
+    return mapped or address
+
+
+async def resolve(host: str, port: int) -> Sequence[str]:
+    """Raises OSError."""
+    look_up = partial(socket.getaddrinfo, host, port, type=socket.SOCK_STREAM)
+    found = await asyncio.get_running_loop().run_in_executor(_RESOLVING, look_up)
+    return list(dict.fromkeys(str(entry[4][0]) for entry in found))
+
+
+class Pinned(AsyncNetworkBackend):
+    """Connects to checked addresses alone. TLS still asks for the name's own certificate."""
+
+    def __init__(
+        self,
+        *,
+        allow_private: bool,
+        allow_public: bool,
+        resolve: Resolve,
+        network: AsyncNetworkBackend | None = None,
+    ) -> None:
+        self._allow_private = allow_private
+        self._allow_public = allow_public
+        self._resolve = resolve
+        self._network = network or AnyIOBackend()
+
+    async def connect_tcp(
+        self,
+        host: str,
+        port: int,
+        timeout: float | None = None,
+        local_address: str | None = None,
+        socket_options: Iterable[SOCKET_OPTION] | None = None,
+    ) -> AsyncNetworkStream:
+        """Raises Forbidden, ConnectError, ConnectTimeout."""
+        try:
+            async with asyncio.timeout(timeout):
+                named = await self._resolve(host, port)
+        except TimeoutError:
+            raise ConnectTimeout("its name was not resolved in time") from None
+        except (OSError, UnicodeError):
+            raise ConnectError("its name is not known") from None
+        failed: Exception = ConnectError("its name has no address")
+        for address in checked(named, allow_private=self._allow_private, allow_public=self._allow_public):
+            try:
+                return await self._network.connect_tcp(address, port, timeout, local_address, socket_options)
+            except (ConnectError, ConnectTimeout) as error:
+                failed = error
+        raise failed
+
+    async def sleep(self, seconds: float) -> None:
+        await asyncio.sleep(seconds)

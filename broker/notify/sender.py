@@ -1,0 +1,229 @@
+"""One request to an endpoint that is nobody's friend: bounded in time and size, and never led elsewhere."""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from base64 import b64encode
+from collections.abc import Mapping
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from email.utils import parsedate_to_datetime
+from typing import Any, Final, Self
+from urllib.parse import SplitResult, unquote, urlsplit
+
+from httpcore2 import (
+    AsyncConnectionPool,
+    AsyncNetworkBackend,
+    NetworkError,
+    ProtocolError,
+    Response,
+    TimeoutException,
+    default_ssl_context,
+)
+
+from ..clock import Clock
+from ..errors import invalid
+from .addresses import Forbidden, Pinned, Resolve, resolve
+
+SECONDS: Final = 10.0
+CONNECT_SECONDS: Final = 5.0
+MOST_READ: Final = 4096
+"""Bytes of an answer."""
+
+CONNECTIONS: Final = 256
+IDLE_SECONDS: Final = 30.0
+MOST_URL: Final = 500
+MOST_SHOWN: Final = 100
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reply:
+    """`body` holds its first 4 KiB, or as much as was asked for."""
+
+    status: int
+    body: bytes
+    retry_after: timedelta | None
+
+
+class NoReply(Exception):
+    """Nobody knows whether it arrived, or it did not; its text says why, without the address."""
+
+
+class Sender:
+    def __init__(
+        self,
+        *,
+        allow_private: bool,
+        clock: Clock,
+        seconds: float = SECONDS,
+        resolve: Resolve = resolve,
+        network: AsyncNetworkBackend | None = None,
+        tls: ssl.SSLContext | None = None,
+    ) -> None:
+        self._clock = clock
+        self._seconds = seconds
+        tls = tls or default_ssl_context()
+
+        def pool(*, allow_public: bool) -> AsyncConnectionPool:
+            pinned = Pinned(
+                allow_private=allow_private, allow_public=allow_public, resolve=resolve, network=network
+            )
+            return AsyncConnectionPool(
+                ssl_context=tls,
+                max_connections=CONNECTIONS,
+                keepalive_expiry=IDLE_SECONDS,
+                network_backend=pinned,
+            )
+
+        self._pools = {"https": pool(allow_public=True), "http": pool(allow_public=False)}
+
+    async def __aenter__(self) -> Self:
+        self._stack = AsyncExitStack()
+        for pool in self._pools.values():
+            await self._stack.enter_async_context(pool)
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._stack.aclose()
+
+    async def post(
+        self,
+        url: str,
+        body: bytes,
+        headers: Mapping[str, str],
+        *,
+        most: int = MOST_READ,
+        seconds: float | None = None,
+    ) -> Reply:
+        """JSON. `most` is how many bytes of the answer are read, `seconds` all the time that it has.
+
+        Raises NoReply.
+        """
+        sent = {"Content-Type": "application/json", **headers}
+        return await self._send("POST", url, body, sent, most, seconds or self._seconds)
+
+    async def get(self, url: str) -> Reply:
+        """Raises NoReply."""
+        return await self._send("GET", url, None, {}, MOST_READ, self._seconds)
+
+    async def _send(
+        self,
+        method: str,
+        url: str,
+        body: bytes | None,
+        headers: Mapping[str, str],
+        most: int,
+        seconds: float,
+    ) -> Reply:
+        parts = urlsplit(url)
+        sent = {"User-Agent": "confirmation-broker", **headers}
+        if (credentials := _credentials(parts)) and "Authorization" not in headers:
+            sent["Authorization"] = credentials
+        bare = parts._replace(netloc=parts.netloc.rpartition("@")[2], fragment="").geturl()
+        try:
+            async with asyncio.timeout(seconds):
+                return await self._exchange(
+                    self._pools[parts.scheme], method, bare, body, sent, most, seconds
+                )
+        except (TimeoutError, TimeoutException):
+            raise NoReply(f"no answer within {seconds:g} s") from None
+        except Forbidden as why:
+            raise NoReply(str(why)) from None
+        except NetworkError as error:
+            raise NoReply(_network_problem(error)) from None
+        except ProtocolError:
+            raise NoReply("no HTTP answer came") from None
+
+    async def _exchange(
+        self,
+        pool: AsyncConnectionPool,
+        method: str,
+        url: str,
+        body: bytes | None,
+        headers: Mapping[str, str],
+        most: int,
+        seconds: float,
+    ) -> Reply:
+        connect = min(CONNECT_SECONDS, seconds)
+        timeouts = {"connect": connect, "read": seconds, "write": seconds, "pool": seconds}
+        extensions = {"timeout": timeouts}
+        async with pool.stream(
+            method, url, headers=list(headers.items()), content=body, extensions=extensions
+        ) as response:
+            return Reply(
+                status=response.status,
+                body=await _first(response, most),
+                retry_after=self._retry_after(response),
+            )
+
+    def _retry_after(self, response: Response) -> timedelta | None:
+        told = {name.lower(): value for name, value in response.headers}.get(b"retry-after")
+        if told is None:
+            return None
+        text = told.decode("latin-1").strip()[:40]
+        if text.isascii() and text.isdigit():
+            return timedelta(seconds=min(int(text), 10**6))
+        try:
+            at: datetime = parsedate_to_datetime(text)
+            return max(at - self._clock(), timedelta())
+        except (ValueError, TypeError):
+            return None
+
+
+async def _first(response: Response, most: int) -> bytes:
+    """Whoever answers for ever is not listened to."""
+    read = bytearray()
+    async for chunk in response.aiter_stream():
+        read += chunk
+        if len(read) >= most:
+            break
+    return bytes(read[:most])
+
+
+def _credentials(parts: SplitResult) -> str | None:
+    if not parts.username and not parts.password:
+        return None
+    pair = f"{unquote(parts.username or '')}:{unquote(parts.password or '')}"
+    return f"Basic {b64encode(pair.encode()).decode()}"
+
+
+def _network_problem(error: NetworkError) -> str:
+    """In our own words: what others wrote may hold anything."""
+    cause: Any = error.__cause__ or (error.args[0] if error.args else error)
+    if isinstance(cause, ssl.SSLCertVerificationError):
+        return "its certificate does not hold"
+    if isinstance(cause, ssl.SSLError):
+        return "no TLS connection came about"
+    if isinstance(cause, ConnectionRefusedError):
+        return "nothing listens there"
+    if isinstance(cause, str):
+        return cause
+    return "the connection broke"
+
+
+def checked_url(url: str, *, allow_private: bool, field: str = "address") -> str:
+    """A URL that may be posted to, as far as it can be seen before its name is resolved.
+
+    Raises INVALID_ARGUMENTS.
+    """
+    try:
+        parts = urlsplit(url)
+        host, _ = parts.hostname or "", parts.port
+    except ValueError:
+        raise invalid(field, "is no URL") from None
+    if len(url) > MOST_URL or not url.isascii() or not url.isprintable() or " " in url:
+        raise invalid(field, f"must be at most {MOST_URL} printable ASCII characters without spaces")
+    if parts.scheme not in ("https", "http") or not host:
+        raise invalid(field, "must be https://host[:port]/path")
+    if parts.scheme == "http" and not allow_private:
+        raise invalid(field, "must be https (NOTIFY_ALLOW_PRIVATE=true allows http to private addresses)")
+    return url
+
+
+def shown(url: str) -> str:
+    """Without credentials, query and fragment, which may be secrets."""
+    parts = urlsplit(url)
+    bare = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
+    return bare if len(bare) <= MOST_SHOWN else f"{bare[: MOST_SHOWN - 1]}…"

@@ -1,0 +1,112 @@
+"""A phone with Telegram, through a bot of the trader's own (core.telegram.org/bots/api).
+
+A message has the buttons Open and Reject, and is brought up to date once its request is decided. Its text is
+plain: without a parse mode nothing in it is markup.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+from .message import Message
+from .sender import Reply, Sender
+
+SERVER: Final = "https://api.telegram.org"
+REJECT: Final = "r"
+TOKEN_LETTERS: Final = 32
+"""Of a link's token, 192 bits: a button carries 64 bytes at most."""
+
+MOST_TEXT: Final = 4000
+"""Characters; Telegram takes 4,096."""
+
+MOST_READ: Final = 64 * 1024
+"""Bytes of an answer: it holds the whole message once more."""
+
+NOT_MODIFIED: Final = "message is not modified"
+
+
+async def send(sender: Sender, config: Mapping[str, Any], message: Message, handles: Sequence[str]) -> Reply:
+    """A new message, or another text for those of these handles. Raises NoReply."""
+    body: dict[str, Any] = {
+        "chat_id": config["chat"],
+        "text": _text(message),
+        "link_preview_options": {"is_disabled": True},
+        "reply_markup": {"inline_keyboard": [_buttons(message)]},
+    }
+    if not handles:
+        return await call(sender, config, "sendMessage", body)
+    for handle in handles:
+        reply = await call(sender, config, "editMessageText", {**body, "message_id": int(handle)})
+        if reply.status >= 300:
+            break
+    return reply
+
+
+async def call(
+    sender: Sender,
+    config: Mapping[str, Any],
+    method: str,
+    body: Mapping[str, Any],
+    *,
+    seconds: float | None = None,
+) -> Reply:
+    """One method of the bot API. Raises NoReply."""
+    url = f"{config['url']}/bot{config['token']}/{method}"
+    reply = await sender.post(
+        url, json.dumps(body, ensure_ascii=False).encode(), {}, most=MOST_READ, seconds=seconds
+    )
+    told = answer(reply)
+    if told.get("description", "").endswith(NOT_MODIFIED):  # repeated, and the first had arrived
+        return Reply(status=200, body=b"{}", retry_after=None)
+    rest = told.get("parameters", {}).get("retry_after")
+    if not isinstance(rest, int) or isinstance(rest, bool):
+        return reply
+    return Reply(status=reply.status, body=reply.body, retry_after=timedelta(seconds=min(rest, 10**6)))
+
+
+def answer(reply: Reply) -> Mapping[str, Any]:
+    """The answer's JSON; nothing where it is none, or not an object."""
+    try:
+        told = json.loads(reply.body)
+    except ValueError:
+        return {}
+    if not isinstance(told, dict):
+        return {}
+    kept = {"description": str, "parameters": dict}
+    return {name: value for name, value in told.items() if isinstance(value, kept.get(name, object))}
+
+
+def handle_of(reply: Reply) -> str | None:
+    """Of a message that was taken."""
+    result = answer(reply).get("result")
+    message_id = result.get("message_id") if isinstance(result, dict) else None
+    return str(message_id) if isinstance(message_id, int) else None
+
+
+def reject_data(link: str) -> str:
+    """What the button carries of a reject link."""
+    delivery_id, token = link.rsplit("/", 2)[1:]
+    return f"{REJECT}:{delivery_id}:{token[:TOKEN_LETTERS]}"
+
+
+def _buttons(message: Message) -> Sequence[Mapping[str, Any]]:
+    """Telegram takes no link to the machine that it runs on: where PUBLIC_URL is unset, there is no Open."""
+    host = urlsplit(message.link).hostname or ""
+    opens = (
+        []
+        if host in ("localhost", "::1") or host.startswith("127.")
+        else [{"text": "Open", "url": message.link}]
+    )
+    if message.reject is None:
+        return opens
+    return [*opens, {"text": "Reject", "callback_data": reject_data(message.reject)}]
+
+
+def _text(message: Message) -> str:
+    figures = [f"{figure.label}: {figure.value}" for figure in message.figures]
+    lines = (message.title, "", message.sentence, *figures, *message.lines[1:])
+    return "\n".join(lines)[:MOST_TEXT]

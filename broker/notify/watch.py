@@ -1,0 +1,63 @@
+"""What nobody else would notice: a request that nobody sees, an exchange that does not answer."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from typing import Final
+
+from ..clock import Clock
+from ..deliveries import REACHABLE, UNREACHABLE
+from ..errors import BrokerError
+from ..logs import get_logger
+from ..store import Store
+
+LOOK_SECONDS: Final = 1.0
+LASTING: Final = timedelta(seconds=30)
+"""A trouble that is over sooner is nobody's alarm; nor is what comes and goes told each time."""
+
+log = get_logger(__name__)
+
+
+class Watch:
+    """`exchange_problem` is a short text while Binance cannot be reached."""
+
+    def __init__(self, store: Store, clock: Clock, exchange_problem: Callable[[], str | None]) -> None:
+        self._store = store
+        self._clock = clock
+        self._problem = exchange_problem
+        self._alarmed = False
+        self._changed_at: datetime | None = None
+
+    async def run(self) -> None:
+        """Until cancelled."""
+        while True:
+            try:
+                await self.look()
+            except BrokerError as error:
+                log.warning("watch: the database is not available", error=error.message)
+            await asyncio.sleep(LOOK_SECONDS)
+
+    async def look(self) -> None:
+        """Raises STORE_UNAVAILABLE."""
+        await self._look_for_unseen()
+        await self._look_at_the_exchange()
+
+    async def _look_for_unseen(self) -> None:
+        """It looks with a reader, and writes only when something is due."""
+        now, sightings = self._clock(), self._store.sightings
+        if await self._store.read(lambda connection: sightings.overlooked(connection, now)):
+            await self._store.database.write(lambda connection: sightings.escalate(connection, now))
+
+    async def _look_at_the_exchange(self) -> None:
+        problem, now = self._problem(), self._clock()
+        if (problem is not None) is self._alarmed:
+            self._changed_at = None
+            return
+        self._changed_at = self._changed_at or now
+        if now - self._changed_at < LASTING:
+            return
+        kind = REACHABLE if problem is None else UNREACHABLE
+        await self._store.audit(kind, "broker", **({} if problem is None else {"note": problem[:200]}))
+        self._alarmed, self._changed_at = problem is not None, None

@@ -1,0 +1,87 @@
+"""Any endpoint, signed as Standard Webhooks says (standardwebhooks.com); the body's schema is in
+docs/notifications.md.
+"""
+
+from __future__ import annotations
+
+import hmac
+import json
+from base64 import b64decode, b64encode
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from ..clock import Randomness, from_ms, iso, to_ms
+from .message import Message
+from .sender import Reply, Sender
+
+VERSION: Final = 1
+PREFIX: Final = "whsec_"
+OVERLAP: Final = timedelta(hours=24)
+"""How long after a rotation the old secret signs too."""
+
+
+def new_secret(random: Randomness) -> str:
+    return PREFIX + b64encode(random(32)).decode()
+
+
+def rotated(config: Mapping[str, Any], random: Randomness, now: datetime) -> Mapping[str, Any]:
+    """With a new secret, beside which the old one holds for a day."""
+    until = to_ms(now + OVERLAP)
+    return {**config, "secret": new_secret(random), "old_secret": config["secret"], "old_until": until}
+
+
+async def send(
+    sender: Sender, config: Mapping[str, Any], message: Message, delivery_id: str, now: datetime
+) -> Reply:
+    """The id is the delivery's, the same each time it is sent. Raises NoReply."""
+    body = json.dumps(_body(message), ensure_ascii=False, separators=(",", ":")).encode()
+    return await sender.post(config["url"], body, signed(_secrets(config, now), delivery_id, now, body))
+
+
+def signed(secrets: Sequence[str], delivery_id: str, now: datetime, body: bytes) -> Mapping[str, str]:
+    seconds = str(to_ms(now) // 1000)
+    content = f"{delivery_id}.{seconds}.".encode() + body
+    signatures = (
+        hmac.digest(b64decode(secret.removeprefix(PREFIX)), content, "sha256") for secret in secrets
+    )
+    return {
+        "webhook-id": delivery_id,
+        "webhook-timestamp": seconds,
+        "webhook-signature": " ".join(f"v1,{b64encode(signature).decode()}" for signature in signatures),
+    }
+
+
+def _secrets(config: Mapping[str, Any], now: datetime) -> Sequence[str]:
+    old = config.get("old_secret")
+    return [config["secret"], *([old] if old and now < from_ms(config["old_until"]) else [])]
+
+
+def _body(message: Message) -> Mapping[str, Any]:
+    intent = message.intent
+    about = None
+    if intent is not None:
+        about = {
+            "id": intent.id,
+            "tool": intent.tool,
+            "agent": intent.agent,
+            "market": intent.market,
+            "status": str(intent.state),
+            "digest": intent.digest,
+            "reason": intent.reason,
+        }
+    return {
+        "type": message.type,
+        "timestamp": iso(message.at),
+        "data": {
+            "version": VERSION,
+            "mode": message.mode,
+            "title": message.title,
+            "sentence": message.sentence,
+            "details": list(message.lines[1:]),
+            "figures": [{"label": figure.label, "value": figure.value} for figure in message.figures],
+            "intent": about,
+            "url": message.link,
+            "expiresAt": None if message.expires_at is None else to_ms(message.expires_at),
+        },
+    }

@@ -1,0 +1,219 @@
+"""Channels on which traders are told. Where one leads, and with which secrets, is sealed."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime
+from decimal import Decimal
+from typing import Any, Final
+
+from sqlalchemy import Connection, bindparam, delete, func, insert, select, update
+
+from ..clock import Clock, Randomness, from_ms, to_ms
+from ..credentials import MAX_NAME, Vault
+from ..deliveries import TEST, Channel, Kind, Topic
+from ..errors import invalid
+from ..intents import new_id
+from ..money import from_micros, to_micros
+from .audit import AuditLog
+from .database import Database
+from .standing import Standing, standing_first, trusted
+from .tables import channels
+
+MOST: Final = 20
+"""Channels of one trader."""
+
+SHOWN: Final = [column for column in channels.c if column is not channels.c.sealed]
+
+# Built once: building a statement takes longer than running it.
+ALL: Final = select(*SHOWN).order_by(channels.c.id)
+BY_ID: Final = select(*SHOWN).where(channels.c.id == bindparam("id"))
+WITH_SEALED: Final = select(channels).where(channels.c.id == bindparam("id"))
+
+
+class Channels:
+    """What a trader does with his own; each act raises NotSignedIn where he no longer stands."""
+
+    def __init__(
+        self, database: Database, log: AuditLog, vault: Vault, clock: Clock, random: Randomness
+    ) -> None:
+        self._database = database
+        self._log = log
+        self._vault = vault
+        self._clock = clock
+        self.random = random
+
+    async def add(
+        self,
+        trader: str,
+        kind: Kind,
+        name: str,
+        address: str,
+        config: Mapping[str, Any],
+        topics: Collection[Topic],
+        min_value_usdt: Decimal | None,
+        *,
+        standing: Standing = trusted,
+    ) -> Channel:
+        """`address` may be shown, `config` may not. Raises INVALID_ARGUMENTS, NotSignedIn."""
+        if not 1 <= len(name) <= MAX_NAME or not name.isprintable() or name != name.strip():
+            raise invalid("name", f"must have 1 to {MAX_NAME} printable characters, no space around them")
+        if not topics:
+            raise invalid("events", "at least one has to be chosen", allowed=list(Topic))
+        now = self._clock()
+        channel_id = new_id(now, self.random(10))
+        row = {
+            "id": channel_id,
+            "trader": trader,
+            "kind": str(kind),
+            "name": name,
+            "address": address,
+            "sealed": self._vault.seal(json.dumps(dict(config))),
+            "topics": sorted(map(str, topics)),
+            "min_value_micros": None if min_value_usdt is None else to_micros(min_value_usdt),
+            "created_at": to_ms(now),
+        }
+
+        def transaction(connection: Connection) -> Channel:
+            mine = select(func.count()).select_from(channels).where(channels.c.trader == trader)
+            if connection.execute(mine).scalar_one() >= MOST:
+                raise invalid("name", f"a trader has at most {MOST} channels: remove one first")
+            connection.execute(insert(channels), row)
+            [added] = [channel for channel in all_channels(connection) if channel.id == channel_id]
+            self._audit(connection, "channel:added", added)
+            return added
+
+        return await self._database.write(standing_first(standing, transaction))
+
+    async def remove(self, channel_id: str, trader: str, *, standing: Standing = trusted) -> bool:
+        """With its deliveries. Only one's own; False where there is none of that id."""
+
+        def transaction(connection: Connection) -> bool:
+            channel = _own(connection, channel_id, trader)
+            if channel is not None:
+                connection.execute(delete(channels).where(channels.c.id == channel_id))
+                self._audit(connection, "channel:removed", channel)
+            return channel is not None
+
+        return await self._database.write(standing_first(standing, transaction))
+
+    async def pause(
+        self, channel_id: str, trader: str, paused: bool, *, standing: Standing = trusted
+    ) -> bool:
+        """What happens meanwhile is not told on it; what waits already goes on once it resumes."""
+
+        def transaction(connection: Connection) -> bool:
+            channel = _own(connection, channel_id, trader)
+            if channel is not None and (channel.paused_at is not None) is not paused:
+                at = to_ms(self._clock()) if paused else None
+                fresh = {"failures": 0, "failing_since": None, "open_until": 0, "alerted": False}
+                self._change(connection, channel_id, paused_at=at, **fresh)
+                self._audit(connection, "channel:paused" if paused else "channel:resumed", channel)
+            return channel is not None
+
+        return await self._database.write(standing_first(standing, transaction))
+
+    async def test(self, channel_id: str, trader: str, *, standing: Standing = trusted) -> bool:
+        """Queue a message whose link proves that the channel works, and send it at once to one that rests.
+
+        False where there is none of that id, or it is paused.
+        """
+
+        def transaction(connection: Connection) -> bool:
+            channel = _own(connection, channel_id, trader)
+            if channel is None or channel.paused_at is not None:
+                return False
+            self._change(connection, channel_id, open_until=0)
+            self._audit(connection, TEST, channel)
+            return True
+
+        return await self._database.write(standing_first(standing, transaction))
+
+    async def reconfigure(
+        self, channel_id: str, trader: str, config: Mapping[str, Any], *, standing: Standing = trusted
+    ) -> bool:
+        """Other secrets for the same address."""
+
+        def transaction(connection: Connection) -> bool:
+            channel = _own(connection, channel_id, trader)
+            if channel is not None:
+                self._change(connection, channel_id, sealed=self._vault.seal(json.dumps(dict(config))))
+                self._audit(connection, "channel:secret-changed", channel)
+            return channel is not None
+
+        return await self._database.write(standing_first(standing, transaction))
+
+    def prove(self, connection: Connection, channel_id: str, now: datetime) -> None:
+        """A link that was sent to it was opened."""
+        unproven = update(channels).where(channels.c.id == channel_id, channels.c.proven_at.is_(None))
+        connection.execute(unproven.values(proven_at=to_ms(now)))
+
+    def find(self, connection: Connection, channel_id: str) -> Channel | None:
+        return find_channel(connection, channel_id)
+
+    def with_config(self, connection: Connection, channel_id: str) -> tuple[Channel, Mapping[str, Any]]:
+        """One that is there, where it leads, and with which secrets."""
+        row = connection.execute(WITH_SEALED, {"id": channel_id}).one()
+        return _channel(row), json.loads(self._vault.open(row.sealed))
+
+    def with_configs(self, connection: Connection, kind: Kind) -> Sequence[tuple[Channel, Mapping[str, Any]]]:
+        """All of that kind."""
+        rows = connection.execute(select(channels).where(channels.c.kind == str(kind)))
+        return [(_channel(row), json.loads(self._vault.open(row.sealed))) for row in rows]
+
+    def of_trader(self, connection: Connection, trader: str) -> Sequence[Channel]:
+        """Oldest first."""
+        return [channel for channel in all_channels(connection) if channel.trader == trader]
+
+    def _change(self, connection: Connection, channel_id: str, **changed: Any) -> None:
+        connection.execute(update(channels).where(channels.c.id == channel_id), changed)
+
+    def _audit(self, connection: Connection, kind: str, channel: Channel) -> None:
+        data = {
+            "channel": channel.id,
+            "name": channel.name,
+            "trader": channel.trader,
+            "kind": str(channel.kind),
+            "address": channel.address,
+        }
+        actor = f"trader:{channel.trader}"
+        self._log.append(connection, at=self._clock(), kind=kind, actor=actor, data=data)
+
+
+def all_channels(connection: Connection) -> Sequence[Channel]:
+    """Oldest first."""
+    return [_channel(row) for row in connection.execute(ALL)]
+
+
+def find_channel(connection: Connection, channel_id: str) -> Channel | None:
+    row = connection.execute(BY_ID, {"id": channel_id}).one_or_none()
+    return None if row is None else _channel(row)
+
+
+def _own(connection: Connection, channel_id: str, trader: str) -> Channel | None:
+    channel = find_channel(connection, channel_id)
+    return channel if channel is not None and channel.trader == trader else None
+
+
+def _channel(row: Any) -> Channel:
+    return Channel(
+        id=row.id,
+        trader=row.trader,
+        kind=Kind(row.kind),
+        name=row.name,
+        address=row.address,
+        topics=frozenset(Topic(topic) for topic in row.topics),
+        min_value_usdt=None if row.min_value_micros is None else from_micros(row.min_value_micros),
+        created_at=from_ms(row.created_at),
+        paused_at=_moment(row.paused_at),
+        proven_at=_moment(row.proven_at),
+        failures=row.failures,
+        failing_since=_moment(row.failing_since),
+        open_until=from_ms(row.open_until),
+        alerted=row.alerted,
+    )
+
+
+def _moment(milliseconds: int | None) -> datetime | None:
+    return None if milliseconds is None else from_ms(milliseconds)

@@ -1,0 +1,288 @@
+"""The outbox: what is to be told is written in the transaction of what happened, and survives what comes."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from sqlalchemy import Connection, bindparam, delete, exists, func, insert, select, update
+
+from ..clock import Randomness, from_ms, to_ms
+from ..deliveries import (
+    ANSWERED,
+    CLOSING,
+    EDITED,
+    FAILING,
+    GIVE_UP,
+    LEASE,
+    OPEN,
+    RECOVERED,
+    REQUESTS,
+    TOLD,
+    Attempt,
+    Channel,
+    Delivery,
+    Progress,
+    breaker,
+    concerns,
+    matter,
+    pause,
+    width,
+)
+from ..hub import Event
+from ..intents import Intent, new_id
+from .audit import AuditLog, to_event
+from .channels import all_channels, find_channel
+from .queries import BY_ID
+from .rows import to_intent
+from .tables import audit, channels, deliveries
+
+earlier = deliveries.alias("earlier")
+
+# Built once: building a statement takes longer than running it.
+STILL_OPEN = deliveries.c.progress.in_([str(progress) for progress in OPEN])
+DUE: Final = (
+    select(deliveries.c.id)
+    .where(
+        deliveries.c.channel == bindparam("channel"),
+        STILL_OPEN,
+        deliveries.c.due_at <= bindparam("now"),
+        # In order per intent: the next goes out once this one arrived, or is given up.
+        ~exists().where(
+            earlier.c.intent_id == deliveries.c.intent_id,
+            earlier.c.channel == deliveries.c.channel,
+            earlier.c.event < deliveries.c.event,
+            earlier.c.progress.in_([str(progress) for progress in OPEN]),
+        ),
+    )
+    .order_by(deliveries.c.event)
+    .limit(bindparam("most"))
+)
+WITH_EVENT: Final = select(*(column.label(f"d_{column.name}") for column in deliveries.c), audit).join_from(
+    deliveries, audit, audit.c.seq == deliveries.c.event
+)
+BY_IDS: Final = WITH_EVENT.where(deliveries.c.id.in_(bindparam("ids", expanding=True))).order_by(
+    deliveries.c.event
+)
+NEWEST: Final = (
+    WITH_EVENT.join(channels, channels.c.id == deliveries.c.channel)
+    .where(channels.c.trader == bindparam("trader"))
+    .order_by(deliveries.c.event.desc())
+    .limit(bindparam("most"))
+)
+BY_MATTER: Final = select(deliveries.c.id).where(
+    deliveries.c.channel == bindparam("channel"), deliveries.c.matter == bindparam("matter")
+)
+HANDLES: Final = (
+    select(audit.c.kind, deliveries.c.handle)
+    .join_from(deliveries, audit, audit.c.seq == deliveries.c.event)
+    .where(
+        deliveries.c.channel == bindparam("channel"),
+        deliveries.c.intent_id == bindparam("intent_id"),
+        deliveries.c.event < bindparam("event"),
+        deliveries.c.handle.is_not(None),
+    )
+    .order_by(deliveries.c.event)
+)
+TELLING_OF: Final = (
+    select(deliveries.c.channel)
+    .join_from(deliveries, audit, audit.c.seq == deliveries.c.event)
+    .where(
+        deliveries.c.intent_id == bindparam("intent_id"),
+        audit.c.kind.in_(bindparam("kinds", expanding=True)),
+    )
+)
+COUNT_OPEN: Final = select(func.count()).select_from(deliveries).where(STILL_OPEN)
+
+
+class Outbox:
+    """Functions of a connection: they are part of somebody's transaction."""
+
+    def __init__(self, log: AuditLog, random: Randomness) -> None:
+        self._log = log
+        self._random = random
+        log.on_append = self.note
+
+    def note(self, connection: Connection, event: Event) -> None:
+        """Within the event's transaction: a row for each channel that hears of it."""
+        if event.kind == "trader:removed":  # his channels go with him, whoever takes that name later
+            connection.execute(delete(channels).where(channels.c.trader == event.data["name"]))
+        if event.kind not in TOLD or not (listening := all_channels(connection)):
+            return
+        intent = _intent(connection, event)
+        if event.kind in CLOSING:
+            self._close(connection, listening, event, intent)
+            return
+        if not concerns(event, intent):
+            return
+        for channel in listening:
+            if channel.told(event, intent):
+                self._queue(connection, channel, event, intent)
+
+    def due(self, connection: Connection, now: datetime, busy: Mapping[str, int]) -> Sequence[str]:
+        """Ids of what can go out now, where `busy` says how many are on the way to each channel."""
+        found: list[str] = []
+        for channel in all_channels(connection):
+            free = width(channel) - busy.get(channel.id, 0)
+            if channel.paused_at is None and channel.open_until <= now and free > 0:
+                wanted = {"channel": channel.id, "now": to_ms(now), "most": free}
+                found += connection.execute(DUE, wanted).scalars()
+        return found
+
+    def claim(
+        self, connection: Connection, ids: Collection[str], now: datetime
+    ) -> Sequence[tuple[Delivery, Intent | None]]:
+        """On the way from now on, with what each is about as it is now. Who dies meanwhile lets go of them
+        when their lease ends.
+        """
+        sent = {
+            "progress": str(Progress.SENT),
+            "attempts": deliveries.c.attempts + 1,
+            "due_at": to_ms(now + LEASE),
+            "updated_at": to_ms(now),
+        }
+        mine = update(deliveries).where(
+            deliveries.c.id.in_(list(ids)), STILL_OPEN, deliveries.c.due_at <= to_ms(now)
+        )
+        claimed = connection.execute(mine.values(sent).returning(deliveries.c.id)).scalars().all()
+        rows = connection.execute(BY_IDS, {"ids": list(claimed)}).all()
+        found = [_delivery(row) for row in rows]
+        return [(delivery, _intent(connection, delivery.event)) for delivery in found]
+
+    def release(self, connection: Connection, now: datetime) -> None:
+        """What a dead process had on the way goes out again: it may not have arrived."""
+        on_the_way = update(deliveries).where(deliveries.c.progress == str(Progress.SENT))
+        connection.execute(on_the_way.values(progress=str(Progress.QUEUED), due_at=to_ms(now)))
+
+    def drop(self, connection: Connection, delivery: Delivery, why: str, now: datetime) -> None:
+        """It is no longer true, so it is not sent."""
+        self._put(connection, delivery, Progress.OBSOLETE, now, note=why)
+
+    def record(self, connection: Connection, delivery: Delivery, attempt: Attempt, now: datetime) -> None:
+        """What an attempt came to, for the delivery and for its channel."""
+        channel = find_channel(connection, delivery.channel)
+        if channel is None:  # removed meanwhile
+            return
+        if attempt.problem is None:
+            self._put(connection, delivery, Progress.ACCEPTED, now)
+            if attempt.handle is not None:
+                this = update(deliveries).where(deliveries.c.id == delivery.id)
+                connection.execute(this.values(handle=attempt.handle))
+        elif attempt.final or now - delivery.created_at >= GIVE_UP:
+            self._put(connection, delivery, Progress.FAILED, now, note=attempt.problem)
+        else:
+            rest = max(pause(delivery.attempts, self._random(2)), attempt.retry_after or timedelta())
+            self._put(connection, delivery, Progress.QUEUED, now, note=attempt.problem, due_at=now + rest)
+        self._break(connection, channel, attempt, now)
+
+    def progress(self, connection: Connection, delivery: Delivery, to: Progress, now: datetime) -> None:
+        """Seen, or acted on; it never goes back."""
+        if delivery.progress is not Progress.ACTED:
+            self._put(connection, delivery, to, now)
+
+    def find(self, connection: Connection, delivery_id: str) -> Delivery | None:
+        row = connection.execute(BY_IDS, {"ids": [delivery_id]}).one_or_none()
+        return None if row is None else _delivery(row)
+
+    def handles(self, connection: Connection, delivery: Delivery) -> Sequence[str]:
+        """Of the messages that told the channel that the intent waits, since it last did not."""
+        given = {
+            "channel": delivery.channel,
+            "intent_id": delivery.event.intent_id,
+            "event": delivery.event.seq,
+        }
+        found: list[str] = []
+        for kind, handle in connection.execute(HANDLES, given):
+            found = [] if kind in CLOSING else [*found, handle]
+        return found
+
+    def of_trader(self, connection: Connection, trader: str, most: int) -> Sequence[Delivery]:
+        """Newest first."""
+        return [_delivery(row) for row in connection.execute(NEWEST, {"trader": trader, "most": most})]
+
+    def count_open(self, connection: Connection) -> int:
+        return connection.execute(COUNT_OPEN).scalar_one()
+
+    def _close(
+        self, connection: Connection, listening: Sequence[Channel], event: Event, intent: Intent | None
+    ) -> None:
+        """Where it was told that a request waits, and that can be brought up to date."""
+        told = connection.execute(TELLING_OF, {"intent_id": event.intent_id, "kinds": list(REQUESTS)})
+        where = set(told.scalars())
+        for channel in listening:
+            if channel.id in where and channel.kind in EDITED:
+                self._queue(connection, channel, event, intent)
+
+    def _queue(self, connection: Connection, channel: Channel, event: Event, intent: Intent | None) -> None:
+        about = matter(event)
+        if connection.execute(BY_MATTER, {"channel": channel.id, "matter": about}).first():
+            return
+        at = to_ms(event.at)
+        connection.execute(
+            insert(deliveries),
+            {
+                "id": new_id(event.at, self._random(10)),
+                "channel": channel.id,
+                "event": event.seq,
+                "matter": about,
+                "intent_id": event.intent_id,
+                "digest": intent.digest if intent else None,
+                "progress": str(Progress.QUEUED),
+                "due_at": at,
+                "created_at": at,
+                "updated_at": at,
+            },
+        )
+
+    def _put(
+        self,
+        connection: Connection,
+        delivery: Delivery,
+        progress: Progress,
+        now: datetime,
+        *,
+        note: str | None = None,
+        due_at: datetime | None = None,
+    ) -> None:
+        changed: dict[str, Any] = {"progress": str(progress), "updated_at": to_ms(now), "note": note}
+        if due_at is not None:
+            changed["due_at"] = to_ms(due_at)
+        this = update(deliveries).where(deliveries.c.id == delivery.id)
+        if progress not in ANSWERED:  # a tap may be quicker than the answer's record
+            this = this.where(STILL_OPEN)
+        connection.execute(this, changed)
+
+    def _break(self, connection: Connection, channel: Channel, attempt: Attempt, now: datetime) -> None:
+        changed = breaker(channel, attempt, now, self._random(2))
+        stored = {
+            name: to_ms(value) if isinstance(value, datetime) else value for name, value in changed.items()
+        }
+        connection.execute(update(channels).where(channels.c.id == channel.id), stored)
+        if changed["alerted"] is not channel.alerted:
+            kind = FAILING if changed["alerted"] else RECOVERED
+            told = {"channel": channel.id, "name": channel.name, "trader": channel.trader}
+            note = {"note": attempt.problem} if attempt.problem else {}
+            self._log.append(connection, at=now, kind=kind, actor="broker", data={**told, **note})
+
+
+def _intent(connection: Connection, event: Event) -> Intent | None:
+    if event.intent_id is None:
+        return None
+    row = connection.execute(BY_ID, {"intent_id": event.intent_id}).one_or_none()
+    return None if row is None else to_intent(row)
+
+
+def _delivery(row: Any) -> Delivery:
+    return Delivery(
+        id=row.d_id,
+        channel=row.d_channel,
+        event=to_event(row),
+        digest=row.d_digest,
+        progress=Progress(row.d_progress),
+        attempts=row.d_attempts,
+        due_at=from_ms(row.d_due_at),
+        created_at=from_ms(row.d_created_at),
+        updated_at=from_ms(row.d_updated_at),
+        note=row.d_note,
+    )

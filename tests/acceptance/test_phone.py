@@ -1,0 +1,92 @@
+"""The phone: a notification is opened, one is rejected from, one is seen by nobody."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import pytest
+from playwright.async_api import Browser, Page, expect
+
+from ..notify.support import Endpoint, endpoint
+from .people import PASSWORD, agent, first_trader, orders_at
+from .processes import BrokerProcess, PaperProcess
+
+pytestmark = pytest.mark.anyio
+
+PHONE: Any = {"width": 390, "height": 844}
+
+
+async def add_phone(page: Page, broker: BrokerProcess, there: Endpoint) -> None:
+    """A channel that leads to `there`, whose test message's link is opened."""
+    await page.goto(f"{broker.url}/channels")
+    await page.get_by_text("A phone, with the ntfy app").click()
+    form = page.locator("form", has=page.locator("input[value=ntfy]"))
+    await form.get_by_label("Name").fill("phone")
+    await form.get_by_label("Topic").fill("orders-of-ana")
+    await form.get_by_label("Server", exact=True).fill(there.url)
+    await form.get_by_role("button", name="Add").click()
+    await expect(page.get_by_text("Not proven")).to_be_visible()
+    [test] = await there.count(1)
+    await page.goto(test.json["click"])
+    await expect(page.get_by_text("Works", exact=True)).to_be_visible()
+
+
+async def test_a_request_reaches_a_phone_which_opens_it_rejects_it_or_is_told_that_nobody_looked(
+    browser: Browser, tmp_path: Path, exchange: PaperProcess
+) -> None:
+    ahead = tmp_path / "ahead"
+    ahead.write_text("0")
+    command = ("tests.acceptance.shifted", str(ahead))
+    async with endpoint() as there:
+        with BrokerProcess(
+            tmp_path, command=command, PAPER_URL=exchange.url, NOTIFY_ALLOW_PRIVATE="true"
+        ) as broker:
+            desk = await first_trader(browser, broker)
+            await add_phone(desk, broker, there)
+            await desk.context.close()  # nobody looks at a page from here on
+            async with agent(broker) as asking:
+                parked = await asking.park(amount="0.011", reason="On the phone.")
+                _, told = await there.count(2)
+                assert told.json["title"] == "PAPER BUY 0.011 BTC"
+
+                context = await browser.new_context(viewport=PHONE, has_touch=True, is_mobile=True)
+                phone = await context.new_page()
+                await phone.goto(told.json["click"])
+                await phone.get_by_label("Name").fill("Ana")
+                await phone.get_by_label("Password").fill(PASSWORD)
+                await phone.get_by_role("button", name="Sign in").tap()
+                await phone.wait_for_url(f"{broker.url}/intents/{parked['intentId']}")
+                await phone.get_by_role("button", name="Approve BUY 0.011 BTC").tap()
+                answer = await asking.call("intent_wait", intentId=parked["intentId"])
+                assert answer["status"] == "placed"
+                [order] = await orders_at(exchange.url)
+                assert order["clientOrderId"].endswith(parked["intentId"])
+                await context.close()
+
+                parked = await asking.park(amount="0.012")
+                told = (await there.count(3))[2]
+                [_, reject] = told.json["actions"]
+                assert (reject["label"], reject["method"]) == ("Reject", "POST")
+                async with httpx2.AsyncClient() as http:
+                    assert (await http.get(reject["url"])).status_code == 200
+                    answer = await asking.call("intent_get", intentId=parked["intentId"])
+                    assert answer["status"] == "pending"
+                    assert (await http.post(reject["url"])).status_code == 200
+                    assert (await http.post(reject["url"])).status_code == 410
+                answer = await asking.call("intent_get", intentId=parked["intentId"])
+                assert (answer["status"], answer["decision"]["by"]) == ("rejected", "Ana")
+
+                parked = await asking.park(amount="0.013")
+                await there.count(4)
+                assert "nobody" not in parked["outcome"]
+                ahead.write_text("151")
+                told = (await there.count(5))[4]
+                assert told.json["title"] == "PAPER NOBODY HAS SEEN THIS: BUY 0.013 BTC"
+                assert told.json["priority"] == 5
+                answer = await asking.call("intent_get", intentId=parked["intentId"])
+                assert (
+                    answer["outcome"] == "Not executed: waiting for a trader, and nobody has seen this yet."
+                )
+    assert len(await orders_at(exchange.url)) == 1
