@@ -64,9 +64,7 @@ ROUTES: Mapping[tuple[str, str], str] = {
     ("GET", "/channels"): TRADER,
     ("GET", "/channels/deliveries"): TRADER,
     ("POST", "/channels"): TRADER,
-    **{
-        ("POST", f"/channels/{{id}}/{act}"): TRADER for act in ("test", "pause", "resume", "renew", "remove")
-    },
+    **{("POST", f"/channels/{{id}}/{act}"): TRADER for act in ("test", "pause", "resume", "renew", "remove")},
     ("GET", "/told/{id}"): TRADER,
     ("POST", "/seen"): TRADER,
     ("GET", "/reject/{id}/{token}"): OPEN,
