@@ -81,7 +81,9 @@ class Taps:
                     log.exception("taps: failed")
                 await asyncio.sleep(LOOK_SECONDS)
         finally:
+            listening = [*self._listening.values()]
             self._follow(set())
+            await asyncio.gather(*listening, return_exceptions=True)
 
     def _bots(self, connection: Connection) -> set[Bot]:
         return {

@@ -25,10 +25,10 @@ def new_secret(random: Randomness) -> str:
     return PREFIX + b64encode(random(32)).decode()
 
 
-def rotated(config: Mapping[str, Any], random: Randomness, now: datetime) -> Mapping[str, Any]:
-    """With a new secret, beside which the old one holds for a day."""
+def rotated(config: Mapping[str, Any], *, secret: str, now: datetime) -> Mapping[str, Any]:
+    """With this new secret, beside which the old one holds for a day."""
     until = to_ms(now + OVERLAP)
-    return {**config, "secret": new_secret(random), "old_secret": config["secret"], "old_until": until}
+    return {**config, "secret": secret, "old_secret": config["secret"], "old_until": until}
 
 
 async def send(

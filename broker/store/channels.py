@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
 from typing import Any, Final
@@ -131,16 +131,24 @@ class Channels:
         return await self._database.write(standing_first(standing, transaction))
 
     async def reconfigure(
-        self, channel_id: str, trader: str, config: Mapping[str, Any], *, standing: Standing = trusted
-    ) -> bool:
-        """Other secrets for the same address."""
+        self,
+        channel_id: str,
+        trader: str,
+        kind: Kind,
+        change: Callable[[Mapping[str, Any]], Mapping[str, Any]],
+        *,
+        standing: Standing = trusted,
+    ) -> Channel | None:
+        """Other secrets for the same address; None where the trader has none of that id and kind."""
 
-        def transaction(connection: Connection) -> bool:
+        def transaction(connection: Connection) -> Channel | None:
             channel = _own(connection, channel_id, trader)
-            if channel is not None:
-                self._change(connection, channel_id, sealed=self._vault.seal(json.dumps(dict(config))))
-                self._audit(connection, "channel:secret-changed", channel)
-            return channel is not None
+            if channel is None or channel.kind is not kind:
+                return None
+            _, config = self.with_config(connection, channel_id)
+            self._change(connection, channel_id, sealed=self._vault.seal(json.dumps(dict(change(config)))))
+            self._audit(connection, "channel:secret-changed", channel)
+            return channel
 
         return await self._database.write(standing_first(standing, transaction))
 

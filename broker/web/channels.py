@@ -136,7 +136,7 @@ class ChannelPages:
             if error.http_status != 400:
                 raise
             return await self._page(session, 422, form=form, problem=error.message)
-        await self._channels.test(channel.id, session.trader)
+        await self._channels.test(channel.id, session.trader, standing=self._standing(session))
         if kind is not Kind.WEBHOOK:
             return _back()
         return await self._page(session, secret=config["secret"], secret_of=channel.name)
@@ -158,28 +158,20 @@ class ChannelPages:
 
     async def renew(self, request: Request, session: Session) -> Response:
         """A new secret of a webhook; the old one holds for a day."""
-        found: tuple[Channel, Mapping[str, Any]] | None = await self._desk.store.read(
-            lambda connection: self._own_webhook(connection, request.path_params["id"], session.trader)
+        secret = new_secret(self._channels.random)
+        channel = await self._channels.reconfigure(
+            request.path_params["id"],
+            session.trader,
+            Kind.WEBHOOK,
+            partial(rotated, secret=secret, now=self._desk.clock()),
+            standing=self._standing(session),
         )
-        if found is None:
+        if channel is None:
             return _done(False)
-        channel, config = found
-        renewed = rotated(config, self._channels.random, self._desk.clock())
-        standing = self._standing(session)
-        if not await self._channels.reconfigure(channel.id, session.trader, renewed, standing=standing):
-            return _done(False)
-        return await self._page(session, secret=renewed["secret"], secret_of=channel.name)
+        return await self._page(session, secret=secret, secret_of=channel.name)
 
     def _standing(self, session: Session) -> Standing:
         return self._desk.store.people.standing(session)
-
-    def _own_webhook(
-        self, connection: Connection, channel_id: str, trader: str
-    ) -> tuple[Channel, Mapping[str, Any]] | None:
-        channel = self._channels.find(connection, channel_id)
-        if channel is None or channel.trader != trader or channel.kind is not Kind.WEBHOOK:
-            return None
-        return self._channels.with_config(connection, channel_id)
 
     def _config(self, form: Form) -> tuple[Kind, Mapping[str, Any], str]:
         """Its kind, where it leads and with what, and what of that may be shown. Raises INVALID_ARGUMENTS."""

@@ -187,7 +187,7 @@ _HAPPENED: Final = {
     "intent:parked": "Asked by {actor}",
     "intent:pending": "Waits again",
     "intent:approved": "Approved by {actor}",
-    "request:unseen": "Nobody has seen this yet: told once more on every channel",
+    "request:unseen": "Nobody has seen this yet, and half its time is over",
     "intent:rejected": "Rejected by {actor}",
     "intent:expired": "Time was up, nobody had decided",
     "intent:withdrawn": "Withdrawn by {actor}",

@@ -8,6 +8,7 @@ from typing import Any
 import httpx2
 import pytest
 from playwright.async_api import Browser, Page, expect
+from standardwebhooks import Webhook
 
 from ..notify.support import Endpoint, endpoint
 from .people import PASSWORD, agent, first_trader, orders_at
@@ -90,3 +91,33 @@ async def test_a_request_reaches_a_phone_which_opens_it_rejects_it_or_is_told_th
                     answer["outcome"] == "Not executed: waiting for a trader, and nobody has seen this yet."
                 )
     assert len(await orders_at(exchange.url)) == 1
+
+
+async def test_what_a_killed_broker_had_on_the_wire_is_told_again_with_its_id(
+    browser: Browser, tmp_path: Path, exchange: PaperProcess
+) -> None:
+    def started(port: int | None = None) -> BrokerProcess:
+        return BrokerProcess(tmp_path, port=port, PAPER_URL=exchange.url, NOTIFY_ALLOW_PRIVATE="true")
+
+    async with endpoint() as there:
+        with started() as broker:
+            desk = await first_trader(browser, broker)
+            await desk.goto(f"{broker.url}/channels")
+            await desk.get_by_text("A webhook", exact=True).click()
+            form = desk.locator("form", has=desk.locator("input[value=webhook]"))
+            await form.get_by_label("Name").fill("desk")
+            await form.get_by_label("Address").fill(f"{there.url}/hook")
+            await form.get_by_role("button", name="Add").click()
+            secret = await desk.locator(".secret code").inner_text()
+            await there.count(1)
+            there.answers = ["hang"]
+            async with agent(broker) as asking:
+                parked = await asking.park()
+                await there.count(2)
+                broker.kill()
+        with started(broker.port):
+            _, before, after = await there.count(3)
+    assert before.headers["webhook-id"] == after.headers["webhook-id"]
+    told = Webhook(secret).verify(after.body, dict(after.headers))
+    assert told["data"]["intent"]["id"] == parked["intentId"]
+    assert len(there.received) == 3

@@ -129,8 +129,13 @@ async def test_axe_finds_nothing_and_all_can_be_tapped(site: Site, size: str, sc
     found = {"empty": await faults(page)}
     ids = await fill(site)
     requests = {name: f"/intents/{intent_id}" for name, intent_id in ids.items()}
-    pages = {"sessions": "/sessions", "agents": "/agents", "channels": "/channels"}
-    for name, path in {"inbox": "/", **requests, **pages, "reject": await told(site)}.items():
+    pages = {
+        "sessions": "/sessions",
+        "channels": "/channels",
+        "reject": await told(site),
+        "agents": "/agents",
+    }
+    for name, path in {"inbox": "/", **requests, **pages}.items():
         await page.goto(site.url + path)
         if name != "reject":
             await connected(page)

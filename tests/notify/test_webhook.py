@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +14,10 @@ from jsonschema import Draft202012Validator  # type: ignore[import-untyped]
 from standardwebhooks import Webhook, WebhookVerificationError
 
 from broker.clock import to_ms
-from broker.notify.webhook import rotated
+from broker.deliveries import Kind
+from broker.notify.webhook import new_secret, rotated
 
-from ..support import Clock, Randomness
+from ..support import Clock
 from .support import URL, Endpoint, Received, Telling, telling
 
 pytestmark = pytest.mark.anyio
@@ -62,8 +64,9 @@ async def test_while_a_secret_rotates_both_hold_for_a_day(tmp_path: Path, there:
     async with telling(tmp_path, clock) as told:
         channel = await told.webhook(there.url)
         old = await told.config(channel)
-        new = rotated(old, Randomness(), clock())
-        await told.store.channels.reconfigure(channel.id, "Ana", new)
+        renew = partial(rotated, secret=new_secret(told.random), now=clock())
+        assert await told.store.channels.reconfigure(channel.id, "Ana", Kind.WEBHOOK, renew)
+        new = await told.config(channel)
         await told.park(key="meanwhile")
         [during] = await there.count(1)
         assert len(during.headers["webhook-signature"].split()) == 2

@@ -422,7 +422,10 @@ async def test_where_a_channel_leads_and_its_secrets_stand_nowhere_in_the_clear(
     channel = await listening(store)
     _, config = await store.read(lambda c: store.channels.with_config(c, channel.id))
     assert config == {"url": URL, "secret": "whsec_c2VjcmV0"}
-    await store.channels.reconfigure(channel.id, "Ana", {"url": URL, "secret": "whsec_bmV3"})
+    renewed = {"url": URL, "secret": "whsec_bmV3"}
+    for trader, kind in (("Ben", Kind.WEBHOOK), ("Ana", Kind.NTFY)):
+        assert await store.channels.reconfigure(channel.id, trader, kind, lambda _: renewed) is None
+    assert await store.channels.reconfigure(channel.id, "Ana", Kind.WEBHOOK, lambda _: renewed)
     rows = await store.read(lambda c: [str(row) for row in c.execute(select(channels))])
     audited = await store.read(
         lambda c: str(recent_events(c, ("channel:added", "channel:secret-changed"), NOON))

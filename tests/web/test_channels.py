@@ -10,11 +10,10 @@ from typing import Any
 
 import httpx2
 import pytest
-from sqlalchemy import Connection, delete
+from sqlalchemy import Connection
 
 from broker.deliveries import ALERT_AFTER, Attempt, Channel, Kind, Progress, Topic
-from broker.store import Session, Standing, Store, recent_events
-from broker.store.tables import sessions
+from broker.store import Store, recent_events
 
 from .support import NOON, CountedBytes, MovableClock, World, world
 
@@ -238,22 +237,3 @@ async def test_deliveries_are_listed_with_how_far_they_came(desk: World, ana: ht
     assert "<html" not in fragment
     assert f'<a href="/intents/{intent.id}">Asked by agent default</a>' in fragment
     assert fragment.count(f"<b>{Progress.QUEUED}</b>") == 2
-
-
-@pytest.mark.parametrize("act", ["test", "pause", "remove", "renew", ""])
-async def test_an_act_whose_session_ended_on_its_way_does_nothing(
-    desk: World, ana: httpx2.AsyncClient, monkeypatch: pytest.MonkeyPatch, act: str
-) -> None:
-    await ana.post("/channels", data=HOOK)
-    [before] = await channels(desk.store)
-    standing = desk.store.people.standing
-
-    def ended(session: Session) -> Standing:
-        desk.store.people._database.write_now(lambda c: c.execute(delete(sessions)))
-        return standing(session)
-
-    monkeypatch.setattr(desk.store.people, "standing", ended)
-    path = f"/channels/{before.id}/{act}" if act else "/channels"
-    answer = await ana.post(path, data=HOOK)
-    assert "signin" in answer.headers.get("location", "") or answer.status_code == 401
-    assert await channels(desk.store) == [before]

@@ -66,7 +66,7 @@ async def test_a_card_says_that_nobody_had_seen_it(
     clock.advance(seconds=150)
     await Watch(desk.store, clock, lambda: None).look()
     shown = (await ana.get(f"/intents/{other.id}")).text
-    assert "Nobody has seen this yet: it was told once more on every channel" in shown
+    assert "Nobody has seen this yet, and half its time is over." in shown
     again = (await ana.get(f"/intents/{other.id}")).text
     assert "Nobody had seen this by" in again
-    assert "Nobody has seen this yet: told once more on every channel" in again  # its record
+    assert "Nobody has seen this yet, and half its time is over</span>" in again  # its record

@@ -11,6 +11,7 @@ import httpx2
 import pytest
 from starlette.routing import Route
 
+from broker.deliveries import Kind, Topic
 from broker.store import Session
 from broker.store.audit import head
 from broker.web import routes
@@ -77,6 +78,37 @@ async def revoke_agent(desk: World) -> Act:
     return await an_agent(desk, "revocation")
 
 
+async def add_channel(desk: World) -> Act:
+    form = {"kind": "webhook", "name": "desk", "address": "https://hooks.example/", "events": "alerts"}
+    return "/channels", form
+
+
+async def a_channel(desk: World, act: str) -> Act:
+    config = {"url": "https://hooks.example/", "secret": "whsec_c2VjcmV0"}
+    channel = await desk.store.channels.add("Ana", Kind.WEBHOOK, "desk", "x", config, {Topic.ALERTS}, None)
+    return f"/channels/{channel.id}/{act}", {}
+
+
+async def try_channel(desk: World) -> Act:
+    return await a_channel(desk, "test")
+
+
+async def pause_channel(desk: World) -> Act:
+    return await a_channel(desk, "pause")
+
+
+async def resume_channel(desk: World) -> Act:
+    return await a_channel(desk, "resume")
+
+
+async def renew_secret(desk: World) -> Act:
+    return await a_channel(desk, "renew")
+
+
+async def remove_channel(desk: World) -> Act:
+    return await a_channel(desk, "remove")
+
+
 ACTS: dict[str, tuple[Callable[[World], Awaitable[Act]], ...]] = {
     "/intents/{id}/decision": (approve, reject),
     "/intents/{id}/cancel": (cancel,),
@@ -87,11 +119,19 @@ ACTS: dict[str, tuple[Callable[[World], Awaitable[Act]], ...]] = {
     "/agents/{name}/key": (rotate_key,),
     "/agents/{name}/limits": (limit_agent,),
     "/agents/{name}/revocation": (revoke_agent,),
+    "/channels": (add_channel,),
+    "/channels/{id}/test": (try_channel,),
+    "/channels/{id}/pause": (pause_channel,),
+    "/channels/{id}/resume": (resume_channel,),
+    "/channels/{id}/renew": (renew_secret,),
+    "/channels/{id}/remove": (remove_channel,),
 }
 """By route, every act that is a trader's own."""
 
-NO_ACTS = {"/intents/{id}/check", "/signout", "/signin", "/welcome"}
-"""The first two record nothing in his name that his session stands for; the others make a session."""
+NO_ACTS = {"/intents/{id}/check", "/signout", "/seen", "/reject/{id}/{token}", "/signin", "/welcome"}
+"""The first three record nothing in his name that his session stands for, and a token stands for the fourth;
+the others make a session.
+"""
 
 EVERY_ACT = [act for acts in ACTS.values() for act in acts]
 
