@@ -58,7 +58,7 @@ class Orders(ABC):
         return await self._read(symbol, key, conditional, lambda it: it.client_order_id == client_order_id)
 
     async def find(self, symbol: str, order_id: str, *, conditional: bool = False) -> OrderState | None:
-        """As `look_up`, by Binance's own id."""
+        """As `look_up`, by Binance's own id. A conditional order of another symbol is none of this one."""
         key = {_id_name(conditional): order_id}
         return await self._read(symbol, key, conditional, lambda it: it.id == order_id)
 
@@ -82,11 +82,13 @@ class Orders(ABC):
         self._require_ready()
         market = self._markets.symbol(symbol)
 
-        async def call() -> OrderState:
+        async def call() -> OrderState | None:
             state = await self._asked_for(market, key, conditional)
-            if not is_it(state) or state.symbol != market:
-                raise BadAnswer("the answer is about another order")
-            return state
+            if is_it(state) and state.symbol == market:
+                return state
+            if is_it(state) and conditional and _id_name(conditional) in key:
+                return None  # asked for by that id alone, Binance answers whatever its symbol is
+            raise BadAnswer("the answer is about another order")
 
         try:
             return await self._calls.make(call)

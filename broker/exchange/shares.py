@@ -64,9 +64,9 @@ class Shares:
             return
         if not who.alone:
             self._require_part(who, cost, now_ms)
-        self._all[who.name].add(now_ms, cost)
-        if who.leaves:
-            self._exits[who.name].add(now_ms, cost)
+        for used in (self._all, self._exits) if who.leaves else (self._all,):
+            used[who.name].forget(now_ms)
+            used[who.name].add(now_ms, cost)
 
     def _require_part(self, who: Asker, cost: float, now_ms: int) -> None:
         used = self._exits if who.leaves else self._all

@@ -173,9 +173,13 @@ def events_of(connection: Connection, intent_id: str) -> Sequence[Event]:
     return [to_event(row) for row in rows]
 
 
-def recent_events(connection: Connection, kinds: Sequence[str], since: datetime) -> Sequence[Event]:
-    """Newest first."""
+def recent_events(
+    connection: Connection, kinds: Sequence[str], since: datetime, *, flag: str | None = None
+) -> Sequence[Event]:
+    """The 20 newest, newest first; with `flag`, of those whose data says that it is so."""
     query = select(audit).where(audit.c.kind.in_(kinds), audit.c.at >= to_ms(since))
+    if flag is not None:  # the text is canonical, and a quote within another value is escaped
+        query = query.where(audit.c.data.contains(f'"{flag}":true', autoescape=True))
     return [to_event(row) for row in connection.execute(query.order_by(audit.c.seq.desc()).limit(20))]
 
 

@@ -172,6 +172,8 @@ async def _cancel_one(call: Call, arguments: CancelOrderInput) -> CancelResult:
         orders=[order_id],
         known=None if resting is None else [order for order in resting if _key(order) == wanted],
     )
+    if arguments.conditional and not cancelling.known:
+        await _require_of(call, symbol, order_id)
     await cancelling.asked()
     try:
         await venue.cancel(symbol, order_id, conditional=arguments.conditional)
@@ -181,6 +183,19 @@ async def _cancel_one(call: Call, arguments: CancelOrderInput) -> CancelResult:
     return CancelResult(
         success=True, cancelledOrder=CancelledOrder(id=order_id, symbol=symbol, status="CANCELLED")
     )
+
+
+async def _require_of(call: Call, symbol: str, order_id: str) -> None:
+    """Binance cancels a conditional order by its id alone, whatever symbol the agent named and may trade.
+
+    Raises NOTHING_TO_CANCEL, and as a read does.
+    """
+    if await call.exchange.futures.find(symbol, order_id, conditional=True) is None:
+        raise BrokerError(
+            Code.NOTHING_TO_CANCEL,
+            f"{symbol} has no conditional order of that id. Nothing was cancelled.",
+            details={"symbol": symbol, "orderId": order_id},
+        )
 
 
 async def _cancel_each(call: Call, arguments: CancelAllInput) -> CancelAllResult:

@@ -18,7 +18,7 @@ from ..store import EQUAL_WITHIN, events_of, queries, recent_events
 from ..store.audit import head
 from ..store.channels import find_channel
 from ..tools.collisions import opposite
-from .words import ANNOUNCED, CANCELS, alarming, rests, waits
+from .words import CANCELS, NEWS, PROTECTIVE, alarming, protective, rests, waits
 
 INBOX = "inbox"
 """A page's subject; others are the id of a request, or empty."""
@@ -80,10 +80,13 @@ def tally(connection: Connection, now: datetime) -> Tally:
 
 def notices(connection: Connection, now: datetime) -> Sequence[Event]:
     """Newest first, but before all others what somebody has to look into."""
-    news = recent_events(connection, ANNOUNCED, now - timedelta(days=1))
-    people = [event for event in news if event.kind != FAILING or _still_fails(connection, event)]
-    cancels = recent_events(connection, CANCELS, now - timedelta(hours=1))
-    return sorted([*people, *cancels], key=lambda event: (not alarming(event), -event.seq))
+    day, hour = now - timedelta(days=1), now - timedelta(hours=1)
+    # Each by itself, so that many of one kind push none of another off the page.
+    news = [event for kinds in NEWS for event in recent_events(connection, kinds, day)]
+    told = [event for event in news if event.kind != FAILING or _still_fails(connection, event)]
+    told += recent_events(connection, CANCELS, hour, flag=PROTECTIVE)
+    told += [event for event in recent_events(connection, CANCELS, hour) if not protective(event)]
+    return sorted(told, key=lambda event: (not alarming(event), -event.seq))
 
 
 def _still_fails(connection: Connection, event: Event) -> bool:

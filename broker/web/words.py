@@ -30,17 +30,18 @@ AGENTS: Final = (
     "agent:revoked",
 )
 
-ANNOUNCED: Final = (
-    "trader:added",
-    "trader:removed",
-    "channel:added",
-    RECOVERED,
-    *AGENTS,
-    *HALTS,
-    *ALARMS,
+NEWS: Final = (
+    ("trader:added", "trader:removed"),
+    ("channel:added", RECOVERED),
+    AGENTS,
+    HALTS,
+    *((alarm,) for alarm in ALARMS),
 )
 """New people, keys and channels, halts, alarms: on every page for a day."""
 
+ANNOUNCED: Final = tuple(kind for kinds in NEWS for kind in kinds)
+
+PROTECTIVE: Final = "protective"
 CANCELS: Final = (CANCELLED, UNCLEAR)
 """What agents cancelled without asking, or may have: on every page for an hour."""
 
@@ -240,7 +241,7 @@ def notice(event: Event) -> str:
 
 def protective(event: Event) -> bool:
     """Whether it may have taken a protection away: a stop, a take-profit, a reduce-only order."""
-    return event.kind in CANCELS and event.data.get("protective") is True
+    return event.kind in CANCELS and event.data.get(PROTECTIVE) is True
 
 
 def alarming(event: Event) -> bool:

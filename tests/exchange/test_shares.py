@@ -91,6 +91,13 @@ def test_an_agent_that_is_alone_may_use_it_all_and_still_counts(shares: Shares) 
     assert not take(shares, "two"), "what is used is used"
 
 
+def test_what_is_long_past_takes_no_memory(shares: Shares, now: Now) -> None:
+    for _ in range(1000):
+        assert take(shares, "one", alone=True)
+        now.ms += 6_000
+    assert len(shares._all["one"]._costs) <= 10
+
+
 def test_whoever_is_no_agent_is_not_counted(shares: Shares) -> None:
     for _ in range(2000):
         shares.take(1)

@@ -8,11 +8,12 @@ from typing import Any
 
 import pytest
 
-from broker.errors import Code
+from broker.agents import Agent
+from broker.errors import BrokerError, Code
 from broker.exchange.weight import Weight
 from broker.store import recent_events
 
-from ..support import BTC, NOON, ORDER, Wired, wired
+from ..support import BTC, LONE, NOON, ORDER, Wired, wired
 from .support import FAPI_ALGO, FAPI_ORDER, hold_futures_price, refused, trade, trade_spot
 
 pytestmark = pytest.mark.anyio
@@ -83,9 +84,38 @@ async def test_a_reduce_only_order_is_a_protection(futures: Wired) -> None:
 async def test_a_plain_id_is_not_taken_for_a_conditional_one(futures: Wired) -> None:
     order_id = await rest(futures, "futures", stop=False)
     error = await refused(futures, ONE, symbol=BTC, orderId=order_id, market="futures", conditional=True)
-    assert error.code is Code.BINANCE_REFUSED
-    assert [kind for kind, _ in await recorded(futures)] == ["orders:cancel-asked", "orders:cancel-failed"]
+    assert error.code is Code.NOTHING_TO_CANCEL
+    assert await recorded(futures) == []
     assert (await futures.call("binance_get_open_orders", market="futures"))["count"] == 1
+
+
+@pytest.mark.parametrize("confirm", [False, True])
+async def test_a_conditional_order_of_another_symbol_is_not_cancelled_by_its_id(
+    tmp_path: Path, confirm: bool
+) -> None:
+    """Neither by an agent that may not trade its symbol, nor past the trader who wants to be asked."""
+    async with wired(tmp_path, confirm_protective_cancels=confirm) as broker:
+        await hold_futures_price(broker)
+        await trade(broker, "buy", "0.02")
+        stop = await rest(broker, "futures", stop=True)
+        of_eth = Agent(name="eth-only", symbols=frozenset({"ETHUSDT"}))
+        asked = {"symbol": "ETHUSDT", "orderId": stop, "market": "futures", "conditional": True}
+        for agent in (of_eth, LONE):
+            with pytest.raises(BrokerError) as told:
+                await broker.gateway.call(agent, ONE, asked)
+            assert told.value.code is Code.NOTHING_TO_CANCEL
+        assert await broker.control.requests("DELETE", FAPI_ALGO) == []
+        assert await recorded(broker) == []
+
+
+async def test_a_conditional_order_is_cancelled_though_the_open_ones_cannot_be_read(futures: Wired) -> None:
+    await trade(futures, "buy", "0.02")
+    stop = await rest(futures, "futures", stop=True)
+    await futures.control.do(
+        "fault", when="received", do="code", method="GET", path="/fapi/v1/openAlgoOrders", http=503
+    )
+    answer = await futures.call(ONE, symbol=BTC, orderId=stop, market="futures", conditional=True)
+    assert answer["success"] is True
 
 
 async def test_orders_that_cannot_be_read_are_cancelled_all_the_same(futures: Wired) -> None:

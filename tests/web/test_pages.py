@@ -324,3 +324,19 @@ async def test_each_kind_of_act_and_market_is_marked(
     page = (await ana.get("/")).text
     assert f'<strong class="{tone}">{act}</strong> and more' in page
     assert f'<span class="market {market}">{market.upper()}</span>' in page
+
+
+async def test_many_of_one_kind_push_no_alarm_off_the_page(desk: World, ana: httpx2.AsyncClient) -> None:
+    await desk.store.audit("order:diverged", "binance", note="worse than promised")
+    await desk.store.audit("trader:added", "command line", name="Mallory")
+    place = {"market": "spot", "symbol": "BTCUSDT"}
+    await desk.store.audit("orders:cancelled", "agent:bot", **place, orders=["1"], protective=True)
+    for number in range(30):
+        await desk.store.audit("channel:recovered", "broker", channel="c", name="phone", trader="Ana")
+        await desk.store.audit("agent:limits-set", "trader:Ana", name="bot", rights={})
+        orders = [f'{number}"protective":true']
+        await desk.store.audit("orders:cancelled", "agent:bot", **place, orders=orders)
+    page = text_of((await ana.get("/")).text)
+    assert "An order differs from what was approved" in page
+    assert "New trader Mallory" in page
+    assert "cancelled a protective order" in page
