@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any, Final
 
 from sqlalchemy import Connection, bindparam, delete, exists, func, insert, select, update
@@ -178,7 +178,7 @@ class Outbox:
         elif attempt.final or now - delivery.created_at >= GIVE_UP:
             self._put(connection, delivery, Progress.FAILED, now, note=attempt.problem)
         else:
-            rest = max(pause(delivery.attempts, self._random(2)), attempt.retry_after or timedelta())
+            rest = max(pause(delivery.attempts, self._random(2)), attempt.asked_pause)
             self._put(connection, delivery, Progress.QUEUED, now, note=attempt.problem, due_at=now + rest)
         self._break(connection, channel, attempt, now)
 
