@@ -177,6 +177,11 @@ class Attempt:
     retry_after: timedelta | None = None
     final: bool = False
 
+    @property
+    def asked_pause(self) -> timedelta:
+        """An hour at most, whatever was asked: what else is told of a request waits behind it."""
+        return min(self.retry_after or timedelta(), LONGEST_ASKED_PAUSE)
+
 
 # -- trying again
 
@@ -214,11 +219,10 @@ def breaker(channel: Channel, attempt: Attempt, now: datetime, random: bytes) ->
         return {"failures": 0, "failing_since": None, "open_until": now, "alerted": False}
     failures = channel.failures + 1
     rest = pause(failures, random) if failures >= TRIPS_AT else timedelta()
-    asked = min(attempt.retry_after or timedelta(), LONGEST_ASKED_PAUSE)
     since = channel.failing_since or now
     return {
         "failures": failures,
         "failing_since": since,
-        "open_until": now + max(rest, asked),
+        "open_until": now + max(rest, attempt.asked_pause),
         "alerted": channel.alerted or now - since >= ALERT_AFTER,
     }

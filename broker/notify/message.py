@@ -120,9 +120,8 @@ class About:
             return self._of_intent(intent, "outcome.stop_filled", "Stop filled", [_filled(order)])
         if f"intent:{intent.state}" != event.kind:
             raise Obsolete(f"it is {intent.state} meanwhile")
-        head, text = _OUTCOMES[intent.state]
-        note = f"{text}: {intent.note}" if intent.note else f"{text}."
-        return self._of_intent(intent, f"outcome.{intent.state}", head, [note])
+        head, said = _told(intent)
+        return self._of_intent(intent, f"outcome.{intent.state}", head, [said])
 
     def _cancel(self, event: Event) -> Message:
         data = event.data
@@ -204,6 +203,17 @@ def _decided(intent: Intent) -> str:
     if intent.decision is not None:
         return f"{intent.decision.by} {'approved' if intent.decision.approved else 'rejected'} it meanwhile"
     return f"it is {intent.state} meanwhile"
+
+
+def _told(intent: Intent) -> tuple[str, str]:
+    """What it came to, in a word and in a sentence."""
+    note = intent.note or ""
+    if intent.unsure:
+        return "Not certain", f"{note[0].upper()}{note[1:]}"
+    if intent.state is State.UNKNOWN and intent.wire_timestamp_ms is None:
+        return "UNKNOWN", "Perhaps sent: a backup was restored. May be live. Don't repeat it."
+    head, text = _OUTCOMES[intent.state]
+    return head, f"{text}: {note}" if note else f"{text}."
 
 
 def _filled(order: Mapping[str, Any]) -> str:

@@ -60,7 +60,7 @@ class Rejections:
 
     async def reject(self, held: Held) -> Intent:
         """In the recipient's name. Raises Refused where another tap was quicker, or his channel is gone, and
-        NotDecidable where that comes too late, which is recorded.
+        NotDecidable where that comes too late, which is recorded as a refusal is.
         """
         trader, digest = held.channel.trader, held.delivery.digest or ""
         try:
@@ -68,14 +68,15 @@ class Rejections:
                 held.intent.id, digest, trader, None, Suggestion(), standing=partial(self._use, held=held)
             )
         except NotDecidable:
-            await self._record(held.delivery.id, held.intent.id, "the request no longer waits")
+            await self.refuse(held.delivery.id, "the request no longer waits", held.intent.id)
             raise
 
-    async def refuse(self, delivery_id: str, why: str) -> bool:
+    async def refuse(self, delivery_id: str, why: str, intent_id: str | None = None) -> bool:
         """Record it; False where there are too many."""
         if not self._limiter.hit(REFUSALS, "links"):
             return False
-        await self._record(delivery_id if ID.fullmatch(delivery_id) else "", None, why)
+        known = delivery_id if ID.fullmatch(delivery_id) else ""
+        await self._store.audit("link:refused", "link", intent_id=intent_id, delivery=known, why=why)
         return True
 
     def _find(self, connection: Connection, delivery_id: str, token: str, letters: int | None) -> Held:
@@ -107,6 +108,3 @@ class Rejections:
             intent_id=held.intent.id,
             delivery=held.delivery.id,
         )
-
-    async def _record(self, delivery_id: str, intent_id: str | None, why: str) -> None:
-        await self._store.audit("link:refused", "link", intent_id=intent_id, delivery=delivery_id, why=why)

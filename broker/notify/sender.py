@@ -36,6 +36,10 @@ CONNECTIONS: Final = 256
 IDLE_SECONDS: Final = 30.0
 MOST_URL: Final = 500
 MOST_SHOWN: Final = 100
+"""Characters of a host."""
+
+PATH_SHOWN: Final = 4
+"""Characters of a path, with its slash: Slack's, Make's and Zapier's are secrets."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -223,7 +227,8 @@ def checked_url(url: str, *, allow_private: bool, field: str = "address") -> str
 
 
 def shown(url: str) -> str:
-    """Without credentials, query and fragment, which may be secrets."""
+    """Its host, and enough of its path to tell two apart: whoever knows the rest may post there."""
     parts = urlsplit(url)
-    bare = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
-    return bare if len(bare) <= MOST_SHOWN else f"{bare[: MOST_SHOWN - 1]}…"
+    host = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"
+    bare = host if len(host) <= MOST_SHOWN else f"{host[: MOST_SHOWN - 1]}…"
+    return f"{bare}{parts.path[:PATH_SHOWN]}…" if len(parts.path) > 1 else bare

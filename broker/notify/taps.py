@@ -57,7 +57,7 @@ class Tap:
     def of(cls, update: Mapping[str, Any]) -> Tap | None:
         """None for what is no tap."""
         match update.get("callback_query"):
-            case {"id": str(tap_id), "from": {"id": int(sender)}, "data": str(data)}:
+            case {"id": str(tap_id), "from": {"id": int(sender)}, "data": str(data)} if tap_id.isascii():
                 return cls(id=tap_id, sender=sender, data=data)
         return None
 
@@ -93,8 +93,8 @@ class Taps:
         }
 
     def _follow(self, bots: set[Bot]) -> None:
-        for bot in [*self._listening]:
-            if bot not in bots:
+        for bot, task in [*self._listening.items()]:
+            if bot not in bots or task.done():
                 self._listening.pop(bot).cancel()
         for bot in bots:
             if bot not in self._listening:
@@ -108,11 +108,15 @@ class Taps:
                 for update in updates:
                     await self._take(bot, update)
                     after = max(after, int(update["update_id"]) + 1)
-                failures = 0
             except (NoReply, BrokerError) as error:
                 log.warning("taps: asking again later", error=str(error))
-                await asyncio.sleep(PAUSES[min(failures, len(PAUSES) - 1)])
-                failures += 1
+            except Exception:  # what comes from outside ends no listening
+                log.exception("taps: failed, asking again later")
+            else:
+                failures = 0
+                continue
+            await asyncio.sleep(PAUSES[min(failures, len(PAUSES) - 1)])
+            failures += 1
 
     async def _updates(self, bot: Bot, after: int) -> Sequence[Mapping[str, Any]]:
         """What came since; asking for what is after it tells Telegram that it was taken. Raises NoReply."""

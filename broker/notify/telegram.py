@@ -72,7 +72,7 @@ def answer(reply: Reply) -> Mapping[str, Any]:
     """The answer's JSON; nothing where it is none, or not an object."""
     try:
         told = json.loads(reply.body)
-    except ValueError:
+    except (ValueError, RecursionError):
         return {}
     if not isinstance(told, dict):
         return {}

@@ -93,9 +93,10 @@ class Worker:
         found = await self._store.read(lambda connection: self._store.outbox.due(connection, now, busy))
         carried = {parcel.delivery.id for parcel in self._under_way.values()}
         if due := [one for one in found if one not in carried]:  # its lease may end before it is recorded
-            for parcel in await self._store.database.write(lambda c: self._take(c, due[:free])):
+            parcels = await self._store.database.write(lambda c: self._take(c, due[:free]))
+            for parcel in parcels:
                 self._start(parcel)
-            if len(due) > free:
+            if len(parcels) < len(due):  # there was no room, or what was put away made some
                 self._bell.set()
 
     def _take(self, connection: Connection, due: Sequence[str]) -> Sequence[Parcel]:

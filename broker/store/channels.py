@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
-from typing import Any, Final
+from functools import lru_cache
+from typing import Any, Final, TypeVar
 
-from sqlalchemy import Connection, bindparam, delete, func, insert, select, update
+from sqlalchemy import Connection, Text, bindparam, cast, delete, func, insert, select, update
 
 from ..clock import Clock, Randomness, from_ms, to_ms
 from ..credentials import MAX_NAME, Vault
 from ..deliveries import TEST, Channel, Kind, Topic
 from ..errors import invalid
 from ..intents import new_id
+from ..logs import get_logger
 from ..money import from_micros, to_micros
 from .audit import AuditLog
 from .database import Database
@@ -24,12 +26,21 @@ from .tables import channels
 MOST: Final = 20
 """Channels of one trader."""
 
-SHOWN: Final = [column for column in channels.c if column is not channels.c.sealed]
+SHOWN: Final = [
+    cast(column, Text).label("topics") if column is channels.c.topics else column  # read row by row
+    for column in channels.c
+    if column is not channels.c.sealed
+]
 
 # Built once: building a statement takes longer than running it.
 ALL: Final = select(*SHOWN).order_by(channels.c.id)
 BY_ID: Final = select(*SHOWN).where(channels.c.id == bindparam("id"))
-WITH_SEALED: Final = select(channels).where(channels.c.id == bindparam("id"))
+WITH_SEALED: Final = select(*SHOWN, channels.c.sealed).where(channels.c.id == bindparam("id"))
+ALL_OF_KIND: Final = select(*SHOWN, channels.c.sealed).where(channels.c.kind == bindparam("kind"))
+
+T = TypeVar("T")
+
+log = get_logger(__name__)
 
 
 class Channels:
@@ -163,16 +174,18 @@ class Channels:
     def with_config(self, connection: Connection, channel_id: str) -> tuple[Channel, Mapping[str, Any]]:
         """One that is there, where it leads, and with which secrets."""
         row = connection.execute(WITH_SEALED, {"id": channel_id}).one()
-        return _channel(row), json.loads(self._vault.open(row.sealed))
+        return self._opened(row)
 
     def with_configs(self, connection: Connection, kind: Kind) -> Sequence[tuple[Channel, Mapping[str, Any]]]:
-        """All of that kind."""
-        rows = connection.execute(select(channels).where(channels.c.kind == str(kind)))
-        return [(_channel(row), json.loads(self._vault.open(row.sealed))) for row in rows]
+        """All of that kind that can be read."""
+        return _readable(connection.execute(ALL_OF_KIND, {"kind": str(kind)}), self._opened)
 
     def of_trader(self, connection: Connection, trader: str) -> Sequence[Channel]:
         """Oldest first."""
         return [channel for channel in all_channels(connection) if channel.trader == trader]
+
+    def _opened(self, row: Any) -> tuple[Channel, Mapping[str, Any]]:
+        return _channel(row), json.loads(self._vault.open(row.sealed))
 
     def _change(self, connection: Connection, channel_id: str, **changed: Any) -> None:
         connection.execute(update(channels).where(channels.c.id == channel_id), changed)
@@ -190,13 +203,31 @@ class Channels:
 
 
 def all_channels(connection: Connection) -> Sequence[Channel]:
-    """Oldest first."""
-    return [_channel(row) for row in connection.execute(ALL)]
+    """Oldest first. One that cannot be read keeps nobody else from being told."""
+    return _readable(connection.execute(ALL), _channel)
 
 
 def find_channel(connection: Connection, channel_id: str) -> Channel | None:
-    row = connection.execute(BY_ID, {"id": channel_id}).one_or_none()
-    return None if row is None else _channel(row)
+    """None also for one that cannot be read."""
+    found = _readable(connection.execute(BY_ID, {"id": channel_id}), _channel)
+    return found[0] if found else None
+
+
+def _readable(rows: Iterable[Any], read: Callable[[Any], T]) -> list[T]:
+    """What `read` makes of each row but of those that it cannot read."""
+    found = []
+    for row in rows:
+        try:
+            found.append(read(row))
+        except Exception as error:
+            _complain(row.id, type(error).__name__)
+    return found
+
+
+@lru_cache(maxsize=1000)
+def _complain(channel_id: str, problem: str) -> None:
+    """Once: channels are read twice a second."""
+    log.error("channels: one cannot be read, nobody is told on it", channel=channel_id, problem=problem)
 
 
 def _own(connection: Connection, channel_id: str, trader: str) -> Channel | None:
@@ -211,7 +242,7 @@ def _channel(row: Any) -> Channel:
         kind=Kind(row.kind),
         name=row.name,
         address=row.address,
-        topics=frozenset(Topic(topic) for topic in row.topics),
+        topics=frozenset(Topic(topic) for topic in json.loads(row.topics)),
         min_value_usdt=None if row.min_value_micros is None else from_micros(row.min_value_micros),
         created_at=from_ms(row.created_at),
         paused_at=_moment(row.paused_at),

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any, Final
 
 from sqlalchemy import Connection, bindparam, delete, exists, func, insert, select, update
+from sqlalchemy.exc import DatabaseError, IntegrityError
 
 from ..clock import Randomness, from_ms, to_ms
 from ..deliveries import (
@@ -32,11 +33,14 @@ from ..deliveries import (
 )
 from ..hub import Event
 from ..intents import Intent, new_id
+from ..logs import get_logger
 from .audit import AuditLog, to_event
 from .channels import all_channels, find_channel
 from .queries import BY_ID
 from .rows import to_intent
 from .tables import audit, channels, deliveries
+
+log = get_logger(__name__)
 
 earlier = deliveries.alias("earlier")
 
@@ -105,20 +109,22 @@ class Outbox:
         log.on_append = self.note
 
     def note(self, connection: Connection, event: Event) -> None:
-        """Within the event's transaction: a row for each channel that hears of it."""
+        """Within the event's transaction: a row for each channel that hears of it.
+
+        All of these rows or none. What happened, which may be an approval or a halt, is not undone for them;
+        a database that fails, fails both.
+        """
         if event.kind == "trader:removed":  # his channels go with him, whoever takes that name later
             connection.execute(delete(channels).where(channels.c.trader == event.data["name"]))
         if event.kind not in TOLD or not (listening := all_channels(connection)):
             return
-        intent = _intent(connection, event)
-        if event.kind in CLOSING:
-            self._close(connection, listening, event, intent)
-            return
-        if not concerns(event, intent):
-            return
-        for channel in listening:
-            if channel.told(event, intent):
-                self._queue(connection, channel, event, intent)
+        try:
+            with connection.begin_nested():
+                self._tell(connection, listening, event)
+        except Exception as error:
+            if isinstance(error, DatabaseError) and not isinstance(error, IntegrityError):
+                raise
+            log.exception("outbox: not told", row=event.seq, kind=event.kind)
 
     def due(self, connection: Connection, now: datetime, busy: Mapping[str, int]) -> Sequence[str]:
         """Ids of what can go out now, where `busy` says how many are on the way to each channel."""
@@ -172,7 +178,7 @@ class Outbox:
         elif attempt.final or now - delivery.created_at >= GIVE_UP:
             self._put(connection, delivery, Progress.FAILED, now, note=attempt.problem)
         else:
-            rest = max(pause(delivery.attempts, self._random(2)), attempt.retry_after or timedelta())
+            rest = max(pause(delivery.attempts, self._random(2)), attempt.asked_pause)
             self._put(connection, delivery, Progress.QUEUED, now, note=attempt.problem, due_at=now + rest)
         self._break(connection, channel, attempt, now)
 
@@ -203,6 +209,15 @@ class Outbox:
 
     def count_open(self, connection: Connection) -> int:
         return connection.execute(COUNT_OPEN).scalar_one()
+
+    def _tell(self, connection: Connection, listening: Sequence[Channel], event: Event) -> None:
+        intent = _intent(connection, event)
+        if event.kind in CLOSING:
+            self._close(connection, listening, event, intent)
+        elif concerns(event, intent):
+            for channel in listening:
+                if channel.told(event, intent):
+                    self._queue(connection, channel, event, intent)
 
     def _close(
         self, connection: Connection, listening: Sequence[Channel], event: Event, intent: Intent | None

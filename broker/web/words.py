@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from ..cards import Tone
 from ..clock import from_ms
-from ..deliveries import FAILING, RECOVERED, Channel, Delivery
+from ..deliveries import FAILING, RECOVERED, UNREACHABLE, Channel, Delivery
 from ..hub import Event
 from ..intents import RECORDABLE, UNSURE, Intent, State, certain_at_ms, latest_sending_ms
 from ..money import about, cents, grouped
@@ -267,6 +267,7 @@ _NOTICES: Final = {
     "order:diverged": "An order differs from what was approved",
     "database:restored": "A backup was restored by {by}",
     "audit:head-missing": "The audit log's head file was missing, and was made anew",
+    UNREACHABLE: "Binance has not been reached for 30 seconds",
 }
 
 

@@ -122,6 +122,7 @@ class Telling:
     random: Randomness
     links: Links
     worker: Worker
+    taps: Taps
     rejections: Rejections
 
     async def intent(self, intent: Intent) -> Intent:
@@ -198,7 +199,8 @@ async def telling(
         ):
             worker = Worker(store=store, hub=hub, clock=clock, links=links, mode="paper", sender=sender)
             rejections = Rejections(store, links, clock)
-            async with running(worker.run()), running(Taps(store, rejections, sender).run()):
+            taps = Taps(store, rejections, sender)
+            async with running(worker.run()), running(taps.run()):
                 yield Telling(
                     store=store,
                     hub=hub,
@@ -206,6 +208,7 @@ async def telling(
                     random=random,
                     links=links,
                     worker=worker,
+                    taps=taps,
                     rejections=rejections,
                 )
     finally:

@@ -135,5 +135,7 @@ def test_a_malformed_address_is_refused_with_its_field(url: str) -> None:
 
 
 def test_what_is_shown_of_an_address_holds_no_secret() -> None:
-    assert shown("https://ana:pass@hooks.example:8443/x?token=t#f") == "https://hooks.example:8443/x"
-    assert len(shown("https://hooks.example/" + "x" * 400)) == 100
+    assert shown("https://ana:pass@hooks.example:8443/?token=t#f") == "https://hooks.example:8443"
+    assert shown("https://hooks.example/abcdefsecret12345?token=t") == "https://hooks.example/abc…"
+    assert shown("https://hooks.slack.com/services/T0/B0/s3cret") == "https://hooks.slack.com/ser…"
+    assert len(shown(f"https://{'x' * 400}.example/{'y' * 50}")) == 105

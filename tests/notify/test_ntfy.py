@@ -95,7 +95,10 @@ async def test_an_outcome_warns(told: Telling, there: Endpoint) -> None:
     intent = await told.park()
     await told.until(Progress.ACCEPTED)
     approved = await told.store.intents.approve(intent.id, intent.digest, "Ana", Decimal(10**6))
-    await told.store.submissions.settle(approved, State.UNKNOWN, actor="executor", note="no answer")
+    sending = await told.store.submissions.begin(
+        approved, client_order_id="x", namespace="order", wire_timestamp_ms=1, is_exit=False
+    )
+    await told.store.submissions.settle(sending, State.UNKNOWN, actor="executor", note="no answer")
 
     async def warned() -> bool:
         return len(there.received) == 2

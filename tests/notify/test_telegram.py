@@ -12,10 +12,12 @@ from typing import Any
 
 import pytest
 from aiohttp import web
+from sqlalchemy import update
 
 from broker.deliveries import Progress
 from broker.intents import Intent, State, Suggestion
 from broker.store import recent_events
+from broker.store.tables import channels
 
 from ..support import NOON, eventually, let_write
 from ..web.support import request as asked
@@ -37,6 +39,8 @@ class Telegram:
     answers: list[tuple[int, dict[str, Any]]] = field(default_factory=list)
     messages: dict[int, dict[str, Any]] = field(default_factory=dict)
     changed: asyncio.Event = field(default_factory=asyncio.Event)
+    garbage: list[bytes] = field(default_factory=list)
+    """Answers to polls."""
 
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
         bot, _, method = request.path.removeprefix("/bot").rpartition("/")
@@ -52,6 +56,8 @@ class Telegram:
 
     async def _updates(self, body: dict[str, Any]) -> web.Response:
         assert body["allowed_updates"] == ["callback_query"] and 0 < body["timeout"] <= 50
+        if self.garbage:
+            return web.Response(body=self.garbage.pop(0))
         self.updates = [one for one in self.updates if one["update_id"] >= body["offset"]]
         if not self.updates:
             self.changed.clear()
@@ -285,8 +291,48 @@ async def test_what_is_no_tap_is_passed_over(told: Telling, telegram: Telegram) 
         {"update_id": 2, "callback_query": {"id": 7, "from": {"id": ANA}, "data": data}},
         {"update_id": 3, "callback_query": {"id": "q", "from": {"id": "4711"}, "data": data}},
         {"update_id": 4, "callback_query": {"id": "q", "data": data}},
+        {"update_id": 5, "callback_query": {"id": "\ud800", "from": {"id": ANA}, "data": data}},
     ]
     telegram.tap(data)
+    assert await telegram.said() == ["Rejected by Ana at 12:00:00 UTC."]
+
+
+async def test_no_answer_ends_the_listening(
+    told: Telling, telegram: Telegram, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("broker.notify.taps.PAUSES", (0.01,))
+    too_deep, no_number = b"[" * 60_000, b'{"ok": true, "result": [{"update_id": 1e999}]}'
+    telegram.garbage = [too_deep, b"\xff", b"[]", b'{"result": 7}', no_number, too_deep]
+    await told.telegram(telegram.url)
+    await told.park()
+    telegram.tap(data_of(await telegram.message()))
+    assert await telegram.said() == ["Rejected by Ana at 12:00:00 UTC."]
+    assert telegram.garbage == []
+
+
+async def test_a_listening_that_ended_all_the_same_is_begun_again(told: Telling, telegram: Telegram) -> None:
+    await told.telegram(telegram.url)
+    await told.park()
+    data = data_of(await telegram.message())
+
+    async def listening() -> list[asyncio.Task[None]]:
+        return [*told.taps._listening.values()]
+
+    [task] = await eventually(listening)
+    task.cancel()
+    telegram.tap(data)
+    assert await telegram.said() == ["Rejected by Ana at 12:00:00 UTC."]
+
+
+async def test_a_bot_whose_secrets_cannot_be_read_keeps_no_other_from_being_heard(
+    told: Telling, telegram: Telegram
+) -> None:
+    lost = await told.telegram(telegram.url, "Ben", user=BEN, chat=BEN)
+    this = update(channels).where(channels.c.id == lost.id)
+    await told.store.database.write(lambda c: c.execute(this.values(sealed="lost")))
+    await told.telegram(telegram.url)
+    await told.park()
+    telegram.tap(data_of(await telegram.message()))
     assert await telegram.said() == ["Rejected by Ana at 12:00:00 UTC."]
 
 

@@ -10,8 +10,10 @@ from typing import Any
 import pytest
 from sqlalchemy import update
 
+from broker.clock import to_ms
 from broker.deliveries import GIVE_UP, LEASE, LONGEST_PAUSE, Progress
 from broker.intents import State, Suggestion
+from broker.notify.worker import LOOK_SECONDS
 from broker.store import recent_events
 from broker.store.tables import channels
 
@@ -159,6 +161,27 @@ async def test_what_was_shown_anew_is_told_with_its_new_figures_alone(told: Tell
     await told.until(Progress.ACCEPTED)
     _, second = await there.count(2)
     assert second.json["data"]["intent"]["digest"] == anew.digest != intent.digest
+
+
+async def test_what_is_true_no_longer_keeps_nothing_waiting(told: Telling, there: Endpoint) -> None:
+    """The worker looks again at once where it put something away, not only at its next look."""
+    await told.webhook(there.url)
+    await let_rest(told, True)
+    for number in range(40):
+        over = await told.park(key=f"over-{number}")
+        await told.store.intents.withdraw(over.id, over.agent)
+    waits = await told.park(key="waits")
+    assert there.received == []
+    await let_rest(told, False)
+    told.advance(0)
+    async with asyncio.timeout(LOOK_SECONDS * 4):  # ten looks would take longer
+        [received] = await there.count(1)
+    assert received.json["data"]["intent"]["id"] == waits.id
+
+
+async def let_rest(told: Telling, rests: bool) -> None:
+    until = to_ms(told.clock()) + 3_600_000 if rests else 0
+    await told.store.database.write(lambda c: c.execute(update(channels).values(open_until=until)))
 
 
 async def test_no_more_than_a_few_are_on_the_way_to_one_channel(told: Telling, there: Endpoint) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from sqlalchemy import Connection, insert, select
+from sqlalchemy import Connection, insert, select, text, update
 
 from broker.clock import to_ms
 from broker.deliveries import (
@@ -32,8 +32,9 @@ from broker.deliveries import (
     pause,
 )
 from broker.errors import BrokerError, Code
-from broker.intents import Intent, State, Suggestion
-from broker.store import Store, recent_events
+from broker.halt import Level
+from broker.intents import Intent, State, Suggestion, new_id
+from broker.store import Store, queries, recent_events
 from broker.store.channels import MOST
 from broker.store.tables import channels, deliveries, traders
 
@@ -137,6 +138,62 @@ async def test_a_transaction_that_breaks_off_after_its_event_takes_the_delivery_
     with pytest.raises(RuntimeError):
         await store.database.write(broken)
     assert await claim(store, clock) == []
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [
+        {"kind": "pager"},
+        {"topics": ["weather"]},
+        {"topics": text("'{'")},
+        {"min_value_micros": "x"},
+    ],
+    ids=str,
+)
+async def test_a_channel_that_cannot_be_read_stops_nothing_and_the_others_are_told(
+    store: Store, clock: Clock, broken: Mapping[str, Any]
+) -> None:
+    first, other = await listening(store), await listening(store, "Ben")
+    stop = await parked(store)
+    approved = await store.intents.approve(stop.id, stop.digest, "Eve", LIMIT)
+    await arrive(store, clock)
+    this = update(channels).where(channels.c.id == first.id).values(**broken)
+    await store.database.write(lambda c: c.execute(this))
+    await store.halts.set(Level.HALTED, "Eve", None)
+    assert (await store.read(store.halts.current)).level is Level.HALTED
+    put_away = await store.read(lambda c: queries.find(c, approved.id))
+    assert put_away.state is State.NOT_SENT
+    assert (await kinds(store, "Ben"))[-1] == "intent:not_sent"
+    assert other.id in {delivery.channel for delivery, _ in await claim(store, clock)}
+
+
+async def test_what_cannot_be_queued_is_queued_for_nobody_and_stops_nothing(
+    store: Store, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Half a telling would be told twice, or never, once somebody sets it right."""
+    await listening(store), await listening(store, "Ben")
+    taken = new_id(NOON, bytes(10))
+    ids = iter([taken, taken])
+    monkeypatch.setattr("broker.store.outbox.new_id", lambda *_: next(ids))
+    intent = await parked(store)
+    assert await store.read(lambda c: queries.find(c, intent.id)) == intent
+    assert await store.read(store.outbox.count_open) == 0
+    assert await store.read(store.log.verify) is None
+
+
+async def test_a_database_that_cannot_take_the_telling_takes_nothing(store: Store) -> None:
+    """As a full disk does: it fails where the delivery is written, and what happened goes with it."""
+    await listening(store)
+    full = (
+        "CREATE TRIGGER full BEFORE INSERT ON deliveries BEGIN SELECT RAISE(ABORT, 'full') FROM nowhere; END"
+    )
+    await store.database.write(lambda c: c.exec_driver_sql(full))
+    with pytest.raises(BrokerError) as caught:
+        await parked(store)
+    assert caught.value.code is Code.STORE_UNAVAILABLE
+    await store.database.write(lambda c: c.exec_driver_sql("DROP TRIGGER full"))
+    assert await kinds(store) == []
+    assert await store.read(lambda c: queries.in_states(c, {State.PENDING})) == []
 
 
 async def test_without_channels_nothing_is_written(store: Store) -> None:
@@ -306,7 +363,7 @@ async def test_retry_after_is_kept_up_to_an_hour(store: Store, clock: Clock) -> 
     ]
     await record(store, later, clock, Attempt(problem="x", retry_after=timedelta(days=30)))
     clock.advance(LONGEST_ASKED_PAUSE.total_seconds())
-    assert [d.id for d, _ in await claim(store, clock)][:1] != []
+    assert delivery.id in [d.id for d, _ in await claim(store, clock)]
 
 
 async def test_after_a_day_or_a_final_answer_it_is_given_up(store: Store, clock: Clock) -> None:

@@ -23,11 +23,11 @@ EVENTS = [str(topic) for topic in Topic]
 HOOK = {
     "kind": "webhook",
     "name": "desk",
-    "address": "https://ana:pass@hooks.example/x?token=t0p",
+    "address": "https://ana:pass@hooks.example/services/T0/p4th?token=t0p",
     "events": EVENTS,
 }
 PHONE = {"kind": "ntfy", "name": "phone", "topic": "guess-me-not", "token": "tk_s3cret", "events": EVENTS}
-SECRETS = ("whsec_", "t0p", "pass@", "tk_s3cret", "guess-me-not")
+SECRETS = ("whsec_", "t0p", "p4th", "pass@", "tk_s3cret", "guess-me-not")
 
 
 async def channels(store: Store, trader: str = "Ana") -> list[Channel]:
@@ -60,7 +60,7 @@ async def test_a_webhook_is_added_and_its_secret_shown_this_once(
     _, config = await desk.store.read(lambda c: desk.store.channels.with_config(c, channel.id))
     assert config == {"url": HOOK["address"], "secret": secret}
     again = (await ana.get("/channels")).text
-    assert "https://hooks.example/x" in again and "from 250.50 USDT on" in again
+    assert "https://hooks.example/ser…" in again and "from 250.50 USDT on" in again
     assert not [word for word in SECRETS if word in again]
 
 

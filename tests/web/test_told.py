@@ -19,6 +19,7 @@ from broker.intents import Intent, State, Suggestion
 from broker.notify import Links
 from broker.notify.rejections import REFUSALS
 from broker.store import queries, recent_events
+from broker.store.audit import head
 
 from ..support import let_write
 from .support import NOON, MovableClock, World
@@ -336,6 +337,17 @@ async def test_who_guesses_for_long_fills_no_log_and_links_that_hold_go_on(
     logged = await desk.store.read(lambda c: recent_events(c, ("link:refused",), NOON))
     assert logged[0].seq < told.delivery.event.seq + REFUSALS.amount + 3
     assert (await stranger.post(told.link)).status_code == 200
+
+
+async def test_who_taps_too_late_for_long_fills_no_log_either(
+    desk: World, stranger: httpx2.AsyncClient
+) -> None:
+    told = await sent(desk)
+    await withdraw(desk, told)
+    before = await desk.store.read(head)
+    taps = [await stranger.post(told.link) for _ in range(REFUSALS.amount + 5)]
+    assert {tap.status_code for tap in taps} == {409}
+    assert await desk.store.read(head) == before + REFUSALS.amount
 
 
 async def test_a_tokens_letters_are_not_in_what_is_recorded(

@@ -9,10 +9,11 @@ import pytest
 
 from broker.cards import Tone
 from broker.clock import to_ms
+from broker.deliveries import FAILING, TOLD, UNREACHABLE, Delivery, Progress
 from broker.hub import Event
 from broker.intents import UNSURE, Decision, Intent, State, canonical_text, digest_of
 from broker.web.price import quoted
-from broker.web.words import as_quoted, device, happened, notice, outcome, repeats, unbroken
+from broker.web.words import CANCELS, as_quoted, device, happened, notice, outcome, repeats, told, unbroken
 
 from .support import NOON, request
 
@@ -260,6 +261,28 @@ def test_a_record_line_says_what_happened_and_by_whom(happening: Event, words: s
 )
 def test_news_names_who_did_what(happening: Event, words: str) -> None:
     assert notice(happening) == words
+
+
+@pytest.mark.parametrize("kind", sorted(TOLD))
+def test_the_list_of_deliveries_has_words_for_all_that_is_told(kind: str) -> None:
+    data = (
+        {"name": "phone", "trader": "Ana", "note": "no way there"} if kind in (FAILING, UNREACHABLE) else {}
+    )
+    delivery = Delivery(
+        id="d",
+        channel="c",
+        event=event(kind, "broker", **data),
+        digest=None,
+        progress=Progress.QUEUED,
+        attempts=0,
+        due_at=NOON,
+        created_at=NOON,
+        updated_at=NOON,
+    )
+    said = told(delivery)
+    assert said != kind and "{" not in said
+    assert ("cancelled" in said) is (kind in CANCELS)
+    assert data.get("note", "") in said
 
 
 def test_quoted_words_can_neither_turn_nor_break_the_page() -> None:
