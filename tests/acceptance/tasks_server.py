@@ -21,6 +21,7 @@ from starlette.applications import Starlette
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from broker.agents import Agent
 from broker.api.calls import Context
 from broker.api.mcp import sealed
 from broker.api.tasks import Task, declares_tasks, require_declared, serve_tasks
@@ -227,4 +228,4 @@ class _Known:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        await self._app({**scope, "agent": "suite"}, receive, send)
+        await self._app({**scope, "agent": Agent(name="suite")}, receive, send)
