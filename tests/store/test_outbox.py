@@ -154,7 +154,7 @@ async def test_a_transaction_that_breaks_off_after_its_event_takes_the_delivery_
         {"topics": text("'{'")},
         {"min_value_micros": "x"},
     ],
-    ids=str,
+    ids=["kind", "topic", "no JSON", "minimum"],
 )
 async def test_a_channel_that_cannot_be_read_stops_nothing_and_the_others_are_told(
     store: Store, clock: Clock, broken: Mapping[str, Any]
