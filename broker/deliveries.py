@@ -192,6 +192,8 @@ FIRST_PAUSE: Final = timedelta(seconds=1)
 LONGEST_PAUSE: Final = timedelta(minutes=1)
 LONGEST_ASKED_PAUSE: Final = timedelta(hours=1)
 GIVE_UP: Final = timedelta(hours=24)
+KEPT: Final = timedelta(days=30)
+"""How long a delivery stays on record once nothing becomes of it any more."""
 
 AT_ONCE: Final = 4
 """Deliveries on the way to one channel."""

@@ -7,6 +7,7 @@
   const REST_MS = 400; // a card that just appeared or moved can't be tapped by accident
   const IDLE_MS = 10_000; // decided cards leave once nobody has touched the page for so long
   const ASK_AGAIN_MS = 2_000;
+  const SEEN_AT_ONCE = 100; // the server takes no more than 200
 
   const stream = document.getElementById("stream");
   const state = document.getElementById("connection");
@@ -190,16 +191,17 @@
 
   const seen = new Set();
 
-  function tellSeen() {
+  async function tellSeen() {
     if (document.visibilityState !== "visible") return;
     const shown = (card) => card.querySelector("[name=digest]")?.value; // shown anew, it is seen anew
-    const cards = [...document.querySelectorAll(".card.waiting")].filter((card) => !seen.has(shown(card)));
+    const untold = [...document.querySelectorAll(".card.waiting")].filter((card) => !seen.has(shown(card)));
+    const cards = untold.slice(0, SEEN_AT_ONCE); // the others a second later
     if (!cards.length) return;
-    for (const card of cards) seen.add(shown(card));
-    const body = new URLSearchParams(cards.slice(0, 100).map((card) => ["id", card.dataset.intent]));
-    fetch("/seen", { method: "POST", body }).catch(() => {
-      for (const card of cards) seen.delete(shown(card));
-    });
+    const digests = cards.map(shown);
+    for (const digest of digests) seen.add(digest);
+    const body = new URLSearchParams(cards.map((card) => ["id", card.dataset.intent]));
+    const told = await fetch("/seen", { method: "POST", body }).then((answer) => answer.ok, () => false);
+    if (!told) setTimeout(() => digests.forEach((digest) => seen.delete(digest)), ASK_AGAIN_MS);
   }
 
   document.addEventListener("visibilitychange", tellSeen);

@@ -26,23 +26,38 @@ from httpcore2 import (
 Address = IPv4Address | IPv6Address
 Resolve = Callable[[str, int], Awaitable[Sequence[str]]]
 
-PRIVATE: Final[Sequence[IPv4Network | IPv6Network]] = [
-    ip_network(network)
-    for network in (
-        "127.0.0.0/8",
-        "::1/128",
-        "10.0.0.0/8",
-        "172.16.0.0/12",
-        "192.168.0.0/16",
-        "100.64.0.0/10",  # shared; Tailscale's too
-        "fc00::/7",
-    )
-]
-"""What NOTIFY_ALLOW_PRIVATE opens. Link-local, where clouds keep their secrets, is not among it."""
+Networks = Sequence[IPv4Network | IPv6Network]
 
-CARRIERS: Final = [
-    ip_network(network) for network in ("64:ff9b::/96", "64:ff9b:1::/48", "2002::/16", "2001::/32", "::/96")
-]
+
+def _networks(*texts: str) -> Networks:
+    return [ip_network(text) for text in texts]
+
+
+PRIVATE: Final = _networks(
+    "127.0.0.0/8",
+    "::1/128",
+    "10.0.0.0/8",
+    "172.16.0.0/12",
+    "192.168.0.0/16",
+    "100.64.0.0/10",  # shared; Tailscale's too
+    "fc00::/7",
+)
+"""What NOTIFY_ALLOW_PRIVATE opens."""
+
+METADATA: Final = _networks(
+    "169.254.0.0/16",  # link-local: most clouds
+    "fe80::/10",
+    "fd00:ec2::/32",  # AWS
+    "fd20:ce::254/128",  # Google
+    "fd00:c1::a9fe:a9fe/128",  # Oracle
+    "fd00:42::42/128",  # Scaleway
+    "100.100.100.200/32",  # Alibaba
+    "168.63.129.16/32",  # Azure
+    "192.0.0.0/24",  # Oracle; some versions of Python call it global
+)
+"""Where clouds tell a machine its secrets: never reached, though some lie in private or public networks."""
+
+CARRIERS: Final = _networks("64:ff9b::/96", "64:ff9b:1::/48", "2002::/16", "2001::/32", "::/96")
 """IPv6 that carries an IPv4 address, which may be any."""
 
 
@@ -55,15 +70,19 @@ class Forbidden(Exception):
 
 
 def is_private(address: Address) -> bool:
-    return any(address in network for network in PRIVATE if network.version == address.version)
+    return _within(PRIVATE, address) and not _within(METADATA, address)
 
 
 def is_public(address: Address) -> bool:
-    if any(address in network for network in CARRIERS if network.version == address.version):
+    if _within(METADATA, address) or _within(CARRIERS, address):
         return False
     if isinstance(address, IPv6Address) and address.is_site_local:
         return False
     return address.is_global and not (address.is_multicast or address.is_reserved or address.is_unspecified)
+
+
+def _within(networks: Networks, address: Address) -> bool:
+    return any(address in network for network in networks if network.version == address.version)
 
 
 def checked(addresses: Iterable[str], *, allow_private: bool, allow_public: bool) -> Sequence[str]:

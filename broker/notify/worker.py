@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 from sqlalchemy import Connection
@@ -35,6 +35,10 @@ GRACE_SECONDS: Final = 1.0
 
 AT_ONCE: Final = 256
 """Deliveries on the way, to all channels together."""
+
+TIDY_EVERY: Final = timedelta(minutes=1)
+FORGOTTEN_AT_ONCE: Final = 200
+"""Old deliveries: in bites, since others wait to write."""
 
 FINAL: Final = frozenset({400, 405, 406, 410, 411, 413, 414, 415, 422, 431})
 """Answers that no repetition changes."""
@@ -65,6 +69,7 @@ class Worker:
         self._sender = sender
         self._under_way: dict[asyncio.Task[None], Parcel] = {}
         self._bell = asyncio.Event()
+        self._tidied_at: datetime | None = None
         self.healthy = False
         """Whether the last look at the outbox went through."""
 
@@ -75,7 +80,7 @@ class Worker:
                 await self._guarded(self._release())
                 while True:
                     self._bell.clear()
-                    await self._guarded(self._round())
+                    await self._guarded(self._look())
                     await self._pause()
             finally:
                 await self._finish()
@@ -83,6 +88,10 @@ class Worker:
     async def _release(self) -> None:
         now = self._clock()
         await self._store.database.write(lambda connection: self._store.outbox.release(connection, now))
+
+    async def _look(self) -> None:
+        await self._round()
+        await self._tidy()
 
     async def _round(self) -> None:
         """It looks with a reader, and writes only when something is due."""
@@ -98,6 +107,16 @@ class Worker:
                 self._start(parcel)
             if len(parcels) < len(due):  # there was no room, or what was put away made some
                 self._bell.set()
+
+    async def _tidy(self) -> None:
+        """What was settled long ago is forgotten. It writes only when there is some."""
+        now = self._clock()
+        if self._tidied_at is not None and now - self._tidied_at < TIDY_EVERY:
+            return
+        self._tidied_at = now
+        outbox = self._store.outbox
+        if old := await self._store.read(lambda connection: outbox.old(connection, now, FORGOTTEN_AT_ONCE)):
+            await self._store.database.write(lambda connection: outbox.forget(connection, old))
 
     def _take(self, connection: Connection, due: Sequence[str]) -> Sequence[Parcel]:
         """Within one transaction: claimed and drawn, or put away as no longer true."""

@@ -16,6 +16,7 @@ from ..deliveries import (
     EDITED,
     FAILING,
     GIVE_UP,
+    KEPT,
     LEASE,
     OPEN,
     RECOVERED,
@@ -96,6 +97,16 @@ TELLING_OF: Final = (
         deliveries.c.intent_id == bindparam("intent_id"),
         audit.c.kind.in_(bindparam("kinds", expanding=True)),
     )
+)
+OLD: Final = (
+    select(deliveries.c.id)
+    .where(
+        deliveries.c.id < bindparam("id"),  # ids begin with their time
+        deliveries.c.updated_at < bindparam("before"),
+        ~STILL_OPEN,
+    )
+    .order_by(deliveries.c.id)
+    .limit(bindparam("most"))
 )
 COUNT_OPEN: Final = select(func.count()).select_from(deliveries).where(STILL_OPEN)
 
@@ -186,6 +197,16 @@ class Outbox:
         """Seen, or acted on; it never goes back."""
         if delivery.progress is not Progress.ACTED:
             self._put(connection, delivery, to, now)
+
+    def old(self, connection: Connection, now: datetime, most: int) -> Sequence[str]:
+        """Ids of what was settled so long ago that it is kept no longer."""
+        before = now - KEPT
+        wanted = {"id": new_id(before, bytes(10)), "before": to_ms(before), "most": most}
+        return connection.execute(OLD, wanted).scalars().all()
+
+    def forget(self, connection: Connection, ids: Collection[str]) -> None:
+        """That it happened stays in the audit log."""
+        connection.execute(delete(deliveries).where(deliveries.c.id.in_(list(ids)), ~STILL_OPEN))
 
     def find(self, connection: Connection, delivery_id: str) -> Delivery | None:
         row = connection.execute(BY_IDS, {"ids": [delivery_id]}).one_or_none()

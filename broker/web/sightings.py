@@ -32,15 +32,17 @@ class Sightings:
 
     async def tell(self, request: Request, session: Session) -> Response:
         async with request.form(max_files=0, max_fields=MOST) as sent:
-            await note_seen(self._desk, [str(intent_id) for intent_id in sent.getlist("id")])
-        return Response(status_code=204)
+            noted = await note_seen(self._desk, [str(intent_id) for intent_id in sent.getlist("id")])
+        return Response(status_code=204 if noted else 503)  # the script tells it again
 
 
-async def note_seen(desk: Desk, intent_ids: Collection[str]) -> None:
-    """A page does not fail for it."""
+async def note_seen(desk: Desk, intent_ids: Collection[str]) -> bool:
+    """A page does not fail for it; False where it could not be noted."""
     now, sightings = desk.clock(), desk.store.sightings
     try:
         if await desk.store.read(lambda connection: sightings.unseen(connection, intent_ids)):
             await desk.store.database.write(lambda connection: sightings.mark(connection, intent_ids, now))
     except BrokerError as error:
         log.warning("not noted that requests were seen", error=error.message)
+        return False
+    return True

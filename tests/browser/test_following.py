@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 
 import pytest
-from playwright.async_api import expect
+from playwright.async_api import Route, expect
 
 from broker.errors import BrokerError, Code
 from broker.intents import Intent, State
@@ -16,6 +16,10 @@ from ..web.support import MOVED
 from .site import Site, connected
 
 pytestmark = pytest.mark.anyio
+
+
+HIDDEN = "Object.defineProperty(document, 'visibilityState', {value: 'hidden', writable: true})"
+VISIBLE = "document.visibilityState = 'visible'"
 
 
 async def now(site: Site, intent: Intent) -> Intent:
@@ -177,15 +181,38 @@ async def test_without_script_the_rest_is_cancelled_too(site: Site) -> None:
 
 async def test_what_comes_in_while_nobody_can_look_is_not_seen_until_somebody_does(site: Site) -> None:
     page = await site.inbox()
-    hidden = "Object.defineProperty(document, 'visibilityState', {value: 'hidden', writable: true})"
-    await page.evaluate(hidden)
+    await page.evaluate(HIDDEN)
     intent = await site.desk.park()
     await page.locator(f"#intent-{intent.id}").wait_for()
     await asyncio.sleep(1.5)  # a look or more of the page's script
     assert (await now(site, intent)).seen_at is None
-    await page.evaluate("document.visibilityState = 'visible'")
+    await page.evaluate(VISIBLE)
 
     async def seen() -> bool:
         return (await now(site, intent)).seen_at is not None
 
     await eventually(seen)
+
+
+async def test_what_is_seen_is_told_until_it_is_noted_however_much_it_is(site: Site) -> None:
+    """One telling carries a hundred, and the first one does not get through."""
+    site.expected = ("503",)
+    page = await site.inbox()
+    answers = [503]
+
+    async def answer(route: Route) -> None:
+        await (route.fulfill(status=answers.pop()) if answers else route.continue_())
+
+    await page.route("**/seen", answer)
+    await page.evaluate(HIDDEN)
+    intents = [await site.desk.park(key=f"request-{number}") for number in range(103)]
+    await page.locator(f"#intent-{intents[-1].id}").wait_for()
+    await page.evaluate(VISIBLE)
+
+    async def all_seen() -> bool:
+        return not await site.desk.store.read(
+            lambda c: site.desk.store.sightings.unseen(c, [intent.id for intent in intents])
+        )
+
+    await eventually(all_seen)
+    assert answers == []

@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import update
 
 from broker.clock import to_ms
-from broker.deliveries import GIVE_UP, LEASE, LONGEST_PAUSE, Progress
+from broker.deliveries import GIVE_UP, KEPT, LEASE, LONGEST_PAUSE, Progress
 from broker.intents import State, Suggestion
 from broker.notify.worker import LOOK_SECONDS
 from broker.store import recent_events
@@ -349,3 +349,20 @@ async def test_a_paused_channel_begins_afresh(told: Telling, there: Endpoint) ->
         await told.store.channels.pause(channel.id, "Ana", paused)
     [channel] = await told.store.read(lambda c: told.store.channels.of_trader(c, "Ana"))
     assert (channel.failures, channel.failing_since, channel.alerted) == (0, None, False)
+
+
+async def test_what_was_settled_long_ago_is_forgotten_and_nothing_of_it_is_told_again(
+    told: Telling, there: Endpoint
+) -> None:
+    await told.webhook(there.url)
+    await told.park()
+    await told.until(Progress.ACCEPTED)
+    told.advance(KEPT.total_seconds() + 1)
+
+    async def forgotten() -> bool:
+        return await told.deliveries() == []
+
+    await eventually(forgotten)
+    await told.park(key="another-one")
+    await told.until(Progress.ACCEPTED)
+    assert len(there.received) == 2 and told.worker.healthy

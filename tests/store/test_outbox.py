@@ -19,6 +19,7 @@ from broker.deliveries import (
     ALERT_AFTER,
     AT_ONCE,
     GIVE_UP,
+    KEPT,
     LEASE,
     LONGEST_ASKED_PAUSE,
     LONGEST_PAUSE,
@@ -98,6 +99,11 @@ async def kinds(store: Store, trader: str = "Ana") -> list[str]:
     return [delivery.event.kind for delivery in reversed(found)]
 
 
+async def everything(store: Store, trader: str) -> Sequence[Delivery]:
+    found: Sequence[Delivery] = await store.read(lambda c: store.outbox.of_trader(c, trader, 99))
+    return found
+
+
 async def now(store: Store, delivery: Delivery) -> Delivery:
     found = await store.read(lambda c: store.outbox.find(c, delivery.id))
     assert isinstance(found, Delivery)
@@ -148,7 +154,7 @@ async def test_a_transaction_that_breaks_off_after_its_event_takes_the_delivery_
         {"topics": text("'{'")},
         {"min_value_micros": "x"},
     ],
-    ids=str,
+    ids=["kind", "topic", "no JSON", "minimum"],
 )
 async def test_a_channel_that_cannot_be_read_stops_nothing_and_the_others_are_told(
     store: Store, clock: Clock, broken: Mapping[str, Any]
@@ -445,6 +451,37 @@ async def test_a_test_goes_to_its_own_channel_alone_and_at_once(store: Store, cl
     assert await store.channels.test(channel.id, "Ana")
     [(delivery, _)] = await claim(store, clock)
     assert (delivery.channel, delivery.event.kind) == (channel.id, "channel:test")
+
+
+async def forget(store: Store, clock: Clock, most: int = 9) -> int:
+    old = await store.read(lambda c: store.outbox.old(c, clock(), most))
+    await store.database.write(lambda c: store.outbox.forget(c, old))
+    return len(old)
+
+
+async def test_what_was_settled_long_ago_is_forgotten_in_bites_and_nothing_else(
+    store: Store, clock: Clock
+) -> None:
+    await listening(store), await listening(store, "Ben")
+    for number in range(3):
+        await parked(store, idempotency_key=f"request-{number}")
+    settled = await arrive(store, clock)
+    while more := await arrive(store, clock):
+        settled += more
+    seen, *others = settled
+    clock.advance(KEPT.total_seconds())
+    assert await forget(store, clock) == 0  # not yet
+    await store.database.write(lambda c: store.outbox.progress(c, seen, Progress.SEEN, clock()))
+    await parked(store, idempotency_key="waits")
+    clock.advance(1)
+    assert [await forget(store, clock, 3) for _ in range(3)] == [3, len(others) - 3, 0]
+    left = {delivery.id for who in ("Ana", "Ben") for delivery in await everything(store, who)}
+    assert left.isdisjoint({other.id for other in others}) and seen.id in left
+    assert await store.read(store.outbox.count_open) == 2
+    clock.advance(KEPT.total_seconds())
+    assert await forget(store, clock) == 1  # seen, by now long ago; what waits does so for ever
+    assert await store.read(store.outbox.count_open) == 2
+    assert await store.read(store.log.verify) is None
 
 
 async def test_a_removed_channel_takes_its_deliveries_along(store: Store, clock: Clock) -> None:

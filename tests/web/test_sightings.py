@@ -49,6 +49,15 @@ async def test_an_open_page_tells_what_it_showed(desk: World, ana: httpx2.AsyncC
     assert [await seen(desk, intent) for intent in (first, second)] == [True, False]
 
 
+async def test_what_could_not_be_noted_is_told_again(desk: World, ana: httpx2.AsyncClient) -> None:
+    intent = await desk.park()
+    await let_write(desk.store, False)
+    assert (await ana.post("/seen", data={"id": intent.id})).status_code == 503
+    await let_write(desk.store, True)
+    assert (await ana.post("/seen", data={"id": intent.id})).status_code == 204
+    assert await seen(desk, intent)
+
+
 async def test_a_page_is_shown_though_that_cannot_be_noted(desk: World, ana: httpx2.AsyncClient) -> None:
     intent = await desk.park()
     await let_write(desk.store, False)

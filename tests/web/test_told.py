@@ -14,7 +14,7 @@ import pytest
 
 from broker.clock import to_ms
 from broker.credentials import Vault
-from broker.deliveries import Channel, Delivery, Kind, Progress, Topic
+from broker.deliveries import KEPT, Channel, Delivery, Kind, Progress, Topic
 from broker.intents import Intent, State, Suggestion
 from broker.notify import Links
 from broker.notify.rejections import REFUSALS
@@ -374,6 +374,26 @@ async def test_opened_by_its_trader_it_is_seen_and_by_nobody_else(
     [channel] = await desk.store.read(lambda c: desk.store.channels.of_trader(c, "Ana"))
     assert to_ms(channel.proven_at) == to_ms(desk.clock())
     assert (await ana.get("/told/nothing-of-ours")).headers["location"] == "/"
+
+
+async def test_what_a_forgotten_notification_led_to_is_found_from_the_inbox(
+    desk: World, ana: httpx2.AsyncClient, stranger: httpx2.AsyncClient, clock: MovableClock
+) -> None:
+    told = await sent(desk)
+    await withdraw(desk, told)
+    outbox = desk.store.outbox
+    await desk.store.database.write(lambda c: outbox.drop(c, told.delivery, "withdrawn", clock()))
+    clock.advance(seconds=KEPT.total_seconds() + 1)
+    old = await desk.store.read(lambda c: outbox.old(c, clock(), 9))
+    await desk.store.database.write(lambda c: outbox.forget(c, old))
+    ana.cookies.set(desk.cookie, await desk.sign_in())
+    assert (await ana.get("/channels")).status_code == 200
+    assert (await ana.get("/channels/deliveries")).text.count("<li") == 0
+    assert (await ana.get(f"/told/{told.delivery.id}")).headers["location"] == "/"
+    assert (await ana.get(f"/intents/{told.intent.id}")).status_code == 200
+    for answer in (await stranger.get(told.link), await stranger.post(told.link)):
+        assert (answer.status_code, "This link does not hold" in answer.text) == (410, True)
+    assert await state(desk, told.intent) is State.WITHDRAWN
 
 
 async def test_what_was_acted_on_stays_so(desk: World, ana: httpx2.AsyncClient, clock: MovableClock) -> None:
