@@ -14,7 +14,7 @@ from typing import Any, Final
 
 import rfc8785
 
-from .clock import to_ms
+from .clock import from_ms, to_ms
 from .money import plain
 
 
@@ -205,6 +205,13 @@ class Intent:
     def unsure(self) -> bool:
         """Nobody can tell whether it was carried out."""
         return self.state is State.NOT_SENT and (self.note or "").startswith(UNSURE)
+
+    @property
+    def went_out_at(self) -> datetime:
+        """When it was sent, else approved; neither is known of what a restored backup had waiting."""
+        if self.wire_timestamp_ms is not None:
+            return from_ms(self.wire_timestamp_ms)
+        return self.decision.at if self.decision else self.updated_at
 
     @property
     def order_status(self) -> str | None:

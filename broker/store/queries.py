@@ -126,7 +126,7 @@ def pending(connection: Connection, most: int) -> Sequence[Intent]:
 def followed(connection: Connection) -> Sequence[Intent]:
     """Intents whose order at the exchange may still change, or whose fees are not known yet."""
     found = _all(connection, FOLLOWED)
-    return sorted((intent for intent in found if intent.state is State.PLACED or _doubted(intent)), key=by_id)
+    return sorted((intent for intent in found if intent.state is State.PLACED or intent.doubted), key=by_id)
 
 
 def recorded(connection: Connection) -> Sequence[Intent]:
@@ -193,14 +193,10 @@ def by_id(intent: Intent) -> str:
     return intent.id
 
 
-def _doubted(intent: Intent) -> bool:
-    return intent.word_by is not None and intent.word_holds is not True
-
-
 def _unseen(intent: Intent, since_ms: int) -> bool:
     if intent.state is State.PLACED:
         return (intent.wire_timestamp_ms or 0) >= since_ms
-    return intent.state in (State.SUBMITTING, State.UNKNOWN) or _doubted(intent)
+    return intent.state in (State.SUBMITTING, State.UNKNOWN) or intent.doubted
 
 
 def _all(connection: Connection, query: Select[tuple[object, ...]], **values: object) -> Sequence[Intent]:

@@ -89,7 +89,10 @@ class IntentAnswer(Output):
     ] = None
     sameAs: Annotated[
         SameAs | None,
-        Field(description="An equal request of yours, sent less than ten minutes ago: is this a repeat?"),
+        Field(
+            description="An equal request of yours that was sent less than ten minutes ago, or is not "
+            "settled yet: is this a repeat?"
+        ),
     ] = None
 
 

@@ -14,7 +14,7 @@ from starlette.types import Scope
 
 from ..clock import iso, to_ms
 from ..money import cents, plain
-from . import words
+from . import notices, words
 
 PACKAGE = Path(__file__).parent.parent
 
@@ -60,11 +60,11 @@ def _environment() -> Environment:
         plain=plain,
         in_words=words.in_words,
         happened=words.happened,
-        notice=words.notice,
-        alarming=words.alarming,
-        told=words.told,
-        channel_state=words.channel_state,
-        channel_tone=words.channel_tone,
+        notice=notices.notice,
+        alarming=notices.alarming,
+        told=notices.told,
+        channel_state=notices.channel_state,
+        channel_tone=notices.channel_tone,
     )
     return environment
 

@@ -18,7 +18,8 @@ from ..store import EQUAL_WITHIN, events_of, queries, recent_events
 from ..store.audit import head
 from ..store.channels import find_channel
 from ..tools.collisions import opposite
-from .words import CANCELS, NEWS, PROTECTIVE, alarming, protective, rests, waits
+from .notices import CANCELS, NEWS, PROTECTIVE, alarming, protective
+from .words import rests, waits
 
 INBOX = "inbox"
 """A page's subject; others are the id of a request, or empty."""

@@ -19,8 +19,8 @@ from .assets import render
 from .desk import Desk
 from .drawing import Drawing
 from .lists import INBOX
+from .notices import ANNOUNCED, CANCELS, HALTS
 from .shared import Shared
-from .words import ANNOUNCED, CANCELS, HALTS
 
 DECIDABLE: Final = frozenset(
     f"intent:{what}" for what in ("parked", "pending", "approved", "rejected", "expired", "withdrawn")

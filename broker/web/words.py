@@ -11,39 +11,9 @@ from typing import Any, Final
 
 from ..cards import Tone
 from ..clock import from_ms
-from ..deliveries import FAILING, RECOVERED, UNREACHABLE, Channel, Delivery
 from ..hub import Event
 from ..intents import RECORDABLE, UNSURE, Intent, State, certain_at_ms, latest_sending_ms
 from ..money import about, cents, grouped
-from ..tools.cancels import CANCELLED, UNCLEAR
-
-HALTS: Final = ("trading:halted", "trading:exits_only", "trading:open")
-
-ALARMS: Final = ("order:diverged", "database:restored", "audit:head-missing", FAILING)
-"""What somebody has to look into."""
-
-AGENTS: Final = (
-    "agent:added",
-    "agent:key-set",
-    "agent:key-rotated",
-    "agent:limits-set",
-    "agent:revoked",
-)
-
-NEWS: Final = (
-    ("trader:added", "trader:removed"),
-    ("channel:added", RECOVERED),
-    AGENTS,
-    HALTS,
-    *((alarm,) for alarm in ALARMS),
-)
-"""New people, keys and channels, halts, alarms: on every page for a day."""
-
-ANNOUNCED: Final = tuple(kind for kinds in NEWS for kind in kinds)
-
-PROTECTIVE: Final = "protective"
-CANCELS: Final = (CANCELLED, UNCLEAR)
-"""What agents cancelled without asking, or may have: on every page for an hour."""
 
 MAX_SHOWN = 300
 """Characters of a text that another system wrote."""
@@ -91,7 +61,7 @@ def _sending(intent: Intent, _: datetime) -> Outcome:
 def _placed(intent: Intent, _: datetime) -> Outcome:
     if intent.order is None:
         tone = Tone.WARN if intent.note else Tone.GOOD
-        return Outcome(text=_with_reason("Done at Binance", intent.note), tone=tone)
+        return Outcome(text=with_reason("Done at Binance", intent.note), tone=tone)
     ended = {"cancelled": ", then cancelled", "expired": ", then expired", "rejected": ", then rejected"}
     text = f"Placed{ended.get(intent.order_status or '', '')}{_trigger(intent)}{_filled(intent.order)}"
     return Outcome(text=text, tone=Tone.WARN if intent.order_status in ended else Tone.GOOD)
@@ -116,7 +86,7 @@ def _filled(order: Mapping[str, Any]) -> str:
 
 
 def _refused(intent: Intent, _: datetime) -> Outcome:
-    return Outcome(text=_with_reason("Binance refused", intent.note), tone=Tone.WARN)
+    return Outcome(text=with_reason("Binance refused", intent.note), tone=Tone.WARN)
 
 
 def _not_sent(intent: Intent, _: datetime) -> Outcome:
@@ -125,12 +95,12 @@ def _not_sent(intent: Intent, _: datetime) -> Outcome:
         said = as_quoted(f"{note[0].upper()}{note[1:]}")[:MAX_SHOWN]
         return Outcome(text=said if intent.decision is None else f"Approved. {said}", tone=Tone.WARN)
     if intent.decision is None:
-        return Outcome(text=_with_reason("Not sent", note), tone=Tone.WARN)
+        return Outcome(text=with_reason("Not sent", note), tone=Tone.WARN)
     if note.startswith("too late"):
         return Outcome(
-            text=_with_reason("Approved, too late to send", note.partition("; ")[2]), tone=Tone.WARN
+            text=with_reason("Approved, too late to send", note.partition("; ")[2]), tone=Tone.WARN
         )
-    return Outcome(text=_with_reason("Approved, not sent", note), tone=Tone.WARN)
+    return Outcome(text=with_reason("Approved, not sent", note), tone=Tone.WARN)
 
 
 def _unknown(intent: Intent, now: datetime) -> Outcome:
@@ -145,7 +115,7 @@ def _unknown(intent: Intent, now: datetime) -> Outcome:
 
 def _word(intent: Intent) -> Outcome:
     """A trader's word, and what Binance says of it."""
-    said = _with_reason(f"{intent.word_by} recorded: {RECORDABLE[intent.state]}", intent.note)
+    said = with_reason(f"{intent.word_by} recorded: {RECORDABLE[intent.state]}", intent.note)
     match intent.word_holds:
         case None:
             return Outcome(text=f"{said}. Binance is still asked.", tone=Tone.WARN)
@@ -161,7 +131,7 @@ def _rejected(intent: Intent, _: datetime) -> Outcome:
 
 def _withdrawn(intent: Intent, _: datetime) -> Outcome:
     if intent.note is not None:  # an agent's own carries none
-        return Outcome(text=_with_reason("Withdrawn", intent.note), tone=Tone.WARN)
+        return Outcome(text=with_reason("Withdrawn", intent.note), tone=Tone.WARN)
     return Outcome(text=f"Withdrawn by agent {intent.agent}")
 
 
@@ -184,7 +154,7 @@ def actor(name: str) -> str:
     return name.removeprefix("trader:").replace("agent:", "agent ", 1)
 
 
-_HAPPENED: Final = {
+HAPPENED: Final = {
     "intent:parked": "Asked by {actor}",
     "intent:pending": "Waits again",
     "intent:approved": "Approved by {actor}",
@@ -212,105 +182,19 @@ _HAPPENED: Final = {
 
 def happened(event: Event) -> str:
     """One line of a request's record."""
-    line = _HAPPENED.get(event.kind, event.kind).format(actor=actor(event.actor))
+    line = HAPPENED.get(event.kind, event.kind).format(actor=actor(event.actor))
     if event.data.get("word"):
-        return _with_reason(f"{actor(event.actor)} recorded: {line.lower()}", event.data.get("note"))
+        return with_reason(f"{actor(event.actor)} recorded: {line.lower()}", event.data.get("note"))
     if event.kind == "intent:not_sent" and str(event.data.get("note")).startswith(UNSURE):
         line = "Settled"
     if event.kind in ("intent:placed", "order:changed"):
         return line + _filled(event.data.get("order") or {})
-    return _with_reason(line, event.data.get("note"))
-
-
-def notice(event: Event) -> str:
-    """What every page announces."""
-    name, by = event.data.get("name", ""), actor(event.actor)
-    if event.kind == "agent:key-rotated" and event.data.get("wasRevoked"):
-        return f"Agent {name} may call again, by a new key from {by}"
-    if event.kind in _CHANNELS:
-        told = event.data.get("note")
-        return _with_reason(_CHANNELS[event.kind].format(name=name, trader=event.data["trader"]), told)
-    if event.kind in _NOTICES:
-        told = event.data.get("reason") or event.data.get("note")
-        return _with_reason(_NOTICES[event.kind].format(name=name, by=by), told)
-    where = f"{_orders(event)} on {event.data.get('symbol', '?')}"
-    if event.kind == UNCLEAR:
-        return f"{by} may have cancelled {where}: Binance gave no clear answer"
-    return f"{by} cancelled {where}"
-
-
-def protective(event: Event) -> bool:
-    """Whether it may have taken a protection away: a stop, a take-profit, a reduce-only order."""
-    return event.kind in CANCELS and event.data.get(PROTECTIVE) is True
-
-
-def alarming(event: Event) -> bool:
-    return event.kind in ALARMS or protective(event)
-
-
-_CHANNELS: Final = {
-    "channel:added": "{trader} is told on a new channel, {name}",
-    FAILING: "Nothing has arrived for 15 minutes on {trader}'s channel {name}",
-    RECOVERED: "{trader}'s channel {name} works again",
-}
-_NOTICES: Final = {
-    "trader:added": "New trader {name}, added by {by}",
-    "trader:removed": "Trader {name} was removed by {by}",
-    "agent:added": "New agent {name}, added by {by}",
-    "agent:key-set": "Agent {name} has a new key",
-    "agent:key-rotated": "Agent {name} has a new key, made by {by}",
-    "agent:limits-set": "Agent {name} has other limits, set by {by}",
-    "agent:revoked": "Agent {name} was revoked by {by}",
-    "trading:halted": "Trading halted by {by}",
-    "trading:exits_only": "Exits only, by {by}",
-    "trading:open": "Trading resumed by {by}",
-    "order:diverged": "An order differs from what was approved",
-    "database:restored": "A backup was restored by {by}",
-    "audit:head-missing": "The audit log's head file was missing, and was made anew",
-    UNREACHABLE: "Binance has not been reached for 30 seconds",
-}
-
-
-def _orders(event: Event) -> str:
-    count, unread = len(event.data.get("orders", ())), event.data.get("unread") is True
-    if not protective(event):
-        return "1 order" if count == 1 else f"{count} orders"
-    if count == 1:
-        return "1 order, perhaps a protective one," if unread else "a protective order"
-    return f"{count or 'all'} orders, {'perhaps ' if unread else ''}protective ones among them,"
+    return with_reason(line, event.data.get("note"))
 
 
 def in_words(moment: datetime) -> str:
     """As a page says it when no script puts it into the reader's own time."""
     return f"{moment:%H:%M:%S} UTC"
-
-
-def told(delivery: Delivery) -> str:
-    """What a notification is about."""
-    event = delivery.event
-    if event.kind == "channel:test":
-        return "Test"
-    if event.kind in _HAPPENED:
-        return happened(event)
-    return notice(event)
-
-
-def channel_state(channel: Channel) -> str:
-    if channel.paused_at is not None:
-        return f"Paused since {in_words(channel.paused_at)}"
-    if channel.failing_since is not None:
-        return f"Nothing has arrived since {in_words(channel.failing_since)}"
-    if channel.proven_at is None:
-        return "Not proven: open the link of its test message" if channel.is_phone else "Not opened yet"
-    return "Works"
-
-
-def channel_tone(channel: Channel) -> Tone:
-    if channel.failing_since is not None:
-        return Tone.BAD
-    if channel.paused_at is not None or (channel.is_phone and channel.proven_at is None):
-        return Tone.WARN
-    return Tone.PLAIN
 
 
 def amount(figure: str | None, unit: str) -> str:
@@ -337,7 +221,7 @@ def device(user_agent: str) -> str:
 
 def repeats(earlier: Intent, now: datetime) -> str:
     """Why a request that equals an earlier one needs a second tap."""
-    minutes = int((now - earlier.updated_at).total_seconds()) // 60
+    minutes = int((now - earlier.went_out_at).total_seconds()) // 60
     ago = "less than a minute" if minutes < 1 else "1 minute" if minutes == 1 else f"{minutes} minutes"
     return f"The same request went through {ago} ago: {outcome(earlier, now).text}"
 
@@ -352,7 +236,8 @@ def _decider(intent: Intent) -> str:
     return intent.decision.by if intent.decision else "a trader"
 
 
-def _with_reason(what: str, why: str | None) -> str:
+def with_reason(what: str, why: str | None) -> str:
+    """`why` is another's words: bounded, on the same line."""
     return f"{what}: {as_quoted(why)[:MAX_SHOWN]}" if why else what
 
 

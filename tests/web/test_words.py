@@ -12,8 +12,9 @@ from broker.clock import to_ms
 from broker.deliveries import FAILING, TOLD, UNREACHABLE, Delivery, Progress
 from broker.hub import Event
 from broker.intents import UNSURE, Decision, Intent, State, canonical_text, digest_of
+from broker.web.notices import CANCELS, notice, told
 from broker.web.price import quoted
-from broker.web.words import CANCELS, as_quoted, device, happened, notice, outcome, repeats, told, unbroken
+from broker.web.words import as_quoted, device, happened, outcome, repeats, unbroken
 
 from .support import NOON, request
 
@@ -186,7 +187,9 @@ def test_a_long_text_of_another_system_is_cut() -> None:
     ],
 )
 def test_a_repeated_request_says_when_and_what_became_of_the_first(passed: timedelta, ago: str) -> None:
-    earlier = intent(State.PLACED, order=order("filled", "0.015"))
+    """By when it was sent: what is followed changes later."""
+    followed = {"wire_timestamp_ms": to_ms(NOON), "updated_at": NOON + timedelta(seconds=4)}
+    earlier = intent(State.PLACED, order=order("filled", "0.015"), **followed)
     said = repeats(earlier, NOON + passed)
     assert said == f"The same request went through {ago} ago: Placed, filled 0.015 of 0.015"
 
