@@ -9,9 +9,10 @@ from __future__ import annotations
 import asyncio
 import socket
 from collections.abc import Awaitable, Callable, Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from functools import partial
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+from threading import Thread
 from typing import Final
 
 from httpcore2 import (
@@ -61,8 +62,8 @@ CARRIERS: Final = _networks("64:ff9b::/96", "64:ff9b:1::/48", "2002::/16", "2001
 """IPv6 that carries an IPv4 address, which may be any."""
 
 
-_RESOLVING: Final = ThreadPoolExecutor(8, thread_name_prefix="notify-resolve")
-"""Its own threads: a name server that hangs must not keep Binance's names waiting."""
+MOST_NAMES: Final = 100
+"""That are asked for at a time."""
 
 
 class Forbidden(Exception):
@@ -107,11 +108,42 @@ def _unwrapped(address: Address) -> Address:
     return mapped or address
 
 
-async def resolve(host: str, port: int) -> Sequence[str]:
-    """Raises OSError."""
-    look_up = partial(socket.getaddrinfo, host, port, type=socket.SOCK_STREAM)
-    found = await asyncio.get_running_loop().run_in_executor(_RESOLVING, look_up)
-    return list(dict.fromkeys(str(entry[4][0]) for entry in found))
+class Names:
+    """A name is asked for once at a time: one that hangs holds one thread, however often it is wanted.
+
+    Its threads are its own, and nobody waits for them at the end: a name server that hangs must keep neither
+    Binance's names nor the broker's stop waiting.
+    """
+
+    def __init__(self) -> None:
+        self._under_way: dict[tuple[str, int], asyncio.Future[Sequence[str]]] = {}
+
+    async def resolve(self, host: str, port: int) -> Sequence[str]:
+        """Raises OSError, UnicodeError."""
+        wanted = (host, port)
+        if (asked := self._under_way.get(wanted)) is None:
+            if len(self._under_way) >= MOST_NAMES:
+                raise OSError("too many names are asked for already")
+            asked = self._under_way[wanted] = asyncio.get_running_loop().create_future()
+            asked.add_done_callback(partial(self._answered, wanted))
+            Thread(target=_look_up, args=(host, port, asked), name="notify-resolve", daemon=True).start()
+        return await asyncio.shield(asked)  # whoever gives up leaves it to the others
+
+    def _answered(self, wanted: tuple[str, int], asked: asyncio.Future[Sequence[str]]) -> None:
+        del self._under_way[wanted]
+        if not asked.cancelled():
+            asked.exception()  # everybody may have given up by then
+
+
+def _look_up(host: str, port: int, asked: asyncio.Future[Sequence[str]]) -> None:
+    settle: Callable[[], None]
+    try:
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        settle = partial(asked.set_result, list(dict.fromkeys(str(entry[4][0]) for entry in found)))
+    except (OSError, UnicodeError) as error:
+        settle = partial(asked.set_exception, error)
+    with suppress(RuntimeError):  # the broker has stopped meanwhile
+        asked.get_loop().call_soon_threadsafe(settle)
 
 
 class Pinned(AsyncNetworkBackend):

@@ -25,7 +25,7 @@ from httpcore2 import (
 
 from ..clock import Clock
 from ..errors import invalid
-from .addresses import Forbidden, Pinned, Resolve, resolve
+from .addresses import Forbidden, Names, Pinned, Resolve
 
 SECONDS: Final = 10.0
 CONNECT_SECONDS: Final = 5.0
@@ -62,17 +62,21 @@ class Sender:
         allow_private: bool,
         clock: Clock,
         seconds: float = SECONDS,
-        resolve: Resolve = resolve,
+        resolve: Resolve | None = None,
         network: AsyncNetworkBackend | None = None,
         tls: ssl.SSLContext | None = None,
     ) -> None:
         self._clock = clock
         self._seconds = seconds
+        resolve = resolve or Names().resolve
         tls = tls or default_ssl_context()
 
         def pool(*, allow_public: bool) -> AsyncConnectionPool:
             pinned = Pinned(
-                allow_private=allow_private, allow_public=allow_public, resolve=resolve, network=network
+                allow_private=allow_private,
+                allow_public=allow_public,
+                resolve=resolve,
+                network=network,
             )
             return AsyncConnectionPool(
                 ssl_context=tls,

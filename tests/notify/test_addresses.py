@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
+import socket
+import threading
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 import pytest
 from httpcore2 import AsyncNetworkBackend, AsyncNetworkStream, ConnectError
 
 from broker.errors import BrokerError
-from broker.notify.addresses import Forbidden, checked
+from broker.notify.addresses import Forbidden, Names, checked
 from broker.notify.sender import NoReply, Sender, checked_url, shown
 
 from ..support import Clock
@@ -100,6 +104,41 @@ async def test_this_machine_is_not_reached_by_any_of_its_names(there: Endpoint, 
             with pytest.raises(NoReply):
                 await sender.post(f"{scheme}://{host}:{port}/", b"{}", {})
     assert there.received == []
+
+
+async def test_a_name_that_hangs_holds_one_thread_and_keeps_no_other_waiting(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    asked: list[str] = []
+    answered = threading.Event()
+
+    def getaddrinfo(host: str, port: int, **_: Any) -> list[Any]:
+        asked.append(host)
+        if host == "hangs.example":
+            answered.wait(30)
+        return [(socket.AF_INET, socket.SOCK_STREAM, 0, "", (PUBLIC[0], port))]
+
+    monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)
+    names = Names()
+    waiting = [asyncio.create_task(names.resolve("hangs.example", 443)) for _ in range(50)]
+    assert await asyncio.wait_for(names.resolve("works.example", 443), 5) == [PUBLIC[0]]
+    waiting[0].cancel()
+    answered.set()
+    told = await asyncio.wait_for(asyncio.gather(*waiting, return_exceptions=True), 5)
+    assert told[1:] == [[PUBLIC[0]]] * 49, "who gives up leaves it to the others"
+    assert sorted(asked) == ["hangs.example", "works.example"]
+
+
+async def test_a_name_that_is_not_known_is_asked_for_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    def unknown(*_: Any, **__: Any) -> list[Any]:
+        raise socket.gaierror("not known")
+
+    names = Names()
+    with monkeypatch.context() as patched:
+        patched.setattr(socket, "getaddrinfo", unknown)
+        with pytest.raises(OSError, match="not known"):
+            await names.resolve("127.0.0.1", 80)
+    assert await names.resolve("127.0.0.1", 80) == ["127.0.0.1"]
 
 
 async def test_http_to_a_public_address_is_not_sent_even_where_private_ones_are_allowed() -> None:
