@@ -76,9 +76,11 @@ NEWEST: Final = (
     .order_by(deliveries.c.event.desc())
     .limit(bindparam("most"))
 )
-BY_MATTER: Final = select(deliveries.c.id).where(
-    deliveries.c.channel == bindparam("channel"), deliveries.c.matter == bindparam("matter")
+TOLD_OF: Final = select(deliveries.c.channel).where(
+    deliveries.c.channel.in_(bindparam("channels", expanding=True)),
+    deliveries.c.matter == bindparam("matter"),
 )
+QUEUE: Final = insert(deliveries)
 HANDLES: Final = (
     select(audit.c.kind, deliveries.c.handle)
     .join_from(deliveries, audit, audit.c.seq == deliveries.c.event)
@@ -236,27 +238,28 @@ class Outbox:
         if event.kind in CLOSING:
             self._close(connection, listening, event, intent)
         elif concerns(event, intent):
-            for channel in listening:
-                if channel.told(event, intent):
-                    self._queue(connection, channel, event, intent)
+            hearing = [channel for channel in listening if channel.told(event, intent)]
+            self._queue(connection, hearing, event, intent)
 
     def _close(
         self, connection: Connection, listening: Sequence[Channel], event: Event, intent: Intent | None
     ) -> None:
         """Where it was told that a request waits, and that can be brought up to date."""
+        edited = [channel for channel in listening if channel.kind in EDITED]
+        if not edited:
+            return
         told = connection.execute(TELLING_OF, {"intent_id": event.intent_id, "kinds": list(REQUESTS)})
         where = set(told.scalars())
-        for channel in listening:
-            if channel.id in where and channel.kind in EDITED:
-                self._queue(connection, channel, event, intent)
+        self._queue(connection, [channel for channel in edited if channel.id in where], event, intent)
 
-    def _queue(self, connection: Connection, channel: Channel, event: Event, intent: Intent | None) -> None:
-        about = matter(event)
-        if connection.execute(BY_MATTER, {"channel": channel.id, "matter": about}).first():
-            return
-        at = to_ms(event.at)
-        connection.execute(
-            insert(deliveries),
+    def _queue(
+        self, connection: Connection, hearing: Sequence[Channel], event: Event, intent: Intent | None
+    ) -> None:
+        """On each of them that was not told of the matter yet."""
+        about, at = matter(event), to_ms(event.at)
+        asked = {"channels": [channel.id for channel in hearing], "matter": about}
+        told = set(connection.execute(TOLD_OF, asked).scalars()) if hearing else set()
+        rows = [
             {
                 "id": new_id(event.at, self._random(10)),
                 "channel": channel.id,
@@ -268,8 +271,12 @@ class Outbox:
                 "due_at": at,
                 "created_at": at,
                 "updated_at": at,
-            },
-        )
+            }
+            for channel in hearing
+            if channel.id not in told
+        ]
+        if rows:
+            connection.execute(QUEUE, rows)
 
     def _put(
         self,
