@@ -29,6 +29,9 @@ from .message import About, Message, Obsolete
 from .sender import NoReply, Reply, Sender
 
 LOOK_SECONDS: Final = 0.5
+MOMENT_SECONDS: Final = 0.02
+"""After news: whoever asked or decided is answered first, and a burst is one look."""
+
 RETRY_SECONDS: Final = 0.5
 GRACE_SECONDS: Final = 1.0
 """How long a stopping broker waits for answers; what is still on the way is sent again at the next start."""
@@ -222,6 +225,7 @@ class Worker:
         with suppress(TimeoutError):
             async with asyncio.timeout(LOOK_SECONDS):
                 await self._bell.wait()
+                await asyncio.sleep(MOMENT_SECONDS)
 
     async def _guarded(self, work: Any) -> None:
         healthy = False

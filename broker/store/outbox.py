@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from sqlalchemy import Connection, bindparam, delete, exists, func, insert, select, update
-from sqlalchemy.exc import DatabaseError, IntegrityError
+from sqlalchemy.exc import DatabaseError
 
 from ..clock import Randomness, from_ms, to_ms
 from ..deliveries import (
@@ -76,11 +76,10 @@ NEWEST: Final = (
     .order_by(deliveries.c.event.desc())
     .limit(bindparam("most"))
 )
-TOLD_OF: Final = select(deliveries.c.channel).where(
-    deliveries.c.channel.in_(bindparam("channels", expanding=True)),
-    deliveries.c.matter == bindparam("matter"),
-)
-QUEUE: Final = insert(deliveries)
+QUEUE: Final = insert(deliveries).prefix_with("OR IGNORE", dialect="sqlite")
+"""A channel hears of a matter once."""
+
+ANY_EDITED: Final = select(channels.c.id).where(channels.c.kind.in_([str(kind) for kind in EDITED])).limit(1)
 HANDLES: Final = (
     select(audit.c.kind, deliveries.c.handle)
     .join_from(deliveries, audit, audit.c.seq == deliveries.c.event)
@@ -129,15 +128,21 @@ class Outbox:
         """
         if event.kind == "trader:removed":  # his channels go with him, whoever takes that name later
             connection.execute(delete(channels).where(channels.c.trader == event.data["name"]))
-        if event.kind not in TOLD or not (listening := all_channels(connection)):
+        if event.kind not in TOLD:
+            return
+        if event.kind in CLOSING and not connection.execute(ANY_EDITED).first():
+            return
+        if not (listening := all_channels(connection)):
             return
         try:
-            with connection.begin_nested():
-                self._tell(connection, listening, event)
-        except Exception as error:
-            if isinstance(error, DatabaseError) and not isinstance(error, IntegrityError):
-                raise
+            rows = self._rows(connection, listening, event)
+        except DatabaseError:
+            raise
+        except Exception:
             log.exception("outbox: not told", row=event.seq, kind=event.kind)
+        else:
+            if rows:
+                connection.execute(QUEUE, rows)
 
     def due(self, connection: Connection, now: datetime, busy: Mapping[str, int]) -> Sequence[str]:
         """Ids of what can go out now, where `busy` says how many are on the way to each channel."""
@@ -233,33 +238,13 @@ class Outbox:
     def count_open(self, connection: Connection) -> int:
         return connection.execute(COUNT_OPEN).scalar_one()
 
-    def _tell(self, connection: Connection, listening: Sequence[Channel], event: Event) -> None:
+    def _rows(
+        self, connection: Connection, listening: Sequence[Channel], event: Event
+    ) -> list[dict[str, Any]]:
+        """A delivery for each channel that hears of it. One that was told of the matter keeps the first."""
         intent = _intent(connection, event)
-        if event.kind in CLOSING:
-            self._close(connection, listening, event, intent)
-        elif concerns(event, intent):
-            hearing = [channel for channel in listening if channel.told(event, intent)]
-            self._queue(connection, hearing, event, intent)
-
-    def _close(
-        self, connection: Connection, listening: Sequence[Channel], event: Event, intent: Intent | None
-    ) -> None:
-        """Where it was told that a request waits, and that can be brought up to date."""
-        edited = [channel for channel in listening if channel.kind in EDITED]
-        if not edited:
-            return
-        told = connection.execute(TELLING_OF, {"intent_id": event.intent_id, "kinds": list(REQUESTS)})
-        where = set(told.scalars())
-        self._queue(connection, [channel for channel in edited if channel.id in where], event, intent)
-
-    def _queue(
-        self, connection: Connection, hearing: Sequence[Channel], event: Event, intent: Intent | None
-    ) -> None:
-        """On each of them that was not told of the matter yet."""
         about, at = matter(event), to_ms(event.at)
-        asked = {"channels": [channel.id for channel in hearing], "matter": about}
-        told = set(connection.execute(TOLD_OF, asked).scalars()) if hearing else set()
-        rows = [
+        return [
             {
                 "id": new_id(event.at, self._random(10)),
                 "channel": channel.id,
@@ -272,11 +257,20 @@ class Outbox:
                 "created_at": at,
                 "updated_at": at,
             }
-            for channel in hearing
-            if channel.id not in told
+            for channel in self._hearing(connection, listening, event, intent)
         ]
-        if rows:
-            connection.execute(QUEUE, rows)
+
+    def _hearing(
+        self, connection: Connection, listening: Sequence[Channel], event: Event, intent: Intent | None
+    ) -> Sequence[Channel]:
+        """Of what closes a request, where it was told that it waits, and that can be brought up to date."""
+        if event.kind in CLOSING:
+            asked = {"intent_id": event.intent_id, "kinds": list(REQUESTS)}
+            where = set(connection.execute(TELLING_OF, asked).scalars())
+            return [channel for channel in listening if channel.kind in EDITED and channel.id in where]
+        if not concerns(event, intent):
+            return ()
+        return [channel for channel in listening if channel.told(event, intent)]
 
     def _put(
         self,

@@ -34,7 +34,7 @@ from broker.deliveries import (
 )
 from broker.errors import BrokerError, Code
 from broker.halt import Level
-from broker.intents import Intent, State, Suggestion, new_id
+from broker.intents import Intent, State, Suggestion
 from broker.store import Store, queries, recent_events
 from broker.store.channels import MOST
 from broker.store.tables import channels, deliveries, traders
@@ -173,18 +173,14 @@ async def test_a_channel_that_cannot_be_read_stops_nothing_and_the_others_are_to
     assert other.id in {delivery.channel for delivery, _ in await claim(store, clock)}
 
 
-async def test_what_cannot_be_queued_is_queued_for_nobody_and_stops_nothing(
-    store: Store, clock: Clock, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Half a telling would be told twice, or never, once somebody sets it right."""
+async def test_what_cannot_be_told_is_told_to_nobody_and_stops_nothing(store: Store) -> None:
     await listening(store), await listening(store, "Ben")
-    taken = new_id(NOON, bytes(10))
-    ids = iter([taken, taken])
-    monkeypatch.setattr("broker.store.outbox.new_id", lambda *_: next(ids))
-    intent = await parked(store)
-    assert await store.read(lambda c: queries.find(c, intent.id)) == intent
+    await store.audit("channel:failing", "broker")  # of which channel, nobody knows
     assert await store.read(store.outbox.count_open) == 0
+    assert await failing(store) == [{}]
     assert await store.read(store.log.verify) is None
+    await parked(store)
+    assert (await kinds(store), await kinds(store, "Ben")) == (["intent:parked"], ["intent:parked"])
 
 
 async def test_a_database_that_cannot_take_the_telling_takes_nothing(store: Store) -> None:
