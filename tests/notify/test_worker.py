@@ -20,7 +20,7 @@ from broker.store.tables import channels
 from ..support import NOON, Clock, eventually, let_write
 from ..support import request as bare_request
 from ..web.support import request
-from .support import BOT, Endpoint, Telling, endpoint, telling
+from .support import BOT, PATIENCE, Endpoint, Telling, endpoint, telling
 
 pytestmark = pytest.mark.anyio
 
@@ -43,7 +43,7 @@ TROUBLES: list[tuple[Any, str]] = [
     (401, "answered 401"),
     (404, "answered 404"),
     ((302, {"Location": "http://127.0.0.1:1/"}), "answered 302, and redirects are not followed"),
-    ("hang", "no answer within 0.3 s"),
+    ("hang", f"no answer within {PATIENCE} s"),
     ("reset", "no HTTP answer came"),
     ("garbage", "no HTTP answer came"),
 ]
