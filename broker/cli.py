@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -13,6 +11,7 @@ import typer
 
 from . import __version__
 from .cli_agents import agents
+from .cli_store import opened
 from .clock import random_bytes, utc_now
 from .errors import BrokerError, StartError
 from .halt import Level
@@ -163,7 +162,7 @@ def add_trader(
         if password_stdin
         else typer.prompt("Password", hide_input=True, confirmation_prompt=True)
     )
-    with _store() as store:
+    with opened(load()) as store:
         store.people.add_trader(name, password, actor="command line")
     print(f"{name} can sign in.")
 
@@ -171,7 +170,7 @@ def add_trader(
 @traders.command("list")
 def list_traders() -> None:
     """Who may decide, and since when."""
-    with _store() as store:
+    with opened(load()) as store:
         for trader in store.people.traders():
             print(f"{trader.name}\t{trader.created_at:%Y-%m-%d %H:%M} UTC")
 
@@ -179,7 +178,7 @@ def list_traders() -> None:
 @traders.command("remove")
 def remove_trader(name: str) -> None:
     """Somebody decides no more; his sessions end at once."""
-    with _store() as store:
+    with opened(load()) as store:
         store.people.remove_trader(name, actor="command line")
     print(f"{name} can no longer sign in.")
 
@@ -187,7 +186,7 @@ def remove_trader(name: str) -> None:
 @audit.command("verify")
 def verify_audit() -> None:
     """Walk the audit log's chain; exit code 1 at the first row that does not hold."""
-    with _store(to_verify=True) as store:
+    with opened(load(), to_verify=True) as store:
         broken = store.verify()
     if broken is not None:
         print(f"The audit log does not hold: {broken.problem}.")
@@ -204,14 +203,14 @@ def export_audit() -> None:
         for line in lines(connection):
             print(json.dumps(line, ensure_ascii=False))
 
-    with _store(to_verify=True) as store:
+    with opened(load(), to_verify=True) as store:
         store.database.read_now(write)
 
 
 @db.command("upgrade")
 def upgrade_database() -> None:
     """Bring the database to this release's schema, as every start does."""
-    with _store():
+    with opened(load()):
         print("The database has this release's schema.")
 
 
@@ -260,7 +259,8 @@ def halt(
     """Stop everything HIGH at once, also what is approved already. A trader resumes on the page."""
     level = Level.EXITS_ONLY if exits_only else Level.HALTED
     # Also where its head does not hold: halting is always right.
-    with _store(to_verify=load().database.exists()) as store:
+    settings = load()
+    with opened(settings, to_verify=settings.database.exists()) as store:
         now = store.halts.tighten(level, "command line", reason)
     print(now.sentence)
 
@@ -297,21 +297,3 @@ def paper(
         run(folder or settings.folder / "paper-exchange", port, settings.paper_seed)
     except (OSError, FolderInUse) as error:
         raise StartError(f"The paper exchange cannot start: {error}") from None
-
-
-@contextmanager
-def _store(*, to_verify: bool = False) -> Iterator[Store]:
-    from contextlib import closing
-
-    from .app import open_store
-    from .files import hold, prepare_folder
-
-    settings = load()
-    if to_verify and not settings.database.exists():
-        raise StartError(f"There is no database {settings.database}")
-    prepare_folder(settings.database.parent)
-    with (
-        hold(settings.database),
-        closing(open_store(settings, utc_now, random_bytes, to_verify=to_verify)) as store,
-    ):
-        yield store

@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
 from datetime import timedelta
 from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
 from .agents import DEFAULT, Agent
-from .clock import random_bytes, utc_now
+from .cli_store import opened
 from .errors import StartError
 from .settings import Settings, load
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
-    from .store import Known, Store
+    from .store import Known
 
 agents = typer.Typer(help="Who may ask, and within which limits.", no_args_is_help=True)
 
@@ -47,7 +45,7 @@ def add_agent(
     typed = _typed(tools, symbols, max_order_value, max_daily_volume, max_leverage, max_pending, max_calls)
     settings = load()
     agent = _checked(Agent(name=name).typed(typed), settings)
-    with _store(settings) as store:
+    with opened(settings) as store:
         key = store.database.write_now(lambda connection: store.agents.add(connection, agent, actor=ACTOR))
     _show(key, f"{name} may call with this key, which is shown only now:")
 
@@ -55,7 +53,7 @@ def add_agent(
 @agents.command("list")
 def list_agents() -> None:
     """Who may ask, since when, and within which limits."""
-    with _store(load()) as store:
+    with opened(load()) as store:
         for known in store.database.read_now(store.agents.all):
             print(_line(known))
 
@@ -69,7 +67,7 @@ def rotate_key(
 ) -> None:
     """A new key, printed once. The old one ends, at once unless there is an overlap."""
     settings, hours = load(), timedelta(hours=overlap)
-    with _store(settings) as store:
+    with opened(settings) as store:
         key = store.database.write_now(
             lambda connection: store.agents.rotate(connection, name, hours, actor=ACTOR)
         )
@@ -99,7 +97,7 @@ def limit_agent(
         store.agents.limit(connection, agent, actor=ACTOR)
         return agent
 
-    with _store(settings) as store:
+    with opened(settings) as store:
         agent = store.database.write_now(transaction)
     print(f"{name}: {_rights(agent)}")
 
@@ -107,7 +105,7 @@ def limit_agent(
 @agents.command("revoke")
 def revoke_agent(name: str) -> None:
     """Its keys end at once; what it has waiting is withdrawn, and what is approved is not sent."""
-    with _store(load()) as store:
+    with opened(load()) as store:
         stopped = store.database.write_now(
             lambda connection: store.agents.revoke(connection, name, actor=ACTOR)
         )
@@ -164,11 +162,3 @@ def _line(known: Known) -> str:
 def _rights(agent: Agent) -> str:
     told = {name: ",".join(v) if isinstance(v, list) else v for name, v in agent.rights().items()}
     return ", ".join(f"{name} {value}" for name, value in told.items()) or "no limits of its own"
-
-
-@contextmanager
-def _store(settings: Settings) -> Iterator[Store]:
-    from .app import open_store
-
-    with closing(open_store(settings, utc_now, random_bytes)) as store:
-        yield store

@@ -226,7 +226,17 @@ def test_nothing_is_put_back_under_a_command_that_has_it_open(run: Run, tmp_path
     assert run("db", "restore", "copy.db")[0] == 0
 
 
-@pytest.mark.parametrize("words", [("halt",), ("traders", "list"), ("audit", "verify"), ("db", "upgrade")])
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("halt",),
+        ("traders", "list"),
+        ("audit", "verify"),
+        ("db", "upgrade"),
+        ("agents", "list"),
+        ("agents", "revoke", "default"),
+    ],
+)
 def test_no_command_works_on_a_database_that_is_being_replaced(
     run: Run, tmp_path: Path, words: tuple[str, ...]
 ) -> None:

@@ -48,8 +48,9 @@ ROOMS = {
     "doctor.py": 8,
     "stdio.py": 8,
     "app.py": 9,
-    "cli_agents.py": 10,
-    "cli.py": 11,
+    "cli_store.py": 10,
+    "cli_agents.py": 11,
+    "cli.py": 12,
 }
 """The same table as in docs/architecture.md."""
 
