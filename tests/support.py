@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager, closing, suppress
 from dataclasses import dataclass
@@ -15,7 +14,6 @@ from typing import Any, TypeVar
 
 import httpx2
 import mcp
-import uvicorn
 from mcp.client.streamable_http import streamable_http_client
 from starlette.applications import Starlette
 from starlette.routing import Route
@@ -31,6 +29,8 @@ from broker.paper import PaperServer
 from broker.reconciler import Reconciler
 from broker.settings import Settings
 from broker.store import Feed, Store, queries
+
+from .serving import serving
 
 T = TypeVar("T")
 
@@ -235,16 +235,8 @@ async def served(broker: Wired) -> AsyncIterator[str]:
     endpoint = api.McpEndpoint(broker.gateway, state_key=STATE_KEY)
     state = api.ApiState(gateway=broker.gateway, store=broker.store, healthy=lambda: broker.executor.healthy)
     app = Starlette(routes=[Route("/mcp", endpoint.app), *api.routes(state)])
-    config = uvicorn.Config(app, lifespan="off", ws="none", log_config=None, timeout_graceful_shutdown=1)
-    server = uvicorn.Server(config)
-    with socket.create_server(("127.0.0.1", 0)) as listening:
-        async with endpoint.running():
-            serving = asyncio.create_task(server._serve([listening]))
-            try:
-                yield f"http://127.0.0.1:{listening.getsockname()[1]}"
-            finally:
-                server.should_exit = True
-                await serving
+    async with endpoint.running(), serving(app) as url:
+        yield url
 
 
 def give_key(store: Store, agent: str, key: str) -> None:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-import socket
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -16,7 +15,6 @@ from typing import Any
 
 import httpx2
 import pytest
-import uvicorn
 from starlette.applications import Starlette
 from starlette.routing import Mount, Route
 
@@ -30,6 +28,7 @@ from broker.store.audit import head
 from broker.tools import TOOLS
 from broker.web.visitor import cookie_name
 
+from .serving import serving
 from .support import BTC, BUY, KEY, http_client, settings_in
 from .tools.support import WAYS, asking
 from .web.support import signed_in
@@ -203,16 +202,9 @@ async def house(tmp_path: Path) -> AsyncIterator[House]:
 
 @asynccontextmanager
 async def listening(broker: Broker) -> AsyncIterator[str]:
-    config = uvicorn.Config(
-        broker.app, lifespan="off", ws="none", log_config=None, timeout_graceful_shutdown=1
-    )
-    server = uvicorn.Server(config)
-    with socket.create_server(("127.0.0.1", 0)) as port:
-        serving = asyncio.create_task(server._serve([port]))
-        yield f"http://127.0.0.1:{port.getsockname()[1]}"
+    async with serving(broker.app) as url:
+        yield url
         broker.hub.close()
-        server.should_exit = True
-        await serving
 
 
 async def let_in(store: Store, name: str, *, then_revoke: bool = False) -> str:

@@ -5,14 +5,12 @@ from __future__ import annotations
 import asyncio
 import json
 import secrets
-import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any, Final
 
 import mcp_types as types
-import uvicorn
 from mcp import MCPError
 from mcp.server import Server
 from mcp.server.context import HandlerResult
@@ -25,6 +23,8 @@ from broker.agents import Agent
 from broker.api.calls import Context
 from broker.api.mcp import sealed
 from broker.api.tasks import Task, declares_tasks, require_declared, serve_tasks
+
+from ..serving import serving
 
 NOW: Final = "2026-03-04T12:00:00Z"
 SOON_SECONDS: Final = 0.2
@@ -208,17 +208,9 @@ async def tasks_server() -> AsyncIterator[str]:
     fixture = Fixture()
     manager = StreamableHTTPSessionManager(fixture.server, stateless=True)
     app = Starlette(routes=[Route("/mcp", endpoint=_Known(StreamableHTTPASGIApp(manager)))])
-    config = uvicorn.Config(app, lifespan="off", ws="none", log_config=None, timeout_graceful_shutdown=1)
-    server = uvicorn.Server(config)
-    with socket.create_server(("127.0.0.1", 0)) as listening:
-        async with manager.run():
-            serving = asyncio.create_task(server._serve([listening]))
-            try:
-                yield f"http://127.0.0.1:{listening.getsockname()[1]}/mcp"
-            finally:
-                await fixture.jobs.end()
-                server.should_exit = True
-                await serving
+    async with manager.run(), serving(app) as url:
+        yield f"{url}/mcp"
+        await fixture.jobs.end()
 
 
 class _Known:

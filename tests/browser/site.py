@@ -2,47 +2,22 @@
 
 from __future__ import annotations
 
-import asyncio
-import socket
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-import uvicorn
 from playwright.async_api import Browser, BrowserContext, ConsoleMessage, Page, expect
 
+from ..serving import serving
 from ..web.support import World
-
-
-class _Server(uvicorn.Server):
-    def __init__(self, config: uvicorn.Config) -> None:
-        super().__init__(config)
-        self.ready = asyncio.Event()
-
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        await super().startup(sockets)
-        self.ready.set()
-
-    @contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        yield
 
 
 @asynccontextmanager
 async def served(desk: World) -> AsyncIterator[str]:
-    with socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP) as listening:
-        listening.bind(("127.0.0.1", 0))
-        config = uvicorn.Config(
-            desk.app, lifespan="off", ws="none", log_config=None, timeout_graceful_shutdown=1
-        )
-        server = _Server(config)
-        running = asyncio.create_task(server.serve(sockets=[listening]))
-        await server.ready.wait()
-        yield f"http://127.0.0.1:{listening.getsockname()[1]}"
+    async with serving(desk.app) as url:
+        yield url
         desk.hub.close()
-        server.should_exit = True
-        await running
 
 
 @dataclass

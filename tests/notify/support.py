@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -20,6 +20,7 @@ from broker.notify import Links, Rejections, Sender, Taps, Worker
 from broker.notify.webhook import new_secret
 from broker.store import Feed, Store, queries
 
+from ..serving import accept_no_more, address, listening
 from ..support import Clock, Randomness, eventually, open_store, running
 from ..web.support import request
 
@@ -101,17 +102,26 @@ class Endpoint:
 
 
 @asynccontextmanager
+async def answering(
+    handle: Callable[[web.BaseRequest], Awaitable[web.StreamResponse]], port: int = 0
+) -> AsyncIterator[str]:
+    """The address at which `handle` answers."""
+    runner = web.ServerRunner(web.Server(handle), shutdown_timeout=0.05)
+    await runner.setup()
+    with listening(port) as listener:
+        await web.SockSite(runner, listener).start()
+        try:
+            yield address(listener)
+        finally:
+            await accept_no_more(listener)
+            await runner.cleanup()
+
+
+@asynccontextmanager
 async def endpoint(port: int = 0) -> AsyncIterator[Endpoint]:
     made = Endpoint()
-    runner = web.ServerRunner(web.Server(made.handle), shutdown_timeout=0.05)
-    await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", port)
-    await site.start()
-    made.url = f"http://127.0.0.1:{runner.addresses[0][1]}"
-    try:
+    async with answering(made.handle, port) as made.url:
         yield made
-    finally:
-        await runner.cleanup()
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -21,7 +21,7 @@ from broker.store.tables import channels
 
 from ..support import NOON, eventually, let_write
 from ..web.support import request as asked
-from .support import ANA, BOT, URL, Telling
+from .support import ANA, BOT, URL, Telling, answering
 
 pytestmark = pytest.mark.anyio
 
@@ -125,15 +125,8 @@ class Telegram:
 @asynccontextmanager
 async def serving() -> AsyncIterator[Telegram]:
     made = Telegram()
-    runner = web.ServerRunner(web.Server(made.handle), shutdown_timeout=0.05)
-    await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", 0)
-    await site.start()
-    made.url = f"http://127.0.0.1:{runner.addresses[0][1]}"
-    try:
+    async with answering(made.handle) as made.url:
         yield made
-    finally:
-        await runner.cleanup()
 
 
 @pytest.fixture

@@ -59,3 +59,14 @@ async def test_open_pages_hear_of_it_when_one_comes_and_when_it_goes(desk: World
         await desk.store.intents.withdraw(other.id, "agent-b")
         went = await page.message()
         assert line in went and "No opposite request waits." in went
+
+
+async def test_only_cards_that_it_works_against_are_told(desk: World) -> None:
+    waits = await desk.park("0.015")
+    await desk.park("0.02", key="same side")
+    async with tab(desk.app, await desk.sign_in(), "inbox") as page:
+        await page.message()
+        await desk.park("0.03", key="again")
+        assert "#against-" not in await page.message()
+        await desk.park("0.01", side="SELL", agent="agent-b")
+        assert f'hx-target="#against-{waits.id}"' in await page.message()
