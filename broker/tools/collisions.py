@@ -14,8 +14,15 @@ def opposite(intent: Intent, pending: Sequence[Intent], now: datetime) -> list[s
     return [
         f"{other.agent} {other.card['act']}, {_left(other.expires_at - now)} left"
         for other in pending
-        if other.expires_at > now and _against(intent, other)
+        if other.expires_at > now and collide(intent, other)
     ]
+
+
+def collide(intent: Intent, other: Intent) -> bool:
+    """A request without a side (a leverage) is against nothing."""
+    sides = {intent.arguments.get("side"), other.arguments.get("side")}
+    same_place = (intent.market, intent.arguments["symbol"]) == (other.market, other.arguments["symbol"])
+    return same_place and sides == {"buy", "sell"}
 
 
 def crossing(order: OrderRequest, resting: Sequence[RestingOrder]) -> list[RestingOrder]:
@@ -27,13 +34,6 @@ def crossing(order: OrderRequest, resting: Sequence[RestingOrder]) -> list[Resti
         and other.side != order.side
         and _reaches(order, other)
     ]
-
-
-def _against(intent: Intent, other: Intent) -> bool:
-    """A request without a side (a leverage) is against nothing."""
-    sides = {intent.arguments.get("side"), other.arguments.get("side")}
-    same_place = (intent.market, intent.arguments["symbol"]) == (other.market, other.arguments["symbol"])
-    return same_place and sides == {"buy", "sell"}
 
 
 def _reaches(order: OrderRequest, other: RestingOrder) -> bool:

@@ -17,7 +17,7 @@ from ..intents import Intent
 from ..store import EQUAL_WITHIN, events_of, queries, recent_events
 from ..store.audit import head
 from ..store.channels import find_channel
-from ..tools.collisions import opposite
+from ..tools.collisions import collide, opposite
 from .notices import CANCELS, NEWS, PROTECTIVE, alarming, protective
 from .words import rests, waits
 
@@ -140,12 +140,8 @@ def priced(
 
 
 def beside(intent: Intent, pending: Sequence[Intent], now: datetime) -> Sequence[Asked]:
-    """What waits on the same symbol: what stands against each of them may have changed with this one."""
-    return [
-        Asked(intent=one, against=opposite(one, pending, now))
-        for one in pending
-        if place_of(one) == place_of(intent) and one.id != intent.id
-    ]
+    """What waits against this one, so that what stands against each of them may have changed with it."""
+    return [Asked(intent=one, against=opposite(one, pending, now)) for one in pending if collide(intent, one)]
 
 
 def place_of(intent: Intent) -> tuple[str, str]:
