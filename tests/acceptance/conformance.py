@@ -48,8 +48,12 @@ def run(
     key: str,
     folder: Path,
     expected_failures: Path | None = None,
+    force: bool = False,
 ) -> Report:
-    """None: every scenario that the version has. `url` is the broker's, `folder` takes the results."""
+    """None: every scenario that the version has. `url` is the broker's, `folder` takes the results.
+
+    `force`: also a scenario that the suite has only as a draft.
+    """
     environment_of = CONFORMANCE if version == HANDSHAKE else CONFORMANCE_ALPHA
     results = folder / "conformance"
     finished = subprocess.run(
@@ -57,6 +61,7 @@ def run(
             *(str(node()), "--import", str(WITH_KEY), str(environment_of.ready() / BUILT)),
             *("server", "--url", f"{url}/mcp", "--output-dir", str(results)),
             *_which(scenario, version),
+            *(("--force",) if force else ()),
             *(("--expected-failures", str(expected_failures)) if expected_failures else ()),
         ],
         cwd=folder,

@@ -209,7 +209,7 @@ async def tasks_server() -> AsyncIterator[str]:
     manager = StreamableHTTPSessionManager(fixture.server, stateless=True)
     app = Starlette(routes=[Route("/mcp", endpoint=_Known(StreamableHTTPASGIApp(manager)))])
     async with manager.run(), serving(app) as url:
-        yield f"{url}/mcp"
+        yield url
         await fixture.jobs.end()
 
 
