@@ -214,6 +214,16 @@ def test_an_older_copy_of_the_whole_database_is_found_and_not_served(filled: Pat
         assert verify(store) == Broken(LAST + 1, f"rows after {LAST} are missing")
 
 
+def test_an_older_copy_whose_head_was_taken_away_is_not_said_to_hold(filled: Path, tmp_path: Path) -> None:
+    """Whoever can put a copy in the database's place can take away the file beside it."""
+    shutil.copytree(filled.parent, tmp_path, dirs_exist_ok=True)
+    head = tmp_path / "paper.db.audit-head"
+    head.unlink()
+    with closing(open_store(tmp_path / filled.name, Clock(), to_verify=True)) as store:
+        problem = f"{head} is missing, so that rows after {LAST} may be"
+        assert verify(store) == Broken(LAST + 1, problem)
+
+
 def test_a_log_that_went_another_way_is_found(filled: Path, tmp_path: Path) -> None:
     """An older copy that was gone on with holds in itself, and has as many rows."""
     shutil.copytree(filled.parent, tmp_path, dirs_exist_ok=True)
