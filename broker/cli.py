@@ -204,7 +204,12 @@ def export_audit() -> None:
             print(json.dumps(line, ensure_ascii=False))
 
     with opened(load(), to_verify=True) as store:
-        store.database.read_now(write)
+        try:
+            store.database.read_now(write)
+        except (ValueError, OverflowError):
+            raise StartError(
+                "A row of the audit log was changed and cannot be read; `broker audit verify` names the first"
+            ) from None
 
 
 @db.command("upgrade")

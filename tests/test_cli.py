@@ -157,6 +157,16 @@ def test_a_log_that_does_not_hold_is_exit_code_1(run: Run, tmp_path: Path) -> No
     )
 
 
+@pytest.mark.parametrize("change", ["data = 'x'", "at = at | (1 << 60)"])
+def test_a_row_that_cannot_be_read_any_more_is_one_line(run: Run, tmp_path: Path, change: str) -> None:
+    tamper(make_database(tmp_path), f"UPDATE audit SET {change} WHERE seq = 1")
+    code, _, complaint = run("audit", "export")
+    assert (code, complaint.count("\n")) == (2, 1)
+    assert "`broker audit verify` names the first" in complaint
+    code, said, _ = run("audit", "verify")
+    assert (code, said) == (1, "The audit log does not hold: row 1 was changed, or rows were reordered.\n")
+
+
 def test_a_log_that_is_not_there_is_not_said_to_hold(run: Run, tmp_path: Path) -> None:
     code, said, complaint = run("audit", "verify")
     assert (code, said) == (2, "")

@@ -123,7 +123,8 @@ class Orders(ABC):
             except Exception as error:
                 failure = error
         self._calls.note_code(facts.code)
-        verdict = judge(facts, failure, self.market)
+        rejected = state is not None and state.status == "rejected"
+        verdict = judge(facts, failure, self.market, rejected=rejected)
         return Sent(
             verdict=verdict,
             order=state if verdict is Verdict.PLACED else None,
@@ -215,6 +216,8 @@ def _reason(verdict: Verdict, facts: WireFacts, failure: Exception | None) -> st
         return "no connection to Binance"
     if facts.http is None:
         return "sent, no answer"
+    if verdict is Verdict.REFUSED and facts.code is None:
+        return "Binance rejected the order"
     if facts.code is None:
         return f"sent, no clear answer (HTTP {facts.http})"
     return f"Binance answered {facts.code}: {facts.msg}"[:MAX_MESSAGE]

@@ -100,12 +100,13 @@ class WireFacts:
         self.msg = ""
 
 
-def judge(facts: WireFacts, error: Exception | None, market: Market) -> Verdict:
-    """`error` is None only when the answer was read and is about our order."""
+def judge(facts: WireFacts, error: Exception | None, market: Market, *, rejected: bool = False) -> Verdict:
+    """`error` is None only when the answer was read and is about our order, which it may say is rejected."""
     if not facts.sent or not facts.connected:
         return NOT_SENT
     if error is None:
-        return PLACED if facts.http == 200 else UNKNOWN
+        told = REFUSED if rejected else PLACED
+        return told if facts.http == 200 else UNKNOWN
     if facts.http == 418 or (facts.http == 429 and facts.code in TOO_MANY):
         return NOT_SENT
     if facts.http == 503 and market is Market.FUTURES:

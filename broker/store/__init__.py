@@ -139,7 +139,15 @@ class Store:
             mark = self.head.read()
         except StartError as error:
             return Broken(0, str(error))
-        return self.database.read_now(lambda connection: self.log.verify(connection, mark))
+
+        def walk(connection: Connection) -> Broken | None:
+            broken, newest = self.log.verify(connection, mark), self.log.mark(connection)
+            if broken is None and mark is None and newest is not None and newest.seq > 1:
+                problem = f"{self.head.path} is missing, so that rows after {newest.seq} may be"
+                return Broken(newest.seq + 1, problem)
+            return broken
+
+        return self.database.read_now(walk)
 
     async def trail(self) -> None:
         """Keep the head outside the database as new as the log, until cancelled."""

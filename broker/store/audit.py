@@ -10,6 +10,7 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection, Row, bindparam, insert, select, update
+from sqlalchemy.exc import DatabaseError
 
 from ..clock import from_ms, to_ms
 from ..hub import Event
@@ -110,23 +111,26 @@ class AuditLog:
         if row is None:
             return None
         before = connection.execute(MAC_OF, {"seq": row.seq - 1}).scalar()
-        if not hmac.compare_digest(self._seal(before or GENESIS, dict(row._mapping)), row.mac):
+        if not self._holds(before or GENESIS, dict(row._mapping)):
             raise Forged(row.seq)
         return to_event(row)
 
     def verify(self, connection: Connection, mark: Mark | None = None) -> Broken | None:
         """Walk the whole chain, which also has to hold the row that `mark` names; None when it holds."""
         previous, number = GENESIS, 0
-        for row in connection.execute(select(audit).order_by(audit.c.seq)).mappings():
-            number += 1
-            if row["seq"] != number:
-                return Broken(number, f"row {number} is missing")
-            if not hmac.compare_digest(self._seal(previous, dict(row)), row["mac"]):
-                return Broken(number, f"row {number} was changed, or rows were reordered")
-            previous = row["mac"]
-            if mark is not None and mark.seq == number and not hmac.compare_digest(mark.mac, previous):
-                return Broken(number, f"row {number} is not the one that was there before")
-        kept = hmac.compare_digest(self._head_seal(previous), _head(connection))
+        try:
+            for row in connection.execute(select(audit).order_by(audit.c.seq)).mappings():
+                number += 1
+                if row["seq"] != number:
+                    return Broken(number, f"row {number} is missing")
+                if not self._holds(previous, dict(row)):
+                    return Broken(number, f"row {number} was changed, or rows were reordered")
+                previous = row["mac"]
+                if mark is not None and mark.seq == number and not _same(mark.mac, previous):
+                    return Broken(number, f"row {number} is not the one that was there before")
+        except DatabaseError as error:  # a byte that no text has, or a page that is torn
+            return Broken(number + 1, f"row {number + 1} cannot be read ({error.orig})")
+        kept = _same(self._head_seal(previous), _head(connection))
         if not kept or (mark is not None and mark.seq > number):
             return Broken(number + 1, f"rows after {number} are missing")
         return None
@@ -141,7 +145,14 @@ class AuditLog:
         if mark == BEGUN:
             return True
         mac = connection.execute(MAC_OF, {"seq": mark.seq}).scalar()
-        return mac is not None and hmac.compare_digest(mac, mark.mac)
+        return mac is not None and _same(mac, mark.mac)
+
+    def _holds(self, previous: str, row: Mapping[str, Any]) -> bool:
+        """Whether it has the seal that follows on `previous`. What no row of ours could be has none."""
+        try:
+            return _same(self._seal(previous, row), row["mac"])
+        except ValueError:  # a value of no kind that is written, as a number too large
+            return False
 
     def _head_seal(self, mac: str) -> str:
         return hmac.new(self._key, f"head {mac}".encode(), "sha256").hexdigest()
@@ -151,6 +162,11 @@ class AuditLog:
             [previous, *(row[name] for name in ("seq", "at", "kind", "actor", "intent_id", "data"))]
         )
         return hmac.new(self._key, text.encode(), "sha256").hexdigest()
+
+
+def _same(seal: str, stored: object) -> bool:
+    """`stored` is what the database holds: by then it may be anything."""
+    return hmac.compare_digest(seal.encode(), str(stored).encode())
 
 
 def _keep_head(connection: Connection, seal: str) -> None:

@@ -26,6 +26,8 @@ Transaction = Callable[[Connection], T]
 READERS = 2
 BUSY_TIMEOUT_MS = 5000
 QUICK_CHECK = "PRAGMA quick_check(1)"
+TOUCH = "PRAGMA user_version = 0"
+"""Writes the header as it is: BEGIN IMMEDIATE alone succeeds on a file that cannot be written."""
 
 
 class Database:
@@ -33,7 +35,7 @@ class Database:
         self.path = path
         self.on_commit: Callable[[], None] = lambda: None
         self.problem: str | None = None
-        """Why the last write failed; None once one succeeded."""
+        """Why the last write failed; None once something was written again."""
         self.sealed: str | None = None
         """Why nothing is written any more, for good."""
         self._writer = _engine(path, "BEGIN IMMEDIATE", 1)
@@ -58,19 +60,20 @@ class Database:
         try:
             if self.sealed is not None:
                 raise BrokerError(Code.STORE_UNAVAILABLE, f"{self.sealed}; this call changed nothing.")
-            result = _run(self._writer, transaction)
+            result, written = _run(self._writer, _watched(transaction))
         except BrokerError as error:
             if error.code is Code.STORE_UNAVAILABLE:
                 self.problem = error.message
             raise
-        self.problem = None
+        if written:  # what found nothing to write also succeeds on a full disk
+            self.problem = None
         return result
 
     def read_now(self, transaction: Transaction[T]) -> T:
         return _run(self._reader, transaction)
 
     def examine(self) -> None:
-        """Before it is relied on. Raises StartError for a file that is torn."""
+        """Before it is relied on. Raises StartError for a file that is torn, or cannot be written."""
         try:
             found = self.read_now(lambda connection: connection.exec_driver_sql(QUICK_CHECK).scalar())
         except BrokerError as error:
@@ -79,6 +82,10 @@ class Database:
             raise StartError(
                 f"The database {self.path} is damaged: {found}. `broker db restore` takes a copy"
             )
+        try:
+            self.write_now(lambda connection: connection.exec_driver_sql(TOUCH))
+        except BrokerError as error:
+            raise StartError(f"The database {self.path} cannot be written: {error.message}") from None
 
     def _tell(self, loop: asyncio.AbstractEventLoop) -> None:
         if not loop.is_closed():
@@ -103,6 +110,17 @@ def _run(engine: Engine, transaction: Transaction[T]) -> T:
             Code.STORE_UNAVAILABLE,
             f"The broker's database is not available ({reason}); this call changed nothing.",
         ) from error
+
+
+def _watched(transaction: Transaction[T]) -> Transaction[tuple[T, bool]]:
+    """Also tells whether it changed a row."""
+
+    def watched(connection: Connection) -> tuple[T, bool]:
+        driver: Any = connection.connection.driver_connection
+        before = driver.total_changes
+        return transaction(connection), driver.total_changes != before
+
+    return watched
 
 
 def _use_wal(connection: sqlite3.Connection) -> None:

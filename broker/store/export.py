@@ -49,7 +49,7 @@ def _intent(intent_id: str, events: Sequence[Event]) -> Line:
         "answered": [_answer(event) for event in events if event.kind in VERDICTS],
         "filled": _filled(events),
         "verdict": _verdict(events),
-        "events": [_told(event) for event in events],
+        "events": [_happened(event) for event in events],
     }
 
 
@@ -74,6 +74,11 @@ def _verdict(events: Sequence[Event]) -> str | None:
         return "diverged"
     said = [event for event in events if event.kind == "word:held" or not event.data.get("word")]
     return "matched" if any(event.kind in ("intent:placed", "word:held") for event in said) else None
+
+
+def _happened(event: Event) -> Line:
+    """With what no part above tells: why an order differs, what contradicts a word, what was cancelled."""
+    return _told(event) if event.kind.startswith("intent:") else {**_told(event), "data": dict(event.data)}
 
 
 def _told(event: Event) -> Line:

@@ -146,13 +146,14 @@ FULL = (
     ("symbol", "client_order_id", "status", "side", "verdict"),
     [
         ("BTCUSDT", "cb-1", "EXPIRED", "BUY", P),
+        ("BTCUSDT", "cb-1", "REJECTED", "BUY", R),
         ("BTCUSDT", "cb-2", "FILLED", "BUY", U),
         ("ETHUSDT", "cb-1", "FILLED", "BUY", U),
         ("BTCUSDT", "cb-1", "FILLED", "SELL", U),
         ("BTCUSDT", "cb-1", "A_STATUS_OF_TOMORROW", "BUY", U),
     ],
 )
-async def test_only_an_answer_about_our_order_is_placed(
+async def test_only_an_answer_that_our_order_was_taken_is_placed(
     settings: Settings,
     paper: PaperServer,
     symbol: str,

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 from sqlalchemy.exc import IntegrityError
 
@@ -83,28 +83,51 @@ def test_a_new_log_says_what_it_was_made_for(tmp_path: Path) -> None:
     assert (made.kind, made.data) == ("database:made", {"mode": "paper", "account": "paper"})
 
 
-@given(row=st.integers(1, LAST), column=st.sampled_from(COLUMNS), at=st.integers(0), bit=st.integers(0, 6))
+@given(
+    row=st.integers(1, LAST), column=st.sampled_from(COLUMNS), at=st.integers(0), other=st.integers(1, 255)
+)
 def test_any_changed_byte_of_any_row_is_found(
-    filled: Path, tmp_path_factory: pytest.TempPathFactory, row: int, column: str, at: int, bit: int
+    filled: Path, tmp_path_factory: pytest.TempPathFactory, row: int, column: str, at: int, other: int
 ) -> None:
+    """Also one that makes it no text, or a number that is none of ours."""
     path = tmp_path_factory.mktemp("changed") / "paper.db"
     shutil.copytree(filled.parent, path.parent, dirs_exist_ok=True)
     with closing(sqlite3.connect(path)) as connection:
         (value,) = connection.execute(f"SELECT {column} FROM audit WHERE seq = ?", (row,)).fetchone()
-    tamper(path, f"UPDATE audit SET {column} = ? WHERE seq = ?", _changed(value, at, bit), row)
+    changed = _changed(value, at, other)
+    assume(column != "seq" or changed not in range(1, LAST + 1))  # where another row stands, it cannot be
+    as_it_is = "?" if isinstance(changed, int) else "CAST(? AS TEXT)"
+    tamper(path, f"UPDATE audit SET {column} = {as_it_is} WHERE seq = ?", changed, row)
     with closing(open_store(path, Clock(), to_verify=True)) as store:
-        assert verify(store) is not None
+        broken = verify(store)
+    assert broken is not None
+    assert broken.seq in ({1, row} if column == "seq" else {row})
 
 
-def _changed(value: object, at: int, bit: int) -> object:
-    """One bit of one character or number flipped; of nothing, something is made."""
-    if value is None:
-        return "x"
+def _changed(value: object, at: int, other: int) -> bytes | int:
+    """One of its bytes made another one; of nothing, something is made."""
     if isinstance(value, int):
-        return value ^ (1 << (bit + 10))  # far enough to be no other row's number
-    text = str(value)
-    at %= len(text)
-    return text[:at] + chr(ord(text[at]) ^ (1 << bit)) + text[at + 1 :]
+        number = bytearray(value.to_bytes(8, "big", signed=True))
+        number[at % 8] ^= other
+        return int.from_bytes(number, "big", signed=True)
+    text = bytearray(str(value or "x").encode())
+    text[at % len(text)] ^= other
+    return bytes(text)
+
+
+@pytest.mark.parametrize(
+    "change",
+    ["data = CAST(data AS BLOB)", "mac = CAST(mac AS BLOB)", "at = at + 0.5", "at = 'noon'", "intent_id = 1"],
+)
+def test_a_value_of_another_kind_is_found(copy: Store, change: str) -> None:
+    tamper(copy.database.path, f"UPDATE audit SET {change} WHERE seq = 3")
+    assert verify(copy) == Broken(3, "row 3 was changed, or rows were reordered")
+
+
+@pytest.mark.parametrize("seal", ["'é'", "x'ff'"])
+def test_a_seal_of_its_end_that_is_none_is_found(copy: Store, seal: str) -> None:
+    tamper(copy.database.path, f"UPDATE meta SET value = {seal} WHERE name = 'audit_head'")
+    assert verify(copy) == Broken(LAST + 1, f"rows after {LAST} are missing")
 
 
 @pytest.mark.parametrize("row", range(1, LAST + 1))
@@ -189,6 +212,16 @@ def test_an_older_copy_of_the_whole_database_is_found_and_not_served(filled: Pat
         open_store(path, Clock())
     with closing(open_store(path, Clock(), to_verify=True)) as store:
         assert verify(store) == Broken(LAST + 1, f"rows after {LAST} are missing")
+
+
+def test_an_older_copy_whose_head_was_taken_away_is_not_said_to_hold(filled: Path, tmp_path: Path) -> None:
+    """Whoever can put a copy in the database's place can take away the file beside it."""
+    shutil.copytree(filled.parent, tmp_path, dirs_exist_ok=True)
+    head = tmp_path / "paper.db.audit-head"
+    head.unlink()
+    with closing(open_store(tmp_path / filled.name, Clock(), to_verify=True)) as store:
+        problem = f"{head} is missing, so that rows after {LAST} may be"
+        assert verify(store) == Broken(LAST + 1, problem)
 
 
 def test_a_log_that_went_another_way_is_found(filled: Path, tmp_path: Path) -> None:

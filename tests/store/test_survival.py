@@ -93,6 +93,20 @@ async def test_at_whatever_step_the_disk_is_full_nothing_is_lost_and_nothing_hal
     assert len(await stored(store)) == 12
 
 
+async def test_what_had_nothing_to_write_does_not_say_that_the_disk_has_room_again(store: Store) -> None:
+    first = (await store.intents.park(request())).intent
+    on_the_writer(store, f"max_page_count = {on_the_writer(store, 'page_count')}")
+    with pytest.raises(BrokerError, match="full"):
+        for number in range(20):
+            await store.intents.park(request(arguments={"symbol": "BTCUSDT", "amount": str(number)}))
+    repeated = await store.intents.park(request())
+    assert (repeated.intent.id, repeated.deduplicated) == (first.id, True)
+    assert store.database.problem
+    on_the_writer(store, "max_page_count = 1000000")
+    await store.recover()
+    assert store.database.problem is None
+
+
 @pytest.mark.parametrize("damage", ["cut", "zeroed", "garbled"])
 async def test_a_power_cut_during_a_commit_takes_that_commit_whole_or_not_at_all(
     store: Store, path: Path, tmp_path: Path, damage: str
@@ -150,6 +164,13 @@ async def test_a_damaged_database_is_not_served(store: Store, path: Path, at: in
 
     with pytest.raises(StartError, match=r"damaged|cannot be (used|read)"):
         await asyncio.to_thread(serve)
+
+
+async def test_a_database_that_cannot_be_written_is_not_served(store: Store) -> None:
+    """BEGIN IMMEDIATE succeeds there, as on a file without the right to write it."""
+    await store.database.write(lambda connection: connection.exec_driver_sql("PRAGMA query_only = ON"))
+    with pytest.raises(StartError, match=r"cannot be written: .*readonly database"):
+        store.database.examine()
 
 
 async def test_what_another_has_locked_waits_and_then_says_so(store: Store, path: Path) -> None:
