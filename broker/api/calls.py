@@ -68,10 +68,12 @@ def capabilities(context: Context) -> types.ClientCapabilities:
     return declared or types.ClientCapabilities()
 
 
-def _key_beside(context: Context) -> str | None:
-    """A key from `_meta`, else from the Idempotency-Key header."""
-    key = (context.meta or {}).get(IDEMPOTENCY_META)
-    return key if isinstance(key, str) else request_of(context).headers.get("idempotency-key")
+def _key_beside(context: Context) -> object:
+    """A key from `_meta`, else from the Idempotency-Key header. One that cannot be one is refused with the
+    arguments: who sends it counts on it.
+    """
+    key: object = (context.meta or {}).get(IDEMPOTENCY_META)
+    return request_of(context).headers.get("idempotency-key") if key is None else key
 
 
 async def _report(context: Context, seconds: float) -> None:
