@@ -88,6 +88,10 @@ class Hub:
                 if not self._waiters[about]:
                     del self._waiters[about]
 
+    def waits_of(self, agent: str) -> int:
+        """How often that agent waits now."""
+        return len(self._waiters.get(f"{AGENT}{agent}", ()))
+
     @contextmanager
     def rung(self) -> Iterator[asyncio.Event]:
         """An asyncio.Event that is set after each event, for who then looks for himself."""

@@ -220,6 +220,25 @@ async def test_a_wait_ends_as_soon_as_its_agent_is_revoked(broker: Wired) -> Non
     assert ended.value.code is Code.UNAUTHORIZED
 
 
+async def test_one_agent_may_have_so_many_waits_open_and_another_waits_all_the_same(
+    broker: Wired, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(waiting_tools, "MOST_WAITS", 3)
+    intent = await broker.park(**BUY)
+    asked = {"intentId": intent.id, "timeoutSeconds": 50}
+    waits = [asyncio.create_task(broker.call("intent_wait", **asked)) for _ in range(3)]
+    await eventually(lambda: asyncio.sleep(0, broker.hub.waits_of(AGENT) == 3))
+    with pytest.raises(BrokerError) as refused:
+        await broker.call("intent_wait", **asked)
+    assert (refused.value.code, refused.value.details["retryAfterSeconds"]) == (Code.RATE_LIMITED, 5)
+    other = Agent(name="other")
+    mine = (await broker.gateway.call(other, "binance_create_order", BUY)).model_dump()["intentId"]
+    await broker.gateway.call(other, "intent_wait", {"intentId": mine, "timeoutSeconds": 1})
+    await broker.call("intent_cancel", intentId=intent.id)
+    assert [answer["status"] for answer in await asyncio.gather(*waits)] == ["withdrawn"] * 3
+    assert broker.hub.waits_of(AGENT) == 0
+
+
 async def test_whoever_waits_reads_nothing_until_something_changes(
     broker: Wired, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import suppress
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 from pydantic import Field
 from sqlalchemy import Connection
 
+from ..errors import BrokerError, Code
 from ..intents import Intent, State
 from ..store import EQUAL_WITHIN, queries
 from . import confirmed_cancels
@@ -20,6 +21,9 @@ from .high import HighTool, StandIn
 from .set_leverage import SetLeverage
 
 PROGRESS_SECONDS = 5.0
+
+MOST_WAITS: Final = 2_000
+"""How many waits one agent may have open: each holds a connection, and others need some too."""
 
 OFFERED: tuple[HighTool, ...] = (CreateOrder(), ClosePosition(), SetLeverage())
 """Every tool whose calls are always parked."""
@@ -95,9 +99,15 @@ async def _get(call: Call, arguments: IntentInput) -> IntentAnswer:
 
 
 async def _wait(call: Call, arguments: WaitInput) -> IntentAnswer:
-    """Its timeout is no error: the answer says how it stands. Raises UNAUTHORIZED as soon as its agent is
-    revoked.
+    """Its timeout is no error: the answer says how it stands. Raises RATE_LIMITED, and UNAUTHORIZED as soon
+    as its agent is revoked.
     """
+    if call.hub.waits_of(call.agent.name) >= MOST_WAITS:
+        raise BrokerError(
+            Code.RATE_LIMITED,
+            f"{MOST_WAITS} of your waits are open already, and no more may be. Let some of them end first.",
+            details={"retryAfterSeconds": 5, "openWaits": MOST_WAITS},
+        )
 
     def transaction(connection: Connection) -> Read:
         intent = queries.find(connection, arguments.intentId, call.agent.name)
