@@ -14,6 +14,7 @@ from ..agents import Agent
 from ..gateway import Gateway
 from ..intents import OPEN
 from ..tools import IntentAnswer, Output
+from .auth import caller
 
 IDEMPOTENCY_META: Final = "confirmation-broker/idempotency-key"
 
@@ -41,8 +42,8 @@ def still_open(answer: Output) -> IntentAnswer | None:
 
 
 def agent_of(context: Context) -> Agent:
-    agent: Agent = request_of(context).scope["agent"]
-    return agent
+    """Raises UNAUTHORIZED once its key ended."""
+    return caller(request_of(context).scope)
 
 
 def principal(context: Context) -> str:
