@@ -30,7 +30,7 @@ from .errors import BrokerError, StartError
 from .exchange import Exchange, Finding
 from .executor import Executor
 from .expiry import expire_in_time
-from .files import AuditFiles, api_key, hold, prepare_folder, state_key, take_lock
+from .files import AuditFiles, allow_many_files, api_key, hold, prepare_folder, state_key, take_lock
 from .gateway import Gateway
 from .hub import Hub
 from .intents import Intent
@@ -195,6 +195,7 @@ async def serve(
     settings: Settings, *, clock: Clock, random: Randomness, ready: Callable[[Broker], None]
 ) -> None:
     """Serve until SIGINT or SIGTERM; `ready` is told once the port answers. Raises StartError."""
+    allow_many_files()
     with _listening(settings.host, settings.port) as listening:
         async with running(settings, clock=clock, random=random) as broker:
             server = _Server(broker.app, lambda: ready(broker))

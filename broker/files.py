@@ -1,16 +1,17 @@
-"""The data folder: locks, and secrets that only their owner can read."""
+"""The data folder: locks, and secrets that only their owner can read; and how many files may be open."""
 
 from __future__ import annotations
 
 import fcntl
 import os
+import resource
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 from tempfile import TemporaryFile, mkstemp
-from typing import IO
+from typing import IO, Final
 
 from .clock import Randomness
 from .credentials import new_key
@@ -19,6 +20,9 @@ from .settings import Settings
 
 API_KEY = "mcp-api-key"
 STATE_KEY = "mcp-state-key"
+
+MOST_FILES: Final = 65_536
+"""Each agent that waits is one; many systems start a process with 1,024, and allow it far more."""
 
 
 @dataclass(frozen=True)
@@ -44,6 +48,15 @@ def prepare_folder(folder: Path) -> None:
         TemporaryFile(dir=folder).close()
     except OSError as error:
         raise StartError(f"The data folder {folder} cannot be written: {error.strerror}") from None
+
+
+def allow_many_files() -> None:
+    """As many open files as the system lets this process have: without one, nothing is read or sent."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    most = MOST_FILES if hard == resource.RLIM_INFINITY else min(hard, MOST_FILES)
+    if soft != resource.RLIM_INFINITY and soft < most:
+        with suppress(OSError, ValueError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
 
 
 def take_lock(database: Path) -> IO[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, partial
 from typing import Any, cast
@@ -12,7 +12,7 @@ from .clock import Clock
 from .errors import BrokerError, Code
 from .exchange import AGENTS_PCT, PAGES_PCT, READS_PCT, Asker, Exchange, leaving_room
 from .hub import Hub
-from .intents import Intent
+from .intents import Intent, Request, State
 from .pace import Pace
 from .settings import Settings
 from .store import NOT_PARKED, Store, idempotency_conflict, queries
@@ -28,6 +28,7 @@ from .tools import (
     Looks,
     Output,
     answer,
+    told_again,
     validated,
 )
 
@@ -55,7 +56,7 @@ class Gateway:
         name: str,
         arguments: Mapping[str, Any],
         *,
-        idempotency_key: str | None = None,
+        idempotency_key: object = None,
         progress: Progress | None = None,
     ) -> Output:
         """Raises BrokerError. `idempotency_key` is one that came beside the arguments; theirs goes first."""
@@ -101,14 +102,46 @@ class Gateway:
     async def _park(self, call: Call, tool: HighTool, given: HighInput) -> IntentAnswer:
         """A repeated key is answered before any check; then figures, checks, and the commit."""
         if earlier := await self._repeated(call, tool, given):
-            return answer(call, earlier, deduplicated=True)
-        await self._require_open()
+            return await told_again(call, earlier)
         rounded = tool.rounded(call, given)
+        try:
+            request = await self._checked(call, tool, given, rounded)
+        except BrokerError:
+            if waiting := await self._waiting(call, tool, given, rounded):
+                return await told_again(call, waiting)
+            raise
+        parked = await self.store.intents.park(request, self.settings.max_pending_per_agent)
+        if parked.deduplicated:
+            return await told_again(call, parked.intent)
+        return answer(call, parked.intent, same_as=parked.earlier)
+
+    async def _checked(
+        self, call: Call, tool: HighTool, given: HighInput, rounded: Mapping[str, Any]
+    ) -> Request:
+        await self._require_open()
         leaves = tool.may_leave(rounded)
         with leaving_room(READS_PCT if leaves else AGENTS_PCT, _asker(call.agent, leaves=leaves)):
-            request = await tool.prepare(call, given, rounded)
-        parked = await self.store.intents.park(request, self.settings.max_pending_per_agent)
-        return answer(call, parked.intent, deduplicated=parked.deduplicated, same_as=parked.earlier)
+            return await tool.prepare(call, given, rounded)
+
+    async def _waiting(
+        self, call: Call, tool: HighTool, given: HighInput, rounded: Mapping[str, Any]
+    ) -> Intent | None:
+        """What a call without a key repeats, when it can no longer be parked itself. "Nothing was parked"
+        would be true of this call alone, while the first one's request waits.
+        """
+        if given.idempotencyKey is not None:
+            return None
+        pending: Sequence[Intent] = await self.store.read(
+            lambda connection: queries.of_agent_in(connection, call.agent.name, {State.PENDING})
+        )
+        equal = (
+            intent
+            for intent in pending
+            if intent.tool == tool.name
+            and intent.expires_at > self.clock()
+            and _asked(intent, tool) == rounded
+        )
+        return next(equal, None)
 
     async def _repeated(self, call: Call, tool: HighTool, given: HighInput) -> Intent | None:
         key = given.idempotencyKey
@@ -119,8 +152,7 @@ class Gateway:
         )
         if earlier is None or earlier.asked == given.asked():
             return earlier
-        asked = {name: value for name, value in earlier.arguments.items() if name not in tool.adds}
-        if asked == tool.rounded(call, given):
+        if _asked(earlier, tool) == tool.rounded(call, given):
             return earlier
         raise idempotency_conflict(earlier)
 
@@ -136,6 +168,11 @@ class Gateway:
     async def _require_open(self) -> None:
         """Before Binance is asked for anything. Whether it is an exit shows later: the commit asks again."""
         await self.store.read(partial(self.store.halts.require_open, is_exit=True, what_happened=NOT_PARKED))
+
+
+def _asked(intent: Intent, tool: HighTool) -> dict[str, Any]:
+    """Its rounded arguments, without what the tool read for itself."""
+    return {name: value for name, value in intent.arguments.items() if name not in tool.adds}
 
 
 def _asker(agent: Agent, *, leaves: bool = False) -> Asker:

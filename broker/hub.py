@@ -8,7 +8,10 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
+
+AGENT: Final = "agent:"
+"""How the kinds of events about an agent begin, and what such an agent is known by here."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,8 +55,8 @@ class Hub:
 
     def publish(self, event: Event) -> None:
         self._newest[event.kind.partition(":")[0]] = event.seq
-        if event.intent_id is not None:
-            for waiter in self._waiters.get(event.intent_id, ()):
+        for about in (event.intent_id, _agent(event)):
+            for waiter in self._waiters.get(about or "", ()):
                 waiter.set()
         for subscription in self._subscriptions:
             subscription.push(event)
@@ -65,21 +68,29 @@ class Hub:
         return self._newest.get(subject, 0)
 
     @contextmanager
-    def waiting(self, intent_id: str) -> Iterator[asyncio.Event]:
-        """An asyncio.Event that is set at each change of the intent, and when the hub closes.
+    def waiting(self, intent_id: str, *, agent: str | None = None) -> Iterator[asyncio.Event]:
+        """An asyncio.Event that is set at each change of the intent, or of the agent that waits for it, and
+        when the hub closes.
 
         Enter it before reading the intent, so that no change falls between.
         """
         waiter = asyncio.Event()
         if self.closed:
             waiter.set()
-        self._waiters[intent_id].add(waiter)
+        subjects = (intent_id,) if agent is None else (intent_id, f"{AGENT}{agent}")
+        for about in subjects:
+            self._waiters[about].add(waiter)
         try:
             yield waiter
         finally:
-            self._waiters[intent_id].discard(waiter)
-            if not self._waiters[intent_id]:
-                del self._waiters[intent_id]
+            for about in subjects:
+                self._waiters[about].discard(waiter)
+                if not self._waiters[about]:
+                    del self._waiters[about]
+
+    def waits_of(self, agent: str) -> int:
+        """How often that agent waits now."""
+        return len(self._waiters.get(f"{AGENT}{agent}", ()))
 
     @contextmanager
     def rung(self) -> Iterator[asyncio.Event]:
@@ -110,3 +121,8 @@ class Hub:
                 waiter.set()
         for subscription in self._subscriptions:
             subscription.push(None)
+
+
+def _agent(event: Event) -> str | None:
+    """Whom it is about, where it is about an agent."""
+    return f"{AGENT}{event.data['name']}" if event.kind.startswith(AGENT) else None

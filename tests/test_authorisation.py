@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+import json
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -28,6 +29,7 @@ from broker.store.audit import head
 from broker.tools import TOOLS
 from broker.web.visitor import cookie_name
 
+from .api import modern
 from .serving import serving
 from .support import BTC, BUY, KEY, http_client, settings_in
 from .tools.support import WAYS, asking
@@ -468,6 +470,41 @@ async def test_a_key_is_refused_on_its_next_call_once_it_is_revoked(house: House
         assert answer.json() == UNAUTHORIZED
     waiting = await house.store.read(lambda connection: queries.in_states(connection, {State.PENDING}))
     assert [intent.agent for intent in waiting] == ["default"]
+
+
+@pytest.mark.parametrize("way", ["/tools/binance_get_account", "2025-11-25", "2026-07-28"])
+async def test_a_call_whose_body_comes_after_its_key_was_revoked_does_nothing(house: House, way: str) -> None:
+    """A connection that was opened before can stay open for as long as its client likes."""
+    path = way if way.startswith("/") else "/mcp"
+    headers = {**MCP_HEADERS, "X-MCP-API-Key": house.other, "Content-Type": "application/json"}
+    params: dict[str, Any] = {"name": "binance_get_account", "arguments": {}}
+    if path == "/mcp":
+        headers |= {"MCP-Protocol-Version": way}
+    if way == modern.VERSION:
+        headers |= {"Mcp-Method": "tools/call", "Mcp-Name": "binance_get_account"}
+        params["_meta"] = {
+            "io.modelcontextprotocol/protocolVersion": way,
+            "io.modelcontextprotocol/clientCapabilities": {},
+        }
+    body = {} if path == way else {**TOOL_CALL, "params": params}
+    revoked = asyncio.Event()
+
+    async def late() -> AsyncIterator[bytes]:
+        yield b" "
+        await revoked.wait()
+        yield json.dumps(body).encode()
+
+    async with http_client(house.url, key=None) as agent, http_client(house.url, key=house.other) as trader:
+        call = asyncio.create_task(agent.post(path, content=late(), headers=headers))
+        await asyncio.sleep(0.2)  # its headers were read
+        await trader.post("/agents/other/revocation", headers=house.signed_in(house.session))
+        async with asyncio.timeout(5):
+            while (await trader.post("/tools/intent_list")).status_code != 401:
+                pass
+        revoked.set()
+        answer = await call
+    assert "totalUSDT" not in answer.text
+    assert "UNAUTHORIZED" in answer.text if path == "/mcp" else answer.json() == UNAUTHORIZED
 
 
 async def test_the_health_check_counts_only_for_an_agent(house: House) -> None:

@@ -166,6 +166,79 @@ async def test_a_repeat_of_what_went_out_is_a_new_request_that_names_it(
     assert "sameAs" not in await broker.call("binance_create_order", **BUY)
 
 
+@pytest.mark.parametrize("key", [None, "another-intended-action"])
+async def test_who_lost_the_warning_of_a_repeat_is_told_it_again(broker: Wired, key: str | None) -> None:
+    first = await broker.approved(**BUY)
+    again = await broker.call("binance_create_order", **BUY, idempotencyKey=key)
+    retried = await broker.call("binance_create_order", **BUY, idempotencyKey=key)
+    assert (retried["intentId"], retried["deduplicated"]) == (again["intentId"], True)
+    asked = {"intentId": again["intentId"]}
+    read = await broker.call("intent_get", **asked)
+    waited = await broker.call("intent_wait", **asked, timeoutSeconds=1)
+    same = {"intentId": first.id, "status": "approved"}
+    assert [told["sameAs"] for told in (again, retried, read, waited)] == [same] * 4
+    assert "sameAs" not in await broker.call("intent_cancel", **asked)
+
+
+@pytest.mark.parametrize("trouble", ["halted", "no money", "no answer", "expired"])
+async def test_a_retry_without_a_key_finds_what_waits_when_it_could_no_longer_be_parked(
+    broker: Wired, trouble: str
+) -> None:
+    first = await broker.park(**BUY)
+    match trouble:
+        case "halted" | "expired":
+            await broker.store.halts.set(Level.HALTED, TRADER, None)
+        case "no money":
+            await broker.control.do("balance", asset="USDT", free="1")
+        case "no answer":
+            await broker.control.do("fault", when="received", do="code", http=503, times=999)
+    if trouble == "expired":
+        broker.clock.advance(301)
+        with pytest.raises(BrokerError, match="halted"):
+            await broker.call("binance_create_order", **BUY)
+        return
+    again = await broker.call("binance_create_order", **BUY)
+    assert (again["intentId"], again["deduplicated"]) == (first.id, True)
+    with pytest.raises(BrokerError):
+        await broker.call("binance_create_order", **{**BUY, "amount": "0.014"})
+    with pytest.raises(BrokerError):  # it is another's to find
+        await broker.gateway.call(Agent(name="other"), "binance_create_order", BUY)
+
+
+async def test_a_wait_ends_as_soon_as_its_agent_is_revoked(broker: Wired) -> None:
+    """What becomes of its order later is no longer told to whoever held its key."""
+    resting = await broker.submitted(await broker.approved(**REST))
+    store = broker.store
+    await store.database.write(lambda connection: store.agents.give(connection, AGENT, "its-key"))
+    asked = {"intentId": resting.id, "timeoutSeconds": 50, "until": "filled"}
+    waiting = asyncio.create_task(broker.gateway.call(LONE, "intent_wait", asked))
+    await eventually(lambda: asyncio.sleep(0, broker.hub._waiters.get(resting.id)))
+    await store.database.write(lambda connection: store.agents.revoke(connection, AGENT, actor="trader:Ana"))
+    async with asyncio.timeout(5):
+        with pytest.raises(BrokerError) as ended:
+            await waiting
+    assert ended.value.code is Code.UNAUTHORIZED
+
+
+async def test_one_agent_may_have_so_many_waits_open_and_another_waits_all_the_same(
+    broker: Wired, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(waiting_tools, "MOST_WAITS", 3)
+    intent = await broker.park(**BUY)
+    asked = {"intentId": intent.id, "timeoutSeconds": 50}
+    waits = [asyncio.create_task(broker.call("intent_wait", **asked)) for _ in range(3)]
+    await eventually(lambda: asyncio.sleep(0, broker.hub.waits_of(AGENT) == 3))
+    with pytest.raises(BrokerError) as refused:
+        await broker.call("intent_wait", **asked)
+    assert (refused.value.code, refused.value.details["retryAfterSeconds"]) == (Code.RATE_LIMITED, 5)
+    other = Agent(name="other")
+    mine = (await broker.gateway.call(other, "binance_create_order", BUY)).model_dump()["intentId"]
+    await broker.gateway.call(other, "intent_wait", {"intentId": mine, "timeoutSeconds": 1})
+    await broker.call("intent_cancel", intentId=intent.id)
+    assert [answer["status"] for answer in await asyncio.gather(*waits)] == ["withdrawn"] * 3
+    assert broker.hub.waits_of(AGENT) == 0
+
+
 async def test_whoever_waits_reads_nothing_until_something_changes(
     broker: Wired, monkeypatch: pytest.MonkeyPatch
 ) -> None:

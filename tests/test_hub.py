@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 
 import pytest
 
@@ -22,6 +23,14 @@ async def test_who_waits_for_an_intent_is_woken_by_its_event_only() -> None:
     with hub.waiting("one") as one, hub.waiting("one") as also, hub.waiting("two") as two:
         hub.publish(event(1))
         assert (one.is_set(), also.is_set(), two.is_set()) == (True, True, False)
+
+
+async def test_who_waits_for_an_intent_is_woken_when_its_agent_changes() -> None:
+    hub = Hub()
+    with hub.waiting("one", agent="a") as mine, hub.waiting("one", agent="b") as anothers:
+        hub.publish(replace(event(1, None), kind="agent:revoked", data={"name": "a"}))
+        assert (mine.is_set(), anothers.is_set()) == (True, False)
+    assert hub._waiters == {}
 
 
 async def test_an_event_of_no_intent_wakes_nobody_but_listeners() -> None:

@@ -5,12 +5,12 @@ from __future__ import annotations
 from functools import partial
 
 from starlette.requests import HTTPConnection
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ..agents import Agent
 from ..clock import Clock
 from ..credentials import hash_key
-from ..errors import BrokerError
+from ..errors import BrokerError, Code
 from ..hub import Hub
 from ..store import Admitted, Store
 from .answers import failed, unauthorized
@@ -71,4 +71,21 @@ class RequireAgent:
         if agent is None:
             await unauthorized()(scope, receive, send)
             return
-        await self._app({**scope, "agent": agent}, receive, send)
+        called = {**scope, "agent": agent}
+
+        async def heard() -> Message:
+            """A body may come long after its headers: what its agent may do by then is what counts."""
+            message = await receive()
+            if message["type"] == "http.request" and not message.get("more_body"):
+                called["agent"] = await self._agents.of(HTTPConnection(scope))
+            return message
+
+        await self._app(called, heard, send)
+
+
+def caller(scope: Scope) -> Agent:
+    """The agent whose request it is. Raises UNAUTHORIZED once its key ended."""
+    agent: Agent | None = scope["agent"]
+    if agent is None:
+        raise BrokerError(Code.UNAUTHORIZED, "Your API key ended while you called. Nothing was done.")
+    return agent

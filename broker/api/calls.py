@@ -14,6 +14,7 @@ from ..agents import Agent
 from ..gateway import Gateway
 from ..intents import OPEN
 from ..tools import IntentAnswer, Output
+from .auth import caller
 
 IDEMPOTENCY_META: Final = "confirmation-broker/idempotency-key"
 
@@ -41,8 +42,8 @@ def still_open(answer: Output) -> IntentAnswer | None:
 
 
 def agent_of(context: Context) -> Agent:
-    agent: Agent = request_of(context).scope["agent"]
-    return agent
+    """Raises UNAUTHORIZED once its key ended."""
+    return caller(request_of(context).scope)
 
 
 def principal(context: Context) -> str:
@@ -68,10 +69,12 @@ def capabilities(context: Context) -> types.ClientCapabilities:
     return declared or types.ClientCapabilities()
 
 
-def _key_beside(context: Context) -> str | None:
-    """A key from `_meta`, else from the Idempotency-Key header."""
-    key = (context.meta or {}).get(IDEMPOTENCY_META)
-    return key if isinstance(key, str) else request_of(context).headers.get("idempotency-key")
+def _key_beside(context: Context) -> object:
+    """A key from `_meta`, else from the Idempotency-Key header. One that cannot be one is refused with the
+    arguments: who sends it counts on it.
+    """
+    key: object = (context.meta or {}).get(IDEMPOTENCY_META)
+    return request_of(context).headers.get("idempotency-key") if key is None else key
 
 
 async def _report(context: Context, seconds: float) -> None:

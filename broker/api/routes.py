@@ -22,7 +22,7 @@ from ..settings import Mode
 from ..store import Store, queries
 from ..tools import TOOLS, AnyTool, Risk, output_schema
 from .answers import failed, unforeseen
-from .auth import Agents, RequireAgent
+from .auth import Agents, RequireAgent, caller
 
 MAX_BODY = 64 * 1024
 
@@ -71,10 +71,11 @@ async def _tools(_: Request) -> Response:
 
 async def _call(request: Request, state: ApiState) -> Response:
     try:
+        arguments = await _arguments(request)
         answer = await state.gateway.call(
-            request.scope["agent"],
+            caller(request.scope),
             request.path_params["name"],
-            await _arguments(request),
+            arguments,
             idempotency_key=request.headers.get("idempotency-key"),
         )
     except BrokerError as error:

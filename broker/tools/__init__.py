@@ -10,7 +10,7 @@ from . import account, cancels, funding, intents, market, open_orders, positions
 from .answers import Failure, IntentAnswer, text
 from .declaration import Call, Context, Input, Output, Risk, Tool, validated
 from .high import Assessment, Found, HighInput, HighTool, StandIn
-from .intents import HIGH, OFFERED, STAND_INS, answer
+from .intents import HIGH, OFFERED, STAND_INS, answer, told_again
 from .looks import Looks
 from .placed import order_json
 from .valuation import read_equity
@@ -64,5 +64,6 @@ __all__ = [
     "output_schema",
     "read_equity",
     "text",
+    "told_again",
     "validated",
 ]

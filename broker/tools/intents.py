@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import suppress
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 from pydantic import Field
+from sqlalchemy import Connection
 
+from ..errors import BrokerError, Code
 from ..intents import Intent, State
-from ..store import queries
+from ..store import EQUAL_WITHIN, queries
 from . import confirmed_cancels
 from .answers import IntentAnswer, IntentList, told
 from .close_position import ClosePosition
@@ -19,6 +21,9 @@ from .high import HighTool, StandIn
 from .set_leverage import SetLeverage
 
 PROGRESS_SECONDS = 5.0
+
+MOST_WAITS: Final = 2_000
+"""How many waits one agent may have open: each holds a connection, and others need some too."""
 
 OFFERED: tuple[HighTool, ...] = (CreateOrder(), ClosePosition(), SetLeverage())
 """Every tool whose calls are always parked."""
@@ -32,6 +37,10 @@ HIGH: dict[str, HighTool] = {tool.name: tool for tool in (*OFFERED, *STAND_INS.v
 IntentId = Annotated[
     str, Field(min_length=1, max_length=64, description="As the HIGH tool answered it; else see intent_list.")
 ]
+
+
+Read = tuple[Intent, Intent | None]
+"""A request, and the earlier one that it repeats."""
 
 
 class IntentInput(Input):
@@ -73,23 +82,51 @@ def answer(
     )
 
 
+async def told_again(call: Call, intent: Intent) -> IntentAnswer:
+    """To a call that repeats it: the first one's answer, with its warning, may have been lost."""
+    earlier = await call.store.read(lambda connection: _earlier(call, connection, intent))
+    return answer(call, intent, deduplicated=True, same_as=earlier)
+
+
 async def _get(call: Call, arguments: IntentInput) -> IntentAnswer:
-    return answer(call, await _own(call, arguments.intentId))
+    def transaction(connection: Connection) -> Read:
+        intent = queries.find(connection, arguments.intentId, call.agent.name)
+        return intent, _earlier(call, connection, intent)
+
+    read: Read = await call.store.read(transaction)
+    intent, earlier = read
+    return answer(call, intent, same_as=earlier)
 
 
 async def _wait(call: Call, arguments: WaitInput) -> IntentAnswer:
-    """Its timeout is no error: the answer says how it stands."""
+    """Its timeout is no error: the answer says how it stands. Raises RATE_LIMITED, and UNAUTHORIZED as soon
+    as its agent is revoked.
+    """
+    if call.hub.waits_of(call.agent.name) >= MOST_WAITS:
+        raise BrokerError(
+            Code.RATE_LIMITED,
+            f"{MOST_WAITS} of your waits are open already, and no more may be. Let some of them end first.",
+            details={"retryAfterSeconds": 5, "openWaits": MOST_WAITS},
+        )
+
+    def transaction(connection: Connection) -> Read:
+        intent = queries.find(connection, arguments.intentId, call.agent.name)
+        if not _reached(intent, arguments.until):  # what a revocation itself ended is still told
+            call.store.agents.named(connection, call.agent.name)
+        return intent, _earlier(call, connection, intent)
+
     deadline = asyncio.get_running_loop().time() + arguments.timeoutSeconds
-    with call.hub.waiting(arguments.intentId) as changed:
+    with call.hub.waiting(arguments.intentId, agent=call.agent.name) as changed:
         while True:
             changed.clear()
-            intent = await _own(call, arguments.intentId)
+            read: Read = await call.store.read(transaction)
+            intent, earlier = read
             if (
                 _reached(intent, arguments.until)
                 or call.hub.closed
                 or not await _heard(call, changed, deadline)
             ):
-                return answer(call, intent)
+                return answer(call, intent, same_as=earlier)
 
 
 async def _heard(call: Call, changed: asyncio.Event, deadline: float) -> bool:
@@ -129,11 +166,11 @@ async def _cancel(call: Call, arguments: IntentInput) -> IntentAnswer:
     return answer(call, await call.store.intents.withdraw(arguments.intentId, call.agent.name))
 
 
-async def _own(call: Call, intent_id: str) -> Intent:
-    found: Intent = await call.store.read(
-        lambda connection: queries.find(connection, intent_id, call.agent.name)
-    )
-    return found
+def _earlier(call: Call, connection: Connection, intent: Intent) -> Intent | None:
+    """What went out shortly before and is equal, while the intent still waits."""
+    if intent.state is not State.PENDING:
+        return None
+    return queries.find_earlier_equal(connection, intent, call.clock() - EQUAL_WITHIN)
 
 
 TOOLS = (

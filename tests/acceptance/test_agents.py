@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
+import resource
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import httpx2
+import pytest
 
 from .processes import BrokerProcess
 from .test_under_fire import command
+
+pytestmark = pytest.mark.anyio
 
 TICKER = {"symbol": "BTCUSDT"}
 
@@ -57,3 +64,39 @@ def test_agents_are_let_in_limited_and_revoked_while_the_broker_serves(tmp_path:
         assert ask(broker, "another-key-of-16", "intent_list").status_code == 401
         key = key_in(command(broker, "agents", "rotate", "default").stdout)
         until(broker, key, 200)
+
+
+async def test_many_waits_of_one_agent_keep_nobody_out(tmp_path: Path) -> None:
+    """Each is a connection, and a process is often started with few of those."""
+    with few_files(256):
+        broker = BrokerProcess(tmp_path)
+    with broker:
+        key = key_in(command(broker, "agents", "add", "greedy").stdout)
+        until(broker, key, 200)
+        parked = f"{broker.url}/tools/binance_create_order"
+        limits = httpx2.Limits(max_connections=None)
+        greedy = httpx2.AsyncClient(headers={"X-MCP-API-Key": key}, limits=limits, trust_env=False)
+        async with greedy as http:
+            told = await http.post(parked, json={"symbol": "BTCUSDT", "side": "buy", "amount": "0.01"})
+            asked = {"intentId": told.json()["intentId"], "timeoutSeconds": 30}
+            wait, waits = f"{broker.url}/tools/intent_wait", []
+            for _ in range(300):
+                waits.append(asyncio.create_task(http.post(wait, json=asked, timeout=60)))
+            await asyncio.sleep(2)  # until all have arrived
+            assert (await asyncio.to_thread(ask, broker, broker.key)).status_code == 200
+            page = await asyncio.to_thread(httpx2.get, f"{broker.url}/signin", trust_env=False)
+            assert page.status_code == 200
+            await http.post(f"{broker.url}/tools/intent_cancel", json={"intentId": asked["intentId"]})
+            answers = await asyncio.gather(*waits)
+        assert {answer.json()["status"] for answer in answers} == {"withdrawn"}
+
+
+@contextmanager
+def few_files(most: int) -> Iterator[None]:
+    """What is started meanwhile may open no more, unless it asks for more."""
+    before, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (before, hard))

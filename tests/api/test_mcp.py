@@ -94,6 +94,21 @@ async def test_a_key_beside_the_arguments_is_an_idempotency_key(broker: Wired, c
     assert body(other)["error"] == "IDEMPOTENCY_CONFLICT"
 
 
+async def test_a_key_that_cannot_be_one_is_refused_and_parks_nothing(
+    broker: Wired, client: mcp.Client, subtests: pytest.Subtests
+) -> None:
+    """Whoever sends it takes a repeat of the call for safe."""
+    for key in (12_345_678, ["an-intended-action"], True, "short"):
+        with subtests.test(key=key):
+            meta: Any = {IDEMPOTENCY_META: key}
+            told = body(await client.call_tool("binance_create_order", BUY, meta=meta))
+            assert (told["error"], told["details"]["fields"][0]["field"]) == (
+                "INVALID_ARGUMENTS",
+                "idempotencyKey",
+            )
+    assert await broker.parked_count() == 0
+
+
 async def test_a_header_is_an_idempotency_key_here_too(broker: Wired) -> None:
     async with served(broker) as url, http_client(url) as http:
         http.headers["Idempotency-Key"] = "an-intended-action"

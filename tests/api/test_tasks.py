@@ -238,9 +238,10 @@ async def test_the_warning_of_a_repeat_is_not_hidden_in_a_task(
 ) -> None:
     first = await parked(http, broker)
     await broker.submitted(await broker.approve(first))
-    told = await call(http, CREATE, BUY, CAN_TASKS)
-    assert told["structuredContent"]["sameAs"] == {"intentId": first.id, "status": "placed"}
-    assert told["structuredContent"]["status"] == "pending"
+    for _ in range(2):  # the first answer may be lost
+        told = await call(http, CREATE, BUY, CAN_TASKS)
+        assert told["structuredContent"]["sameAs"] == {"intentId": first.id, "status": "placed"}
+        assert told["structuredContent"]["status"] == "pending"
 
 
 async def test_a_task_outlives_the_process_that_made_it(tmp_path: Path) -> None:
