@@ -20,6 +20,7 @@ from broker.gateway import Gateway
 from broker.hub import Hub
 from broker.intents import Intent, client_order_id
 from broker.logs import configure
+from broker.notify import Links, Rejections
 from broker.settings import Settings
 from broker.store import Store, queries
 from broker.store.audit import events_after, head
@@ -259,4 +260,5 @@ def _desk(settings: Settings, store: Store, hub: Hub, exchange: Exchange) -> Des
         equity=no_equity,
         exchange_problem=lambda: None,
         last_call=lambda _: None,
+        rejections=Rejections(store, Links(settings.url, store.vault), utc_now),
     )

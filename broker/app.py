@@ -128,6 +128,7 @@ async def running(settings: Settings, *, clock: Clock, random: Randomness) -> As
             Sender(allow_private=settings.notify_allow_private, clock=clock)
         )
         links = Links(settings.url, store.vault)
+        rejections = Rejections(store, links, clock)
         worker = Worker(
             store=store, hub=hub, clock=clock, links=links, mode=str(settings.mode), sender=sender
         )
@@ -142,7 +143,7 @@ async def running(settings: Settings, *, clock: Clock, random: Randomness) -> As
                     "reconciler": reconciler.run,
                     "expiry": partial(expire_in_time, store, clock),
                     "notifications": worker.run,
-                    "taps": Taps(store, Rejections(store, links, clock), sender).run,
+                    "taps": Taps(store, rejections, sender).run,
                     "unseen requests": Watch(store, clock, lambda: exchange.last_error).run,
                     "prices": partial(watch_waiting, store, hub, exchange),
                     "keys": keys.keep_looking,
@@ -163,6 +164,7 @@ async def running(settings: Settings, *, clock: Clock, random: Randomness) -> As
             figures_now=_figures_now(context),
             equity=_remembered(lambda: _equity(exchange)),
             last_call=gateway.pace.last_call,
+            rejections=rejections,
             exchange_problem=lambda: store.database.problem or exchange.last_error,
         )
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from decimal import Decimal
 from enum import StrEnum
 from hashlib import sha256
+from ipaddress import IPv6Address, ip_address
 from pathlib import Path
 from typing import Any, Literal, Self
 from urllib.parse import urlsplit
@@ -167,14 +168,26 @@ class Settings(BaseSettings):
     @property
     def opens_elsewhere(self) -> bool:
         """Whether a link to its pages leads anywhere on another device, as far as that can be seen."""
-        host = urlsplit(self.url).hostname or ""
-        return not (host == "localhost" or host == "::1" or host.startswith("127."))
+        return opens_elsewhere(self.url)
 
     @property
     def local_url(self) -> str:
         """Where this machine finds the broker."""
         host = "127.0.0.1" if self.host in ("0.0.0.0", "::", "localhost") else self.host  # noqa: S104
         return f"http://[{host}]:{self.port}" if ":" in host else f"http://{host}:{self.port}"
+
+
+def opens_elsewhere(url: str) -> bool:
+    """False for this machine, by any of its names that can be told from their text."""
+    host = (urlsplit(url).hostname or "").rstrip(".")
+    if host == "localhost" or host.endswith(".localhost") or host.startswith("127."):
+        return False
+    try:
+        address = ip_address(host)
+    except ValueError:
+        return True
+    mapped = address.ipv4_mapped if isinstance(address, IPv6Address) else None
+    return not ((mapped or address).is_loopback or address.is_unspecified)
 
 
 def load(overrides: Mapping[str, Any] | None = None) -> Settings:

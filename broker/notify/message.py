@@ -56,7 +56,8 @@ class Obsolete(Exception):
 @dataclass(frozen=True, kw_only=True)
 class About:
     """What a delivery is about, as it is now. `over` says why an alert is over. By `handles` the endpoint
-    knows the messages that are to be brought up to date.
+    knows the messages that are to be brought up to date. `said` is whether the channel was told since the
+    request expired.
     """
 
     delivery: Delivery
@@ -64,6 +65,7 @@ class About:
     intent: Intent | None
     over: str | None
     handles: Sequence[str]
+    said: bool
     mode: str
     link: str
     reject: str
@@ -95,6 +97,8 @@ class About:
         if intent.digest != self.delivery.digest:
             raise Obsolete("it was shown anew, with other figures")
         if intent.state is State.EXPIRED or (intent.state is State.PENDING and intent.expires_at <= self.now):
+            if self.said:
+                raise Obsolete("that it expired was told before")
             return self._of_intent(
                 intent, "request.expired", "Expired", ["Nobody decided, nothing was sent."]
             )

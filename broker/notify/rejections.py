@@ -16,7 +16,7 @@ from sqlalchemy import Connection
 
 from ..clock import Clock
 from ..deliveries import Channel, Delivery, Progress
-from ..intents import Intent, Suggestion
+from ..intents import Intent, State, Suggestion
 from ..store import NotDecidable, Store, queries
 from .links import Links
 
@@ -100,6 +100,8 @@ class Rejections:
         delivery = self._store.outbox.find(connection, held.delivery.id)
         if delivery is None or delivery.progress is Progress.ACTED:
             raise Refused("it was used before")
+        if queries.find(connection, held.intent.id).state is not State.PENDING:
+            return  # he rejected it elsewhere, and hears so; or it comes too late
         self._store.outbox.progress(connection, delivery, Progress.ACTED, self._clock())
         self._store.record(
             connection,

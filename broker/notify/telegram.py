@@ -10,8 +10,8 @@ import json
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Any, Final
-from urllib.parse import urlsplit
 
+from ..settings import opens_elsewhere
 from .message import Message
 from .sender import Reply, Sender
 
@@ -95,12 +95,7 @@ def reject_data(link: str) -> str:
 
 def _buttons(message: Message) -> Sequence[Mapping[str, Any]]:
     """Telegram takes no link to the machine that it runs on: where PUBLIC_URL is unset, there is no Open."""
-    host = urlsplit(message.link).hostname or ""
-    opens = (
-        []
-        if host in ("localhost", "::1") or host.startswith("127.")
-        else [{"text": "Open", "url": message.link}]
-    )
+    opens = [{"text": "Open", "url": message.link}] if opens_elsewhere(message.link) else []
     if message.reject is None:
         return opens
     return [*opens, {"text": "Reject", "callback_data": reject_data(message.reject)}]

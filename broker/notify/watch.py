@@ -1,4 +1,6 @@
-"""What nobody else would notice: a request that nobody sees, an exchange that does not answer."""
+"""What nobody else would notice: a request that nobody sees, a channel that is not even tried, an exchange
+that does not answer.
+"""
 
 from __future__ import annotations
 
@@ -7,11 +9,13 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Final
 
-from ..clock import Clock
+from sqlalchemy import Connection
+
+from ..clock import Clock, from_ms
 from ..deliveries import REACHABLE, UNREACHABLE
 from ..errors import BrokerError
 from ..logs import get_logger
-from ..store import Store
+from ..store import Store, recent_events
 
 LOOK_SECONDS: Final = 1.0
 LASTING: Final = timedelta(seconds=30)
@@ -27,7 +31,7 @@ class Watch:
         self._store = store
         self._clock = clock
         self._problem = exchange_problem
-        self._alarmed = False
+        self._alarmed: bool | None = None
         self._changed_at: datetime | None = None
 
     async def run(self) -> None:
@@ -42,6 +46,7 @@ class Watch:
     async def look(self) -> None:
         """Raises STORE_UNAVAILABLE."""
         await self._look_for_unseen()
+        await self._look_at_channels()
         await self._look_at_the_exchange()
 
     async def _look_for_unseen(self) -> None:
@@ -50,7 +55,15 @@ class Watch:
         if await self._store.read(lambda connection: sightings.overlooked(connection, now)):
             await self._store.database.write(lambda connection: sightings.escalate(connection, now))
 
+    async def _look_at_channels(self) -> None:
+        """One may have been told to pause for long, or have nothing more to tell."""
+        now, breakers = self._clock(), self._store.outbox.breakers
+        if await self._store.read(lambda connection: breakers.overdue(connection, now)):
+            await self._store.database.write(lambda connection: breakers.alert(connection, now))
+
     async def _look_at_the_exchange(self) -> None:
+        if self._alarmed is None:  # an alarm outlives the process that raised it
+            self._alarmed = await self._store.read(self._is_on)
         problem, now = self._problem(), self._clock()
         if (problem is not None) is self._alarmed:
             self._changed_at = None
@@ -61,3 +74,7 @@ class Watch:
         kind = REACHABLE if problem is None else UNREACHABLE
         await self._store.audit(kind, "broker", **({} if problem is None else {"note": problem[:200]}))
         self._alarmed, self._changed_at = problem is not None, None
+
+    def _is_on(self, connection: Connection) -> bool:
+        told = recent_events(connection, (UNREACHABLE, REACHABLE), from_ms(0))
+        return bool(told) and told[0].kind == UNREACHABLE

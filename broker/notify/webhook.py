@@ -26,9 +26,9 @@ def new_secret(random: Randomness) -> str:
 
 
 def rotated(config: Mapping[str, Any], *, secret: str, now: datetime) -> Mapping[str, Any]:
-    """With this new secret, beside which the old one holds for a day."""
-    until = to_ms(now + OVERLAP)
-    return {**config, "secret": secret, "old_secret": config["secret"], "old_until": until}
+    """With this new secret, beside which those before it hold for a day each."""
+    old = {"secret": config["secret"], "until": to_ms(now + OVERLAP)}
+    return {"url": config["url"], "secret": secret, "old": [old, *_still_old(config, now)]}
 
 
 async def send(
@@ -53,8 +53,12 @@ def signed(secrets: Sequence[str], delivery_id: str, now: datetime, body: bytes)
 
 
 def _secrets(config: Mapping[str, Any], now: datetime) -> Sequence[str]:
-    old = config.get("old_secret")
-    return [config["secret"], *([old] if old and now < from_ms(config["old_until"]) else [])]
+    return [config["secret"], *(old["secret"] for old in _still_old(config, now))]
+
+
+def _still_old(config: Mapping[str, Any], now: datetime) -> Sequence[Mapping[str, Any]]:
+    """Secrets that were renewed less than a day ago."""
+    return [old for old in config.get("old", ()) if now < from_ms(old["until"])]
 
 
 def _body(message: Message) -> Mapping[str, Any]:

@@ -146,6 +146,8 @@ class Worker:
             intent=intent,
             over=self._over(connection, delivery.event),
             handles=self._store.outbox.handles(connection, delivery) if closes else (),
+            said=intent is not None
+            and self._store.outbox.arrived(connection, delivery, since=intent.expires_at),
             mode=self._mode,
             link=self._links.page(delivery),
             reject=self._links.reject(delivery, channel.trader),

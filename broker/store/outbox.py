@@ -14,19 +14,16 @@ from ..deliveries import (
     ANSWERED,
     CLOSING,
     EDITED,
-    FAILING,
     GIVE_UP,
     KEPT,
     LEASE,
     OPEN,
-    RECOVERED,
     REQUESTS,
     TOLD,
     Attempt,
     Channel,
     Delivery,
     Progress,
-    breaker,
     concerns,
     matter,
     pause,
@@ -36,6 +33,7 @@ from ..hub import Event
 from ..intents import Intent, new_id
 from ..logs import get_logger
 from .audit import AuditLog, to_event
+from .breakers import Breakers
 from .channels import all_channels, find_channel
 from .queries import BY_ID
 from .rows import to_intent
@@ -99,6 +97,13 @@ TELLING_OF: Final = (
         audit.c.kind.in_(bindparam("kinds", expanding=True)),
     )
 )
+ARRIVED: Final = select(deliveries.c.id).where(
+    deliveries.c.channel == bindparam("channel"),
+    deliveries.c.intent_id == bindparam("intent_id"),
+    deliveries.c.event < bindparam("event"),
+    deliveries.c.progress.in_([str(progress) for progress in (Progress.ACCEPTED, *ANSWERED)]),
+    deliveries.c.updated_at >= bindparam("since"),
+)
 OLD: Final = (
     select(deliveries.c.id)
     .where(
@@ -116,8 +121,8 @@ class Outbox:
     """Functions of a connection: they are part of somebody's transaction."""
 
     def __init__(self, log: AuditLog, random: Randomness) -> None:
-        self._log = log
         self._random = random
+        self.breakers = Breakers(log, random)
         log.on_append = self.note
 
     def note(self, connection: Connection, event: Event) -> None:
@@ -198,7 +203,7 @@ class Outbox:
         else:
             rest = max(pause(delivery.attempts, self._random(2)), attempt.asked_pause)
             self._put(connection, delivery, Progress.QUEUED, now, note=attempt.problem, due_at=now + rest)
-        self._break(connection, channel, attempt, now)
+        self.breakers.record(connection, channel, attempt, now)
 
     def progress(self, connection: Connection, delivery: Delivery, to: Progress, now: datetime) -> None:
         """Seen, or acted on; it never goes back."""
@@ -230,6 +235,16 @@ class Outbox:
         for kind, handle in connection.execute(HANDLES, given):
             found = [] if kind in CLOSING else [*found, handle]
         return found
+
+    def arrived(self, connection: Connection, delivery: Delivery, since: datetime) -> bool:
+        """Whether the channel was told of the intent since then, by an earlier one."""
+        given = {
+            "channel": delivery.channel,
+            "intent_id": delivery.event.intent_id,
+            "event": delivery.event.seq,
+            "since": to_ms(since),
+        }
+        return connection.execute(ARRIVED, given).first() is not None
 
     def of_trader(self, connection: Connection, trader: str, most: int) -> Sequence[Delivery]:
         """Newest first."""
@@ -289,18 +304,6 @@ class Outbox:
         if progress not in ANSWERED:  # a tap may be quicker than the answer's record
             this = this.where(STILL_OPEN)
         connection.execute(this, changed)
-
-    def _break(self, connection: Connection, channel: Channel, attempt: Attempt, now: datetime) -> None:
-        changed = breaker(channel, attempt, now, self._random(2))
-        stored = {
-            name: to_ms(value) if isinstance(value, datetime) else value for name, value in changed.items()
-        }
-        connection.execute(update(channels).where(channels.c.id == channel.id), stored)
-        if changed["alerted"] is not channel.alerted:
-            kind = FAILING if changed["alerted"] else RECOVERED
-            told = {"channel": channel.id, "name": channel.name, "trader": channel.trader}
-            note = {"note": attempt.problem} if attempt.problem else {}
-            self._log.append(connection, at=now, kind=kind, actor="broker", data={**told, **note})
 
 
 def _intent(connection: Connection, event: Event) -> Intent | None:

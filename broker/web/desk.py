@@ -15,6 +15,7 @@ from ..clock import Clock
 from ..exchange import LivePrice
 from ..hub import Hub
 from ..intents import Intent
+from ..notify import Rejections
 from ..settings import Settings
 from ..store import Standing, Store
 
@@ -41,7 +42,8 @@ class Desk:
     market. `figures_now` may raise BrokerError and take its time: the page bounds it. `exchange_problem` is a
     short text while Binance cannot be reached. `cancel_rest` cancels what is left of a placed order, for the
     named trader if he still stands; it records that itself, and raises NotSignedIn, BrokerError. `last_call`
-    is when the named agent called last, None where it has not since the start.
+    is when the named agent called last, None where it has not since the start. `rejections` are the broker's
+    only ones: what they record of refusals is bounded for all ways together.
     """
 
     settings: Settings
@@ -57,3 +59,4 @@ class Desk:
     equity: Callable[[], Awaitable[Decimal | None]]
     exchange_problem: Callable[[], str | None]
     last_call: Callable[[str], datetime | None]
+    rejections: Rejections

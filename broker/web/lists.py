@@ -16,7 +16,7 @@ from ..hub import Event
 from ..intents import Intent
 from ..store import EQUAL_WITHIN, events_of, queries, recent_events
 from ..store.audit import head
-from ..store.channels import find_channel
+from ..store.breakers import failing
 from ..tools.collisions import collide, opposite
 from .notices import CANCELS, NEWS, PROTECTIVE, alarming, protective
 from .words import rests, waits
@@ -84,15 +84,11 @@ def notices(connection: Connection, now: datetime) -> Sequence[Event]:
     day, hour = now - timedelta(days=1), now - timedelta(hours=1)
     # Each by itself, so that many of one kind push none of another off the page.
     news = [event for kinds in NEWS for event in recent_events(connection, kinds, day)]
-    told = [event for event in news if event.kind != FAILING or _still_fails(connection, event)]
+    told = [event for event in news if event.kind != FAILING]
+    told += failing(connection)
     told += recent_events(connection, CANCELS, hour, flag=PROTECTIVE)
     told += [event for event in recent_events(connection, CANCELS, hour) if not protective(event)]
     return sorted(told, key=lambda event: (not alarming(event), -event.seq))
-
-
-def _still_fails(connection: Connection, event: Event) -> bool:
-    channel = find_channel(connection, event.data["channel"])
-    return channel is not None and channel.alerted and channel.paused_at is None
 
 
 def frame(connection: Connection, now: datetime) -> Frame:

@@ -18,7 +18,7 @@ from ..deliveries import Delivery, Progress
 from ..errors import BrokerError
 from ..intents import Intent
 from ..logs import get_logger
-from ..notify import Links, Refused, Rejections
+from ..notify import Refused
 from ..store import NotDecidable, Session
 from .assets import html
 from .desk import Desk
@@ -36,7 +36,7 @@ class Told:
     def __init__(self, desk: Desk) -> None:
         self._desk = desk
         self._store = desk.store
-        self._rejections = Rejections(desk.store, Links(desk.settings.url, desk.store.vault), desk.clock)
+        self._rejections = desk.rejections
 
     def routes(self) -> list[BaseRoute]:
         reject = "/reject/{id}/{token}"

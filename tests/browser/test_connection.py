@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
 from socket import socket
+from typing import Any
 
 import pytest
 from playwright.async_api import Browser, Page, Route, expect
@@ -56,6 +57,29 @@ async def test_binances_trouble_shows_and_goes_without_a_reload(site: Site) -> N
     await expect(page.get_by_text("Binance cannot be reached")).to_be_visible(timeout=10_000)
     site.desk.exchange_problem = None
     await expect(page.locator("#exchange")).to_be_hidden(timeout=10_000)
+
+
+@pytest.mark.parametrize("width", [360, 390, 736, 1280])
+async def test_binances_trouble_covers_no_alarm_and_moves_nothing(site: Site, width: int) -> None:
+    store = site.desk.store
+    told = {"channel": "x" * 26, "name": "phone", "trader": "Ana"}
+    await store.audit("order:diverged", "reconciler", note="filled worse than the tolerance, by a lot")
+    await store.audit("channel:added", "trader:Ana", **told)
+    page = await site.inbox(viewport={"width": width, "height": 844})
+    alarm, problem = page.locator("#news summary"), page.locator("#exchange")
+    below = await page.locator("main").bounding_box()
+    site.desk.exchange_problem = "Binance is not available: no connection"
+    await expect(problem).to_be_visible(timeout=10_000)
+    assert await page.locator("main").bounding_box() == below
+    for shown in (alarm.locator("span"), alarm.locator("b")):
+        assert not _overlap(await shown.bounding_box(), await problem.bounding_box())
+
+
+def _overlap(one: Any, other: Any) -> bool:
+    return all(
+        one[at] < other[at] + other[size] and other[at] < one[at] + one[size]
+        for at, size in (("x", "width"), ("y", "height"))
+    )
 
 
 @dataclass

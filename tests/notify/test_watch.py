@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from typing import Any
 
 import pytest
 
@@ -193,3 +194,100 @@ async def test_while_it_lasts_it_is_told_late(told: Telling, there: Endpoint) ->
         return len(there.received) == 2
 
     await eventually(twice)
+
+
+async def test_an_alarm_outlives_its_process_and_is_over_once_it_is(told: Telling, there: Endpoint) -> None:
+    await told.webhook(there.url)
+    there.always = 500
+    await told.store.audit("exchange:unreachable", "broker", note="no answer")
+    await told.until_noted("answered 500")
+    again = Watch(told.store, told.clock, lambda: "no answer")
+    for _ in range(40):
+        told.advance(1)
+        await again.look()
+    assert await kinds(told, "exchange:unreachable") == ["exchange:unreachable"]
+    after = watching(told)
+    for _ in range(31):
+        told.advance(1)
+        await after.look()
+    assert await kinds(told, "exchange:reachable") == ["exchange:reachable"]
+    told.advance(60)
+    [late] = await told.until(Progress.OBSOLETE)
+    assert late.note == "Binance answers again"
+
+
+@pytest.mark.parametrize("answer", [(429, {"Retry-After": "3600"}), 410])
+async def test_a_channel_that_fails_is_told_though_it_is_not_tried_meanwhile(
+    told: Telling, there: Endpoint, answer: Any
+) -> None:
+    """It was told to pause, or there is nothing to repeat and nothing more to tell."""
+    async with endpoint() as other:
+        await told.webhook(there.url)
+        await told.store.channels.add(
+            "Ben", Kind.NTFY, "alerts", "x", {"url": other.url, "topic": "alerts"}, {Topic.ALERTS}, None
+        )
+        there.answers = [answer]
+        intent = await told.park(ttl_seconds=86400)
+        await see(told, intent)
+        why = f"answered {answer if isinstance(answer, int) else answer[0]}"
+        await told.until_noted(why)
+        watch = watching(told)
+        told.advance(899)
+        await watch.look()
+        assert await kinds(told, "channel:failing") == []
+        told.advance(1)
+        await watch.look()
+        await watch.look()
+        assert await kinds(told, "channel:failing") == ["channel:failing"]
+        [alert] = await other.count(1)
+        assert alert.json["message"].endswith(f"phone of Ana: {why}")
+        assert len(there.received) == 1
+        await told.store.channels.test((await told.deliveries())[0].channel, "Ana")
+        told.advance(3600)
+        await told.until(Progress.ACCEPTED)
+        await watch.look()
+        assert await kinds(told, "channel:failing", "channel:recovered") == [
+            "channel:failing",
+            "channel:recovered",
+        ]
+
+
+async def test_that_it_expired_is_told_once_though_it_was_to_be_told_twice(
+    told: Telling, there: Endpoint
+) -> None:
+    await told.webhook(there.url)
+    there.always = 500
+    await told.park()
+    await told.until_noted("answered 500")
+    told.advance(151)
+    await watching(told).look()
+    told.advance(200)
+    await told.store.intents.expire_due()
+    await told.until_noted("answered 500")
+    there.always = 200
+
+    async def all_done() -> bool:
+        told.advance(60)
+        return bool(await told.store.read(told.store.outbox.count_open) == 0)
+
+    await eventually(all_done)
+    [_, again] = await told.deliveries()
+    assert (again.progress, again.note) == (Progress.OBSOLETE, "that it expired was told before")
+
+
+async def test_who_was_told_that_it_waits_is_told_that_it_expired(told: Telling, there: Endpoint) -> None:
+    await told.webhook(there.url)
+    await told.park()
+    await told.until(Progress.ACCEPTED)
+    there.always = 500
+    told.advance(151)
+    await watching(told).look()
+    await told.until_noted("answered 500")
+    there.always = 200
+    told.advance(200)
+    await told.until(Progress.ACCEPTED, 2)
+    assert [one.json["type"] for one in there.received] == [
+        "request.waiting",
+        "request.unseen",
+        "request.expired",
+    ]

@@ -79,6 +79,22 @@ async def test_while_a_secret_rotates_both_hold_for_a_day(tmp_path: Path, there:
     assert new["secret"] != old["secret"]
 
 
+async def test_a_secret_that_is_renewed_twice_in_a_day_holds_for_its_own_day(
+    tmp_path: Path, there: Endpoint
+) -> None:
+    clock = Clock(datetime.now(UTC))
+    async with telling(tmp_path, clock) as told:
+        channel = await told.webhook(there.url)
+        secrets = [(await told.config(channel))["secret"]]
+        for _ in range(2):
+            renew = partial(rotated, secret=new_secret(told.random), now=clock())
+            assert await told.store.channels.reconfigure(channel.id, "Ana", Kind.WEBHOOK, renew)
+            secrets.append((await told.config(channel))["secret"])
+        await told.park()
+        [received] = await there.count(1)
+    assert [verified(secret, received) for secret in secrets] == [received.json] * 3
+
+
 async def test_credentials_in_the_address_become_a_header(told: Telling, there: Endpoint) -> None:
     await told.webhook(there.url.replace("//", "//ana:p%40ss@"))
     await told.park()

@@ -22,6 +22,7 @@ from broker.errors import BrokerError
 from broker.exchange import LivePrice
 from broker.hub import Hub
 from broker.intents import Intent, Request, State
+from broker.notify import Links, Rejections
 from broker.risk import Check
 from broker.settings import Settings
 from broker.store import Feed, Standing, Store
@@ -114,6 +115,8 @@ class World:
 
     def __post_init__(self) -> None:
         self.prices = Ticker(self.clock)
+        links = Links(self.settings.url, self.store.vault)
+        self.rejections = Rejections(self.store, links, self.clock)
 
     @property
     def desk(self) -> Desk:
@@ -131,6 +134,7 @@ class World:
             equity=self._equity,
             exchange_problem=lambda: self.exchange_problem,
             last_call=self.last_calls.get,
+            rejections=self.rejections,
         )
 
     @property

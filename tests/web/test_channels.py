@@ -12,8 +12,9 @@ import httpx2
 import pytest
 from sqlalchemy import Connection
 
-from broker.deliveries import ALERT_AFTER, Attempt, Channel, Kind, Progress, Topic
+from broker.deliveries import ALERT_AFTER, FAILING, Attempt, Channel, Kind, Progress, Topic
 from broker.store import Store, recent_events
+from broker.web.lists import notices
 
 from .support import NOON, CountedBytes, MovableClock, World, world
 
@@ -183,7 +184,7 @@ async def test_a_new_secret_is_shown_and_the_old_one_kept_for_a_day(
     answer = await ana.post(f"/channels/{channel.id}/renew")
     second = re.findall(r"whsec_[A-Za-z0-9+/=]{44}", answer.text)
     _, config = await desk.store.read(lambda c: desk.store.channels.with_config(c, channel.id))
-    assert [config["secret"]] == second != first == [config["old_secret"]]
+    assert [config["secret"]] == second != first == [old["secret"] for old in config["old"]]
 
 
 @pytest.fixture
@@ -228,6 +229,27 @@ async def test_a_channel_that_fails_stands_on_every_page_until_it_works(
     await desk.store.database.write(works)
     shown = (await ana.get("/")).text
     assert alarm not in shown and "channel desk works again" in shown
+
+
+async def test_it_stands_there_once_however_long_and_often_it_fails(
+    desk: World, ana: httpx2.AsyncClient, clock: MovableClock
+) -> None:
+    async def alarms() -> int:
+        announced = await desk.store.read(lambda c: notices(c, clock()))
+        return sum(event.kind == FAILING for event in announced)
+
+    await ana.post("/channels", data=HOOK)
+    [channel] = await channels(desk.store)
+    for _ in range(2):
+        await fail(desk.store, clock)
+        assert await alarms() == 1
+        clock.advance(hours=25)
+        assert await alarms() == 1
+        assert "on Ana&#39;s channel desk: answered 500" in (await ana.get("/")).text
+        await ana.post(f"/channels/{channel.id}/pause")
+        assert await alarms() == 0
+        await ana.post(f"/channels/{channel.id}/resume")
+        await ana.post(f"/channels/{channel.id}/test")
 
 
 async def test_deliveries_are_listed_with_how_far_they_came(desk: World, ana: httpx2.AsyncClient) -> None:

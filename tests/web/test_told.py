@@ -108,6 +108,17 @@ async def test_it_is_used_once(desk: World, stranger: httpx2.AsyncClient) -> Non
     assert await refusals(desk) == ["it was used before"] * 2
 
 
+async def test_what_its_trader_rejected_elsewhere_was_not_rejected_from_it(
+    desk: World, stranger: httpx2.AsyncClient
+) -> None:
+    told = await sent(desk)
+    await desk.store.intents.reject(told.intent.id, told.intent.digest, "Ana", None, Suggestion())
+    answer = await stranger.post(told.link)
+    assert (answer.status_code, "rejected by Ana" in answer.text) == (200, True)
+    assert (await deliveries(desk))[0].progress is Progress.QUEUED
+    assert await desk.store.read(lambda c: recent_events(c, ("link:rejected",), NOON)) == []
+
+
 async def approve(desk: World, told: Sent) -> None:
     await desk.approve(told.intent)
 

@@ -1,0 +1,38 @@
+"""What is refused of links, by whichever way it comes, in a running broker."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import httpx2
+import pytest
+
+from broker import app
+from broker.clock import utc_now
+from broker.deliveries import Kind, Topic
+from broker.notify.rejections import REFUSALS
+
+from ..support import Randomness, settings_in
+from .support import ANA, BOT
+from .test_telegram import serving
+
+pytestmark = pytest.mark.anyio
+
+
+async def test_pages_and_taps_together_record_no_more_than_sixty_a_minute(tmp_path: Path) -> None:
+    settings = settings_in(tmp_path, notify_allow_private=True)
+    async with serving() as telegram, app.running(settings, clock=utc_now, random=Randomness()) as broker:
+        config = {"url": telegram.url, "token": BOT, "user": ANA, "chat": ANA}
+        await broker.store.channels.add("Ana", Kind.TELEGRAM, "phone", "x", config, set(Topic), None)
+        transport = httpx2.ASGITransport(app=broker.app)
+        async with httpx2.AsyncClient(transport=transport, base_url="http://localhost") as stranger:
+            for number in range(REFUSALS.amount - 2):
+                assert (await stranger.post(f"/reject/{number}/guessed")).status_code == 410
+            for number in range(1, 6):
+                telegram.tap("buy-everything")
+                assert (await telegram.said(number))[-1].startswith("This button does not hold")
+            assert (await stranger.post("/reject/one-more/guessed")).status_code == 429
+        counted = await broker.store.read(
+            lambda c: c.exec_driver_sql("SELECT count(*) FROM audit WHERE kind = 'link:refused'").scalar()
+        )
+    assert counted == REFUSALS.amount
