@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import dataclass, field
 from functools import cached_property, partial
 from typing import Any, cast
 
-from .agents import Agent
+from .agents import OWN_TOOLS, Agent
 from .clock import Clock
 from .errors import BrokerError, Code
 from .exchange import AGENTS_PCT, PAGES_PCT, READS_PCT, Asker, Exchange, leaving_room
@@ -27,6 +28,7 @@ from .tools import (
     IntentAnswer,
     Looks,
     Output,
+    Tool,
     answer,
     told_again,
     validated,
@@ -79,13 +81,19 @@ class Gateway:
         )
         if isinstance(tool, HighTool):
             return await self._park(call, tool, cast(HighInput, given))
-        with leaving_room(AGENTS_PCT if tool.reads_only else PAGES_PCT, _asker(agent)):
-            beside = {**arguments, "idempotencyKey": idempotency_key}
-            if parked := await self._parked_instead(call, name, beside):
-                return parked
-            result = await tool.run(call, given)
+        async with self._turn(agent, tool):
+            with leaving_room(AGENTS_PCT if tool.reads_only else PAGES_PCT, _asker(agent)):
+                beside = {**arguments, "idempotencyKey": idempotency_key}
+                if parked := await self._parked_instead(call, name, beside):
+                    return parked
+                result = await tool.run(call, given)
         self.looks.note(agent.name, tool, given, result, self.clock())
         return result
+
+    def _turn(self, agent: Agent, tool: Tool) -> AbstractAsyncContextManager[None]:
+        """Reads take turns within an agent; whatever else it asks waits for none of them."""
+        reads = tool.reads_only and not tool.name.startswith(OWN_TOOLS)
+        return self.pace.reading(agent.name) if reads else nullcontext()
 
     async def _parked_instead(
         self, call: Call, name: str, arguments: Mapping[str, Any]

@@ -1,8 +1,11 @@
-"""How often each agent calls: within the last minute, and when last."""
+"""How often each agent calls: within the last minute, at once, and when last."""
 
 from __future__ import annotations
 
+import asyncio
 from collections import defaultdict, deque
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -12,6 +15,12 @@ from .errors import BrokerError, Code
 
 MINUTE: Final = timedelta(minutes=1)
 
+READS_AT_ONCE: Final = 8
+"""Of one agent at Binance: hundreds asked at once would all stand before another's one."""
+
+TURN_SECONDS: Final = 10.0
+"""How long a read waits for its agent's others."""
+
 
 class Pace:
     """In memory: a restart forgets it."""
@@ -20,6 +29,9 @@ class Pace:
         self._clock = clock
         self._calls: defaultdict[str, deque[datetime]] = defaultdict(deque)
         self._last: dict[str, datetime] = {}
+        self._reading: defaultdict[str, asyncio.Semaphore] = defaultdict(
+            lambda: asyncio.Semaphore(READS_AT_ONCE)
+        )
 
     def note(self, agent: str, tool: str, most: int) -> None:
         """A call; tools about an agent's own requests ask nothing of Binance, and are not counted.
@@ -36,10 +48,26 @@ class Pace:
             seconds = max(1, -(-(calls[-most] + MINUTE - now) // timedelta(seconds=1)))
             raise BrokerError(
                 Code.RATE_LIMITED,
-                f"At most {most} calls a minute; try again in {seconds} s. intent_* tools are not counted.",
+                f"At most {most} calls a minute, so nothing was done. Try again in {seconds} s. "
+                "intent_* tools are not counted.",
                 details={"retryAfterSeconds": seconds, "callsPerMinute": most},
             )
         calls.append(now)
+
+    @asynccontextmanager
+    async def reading(self, agent: str) -> AsyncIterator[None]:
+        """While the agent reads from Binance. Raises RATE_LIMITED where its other reads take too long."""
+        turns = self._reading[agent]
+        try:
+            async with asyncio.timeout(TURN_SECONDS):
+                await turns.acquire()
+        except TimeoutError:
+            told = f"{READS_AT_ONCE} of your reads wait for Binance already, so this one was not made."
+            raise BrokerError(Code.RATE_LIMITED, told, details={"retryAfterSeconds": 5}) from None
+        try:
+            yield
+        finally:
+            turns.release()
 
     def last_call(self, agent: str) -> datetime | None:
         """None where it has not called since the start."""

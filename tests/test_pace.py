@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Coroutine
+from contextlib import AsyncExitStack
+from typing import Any
+
 import pytest
 
+from broker import pace as pace_module
+from broker.agents import Agent
 from broker.errors import BrokerError, Code
-from broker.pace import Pace
+from broker.pace import READS_AT_ONCE, Pace
+from broker.tools import Output
 
-from .support import Clock
+from .support import BTC, Clock, Wired
 
 TICKER = "binance_get_ticker"
 
@@ -81,3 +89,46 @@ def test_a_clock_that_went_back_locks_nobody_out() -> None:
     pace.note("bot", TICKER, 1)
     clock.advance(-3600)
     pace.note("bot", TICKER, 1)
+
+
+@pytest.mark.anyio
+async def test_one_agents_reads_take_turns_and_no_other_waits_for_them(broker: Wired) -> None:
+    for _ in range(13):
+        await broker.control.do("fault", when="received", do="hold", method="GET", path="/api/v3/klines")
+
+    def read(agent: str, limit: int) -> Coroutine[Any, Any, Output]:
+        asked = {"symbol": BTC, "interval": "1h", "limit": limit}
+        return broker.gateway.call(Agent(name=agent), "binance_get_klines", asked)
+
+    async def held(count: int) -> int:
+        return len((await broker.control.get(f"held?count={count}"))["held"])
+
+    async with asyncio.TaskGroup() as group:
+        reads = [group.create_task(read("greedy", number + 1)) for number in range(12)]
+        assert await held(READS_AT_ONCE) == READS_AT_ONCE
+        reads.append(group.create_task(read("other", 20)))
+        assert await held(READS_AT_ONCE + 1) == READS_AT_ONCE + 1
+        await broker.control.do("release")
+        assert await held(4) == 4
+        await broker.control.do("release")
+    assert all(read.result() for read in reads)
+
+
+@pytest.mark.anyio
+async def test_a_read_that_waits_too_long_for_its_agents_others_is_refused(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(pace_module, "TURN_SECONDS", 0.01)
+    pace = Pace(Clock())
+    async with AsyncExitStack() as stack:
+        for _ in range(READS_AT_ONCE):
+            await stack.enter_async_context(pace.reading("bot"))
+        with pytest.raises(BrokerError) as refused:
+            async with pace.reading("bot"):
+                pass
+        assert refused.value.code is Code.RATE_LIMITED
+        assert "was not made" in refused.value.message
+        async with pace.reading("other"):
+            pass
+    async with pace.reading("bot"):
+        pass
