@@ -25,6 +25,11 @@ class Event:
     intent_id: str | None
     data: Mapping[str, Any]
 
+    @property
+    def who(self) -> str:
+        """Its actor in words: "trader:Ana" is Ana, "agent:default" is agent default."""
+        return self.actor.removeprefix("trader:").replace(AGENT, "agent ", 1)
+
 
 class Subscription:
     """Events for one listener. One that is too slow is told so and starts afresh from the database."""

@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from functools import cache
+from functools import cache, partial
 from typing import Any
 
 from starlette.requests import Request
@@ -119,9 +119,11 @@ async def _health(request: Request, state: ApiState, agents: Agents) -> Response
         "timestamp": to_ms(clock()),
     }
     try:
-        pending = await state.store.read(queries.count_pending)
+        agent = await agents.of(request)
+        own = partial(queries.count_pending_of, agent="" if agent is None else agent.name)
+        pending = await state.store.read(own)
         await state.store.recover()
-        if await agents.of(request) is not None:
+        if agent is not None:
             body["pending"] = pending
     except BrokerError as error:
         return JSONResponse({**body, "status": "unhealthy", "problem": error.message}, 503)

@@ -14,6 +14,7 @@ from ..deliveries import CLOSING, FAILING, REQUESTS, TEST, UNREACHABLE, UNSEEN, 
 from ..hub import Event
 from ..intents import Intent, State
 from ..money import grouped
+from ..tools.cancelled import CANCELS, sentence
 
 MOST_TITLE: Final = 120
 MOST_LINE: Final = 300
@@ -83,7 +84,7 @@ class About:
             )
         if event.kind in _ALERTS:
             return self._alert(event)
-        if event.kind in _CANCELS:
+        if event.kind in CANCELS:
             return self._cancel(event)
         if self.intent is None:
             raise Obsolete("the request is not on record")
@@ -128,15 +129,9 @@ class About:
         return self._of_intent(intent, f"outcome.{intent.state}", head, [said])
 
     def _cancel(self, event: Event) -> Message:
-        data = event.data
-        who = event.actor.replace("agent:", "agent ", 1)
-        perhaps = "may have cancelled" if event.kind == "orders:cancel-unclear" else "cancelled"
-        orders = data.get("orders", ())
-        what = "1 order" if len(orders) == 1 else f"{len(orders) or 'all'} orders"
-        text = f"{who} {perhaps} {what} on {data.get('symbol', '?')} {data.get('market', '')}".rstrip()
-        kind = event.kind.replace(":", ".").replace("-", "_")
+        kind, told = event.kind.replace(":", ".").replace("-", "_"), sentence(event)
         more = ["A protection may be gone: a stop, a take-profit or a reduce-only order."]
-        return self._plain(kind, "Protection cancelled", text[0].upper() + text[1:], *more, high=True)
+        return self._plain(kind, "Protection cancelled", told[0].upper() + told[1:], *more, high=True)
 
     def _alert(self, event: Event) -> Message:
         kind, head, text = _ALERTS[event.kind]
@@ -230,7 +225,6 @@ def _filled(order: Mapping[str, Any]) -> str:
 
 _PRIORITIES: Final = {"request.expired": Priority.NORMAL, "request.unseen": Priority.URGENT}
 _FILLS: Final = frozenset({"intent:placed", "order:changed"})
-_CANCELS: Final = frozenset({"orders:cancelled", "orders:cancel-unclear"})
 _OUTCOMES: Final = {
     State.NOT_SENT: ("Not sent", "Nothing was sent"),
     State.REFUSED: ("Refused", "Binance refused"),

@@ -141,11 +141,14 @@ class Store:
             return Broken(0, str(error))
 
         def walk(connection: Connection) -> Broken | None:
-            broken, newest = self.log.verify(connection, mark), self.log.mark(connection)
-            if broken is None and mark is None and newest is not None and newest.seq > 1:
-                problem = f"{self.head.path} is missing, so that rows after {newest.seq} may be"
-                return Broken(newest.seq + 1, problem)
-            return broken
+            broken = self.log.verify(connection, mark)
+            if broken is not None or mark is not None:
+                return broken
+            newest = self.log.mark(connection)
+            if newest is None or newest.seq == 1:
+                return None
+            problem = f"{self.head.path} is missing, so that rows after {newest.seq} may be"
+            return Broken(newest.seq + 1, problem)
 
         return self.database.read_now(walk)
 

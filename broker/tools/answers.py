@@ -175,9 +175,18 @@ def text(answer: IntentAnswer) -> str:
         return (
             f"NOT EXECUTED YET. A person must approve this at {answer.approvalUrl} before "
             f"{iso(from_ms(answer.expiresAt))}. Tell the user, then call intent_wait; on a time-out call "
-            "intent_get. Do not call this tool again for the same action."
+            f"intent_get. Do not call this tool again for the same action.{_repeat(answer.sameAs)}"
         )
     return f"{answer.outcome} {answer.next.say}"
+
+
+def _repeat(same: SameAs | None) -> str:
+    if same is None:
+        return ""
+    return (
+        f" It equals your request {same.intentId}, which is {same.status}: if this one is a mistake, "
+        "withdraw it with intent_cancel."
+    )
 
 
 def outcome(intent: Intent, now: datetime) -> str:

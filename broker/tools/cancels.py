@@ -12,6 +12,7 @@ from pydantic import Field, model_validator
 from ..errors import BrokerError, Code, invalid
 from ..exchange import RestingOrder
 from ..logs import get_logger
+from .cancelled import CANCELLED, FAILED, PROTECTIVE, UNCLEAR
 from .declaration import Call, Input, MarketName, Risk, Symbol, Tool
 from .quotes import SOON_SECONDS, attempt
 from .results import CancelAllResult, CancelledOrder, CancelResult
@@ -27,11 +28,6 @@ UNLESS_CONFIRMED: Final = (
     "nothing was cancelled yet. A request that waits for a trader is no order: withdraw it with "
     "intent_cancel."
 )
-
-CANCELLED: Final = "orders:cancelled"
-FAILED: Final = "orders:cancel-failed"
-UNCLEAR: Final = "orders:cancel-unclear"
-"""They may be gone."""
 
 PERHAPS_DONE: Final = frozenset({Code.BINANCE_TIMEOUT, Code.BINANCE_UNAVAILABLE, Code.BINANCE_REFUSED})
 """Errors after which an order may be gone all the same; "no such order" answers a DELETE sent anew."""
@@ -133,9 +129,9 @@ class Cancelling:
     def _data(self, orders: Sequence[str]) -> dict[str, Any]:
         data: dict[str, Any] = {"market": self.market, "symbol": self.symbol, "orders": list(orders)}
         if self.known is None:
-            return {**data, "protective": True, "unread": True}
+            return {**data, PROTECTIVE: True, "unread": True}
         protects = any(one.protective for one in self.known if one.id in orders)
-        return {**data, "protective": True} if protects else data
+        return {**data, PROTECTIVE: True} if protects else data
 
 
 async def _cancel_order(call: Call, arguments: CancelOrderInput) -> CancelResult:

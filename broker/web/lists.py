@@ -17,8 +17,9 @@ from ..intents import Intent
 from ..store import EQUAL_WITHIN, events_of, queries, recent_events
 from ..store.audit import head
 from ..store.breakers import failing
+from ..tools.cancelled import CANCELS, PROTECTIVE, protective
 from ..tools.collisions import collide, opposite
-from .notices import CANCELS, NEWS, PROTECTIVE, alarming, protective
+from .notices import NEWS, alarming
 from .words import rests, waits
 
 INBOX = "inbox"

@@ -14,12 +14,13 @@ from ..clock import to_ms
 from ..hub import Event
 from ..intents import Intent
 from ..store import queries
+from ..tools.cancelled import CANCELS
 from . import lists
 from .assets import render
 from .desk import Desk
 from .drawing import Drawing
 from .lists import INBOX
-from .notices import ANNOUNCED, CANCELS, HALTS
+from .notices import ANNOUNCED, HALTS
 from .shared import Shared
 
 DECIDABLE: Final = frozenset(

@@ -7,8 +7,8 @@ from typing import Final
 from ..cards import Tone
 from ..deliveries import FAILING, RECOVERED, UNREACHABLE, Channel, Delivery
 from ..hub import Event
-from ..tools.cancels import CANCELLED, UNCLEAR
-from .words import HAPPENED, actor, happened, in_words, with_reason
+from ..tools.cancelled import protective, sentence
+from .words import HAPPENED, happened, in_words, with_reason
 
 HALTS: Final = ("trading:halted", "trading:exits_only", "trading:open")
 
@@ -34,14 +34,10 @@ NEWS: Final = (
 
 ANNOUNCED: Final = tuple(kind for kinds in NEWS for kind in kinds)
 
-PROTECTIVE: Final = "protective"
-CANCELS: Final = (CANCELLED, UNCLEAR)
-"""What agents cancelled without asking, or may have: on every page for an hour."""
-
 
 def notice(event: Event) -> str:
     """What every page announces."""
-    name, by = event.data.get("name", ""), actor(event.actor)
+    name, by = event.data.get("name", ""), event.who
     if event.kind == "agent:key-rotated" and event.data.get("wasRevoked"):
         return f"Agent {name} may call again, by a new key from {by}"
     if event.kind in _CHANNELS:
@@ -50,15 +46,7 @@ def notice(event: Event) -> str:
     if event.kind in _NOTICES:
         told = event.data.get("reason") or event.data.get("note")
         return with_reason(_NOTICES[event.kind].format(name=name, by=by), told)
-    where = f"{_orders(event)} on {event.data.get('symbol', '?')}"
-    if event.kind == UNCLEAR:
-        return f"{by} may have cancelled {where}: Binance gave no clear answer"
-    return f"{by} cancelled {where}"
-
-
-def protective(event: Event) -> bool:
-    """Whether it may have taken a protection away: a stop, a take-profit, a reduce-only order."""
-    return event.kind in CANCELS and event.data.get(PROTECTIVE) is True
+    return sentence(event)
 
 
 def alarming(event: Event) -> bool:
@@ -86,15 +74,6 @@ _NOTICES: Final = {
     "audit:head-missing": "The audit log's head file was missing, and was made anew",
     UNREACHABLE: "Binance has not been reached for 30 seconds",
 }
-
-
-def _orders(event: Event) -> str:
-    count, unread = len(event.data.get("orders", ())), event.data.get("unread") is True
-    if not protective(event):
-        return "1 order" if count == 1 else f"{count} orders"
-    if count == 1:
-        return "1 order, perhaps a protective one," if unread else "a protective order"
-    return f"{count or 'all'} orders, {'perhaps ' if unread else ''}protective ones among them,"
 
 
 def told(delivery: Delivery) -> str:

@@ -149,11 +149,6 @@ _OUTCOMES: Final[Mapping[State, Callable[[Intent, datetime], Outcome]]] = {
 }
 
 
-def actor(name: str) -> str:
-    """An actor of the audit log: "trader:Ana" is Ana, "agent:default" is agent default."""
-    return name.removeprefix("trader:").replace("agent:", "agent ", 1)
-
-
 HAPPENED: Final = {
     "intent:parked": "Asked by {actor}",
     "intent:pending": "Waits again",
@@ -182,9 +177,9 @@ HAPPENED: Final = {
 
 def happened(event: Event) -> str:
     """One line of a request's record."""
-    line = HAPPENED.get(event.kind, event.kind).format(actor=actor(event.actor))
+    line = HAPPENED.get(event.kind, event.kind).format(actor=event.who)
     if event.data.get("word"):
-        return with_reason(f"{actor(event.actor)} recorded: {line.lower()}", event.data.get("note"))
+        return with_reason(f"{event.who} recorded: {line.lower()}", event.data.get("note"))
     if event.kind == "intent:not_sent" and str(event.data.get("note")).startswith(UNSURE):
         line = "Settled"
     if event.kind in ("intent:placed", "order:changed"):

@@ -12,9 +12,10 @@ import pytest
 from sqlalchemy import text
 
 from broker import __version__
+from broker.agents import Agent
 from broker.tools import TOOLS
 
-from ..support import BUY, KEY, Wired, eventually, http_client, let_write, running, served, wired
+from ..support import BUY, KEY, REST, Wired, eventually, http_client, let_write, running, served, wired
 
 pytestmark = pytest.mark.anyio
 
@@ -218,6 +219,7 @@ async def test_the_catalogue_is_open_and_says_all_of_each_tool(broker: Wired) ->
 
 async def test_health_is_open_and_counts_only_for_agents(broker: Wired) -> None:
     await broker.park(**BUY)
+    await broker.gateway.call(Agent(name="other"), "binance_create_order", REST)
     async with running(broker.executor.run()), served(broker) as url:
         async with http_client(url, key=None) as stranger, http_client(url) as agent:
             await eventually(lambda: healthy(stranger))

@@ -56,6 +56,7 @@ class Endpoint:
     always: int | str | tuple[int, Mapping[str, str]] = 200
     at_once: int = 0
     most_at_once: int = 0
+    released: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
         body = await request.read()
@@ -75,6 +76,8 @@ class Endpoint:
                 await asyncio.sleep(60)
             case "slow":
                 await asyncio.sleep(SLOW_SECONDS)
+            case "hold":
+                await self.released.wait()
             case "reset":
                 request.transport.abort()
             case "garbage":

@@ -186,9 +186,15 @@ async def let_rest(told: Telling, rests: bool) -> None:
 
 async def test_no_more_than_a_few_are_on_the_way_to_one_channel(told: Telling, there: Endpoint) -> None:
     await told.webhook(there.url)
-    there.always = "slow"
+    there.always = "hold"
     for number in range(20):
         await told.park(key=f"request-{number}")
+
+    async def four() -> bool:
+        return there.at_once == 4
+
+    await eventually(four)
+    there.released.set()
     await told.until(Progress.ACCEPTED, 20)
     assert there.most_at_once == 4
     assert len({one.headers["webhook-id"] for one in there.received}) == len(there.received) == 20

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import assume, given
+from hypothesis import assume, example, given
 from hypothesis import strategies as st
 from sqlalchemy.exc import IntegrityError
 
@@ -86,6 +86,7 @@ def test_a_new_log_says_what_it_was_made_for(tmp_path: Path) -> None:
 @given(
     row=st.integers(1, LAST), column=st.sampled_from(COLUMNS), at=st.integers(0), other=st.integers(1, 255)
 )
+@example(row=LAST, column="mac", at=0, other=128)
 def test_any_changed_byte_of_any_row_is_found(
     filled: Path, tmp_path_factory: pytest.TempPathFactory, row: int, column: str, at: int, other: int
 ) -> None:

@@ -12,7 +12,8 @@ from broker.clock import to_ms
 from broker.deliveries import FAILING, TOLD, UNREACHABLE, Delivery, Progress
 from broker.hub import Event
 from broker.intents import UNSURE, Decision, Intent, State, canonical_text, digest_of
-from broker.web.notices import CANCELS, notice, told
+from broker.tools.cancelled import CANCELS
+from broker.web.notices import notice, told
 from broker.web.price import quoted
 from broker.web.words import as_quoted, device, happened, outcome, repeats, unbroken
 
