@@ -30,7 +30,7 @@ from .errors import BrokerError, StartError
 from .exchange import Exchange, Finding
 from .executor import Executor
 from .expiry import expire_in_time
-from .files import AuditFiles, allow_many_files, api_key, hold, prepare_folder, state_key, take_lock
+from .files import allow_many_files, api_key, hold, prepare_folder, state_key, take_lock
 from .gateway import Gateway
 from .hub import Hub
 from .intents import Intent
@@ -42,6 +42,7 @@ from .parts import Parts
 from .reconciler import Reconciler
 from .settings import Mode, Settings
 from .store import Feed, Store
+from .store.opening import open_store
 from .tools import HIGH, Context, read_equity
 from .watching import watch_waiting
 
@@ -64,27 +65,6 @@ class Broker:
     store: Store
     exchange: Exchange
     invitation: str | None
-
-
-def open_store(
-    settings: Settings,
-    clock: Clock,
-    random: Randomness,
-    *,
-    path: Path | None = None,
-    to_verify: bool = False,
-) -> Store:
-    """The database of these settings, or a copy of it that lies at `path`. Raises StartError."""
-    prepare_folder(settings.folder)
-    return Store.open(
-        path or settings.database,
-        mode=settings.mode,
-        account=settings.account,
-        clock=clock,
-        random=random,
-        files=AuditFiles.of(settings.database, settings.folder),
-        to_verify=to_verify,
-    )
 
 
 def _let_default_in(store: Store, key: str) -> None:

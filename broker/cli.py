@@ -240,9 +240,9 @@ def back_up_database(file: Path) -> None:
 @db.command("restore")
 def restore_database(file: Path) -> None:
     """Put a copy in the database's place, while no broker runs. Nothing that waited in it is ever sent."""
-    from .app import open_store
     from .files import hold_alone, take_lock
     from .store.backup import restore
+    from .store.opening import open_store
 
     settings = load()
 

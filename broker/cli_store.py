@@ -17,8 +17,8 @@ if TYPE_CHECKING:  # a command that only talks to a running broker starts withou
 @contextmanager
 def opened(settings: Settings, *, to_verify: bool = False) -> Iterator[Store]:
     """Raises StartError."""
-    from .app import open_store
     from .files import hold, prepare_folder
+    from .store.opening import open_store
 
     if to_verify and not settings.database.exists():
         raise StartError(f"There is no database {settings.database}")

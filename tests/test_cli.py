@@ -180,6 +180,15 @@ def test_a_halt_is_told_and_never_loosened(run: Run) -> None:
     assert run("halt", "--exits-only") == (0, "Trading is halted (by command line).\n", "")
 
 
+def test_a_halt_waits_for_nothing_that_it_does_not_need(tmp_path: Path) -> None:
+    """What talks to Binance and to agents takes seconds to load."""
+    halts = "import sys; from broker.cli import app; app(['halt'], standalone_mode=False); "
+    told = halts + "print('ccxt' in sys.modules, 'mcp' in sys.modules)"
+    environment = {**os.environ, "DATA_DIR": str(tmp_path)}
+    said = subprocess.run([sys.executable, "-c", told], env=environment, capture_output=True, text=True)
+    assert said.stdout.splitlines()[-1:] == ["False False"], said.stderr
+
+
 def test_a_halt_names_the_trader_who_halted_before(run: Run, tmp_path: Path) -> None:
     with closing(open_store(make_database(tmp_path), Clock())) as store:
         asyncio.run(store.halts.set(Level.HALTED, "Ana McKay", None))

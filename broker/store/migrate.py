@@ -1,15 +1,17 @@
-"""Alembic, run at every start."""
+"""The schema: looked at at every start, and brought up to date by Alembic where it is older."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Final
 
-from alembic import command
-from alembic.config import Config
-from alembic.util.exc import CommandError
 from sqlalchemy import Connection, inspect
 
 from ..errors import StartError
+
+MIGRATIONS: Final = Path(__file__).parent / "migrations"
+NEWEST: Final = "0006"
+"""The last of the migrations."""
 
 
 def has_tables(connection: Connection) -> bool:
@@ -18,10 +20,23 @@ def has_tables(connection: Connection) -> bool:
 
 def upgrade(connection: Connection) -> None:
     """Bring the database to this release's schema, whole or not at all. Raises StartError."""
+    if _version(connection) == NEWEST:
+        return
+    # Only here: it takes half a second of every start to import.
+    from alembic import command
+    from alembic.config import Config
+    from alembic.util.exc import CommandError
+
     config = Config()
-    config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
+    config.set_main_option("script_location", str(MIGRATIONS))
     config.attributes["connection"] = connection
     try:
         command.upgrade(config, "head")
     except CommandError:
         raise StartError("The database was made by a newer release of the broker") from None
+
+
+def _version(connection: Connection) -> str | None:
+    if not inspect(connection).has_table("alembic_version"):
+        return None
+    return connection.exec_driver_sql("SELECT version_num FROM alembic_version").scalar()

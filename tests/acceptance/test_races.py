@@ -7,7 +7,7 @@ import asyncio
 import pytest
 from playwright.async_api import Browser, ElementHandle, Page, expect
 
-from .people import Agent, agent, first_trader, orders_at, sign_in
+from .people import Agent, agent, control, first_trader, orders_at, sign_in
 from .processes import BrokerProcess, PaperProcess
 
 pytestmark = pytest.mark.anyio
@@ -19,6 +19,7 @@ TABS = 8
 async def test_two_browsers_that_decide_at_once_make_one_decision_and_one_order(
     browser: Browser, broker: BrokerProcess, exchange: PaperProcess
 ) -> None:
+    await control(exchange.url, "price", symbol="BTCUSDT", price="60000")  # one that moves shows a card anew
     pages = [await first_trader(browser, broker), await sign_in(browser, broker)]
     sizes = [f"0.00{number:03}" for number in range(100, 100 + ROUNDS)]
     async with agent(broker) as asking:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
-from playwright.async_api import expect
+from playwright.async_api import Route, expect
 
 from broker.errors import BrokerError, Code
 from broker.intents import State
 from broker.store import queries
 
 from ..web.support import placed
-from .site import Site
+from .site import Site, connected
 
 pytestmark = pytest.mark.anyio
 
@@ -76,6 +78,26 @@ async def test_check_now_shows_what_binance_says_and_why_it_could_not_be_asked(s
     await page.get_by_role("button", name="Check now").click()
     await expect(page.locator(".outcome")).to_have_text("Approved, not sent")
     site.expect_clean_console()
+
+
+async def test_why_it_could_not_be_asked_stands_also_once_the_stream_draws_all_anew(site: Site) -> None:
+    site.expected = ("409",)
+    lost = await site.desk.lose(await site.desk.park())
+    site.desk.check_problem = BrokerError(Code.BINANCE_TIMEOUT, "Binance did not answer within 8 s.")
+    context, shown = await site.context(), asyncio.Event()
+
+    async def later(route: Route) -> None:
+        await shown.wait()
+        await route.continue_()
+
+    await context.route("**/events*", later)
+    page = await site.open(f"/intents/{lost.id}", context)
+    await page.get_by_role("button", name="Check now").click()
+    why = page.get_by_text("Binance could not be asked")
+    await expect(why).to_be_visible()
+    shown.set()
+    await connected(page)
+    await expect(why).to_be_visible()
 
 
 async def test_a_traders_word_is_recorded_and_binances_contradiction_appears_by_itself(site: Site) -> None:

@@ -10,10 +10,12 @@ from pathlib import Path
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, text
 
 from broker.errors import BrokerError, Code, StartError
 from broker.store import Store, queries
+from broker.store.migrate import MIGRATIONS, NEWEST
 from broker.store.tables import metadata
 
 from ..support import Clock, Randomness, request
@@ -189,6 +191,11 @@ def test_a_lost_database_is_not_taken_for_one_that_was_never_made(tmp_path: Path
             left.unlink()
     with pytest.raises(StartError, match="says that there was a database"):
         opened(path)
+
+
+def test_the_newest_migration_is_named() -> None:
+    """A start asks Alembic only where the database has another."""
+    assert ScriptDirectory(str(MIGRATIONS)).get_current_head() == NEWEST
 
 
 def test_a_database_of_a_newer_release_is_refused(tmp_path: Path) -> None:
