@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import shutil
 from collections.abc import AsyncIterator
@@ -17,6 +18,14 @@ from .support import Wired, wired
 
 MOST_WORKERS = 8
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+
+
+gc.disable()  # until all tests are imported: they stay, and looking through them takes long, also later
+
+
+def pytest_collection_finish() -> None:
+    gc.freeze()
+    gc.enable()
 
 
 settings.register_profile("unhurried", settings.default, deadline=None)
