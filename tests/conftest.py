@@ -33,8 +33,10 @@ settings.load_profile("unhurried")
 
 
 def pytest_xdist_auto_num_workers() -> int:
-    """Twice as many as there are cores: most tests wait for processes, browsers and clocks of their own."""
-    return min(MOST_WORKERS, 2 * (os.cpu_count() or 1))
+    """One more than there are cores: most tests wait for processes, browsers and clocks of their own, but on
+    a slow machine those wait for each other.
+    """
+    return min(MOST_WORKERS, 1 + (os.cpu_count() or 1))
 
 
 @pytest.fixture

