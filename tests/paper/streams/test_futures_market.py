@@ -61,7 +61,7 @@ async def test_the_kept_book_is_the_exchange_s(usdm: Any, server: PaperServer) -
 
 
 async def test_the_kept_book_of_a_moving_market(usdm: Any) -> None:
-    """No change is missed: ccxt checks that each follows the one before, and may tell of the first one twice."""
+    """No change is missed: ccxt checks that each follows the one before. It may tell the first one twice."""
     books: list[int] = []
     while len(set(books)) < 5:
         books.append((await usdm.watch_order_book("ETH/USDT:USDT"))["nonce"])
