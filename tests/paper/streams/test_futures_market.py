@@ -65,7 +65,7 @@ async def test_the_kept_book_of_a_moving_market(usdm: Any) -> None:
     books: list[int] = []
     while len(set(books)) < 5:
         books.append((await usdm.watch_order_book("ETH/USDT:USDT"))["nonce"])
-    assert books == sorted(books)
+    assert books[-5:] == sorted(set(books))  # and none of the later ones
 
 
 EVENTS = {
