@@ -464,10 +464,7 @@ async def test_a_key_is_refused_on_its_next_call_once_it_is_revoked(house: House
     async with http_client(house.url, key=house.other) as agent, http_client(house.url, key=None) as trader:
         assert (await agent.post("/tools/intent_list")).status_code == 200
         await trader.post("/agents/other/revocation", headers=house.signed_in(house.session))
-        async with asyncio.timeout(5):
-            while (answer := await agent.post("/tools/binance_create_order", json=BUY)).status_code != 401:
-                pass
-        assert answer.json() == UNAUTHORIZED
+        assert (await agent.post("/tools/binance_create_order", json=BUY)).json() == UNAUTHORIZED
     waiting = await house.store.read(lambda connection: queries.in_states(connection, {State.PENDING}))
     assert [intent.agent for intent in waiting] == ["default"]
 
@@ -494,13 +491,10 @@ async def test_a_call_whose_body_comes_after_its_key_was_revoked_does_nothing(ho
         await revoked.wait()
         yield json.dumps(body).encode()
 
-    async with http_client(house.url, key=None) as agent, http_client(house.url, key=house.other) as trader:
+    async with http_client(house.url, key=None) as agent, http_client(house.url, key=None) as trader:
         call = asyncio.create_task(agent.post(path, content=late(), headers=headers))
         await asyncio.sleep(0.2)  # its headers were read
         await trader.post("/agents/other/revocation", headers=house.signed_in(house.session))
-        async with asyncio.timeout(5):
-            while (await trader.post("/tools/intent_list")).status_code != 401:
-                pass
         revoked.set()
         answer = await call
     assert "totalUSDT" not in answer.text

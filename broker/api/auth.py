@@ -11,7 +11,6 @@ from ..agents import Agent
 from ..clock import Clock
 from ..credentials import hash_key
 from ..errors import BrokerError, Code
-from ..hub import Hub
 from ..store import Admitted, Store
 from .answers import failed, unauthorized
 
@@ -25,13 +24,12 @@ def key_of(connection: HTTPConnection) -> str | None:
 
 
 class Agents:
-    """Agents by key, remembered until the audit log tells that one has changed, or the key ends."""
+    """Agents by key, remembered until something is committed, by whatever process, or the key ends."""
 
-    def __init__(self, store: Store, hub: Hub, clock: Clock) -> None:
+    def __init__(self, store: Store, clock: Clock) -> None:
         self._store = store
-        self._hub = hub
         self._clock = clock
-        self._as_of = 0
+        self._version = 0
         self._admitted: dict[str, Admitted] = {}
 
     async def of(self, connection: HTTPConnection) -> Agent | None:
@@ -40,9 +38,9 @@ class Agents:
         return None if key is None else await self.find(key)
 
     async def find(self, key: str) -> Agent | None:
-        newest = self._hub.newest("agent")
-        if newest != self._as_of:
-            self._as_of, self._admitted = newest, {}
+        version = self._store.database.version()
+        if version != self._version:
+            self._version, self._admitted = version, {}
         hashed = hash_key(key)
         known = self._admitted.get(hashed)
         if known is not None and (known.ends_at is None or known.ends_at > self._clock()):
@@ -50,7 +48,7 @@ class Agents:
         found: Admitted | None = await self._store.read(partial(self._store.agents.by_key, key=key))
         if found is None:
             return None
-        if self._hub.newest("agent") == newest:  # or what was read may be old already
+        if self._version == version:  # or what was read may be older than what is remembered
             self._admitted[hashed] = found
         return found.agent
 

@@ -78,7 +78,7 @@ class McpEndpoint:
             security_settings=TransportSecuritySettings(enable_dns_rebinding_protection=False),
         )
         self.app: ASGIApp = RequireAgent(
-            StreamableHTTPASGIApp(self._manager), Agents(gateway.store, gateway.hub, gateway.clock)
+            StreamableHTTPASGIApp(self._manager), Agents(gateway.store, gateway.clock)
         )
 
     @asynccontextmanager

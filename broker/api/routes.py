@@ -43,7 +43,7 @@ def routes(state: ApiState) -> Sequence[BaseRoute]:
     async def health(request: Request) -> Response:
         return await _health(request, state, agents)
 
-    agents = Agents(state.store, state.gateway.hub, state.gateway.clock)
+    agents = Agents(state.store, state.gateway.clock)
     return [
         Route("/health", health, methods=["GET"]),
         Route("/tools", _tools, methods=["GET"]),

@@ -1,4 +1,4 @@
-"""Agents are remembered by key, and forgotten as soon as the audit log tells of a change."""
+"""Agents are remembered by key, until something is committed."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import Connection
 
 from broker.api.auth import Agents
-from broker.hub import Hub
-from broker.store import Feed, Store
-from tests.support import Clock, give_key, open_store, running
+from broker.store import Store
+from tests.support import Clock, give_key, open_store
 
 pytestmark = pytest.mark.anyio
 
@@ -31,47 +31,61 @@ async def name(agents: Agents, key: str) -> str | None:
     return None if found is None else found.name
 
 
-async def test_a_replaced_key_is_refused_once_the_log_tells_of_it(store: Store) -> None:
-    hub = Hub()
-    agents = Agents(store, hub, Clock())
+@pytest.mark.parametrize("elsewhere", [False, True], ids=["this process", "another"])
+async def test_a_key_ends_with_the_commit_that_replaces_it(tmp_path: Path, elsewhere: bool) -> None:
+    """No feed runs here: what is remembered may not wait for news."""
+    path = tmp_path / "paper.db"
+    with closing(open_store(path, Clock())) as store, closing(open_store(path, Clock())) as neighbour:
+        agents = Agents(store, Clock())
+        give_key(store, "bot", KEY)
+        assert await name(agents, KEY) == "bot"
+        give_key(neighbour if elsewhere else store, "bot", NEW)
+        assert await name(agents, KEY) is None
+        assert await name(agents, NEW) == "bot"
+
+
+async def test_a_known_key_is_looked_up_once_while_nothing_is_committed(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looked: list[str] = []
+    by_key = store.agents.by_key
+
+    def counted(connection: Connection, key: str) -> Any:
+        looked.append(key)
+        return by_key(connection, key)
+
+    monkeypatch.setattr(store.agents, "by_key", counted)
+    agents = Agents(store, Clock())
     give_key(store, "bot", KEY)
+    for _ in range(3):
+        assert await name(agents, KEY) == "bot"
+    assert looked == [KEY]
+
+
+async def test_what_was_read_before_a_commit_is_not_kept_after_it(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One call reads; while it does, the key is replaced, and another call has seen that."""
+    agents = Agents(store, Clock())
+    give_key(store, "bot", KEY)
+    read = store.read
+
+    async def late(transaction: Any) -> Any:
+        found = await read(transaction)
+        monkeypatch.undo()
+        give_key(store, "bot", NEW)
+        assert await name(agents, KEY) is None
+        return found
+
+    monkeypatch.setattr(store, "read", late)
     assert await name(agents, KEY) == "bot"
-    with hub.subscribed() as events:
-        async with running(Feed(store.database, hub).run()):
-            give_key(store, "bot", NEW)
-            while (event := await events.get()) and event.kind != "agent:key-set":
-                pass
     assert await name(agents, KEY) is None
-    assert await name(agents, NEW) == "bot"
 
 
-async def test_a_known_key_is_answered_without_the_database(store: Store) -> None:
-    agents = Agents(store, Hub(), Clock())
-    give_key(store, "bot", KEY)
-    assert await name(agents, KEY) == "bot"
-    give_key(store, "bot", NEW)  # nobody tells the hub
-    assert await name(agents, KEY) == "bot"
-
-
-async def test_what_was_read_while_an_agent_changed_is_not_kept(store: Store) -> None:
-    class Late(Hub):
-        asked = 0
-
-        def newest(self, subject: str) -> int:
-            self.asked += 1
-            return self.asked // 2  # changes between the first look and the second
-
-    agents = Agents(store, Late(), Clock())
-    give_key(store, "bot", KEY)
-    assert await name(agents, KEY) == "bot"
-    give_key(store, "bot", NEW)
-    assert await name(agents, KEY) is None
-
-
-async def test_a_known_key_ends_with_its_overlap_though_nobody_tells(tmp_path: Path) -> None:
+async def test_a_known_key_ends_with_its_overlap(tmp_path: Path) -> None:
     clock = Clock()
     with closing(open_store(tmp_path / "other.db", clock)) as store:
-        agents = Agents(store, Hub(), clock)
+        agents = Agents(store, clock)
         give_key(store, "bot", KEY)
         store.database.write_now(
             lambda connection: store.agents.rotate(connection, "bot", timedelta(hours=1), actor="test")
