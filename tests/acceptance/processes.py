@@ -8,10 +8,11 @@ import re
 import signal
 import socket
 import subprocess
-import sys
 import threading
 from pathlib import Path
 from typing import IO, Self
+
+from .forked import Forked
 
 START_SECONDS = 90
 STOP_SECONDS = 10
@@ -36,14 +37,17 @@ class Process:
     """A command whose lines can be waited for."""
 
     def __init__(self, *command: str, cwd: Path, env: dict[str, str]) -> None:
-        self._popen = subprocess.Popen(
-            command, cwd=cwd, env=env, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
-        )
+        self._popen = self._start(*command, cwd=cwd, env=env)
         self._lines: queue.Queue[str | None] = queue.Queue()
         self.output: list[str] = []
         assert self._popen.stdout is not None
         self._reader = threading.Thread(target=self._read, args=(self._popen.stdout,), daemon=True)
         self._reader.start()
+
+    def _start(self, *command: str, cwd: Path, env: dict[str, str]) -> subprocess.Popen[str] | Forked:
+        return subprocess.Popen(
+            command, cwd=cwd, env=env, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+        )
 
     def _read(self, stream: IO[str]) -> None:
         for line in stream:
@@ -87,7 +91,14 @@ class Process:
         self.kill()
 
 
-class BrokerProcess(Process):
+class ModuleProcess(Process):
+    """`python -m` of a module and its arguments."""
+
+    def _start(self, *command: str, cwd: Path, env: dict[str, str]) -> Forked:
+        return Forked(*command, cwd=cwd, env=env)
+
+
+class BrokerProcess(ModuleProcess):
     """`broker`, on a port and a data folder of its own; `url` and `invitation` are what it printed."""
 
     def __init__(
@@ -102,8 +113,6 @@ class BrokerProcess(Process):
         self.folder = folder
         data = folder / "data"
         super().__init__(
-            sys.executable,
-            "-m",
             *command,
             cwd=folder,
             env=environment(PORT=str(self.port), DATA_DIR=str(data), **settings),
@@ -120,13 +129,11 @@ class BrokerProcess(Process):
         return (self.folder / "data" / "mcp-api-key").read_text()
 
 
-class PaperProcess(Process):
+class PaperProcess(ModuleProcess):
     """`broker paper`, which outlives a broker that is killed."""
 
     def __init__(self, folder: Path, *, port: int = 0) -> None:
         super().__init__(
-            sys.executable,
-            "-m",
             "broker",
             "paper",
             "--port",

@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import signal
-import sys
-from asyncio.subprocess import PIPE
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
-from socket import socket
 from typing import Any
 
 import pytest
@@ -23,12 +20,11 @@ from broker.settings import Settings
 from broker.store import Store, queries
 from broker.web.visitor import cookie_name
 
+from ..acceptance.processes import ModuleProcess, environment, free_port
 from ..web.support import PASSWORD, open_store, request, signed_in
 from .site import Site, connected
 
 pytestmark = pytest.mark.anyio
-
-ROOT = Path(__file__).parent.parent.parent
 
 
 async def test_a_revoked_session_is_sent_to_sign_in_at_once(site: Site) -> None:
@@ -83,57 +79,52 @@ def _overlap(one: Any, other: Any) -> bool:
 
 
 @dataclass
-class Process:
-    """A server of its own, on a database that the test writes too, as a second process may."""
+class Server:
+    """In a process of its own, on a database that the test writes too, as a second process may."""
 
     store: Store
     folder: Path
     port: int
-    running: asyncio.subprocess.Process | None = None
+    running: ModuleProcess | None = None
 
     @property
     def url(self) -> str:
         return f"http://127.0.0.1:{self.port}"
 
     async def start(self) -> None:
-        command = [sys.executable, "-m", "tests.browser.serve", str(self.folder), str(self.port)]
-        self.running = await asyncio.create_subprocess_exec(*command, cwd=ROOT, stdout=PIPE)
-        assert self.running.stdout
-        assert await self.running.stdout.readline() == b"ready\n"
+        command = ("tests.browser.serve", str(self.folder), str(self.port))
+        self.running = await asyncio.to_thread(ModuleProcess, *command, cwd=self.folder, env=environment())
+        await asyncio.to_thread(self.running.wait_for, "ready")
 
-    def signal(self, number: int) -> None:
+    def signal(self, number: signal.Signals) -> None:
         assert self.running
-        self.running.send_signal(number)
+        self.running.send(number)
 
-    async def kill(self) -> None:
+    def kill(self) -> None:
         if self.running:
             self.running.kill()
-            await self.running.wait()
 
 
 @asynccontextmanager
-async def process(folder: Path) -> AsyncIterator[Process]:
-    with socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+async def process(folder: Path) -> AsyncIterator[Server]:
     store = open_store(folder, utc_now, random_bytes)
     store.people.add_trader("Ana", PASSWORD, actor="first-run link")
-    server = Process(store, folder, port)
+    server = Server(store, folder, free_port())
     try:
         await server.start()
         yield server
     finally:
-        await server.kill()
+        server.kill()
         store.close()
 
 
 @pytest.fixture
-async def server(tmp_path: Path) -> AsyncIterator[Process]:
+async def server(tmp_path: Path) -> AsyncIterator[Server]:
     async with process(tmp_path) as server:
         yield server
 
 
-async def inbox(browser: Browser, server: Process) -> Page:
+async def inbox(browser: Browser, server: Server) -> Page:
     token = await signed_in(server.store)
     context = await browser.new_context()
     await context.add_cookies([{"name": cookie_name(Settings()), "value": token, "url": server.url}])
@@ -144,7 +135,7 @@ async def inbox(browser: Browser, server: Process) -> Page:
 
 
 async def test_a_frozen_server_shows_as_not_connected_and_the_page_finds_back(
-    browser: Browser, server: Process
+    browser: Browser, server: Server
 ) -> None:
     intent = (await server.store.intents.park(request("0.01"))).intent
     page = await inbox(browser, server)
@@ -165,13 +156,13 @@ async def test_a_frozen_server_shows_as_not_connected_and_the_page_finds_back(
 
 
 async def test_a_killed_server_that_comes_back_shows_the_list_as_it_is_then(
-    browser: Browser, server: Process
+    browser: Browser, server: Server
 ) -> None:
     gone = (await server.store.intents.park(request("0.01"))).intent
     kept = (await server.store.intents.park(request("0.02"))).intent
     page = await inbox(browser, server)
     await page.locator(f"#intent-{kept.id}").get_by_text("Reject with a reason").click()
-    await server.kill()
+    server.kill()
     await server.store.intents.withdraw(gone.id, "default")
     new = (await server.store.intents.park(request("0.03"))).intent
     await expect(page.locator("#connection")).to_have_text("NOT CONNECTED", timeout=20_000)
@@ -184,12 +175,12 @@ async def test_a_killed_server_that_comes_back_shows_the_list_as_it_is_then(
 
 
 async def test_a_click_without_an_answer_is_not_confirmed_until_the_server_says(
-    browser: Browser, server: Process
+    browser: Browser, server: Server
 ) -> None:
     intent = (await server.store.intents.park(request())).intent
     page = await inbox(browser, server)
     await expect(page.get_by_role("button", name="Approve")).to_be_enabled()
-    await server.kill()
+    server.kill()
     await page.get_by_role("button", name="Approve").click()
     await expect(page.get_by_text("Not confirmed, checking")).to_be_visible()
     await expect(page.get_by_role("button", name="Approve")).to_be_disabled()
@@ -200,7 +191,7 @@ async def test_a_click_without_an_answer_is_not_confirmed_until_the_server_says(
 
 
 async def test_a_click_that_counted_though_its_answer_was_lost_is_shown_as_counted(
-    browser: Browser, server: Process
+    browser: Browser, server: Server
 ) -> None:
     intent = (await server.store.intents.park(request())).intent
     page = await inbox(browser, server)
@@ -209,6 +200,6 @@ async def test_a_click_that_counted_though_its_answer_was_lost_is_shown_as_count
     await expect(page.locator(f"#intent-{intent.id} .outcome")).to_contain_text("Approved by Ana")
 
 
-async def _answer_lost(server: Process, intent: Intent, route: Route) -> None:
+async def _answer_lost(server: Server, intent: Intent, route: Route) -> None:
     await server.store.intents.approve(intent.id, intent.digest, "Ana", Decimal(10000))
     await route.abort("connectionreset")

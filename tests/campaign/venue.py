@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-import sys
 import time
 from collections import Counter
 from collections.abc import Mapping
@@ -17,7 +16,7 @@ from urllib.parse import urlencode
 
 import httpx2
 
-from ..acceptance.processes import Process, environment
+from ..acceptance.processes import ModuleProcess, environment
 from .exchange import LEVERAGE_SET
 from .kinds import FAPI_LEVERAGE, FAPI_ORDER, LEVERAGES, POSITIONS, PRICES, TO_CLOSE
 
@@ -29,11 +28,11 @@ HELD: Final = dict.fromkeys((*TO_CLOSE, "ETHUSDT"), "1")
 BEYOND_RECV_WINDOW_MS: Final = 6_000
 
 
-class ExchangeProcess(Process):
+class ExchangeProcess(ModuleProcess):
     """Outlives every broker."""
 
     def __init__(self, folder: Path) -> None:
-        command = (sys.executable, "-m", "tests.campaign.exchange", str(folder / "exchange"))
+        command = ("tests.campaign.exchange", str(folder / "exchange"))
         super().__init__(*command, cwd=folder, env=environment())
         self.url = self.wait_for(r"Paper exchange at (\S+)").group(1)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -10,7 +9,7 @@ from decimal import Decimal
 from enum import StrEnum
 from pathlib import Path
 
-from ..acceptance.processes import Process, environment
+from ..acceptance.processes import ModuleProcess, environment
 from .kinds import LEVERAGE
 from .people import Told
 from .record import FINAL, UNSETTLED, Record, Row
@@ -147,7 +146,7 @@ def _own_errors(told: Told) -> Iterator[Violation]:
 def audit_holds(folder: Path) -> str | None:
     """What `broker audit verify` has against it, beside a broker that runs; None when the log holds."""
     env = environment(DATA_DIR=str(folder / "data"))
-    with Process(sys.executable, "-m", "broker", "audit", "verify", cwd=folder, env=env) as process:
+    with ModuleProcess("broker", "audit", "verify", cwd=folder, env=env) as process:
         try:
             process.wait_for("The audit log holds")
         except AssertionError:

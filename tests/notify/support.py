@@ -179,10 +179,14 @@ class Telling:
         found = await self.store.read(lambda c: self.store.outbox.of_trader(c, trader, 1000))
         return list(reversed(found))
 
-    async def until(self, progress: Progress, count: int = 1, trader: str = "Ana") -> list[Delivery]:
-        """The trader's deliveries that came so far, once there are so many."""
+    async def until(
+        self, progress: Progress, count: int = 1, trader: str = "Ana", *, seconds: float = 0
+    ) -> list[Delivery]:
+        """The trader's deliveries that came so far, once there are so many. `seconds` pass at each look."""
 
         async def found() -> list[Delivery]:
+            if seconds:
+                self.advance(seconds)
             there = [one for one in await self.deliveries(trader) if one.progress is progress]
             return there if len(there) >= count else []
 

@@ -211,8 +211,7 @@ async def test_an_alarm_outlives_its_process_and_is_over_once_it_is(told: Tellin
         told.advance(1)
         await after.look()
     assert await kinds(told, "exchange:reachable") == ["exchange:reachable"]
-    told.advance(60)
-    [late] = await told.until(Progress.OBSOLETE)
+    [late] = await told.until(Progress.OBSOLETE, seconds=1)  # an attempt under way may have to end first
     assert late.note == "Binance answers again"
 
 
