@@ -33,10 +33,8 @@ settings.load_profile("unhurried")
 
 
 def pytest_xdist_auto_num_workers() -> int:
-    """One more than there are cores: most tests wait for processes, browsers and clocks of their own, but on
-    a slow machine those wait for each other.
-    """
-    return min(MOST_WORKERS, 1 + (os.cpu_count() or 1))
+    """Two more than there are cores: most tests wait for processes, browsers and clocks of their own."""
+    return min(MOST_WORKERS, 2 + (os.cpu_count() or 1))
 
 
 @pytest.fixture
