@@ -18,6 +18,7 @@ from .cli_store import opened
 from .clock import random_bytes, utc_now
 from .errors import BrokerError, StartError
 from .halt import Level
+from .hub import COMMAND_LINE
 from .settings import Settings, load
 
 if TYPE_CHECKING:  # a command that only talks to a running broker starts without them
@@ -180,7 +181,7 @@ def add_trader(
         else typer.prompt("Password", hide_input=True, confirmation_prompt=True)
     )
     with opened(load()) as store:
-        store.people.add_trader(name, password, actor="command line")
+        store.people.add_trader(name, password, actor=COMMAND_LINE)
     print(f"{name} can sign in.")
 
 
@@ -196,7 +197,7 @@ def list_traders() -> None:
 def remove_trader(name: str) -> None:
     """Somebody decides no more; his sessions end at once."""
     with opened(load()) as store:
-        store.people.remove_trader(name, actor="command line")
+        store.people.remove_trader(name, actor=COMMAND_LINE)
     print(f"{name} can no longer sign in.")
 
 
@@ -283,7 +284,7 @@ def halt(
     # Also where its head does not hold: halting is always right.
     settings = load()
     with opened(settings, to_verify=settings.database.exists()) as store:
-        now = store.halts.tighten(level, "command line", reason)
+        now = store.halts.tighten(level, COMMAND_LINE, reason)
     print(now.sentence)
 
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import TYPE_CHECKING, Annotated, Final
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from .agents import DEFAULT, Agent
 from .cli_store import opened
 from .errors import StartError
+from .hub import COMMAND_LINE
 from .settings import Settings, load
 
 if TYPE_CHECKING:
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
 
 agents = typer.Typer(help="Who may ask, and within which limits.", no_args_is_help=True)
 
-ACTOR: Final = "command line"
 
 Tools = Annotated[str | None, typer.Option(help="Those it may call, with commas between; all: every one.")]
 Symbols = Annotated[str | None, typer.Option(help="Those it may trade and read, such as BTCUSDT,ETHUSDT.")]
@@ -46,7 +46,9 @@ def add_agent(
     settings = load()
     agent = _checked(Agent(name=name).typed(typed), settings)
     with opened(settings) as store:
-        key = store.database.write_now(lambda connection: store.agents.add(connection, agent, actor=ACTOR))
+        key = store.database.write_now(
+            lambda connection: store.agents.add(connection, agent, actor=COMMAND_LINE)
+        )
     _show(key, f"{name} may call with this key, which is shown only now:")
 
 
@@ -69,7 +71,7 @@ def rotate_key(
     settings, hours = load(), timedelta(hours=overlap)
     with opened(settings) as store:
         key = store.database.write_now(
-            lambda connection: store.agents.rotate(connection, name, hours, actor=ACTOR)
+            lambda connection: store.agents.rotate(connection, name, hours, actor=COMMAND_LINE)
         )
     _show(key, f"{name} may call with this key, which is shown only now:")
     print(f"The old one {f'ends in {overlap} hours' if overlap else 'has ended'}.")
@@ -94,7 +96,7 @@ def limit_agent(
 
     def transaction(connection: Connection) -> Agent:
         agent = _checked(store.agents.entry(connection, name).typed(typed), settings)
-        store.agents.limit(connection, agent, actor=ACTOR)
+        store.agents.limit(connection, agent, actor=COMMAND_LINE)
         return agent
 
     with opened(settings) as store:
@@ -107,7 +109,7 @@ def revoke_agent(name: str) -> None:
     """Its keys end at once; what it has waiting is withdrawn, and what is approved is not sent."""
     with opened(load()) as store:
         stopped = store.database.write_now(
-            lambda connection: store.agents.revoke(connection, name, actor=ACTOR)
+            lambda connection: store.agents.revoke(connection, name, actor=COMMAND_LINE)
         )
     print(f"{name} can no longer call. Requests withdrawn or not sent: {stopped}.")
     print(f"It stays so, also at the next start, until `broker agents rotate {name}`.")

@@ -13,6 +13,9 @@ from typing import Any, Final
 AGENT: Final = "agent:"
 """How the kinds of events about an agent begin, and what such an agent is known by here."""
 
+COMMAND_LINE: Final = "command line"
+"""The actor of what an operator does by a command."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Event:

@@ -16,6 +16,7 @@ from sqlalchemy import Connection, delete
 
 from ..errors import StartError
 from ..halt import Level
+from ..hub import COMMAND_LINE
 from . import Store
 from .audit import Mark
 from .database import QUICK_CHECK
@@ -23,7 +24,6 @@ from .tables import invitations, sessions
 
 NOTE: Final = "a backup was restored"
 HALTED: Final = "a backup was restored: look at what Binance has, then resume"
-ACTOR: Final = "command line"
 COMPANIONS: Final = ("-wal", "-shm", "")
 """What a database is made of beside its file, which goes last: without it the others mean nothing."""
 
@@ -90,13 +90,13 @@ def _make_safe(store: Store, name: str) -> Mark:
         store.record(
             connection,
             "database:restored",
-            ACTOR,
+            COMMAND_LINE,
             file=name,
             head=[copied.seq, copied.mac],
             replaced=None if replaced is None else [replaced.seq, replaced.mac],
         )
         store.submissions.lose_track(connection, NOTE)
-        store.halts.put(connection, Level.HALTED, ACTOR, HALTED)
+        store.halts.put(connection, Level.HALTED, COMMAND_LINE, HALTED)
         for table in (sessions, invitations):
             connection.execute(delete(table))
         return store.log.mark(connection) or copied

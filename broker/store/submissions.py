@@ -11,7 +11,7 @@ from sqlalchemy import Connection
 
 from ..clock import from_ms, to_ms
 from ..divergence import divergence
-from ..hub import Event
+from ..hub import COMMAND_LINE, Event
 from ..intents import RECORDABLE, Intent, Request, State, past_horizon
 from ..money import to_micros
 from .audit import Forged
@@ -206,7 +206,7 @@ class Submissions:
         lost = in_states(connection, states, limit=None)
         for intent in lost:
             self._moves.move(
-                connection, intent, State.UNKNOWN, "command line", columns={"note": note}, data={"note": note}
+                connection, intent, State.UNKNOWN, COMMAND_LINE, columns={"note": note}, data={"note": note}
             )
         return len(lost)
 

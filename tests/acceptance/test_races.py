@@ -70,3 +70,4 @@ async def _approve_in(tab: Page, asking: Agent, size: str) -> None:
     await button.click()
     outcome = tab.locator(f'[data-intent="{parked["intentId"]}"] .outcome').first
     await outcome.wait_for(timeout=15_000)
+    assert (await asking.call("intent_wait", intentId=parked["intentId"]))["status"] == "placed"
