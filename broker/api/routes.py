@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import cache, partial
+from math import isfinite
 from typing import Any
 
 from starlette.requests import Request
@@ -99,12 +100,20 @@ async def _arguments(request: Request) -> dict[str, Any]:
     if not body:
         return {}
     try:
-        arguments = json.loads(body, parse_float=Decimal)
+        arguments = json.loads(body, parse_float=_number)
     except (ValueError, RecursionError):
         raise invalid("body", "must be a JSON object") from None
     if not isinstance(arguments, dict):
         raise invalid("body", "must be a JSON object")
     return arguments
+
+
+def _number(text: str) -> Decimal | float:
+    """Exactly as written; beyond a double's range as MCP has it, infinity or zero: a Decimal of a
+    billion digits, made an int, would keep everything else waiting for minutes.
+    """
+    rough = float(text)
+    return Decimal(text) if rough and isfinite(rough) else rough
 
 
 async def _health(request: Request, state: ApiState, agents: Agents) -> Response:

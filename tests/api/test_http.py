@@ -15,7 +15,7 @@ from broker import __version__
 from broker.agents import Agent
 from broker.tools import TOOLS
 
-from ..support import BUY, KEY, REST, Wired, eventually, http_client, let_write, running, served, wired
+from ..support import BTC, BUY, KEY, REST, Wired, eventually, http_client, let_write, running, served, wired
 
 pytestmark = pytest.mark.anyio
 
@@ -33,7 +33,22 @@ WRONG_KEYS = [
 
 NO_OBJECTS: list[str | bytes] = ["{", "[]", "1", "null", '"text"', b"\xff", "[" * 5_000]
 
-NO_NUMBERS = ["NaN", "Infinity", "0.1234567890123456", "1" * 5_000]
+NO_NUMBERS = [
+    "NaN",
+    "Infinity",
+    "0.1234567890123456",
+    "1" * 5_000,
+    "1e1000000",
+    "-1e-1000000",
+    "1e99999999999999999999",
+]
+
+COUNTED = [
+    ("binance_get_klines", "limit", {}),
+    ("binance_get_trades", "limit", {}),
+    ("binance_create_order", "ttlSeconds", {"side": "buy", "amount": "0.015"}),
+    ("binance_set_leverage", "leverage", {}),
+]
 
 
 @pytest.fixture
@@ -103,6 +118,18 @@ async def test_a_number_that_json_or_a_double_may_have_changed_is_refused(
         with subtests.test(amount[:20]):
             body = json.dumps(BUY).replace('"0.015"', amount)
             assert_failed(await post(client, "binance_create_order", body), 400, "INVALID_ARGUMENTS")
+
+
+@pytest.mark.parametrize(("tool", "field", "more"), COUNTED)
+async def test_a_count_with_a_huge_exponent_is_never_written_out(
+    client: httpx2.AsyncClient, tool: str, field: str, more: dict[str, Any]
+) -> None:
+    """A billion digits would keep the whole broker busy for minutes: no halt, no order, no expiry."""
+    for number in ("1e1000000", "1e99999999999999999999"):
+        body = json.dumps({"symbol": BTC, **more, field: 0}).replace(": 0}", f": {number}}}")
+        answer = assert_failed(await post(client, tool, body), 400, "INVALID_ARGUMENTS")
+        told = {"field": field, "problem": "Input should be a finite number"}
+        assert answer["details"]["fields"] == [told]
 
 
 async def test_a_name_that_is_no_text_is_refused_like_any_other(client: httpx2.AsyncClient) -> None:
