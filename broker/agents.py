@@ -59,6 +59,11 @@ class Agent:
             own_leverage=_is_lower(self.max_leverage, settings.max_leverage),
         )
 
+    def require(self, tool: str, symbol: str | None) -> None:
+        """Raises TOOL_NOT_ALLOWED, SYMBOL_NOT_ALLOWED."""
+        self.require_tool(tool)
+        self.require_symbol(symbol)
+
     def require_tool(self, name: str) -> None:
         """Raises TOOL_NOT_ALLOWED."""
         if self.tools is None or name.startswith(OWN_TOOLS) or name in self.tools:

@@ -96,8 +96,8 @@ class Intents:
         """Store a checked request as pending, or answer the intent that it repeats. `max_pending` is how
         many one agent may have waiting, unless its own limit is lower.
 
-        Raises IDEMPOTENCY_CONFLICT, TRADING_HALTED, TOO_MANY_PENDING, and UNAUTHORIZED for an agent that
-        was revoked.
+        Raises IDEMPOTENCY_CONFLICT, TRADING_HALTED, TOO_MANY_PENDING, and for an agent that may no longer ask
+        for it UNAUTHORIZED, TOOL_NOT_ALLOWED or SYMBOL_NOT_ALLOWED.
         """
         return await self._database.write(lambda connection: self._park(connection, request, max_pending))
 
@@ -194,6 +194,7 @@ class Intents:
             earlier = find_equal_pending(connection, request.agent, request.equality)
         if earlier is not None:
             return Parked(earlier, deduplicated=True)
+        agent.require(request.tool, request.arguments.get("symbol"))  # of now: it asked a while ago
         self._halts.require_open(connection, is_exit=request.is_exit, what_happened=NOT_PARKED)
         self._require_room(connection, request.agent, agent.max_pending, max_pending)
         intent = self._new(request)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Annotated, Any, Final, TypeVar
 
 from pydantic import Field, model_validator
+from sqlalchemy import Connection
 
 from ..errors import BrokerError, Code, invalid
 from ..exchange import RestingOrder
@@ -21,6 +22,9 @@ log = get_logger(__name__)
 
 
 T = TypeVar("T")
+
+CANCEL_ONE: Final = "binance_cancel_order"
+CANCEL_ALL: Final = "binance_cancel_all_orders"
 
 UNLESS_CONFIRMED: Final = (
     "Where the operator wants to be asked first, a cancel that takes a protection away (a stop, a "
@@ -62,14 +66,24 @@ class Cancelling:
     """
 
     call: Call
+    tool: str
     market: str
     symbol: str
     orders: Sequence[str]
     known: Sequence[RestingOrder] | None
 
     async def asked(self) -> None:
-        """Before the request: what cannot be recorded is not sent. Raises STORE_UNAVAILABLE."""
-        await self.call.store.audit("orders:cancel-asked", self._actor, **self._data(self.orders))
+        """Before the request: what cannot be recorded is not sent, nor what its agent may no longer do.
+
+        Raises STORE_UNAVAILABLE, UNAUTHORIZED, TOOL_NOT_ALLOWED, SYMBOL_NOT_ALLOWED.
+        """
+        store = self.call.store
+
+        def transaction(connection: Connection) -> None:
+            store.agents.named(connection, self.call.agent.name).require(self.tool, self.symbol)
+            store.record(connection, "orders:cancel-asked", self._actor, **self._data(self.orders))
+
+        await store.database.write(transaction)
 
     async def answered(self, cancelled: Sequence[str]) -> Sequence[str]:
         """What is gone: what Binance named, and what rested before and no longer does.
@@ -163,6 +177,7 @@ async def _cancel_one(call: Call, arguments: CancelOrderInput) -> CancelResult:
     resting = await _resting(call, arguments.market, symbol)
     cancelling = Cancelling(
         call=call,
+        tool=CANCEL_ONE,
         market=arguments.market,
         symbol=symbol,
         orders=[order_id],
@@ -200,6 +215,7 @@ async def _cancel_each(call: Call, arguments: CancelAllInput) -> CancelAllResult
     known = await _resting(call, arguments.market, symbol)
     cancelling = Cancelling(
         call=call,
+        tool=CANCEL_ALL,
         market=arguments.market,
         symbol=symbol,
         orders=[order.id for order in known or ()],
@@ -229,7 +245,7 @@ async def _resting(call: Call, market: str, symbol: str) -> Sequence[RestingOrde
 
 TOOLS = (
     Tool(
-        name="binance_cancel_order",
+        name=CANCEL_ONE,
         title="Cancel an order",
         description="Cancels one order that rests at Binance AT ONCE, without a trader's approval. orderId, "
         "market and conditional are those that binance_get_open_orders told. It is recorded. "
@@ -241,7 +257,7 @@ TOOLS = (
         reads_only=False,
     ),
     Tool(
-        name="binance_cancel_all_orders",
+        name=CANCEL_ALL,
         title="Cancel all orders of a symbol",
         description="Cancels ALL orders that rest in one symbol on one market AT ONCE, stops that protect a "
         f"position among them, without a trader's approval. It is recorded. {UNLESS_CONFIRMED}",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Callable
 from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
@@ -12,10 +14,10 @@ import pytest
 from broker.agents import Agent
 from broker.errors import BrokerError, Code
 from broker.intents import Intent, State
-from broker.store import OverDailyVolume
+from broker.store import OverDailyVolume, recent_events
 from broker.tools import TOOLS
 
-from ..support import BTC, BUY, Wired, http_client, mcp_client, served, wired
+from ..support import BTC, BUY, NOON, Wired, http_client, mcp_client, served, wired
 from .support import CLOSE, CREATE, FUTURES_BUY, LEVERAGE, checks_of, failing, trade
 
 pytestmark = pytest.mark.anyio
@@ -225,6 +227,61 @@ async def test_rights_are_about_asking_what_waits_is_the_traders(broker: Wired) 
     intent = await parked(broker, BOT, CREATE, **BUY)
     limit(broker, replace(BOT, tools=frozenset({"binance_get_ticker"}), symbols=frozenset({"ETHUSDT"})))
     assert (await broker.submitted(await broker.approve(intent))).state is State.PLACED
+
+
+# Rights that change while a call is under way
+
+
+def revoke(broker: Wired) -> None:
+    store = broker.store
+    store.database.write_now(lambda connection: store.agents.revoke(connection, "bot", actor="trader:Ana"))
+
+
+def on_eth_alone(broker: Wired) -> None:
+    limit(broker, ON_ETH)
+
+
+def without_tools(broker: Wired) -> None:
+    limit(broker, replace(BOT, tools=frozenset()))
+
+
+CHANGES = [
+    (revoke, Code.UNAUTHORIZED),
+    (on_eth_alone, Code.SYMBOL_NOT_ALLOWED),
+    (without_tools, Code.TOOL_NOT_ALLOWED),
+]
+UNDER_WAY: list[tuple[str, dict[str, Any], str]] = [
+    (CREATE, {"side": "buy", "amount": "0.015"}, "/api/v3/depth"),
+    ("binance_cancel_all_orders", {}, "/api/v3/openOrders"),
+    ("binance_cancel_order", {"orderId": "1"}, "/api/v3/openOrders"),
+]
+
+
+@pytest.mark.parametrize(("change", "code"), CHANGES)
+@pytest.mark.parametrize(("tool", "arguments", "read"), UNDER_WAY)
+async def test_what_was_under_way_when_its_agents_rights_ended_is_not_done(
+    broker: Wired,
+    change: Callable[[Wired], None],
+    code: Code,
+    tool: str,
+    arguments: dict[str, Any],
+    read: str,
+) -> None:
+    """It was let in before, and has read what it needs from Binance since."""
+    add(broker, BOT)
+    await broker.control.do("fault", when="received", do="hold", method="GET", path=read)
+    calling = asyncio.create_task(ask(broker, BOT, tool, symbol=BTC, **arguments))
+    await broker.control.held()
+    change(broker)
+    await broker.control.do("release")
+    with pytest.raises(BrokerError) as refused:
+        await calling
+    assert refused.value.code is code
+    assert await broker.parked_count() == 0
+    for path in ("/api/v3/order", "/api/v3/openOrders"):
+        assert await broker.control.requests("DELETE", path) == []
+    recorded = await broker.store.read(lambda it: recent_events(it, ("orders:cancel-asked",), NOON))
+    assert recorded == []
 
 
 # Over the wire
