@@ -12,6 +12,7 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Any, Final
 
+from .clock import from_ms
 from .hub import Event
 from .intents import Intent
 
@@ -218,7 +219,8 @@ def width(channel: Channel) -> int:
 def breaker(channel: Channel, attempt: Attempt, now: datetime, random: bytes) -> Mapping[str, Any]:
     """What an attempt changes of its channel."""
     if attempt.problem is None:
-        return {"failures": 0, "failing_since": None, "open_until": now, "alerted": False}
+        # Not `now`: should the clock be set back, it would rest until the clock has caught up.
+        return {"failures": 0, "failing_since": None, "open_until": from_ms(0), "alerted": False}
     failures = channel.failures + 1
     rest = pause(failures, random) if failures >= TRIPS_AT else timedelta()
     since = channel.failing_since or now

@@ -68,6 +68,15 @@ async def test_what_did_not_arrive_or_may_not_have_is_sent_again_with_the_same_i
     assert len(there.received) == 3  # the first one never again
 
 
+async def test_a_clock_that_is_set_back_keeps_no_channel_silent(told: Telling, there: Endpoint) -> None:
+    await told.webhook(there.url)
+    await told.park()
+    await told.until(Progress.ACCEPTED)
+    told.advance(-3600)
+    await told.park(key="another-one")
+    await told.until(Progress.ACCEPTED, 2)
+
+
 async def test_an_endpoint_that_answers_for_ever_is_not_listened_to(told: Telling, there: Endpoint) -> None:
     await told.webhook(there.url)
     there.always = "endless"
