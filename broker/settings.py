@@ -24,6 +24,10 @@ LATER = {
 """Settings of a later release. They are refused, never ignored: somebody relies on what he sets."""
 
 
+MOST_USDT = 10**15
+"""Whoever wants no limit: with its cents it still fits the decimal context, so that cards can show it."""
+
+
 class Mode(StrEnum):
     PAPER = "paper"
     TESTNET = "testnet"
@@ -42,8 +46,8 @@ class Settings(BaseSettings):
     binance_futures_api_secret: SecretStr | None = None
     binance_testnet: bool = True
     binance_futures_testnet: bool = True
-    max_order_value_usdt: Decimal = Field(Decimal(1000), gt=0)
-    max_daily_volume_usdt: Decimal = Field(Decimal(10000), gt=0)
+    max_order_value_usdt: Decimal = Field(Decimal(1000), gt=0, le=MOST_USDT)
+    max_daily_volume_usdt: Decimal = Field(Decimal(10000), gt=0, le=MOST_USDT)
     max_leverage: int = Field(20, ge=1, le=125)
     max_pending_per_agent: int = Field(50, ge=1, le=1_000_000)
     max_calls_per_minute_per_agent: int = Field(600, ge=1, le=1_000_000)
@@ -80,23 +84,25 @@ class Settings(BaseSettings):
     def _plain_origin(cls, value: str | None) -> str | None:
         if value is None:
             return None
-        parts = urlsplit(value)
-        if (
-            parts.scheme not in ("http", "https")
-            or not parts.hostname
-            or parts.path.strip("/")
-            or parts.query
-            or parts.fragment
-        ):
+        bare = value.rstrip("/")
+        if not _is_http(bare) or "@" in bare or bare.partition("://")[2] != urlsplit(bare).netloc:
             raise ValueError("must be http(s)://host[:port] without a path")
-        return value.rstrip("/")
+        return bare
 
     @field_validator("heartbeat_url")
     @classmethod
     def _http(cls, value: SecretStr | None) -> SecretStr | None:
-        parts = urlsplit(value.get_secret_value()) if value else None
-        if parts is not None and (parts.scheme not in ("http", "https") or not parts.hostname):
-            raise ValueError("must be http(s)://host[:port]/path")
+        if value is not None and not _is_http(value.get_secret_value()):
+            raise ValueError("must be http(s)://host[:port]/path, in printable ASCII without spaces")
+        return value
+
+    @field_validator("mcp_api_key")
+    @classmethod
+    def _fits_a_header(cls, value: SecretStr | None) -> SecretStr | None:
+        """As a request brings it: else no request ever shows this key."""
+        key = value.get_secret_value() if value else ""
+        if not _is_plain(key) or key != key.strip():
+            raise ValueError("must be printable ASCII without spaces around it")
         return value
 
     @model_validator(mode="after")
@@ -188,6 +194,20 @@ def opens_elsewhere(url: str) -> bool:
         return True
     mapped = address.ipv4_mapped if isinstance(address, IPv6Address) else None
     return not ((mapped or address).is_loopback or address.is_unspecified)
+
+
+def _is_http(url: str) -> bool:
+    """Whether something can be asked there; what cannot would be found out only when it is needed."""
+    try:
+        parts = urlsplit(url)
+        asked = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:  # of its port or its brackets
+        return False
+    return asked and _is_plain(url) and " " not in url
+
+
+def _is_plain(text: str) -> bool:
+    return text.isascii() and text.isprintable()
 
 
 def load(overrides: Mapping[str, Any] | None = None) -> Settings:
