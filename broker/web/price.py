@@ -19,7 +19,8 @@ def price_now(last: LivePrice | None, reference: Decimal | None, now_ms: int) ->
         return Figure(label="Now", value="no price yet", tone=Tone.WARN)
     price = quoted(last.price)
     if last.stale(now_ms):
-        return Figure(label="Now", value=f"{price}, stale, {_age(now_ms - last.at_ms)} old", tone=Tone.WARN)
+        age = _age(abs(now_ms - last.at_ms))
+        return Figure(label="Now", value=f"{price}, stale, {age} old", tone=Tone.WARN)
     if reference is None:
         return Figure(label="Now", value=price)
     moved = percent(last.price - reference, reference)

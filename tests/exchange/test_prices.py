@@ -54,6 +54,10 @@ def test_a_price_is_stale_after_five_seconds_without_news() -> None:
     assert live.stale(15_001)
 
 
+def test_a_price_of_a_time_to_come_is_stale_the_clock_was_set_back() -> None:
+    assert LivePrice(D(1), 3_600_000).stale(0)
+
+
 @pytest.mark.parametrize("market", ["spot", "futures"])
 async def test_a_wanted_price_is_heard_at_once_and_at_each_change(
     exchange: Exchange, control: Control, market: str

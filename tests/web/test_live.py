@@ -79,6 +79,17 @@ async def test_a_price_that_no_longer_comes_is_seen_to_be_stale(desk: World, clo
         assert await page.prices() == ["64,300.00 (+0.1 %)"]
 
 
+async def test_a_price_from_before_the_clock_was_set_back_is_not_shown_as_the_one_now(
+    desk: World, clock: MovableClock
+) -> None:
+    await desk.park()
+    desk.prices.says("64213")
+    async with tab(desk.app, await desk.sign_in()) as page:
+        await page.message()
+        clock.advance(minutes=-2)
+        await page.told("64,213.00, stale, 2 min old")
+
+
 async def test_no_price_at_all_says_so(desk: World) -> None:
     await desk.park()
     async with tab(desk.app, await desk.sign_in()) as page:
