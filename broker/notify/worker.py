@@ -73,6 +73,7 @@ class Worker:
         self._under_way: dict[asyncio.Task[None], Parcel] = {}
         self._bell = asyncio.Event()
         self._tidied_at: datetime | None = None
+        self._looked_at: datetime | None = None
         self.healthy = False
         """Whether the last look at the outbox went through."""
 
@@ -93,8 +94,16 @@ class Worker:
         await self._store.database.write(lambda connection: self._store.outbox.release(connection, now))
 
     async def _look(self) -> None:
+        await self._follow_the_clock()
         await self._round()
         await self._tidy()
+
+    async def _follow_the_clock(self) -> None:
+        now, outbox = self._clock(), self._store.outbox
+        if self._looked_at is not None and now < self._looked_at:
+            await self._store.database.write(lambda connection: outbox.end_pauses(connection, now))
+            self._tidied_at = None
+        self._looked_at = now
 
     async def _round(self) -> None:
         """It looks with a reader, and writes only when something is due."""

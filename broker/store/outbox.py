@@ -184,6 +184,13 @@ class Outbox:
         on_the_way = update(deliveries).where(deliveries.c.progress == str(Progress.SENT))
         connection.execute(on_the_way.values(progress=str(Progress.QUEUED), due_at=to_ms(now)))
 
+    def end_pauses(self, connection: Connection, now: datetime) -> None:
+        """The clock was set back: whatever waits for its time would wait as much longer."""
+        at = to_ms(now)
+        waits = update(deliveries).where(STILL_OPEN, deliveries.c.due_at > at)
+        connection.execute(waits.values(due_at=at))
+        connection.execute(update(channels).where(channels.c.open_until > at).values(open_until=at))
+
     def drop(self, connection: Connection, delivery: Delivery, why: str, now: datetime) -> None:
         """It is no longer true, so it is not sent."""
         self._put(connection, delivery, Progress.OBSOLETE, now, note=why)

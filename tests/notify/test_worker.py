@@ -77,6 +77,19 @@ async def test_a_clock_that_is_set_back_keeps_no_channel_silent(told: Telling, t
     await told.until(Progress.ACCEPTED, 2)
 
 
+@pytest.mark.parametrize("pause", [1, 3600])
+async def test_a_clock_that_is_set_back_makes_no_pause_longer(
+    told: Telling, there: Endpoint, pause: int
+) -> None:
+    """Of a delivery, nor of the channel that was asked to rest."""
+    await told.webhook(there.url)
+    there.answers = [(429, {"Retry-After": str(pause)})]
+    await told.park()
+    await told.until_noted("answered 429")
+    told.advance(-7200)
+    await told.until(Progress.ACCEPTED)
+
+
 async def test_an_endpoint_that_answers_for_ever_is_not_listened_to(told: Telling, there: Endpoint) -> None:
     await told.webhook(there.url)
     there.always = "endless"
