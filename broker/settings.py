@@ -96,10 +96,10 @@ class Settings(BaseSettings):
             raise ValueError("must be http(s)://host[:port]/path, in printable ASCII without spaces")
         return value
 
-    @field_validator("mcp_api_key")
+    @field_validator("mcp_api_key", "binance_api_key", "binance_futures_api_key")
     @classmethod
     def _fits_a_header(cls, value: SecretStr | None) -> SecretStr | None:
-        """As a request brings it: else no request ever shows this key."""
+        """No request can carry another key. A secret may be a PEM text, of many lines."""
         key = value.get_secret_value() if value else ""
         if not _is_plain(key) or key != key.strip():
             raise ValueError("must be printable ASCII without spaces around it")
@@ -161,7 +161,7 @@ class Settings(BaseSettings):
         if self.database_url is None:
             return self.folder / f"{self.mode}.db"
         scheme, _, path = self.database_url.partition("://")
-        names_a_file = path.startswith("/") and path != "/" and "?" not in path
+        names_a_file = path.startswith("/") and bool(Path(path[1:]).name) and "?" not in path
         if scheme not in ("sqlite", "sqlite+aiosqlite") or not names_a_file:
             raise StartError("DATABASE_URL must be sqlite+aiosqlite:///PATH in this release")
         return Path(path[1:])

@@ -94,6 +94,8 @@ REFUSED = [
     ({"PAPER_URL": "http://192.0.2.1:9"}, "PAPER_URL must be on this machine"),
     ({"PAPER_URL": "http://127.0.0.1:9", **KEYS}, "PAPER_URL is set together with"),
     ({"PAPER_URL": "http://127.0.0.1:9", "BINANCE_TESTNET": "false"}, "disagree"),
+    ({**KEYS, "BINANCE_API_KEY": "hidden\n"}, "BINANCE_API_KEY: must be printable ASCII"),
+    ({**KEYS, "BINANCE_FUTURES_API_KEY": " hidden"}, "BINANCE_FUTURES_API_KEY: must be printable ASCII"),
     ({"BINANCE_API_KEY": "k"}, "BINANCE_API_SECRET is missing"),
     ({"BINANCE_API_SECRET": "s"}, "BINANCE_API_KEY is missing"),
     ({**KEYS, "BINANCE_FUTURES_API_KEY": "k"}, "BINANCE_FUTURES_API_SECRET is missing"),
@@ -103,6 +105,7 @@ REFUSED = [
     ({"METRICS_TOKEN": "t" * 32}, "METRICS_TOKEN: this release has no"),
     ({"DATABASE_URL": "postgresql+asyncpg://u:hidden@h/d"}, "DATABASE_URL must be sqlite"),
     ({"DATABASE_URL": "sqlite+aiosqlite:///"}, "DATABASE_URL must be sqlite"),
+    ({"DATABASE_URL": "sqlite+aiosqlite:////"}, "DATABASE_URL must be sqlite"),
     ({"DATABASE_URL": "sqlite+aiosqlite:////d/b.db?mode=ro"}, "DATABASE_URL must be sqlite"),
 ]
 
