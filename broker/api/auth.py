@@ -75,15 +75,20 @@ class RequireAgent:
             """A body may come long after its headers: what its agent may do by then is what counts."""
             message = await receive()
             if message["type"] == "http.request" and not message.get("more_body"):
-                called["agent"] = await self._agents.of(HTTPConnection(scope))
+                try:
+                    called["agent"] = await self._agents.of(HTTPConnection(scope))
+                except BrokerError as error:  # for whoever asks who calls: he answers it in his own way
+                    called["agent"] = error
             return message
 
         await self._app(called, heard, send)
 
 
 def caller(scope: Scope) -> Agent:
-    """The agent whose request it is. Raises UNAUTHORIZED once its key ended."""
-    agent: Agent | None = scope["agent"]
+    """The agent whose request it is. Raises UNAUTHORIZED once its key ended, and STORE_UNAVAILABLE."""
+    agent: Agent | BrokerError | None = scope["agent"]
+    if isinstance(agent, BrokerError):
+        raise agent
     if agent is None:
         raise BrokerError(Code.UNAUTHORIZED, "Your API key ended while you called. Nothing was done.")
     return agent

@@ -13,6 +13,7 @@ from sqlalchemy import text
 
 from broker import __version__
 from broker.agents import Agent
+from broker.errors import BrokerError, Code
 from broker.tools import TOOLS
 
 from ..support import BTC, BUY, KEY, REST, Wired, eventually, http_client, let_write, running, served, wired
@@ -203,6 +204,27 @@ async def test_an_error_of_our_own_never_shows_its_text(broker: Wired, client: h
     answer = await client.post("/tools/intent_list")
     body = assert_failed(answer, 500, "INTERNAL")
     assert "meaning" not in json.dumps(body)
+
+
+@pytest.mark.parametrize("path", ["/tools/intent_list", "/mcp"])
+async def test_a_database_that_fails_between_the_headers_and_the_body_is_told_as_such(
+    broker: Wired, client: httpx2.AsyncClient, monkeypatch: pytest.MonkeyPatch, path: str
+) -> None:
+    asked: list[int] = []
+
+    def version() -> int:
+        asked.append(1)
+        if len(asked) > 1:
+            raise BrokerError(Code.STORE_UNAVAILABLE, "The broker's database is not available.")
+        return 0
+
+    monkeypatch.setattr(broker.store.database, "version", version)
+    listing = {"name": "intent_list", "arguments": {}}
+    call = {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": listing}
+    headers = {"Accept": "application/json, text/event-stream"}
+    answer = await client.post(path, json=call if path == "/mcp" else {}, headers=headers)
+    assert answer.status_code == (200 if path == "/mcp" else 503)  # a model reads results, not statuses
+    assert "STORE_UNAVAILABLE" in answer.text
 
 
 # Idempotency
