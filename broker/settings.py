@@ -87,7 +87,7 @@ class Settings(BaseSettings):
         bare = value.rstrip("/")
         if not _is_http(bare) or "@" in bare or bare.partition("://")[2] != urlsplit(bare).netloc:
             raise ValueError("must be http(s)://host[:port] without a path")
-        return bare
+        return bare.lower()
 
     @field_validator("heartbeat_url")
     @classmethod

@@ -220,6 +220,11 @@ def test_a_browser_is_told_an_address_that_it_can_open(host: str, url: str) -> N
     assert Settings(_env_file=None, host=host).url == url
 
 
+def test_an_address_is_known_in_small_letters_however_it_was_typed() -> None:
+    """As browsers write it: whether cookies go over https alone, and what an origin is, hang on it."""
+    assert load({"public_url": "HTTPS://Broker.Example:8443/"}).url == "https://broker.example:8443"
+
+
 def test_every_setting_stands_in_the_example_with_its_meaning() -> None:
     lines = (ROOT / ".env.example").read_text().splitlines()
     for name in NAMES:
