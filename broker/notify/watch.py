@@ -68,7 +68,7 @@ class Watch:
         if (problem is not None) is self._alarmed:
             self._changed_at = None
             return
-        self._changed_at = self._changed_at or now
+        self._changed_at = min(self._changed_at or now, now)  # the clock may be set back
         if now - self._changed_at < LASTING:
             return
         kind = REACHABLE if problem is None else UNREACHABLE

@@ -171,6 +171,17 @@ async def test_an_exchange_that_does_not_answer_for_long_is_told_once_until_it_d
     assert len(there.received) == 1
 
 
+async def test_a_clock_that_is_set_back_puts_off_no_alarm(told: Telling) -> None:
+    watch = watching(told, "no connection to Binance")
+    told.advance(3600)
+    await watch.look()
+    told.advance(-3600)
+    await watch.look()
+    told.advance(30)
+    await watch.look()
+    assert await kinds(told, "exchange:unreachable") == ["exchange:unreachable"]
+
+
 async def test_an_alarm_that_is_over_is_not_told_late(told: Telling, there: Endpoint) -> None:
     await told.webhook(there.url)
     there.answers = [500]
