@@ -32,6 +32,14 @@ def _redact_values(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableM
     return event
 
 
+def _show_unprintable(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """What others wrote starts no line of its own, and tells no terminal what to do."""
+    for key, value in event.items():
+        if isinstance(value, str) and key != "exception":
+            event[key] = "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in value)
+    return event
+
+
 def configure(settings: Settings) -> None:
     """Raises StartError when LOG_FILE cannot be written."""
     shared: list[Any] = [
@@ -46,9 +54,9 @@ def configure(settings: Settings) -> None:
         cache_logger_on_first_use=True,
     )
     root = logging.getLogger()
-    root.handlers = [_handler(logging.StreamHandler(sys.stderr), _console(), shared)]
+    root.handlers = [_handler(logging.StreamHandler(sys.stderr), shared, _show_unprintable, _console())]
     if settings.log_file is not None:
-        root.handlers.append(_handler(_file(settings.log_file), structlog.processors.JSONRenderer(), shared))
+        root.handlers.append(_handler(_file(settings.log_file), shared, structlog.processors.JSONRenderer()))
     root.setLevel(settings.log_level.upper())
     for chatty in (
         "ccxt",
@@ -63,11 +71,11 @@ def configure(settings: Settings) -> None:
         logging.getLogger(chatty).setLevel(logging.WARNING)
 
 
-def _handler(handler: logging.Handler, renderer: Any, shared: list[Any]) -> logging.Handler:
+def _handler(handler: logging.Handler, shared: list[Any], *drawing: Any) -> logging.Handler:
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=shared,
-            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, renderer],
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *drawing],
         )
     )
     return handler

@@ -57,6 +57,18 @@ def test_the_file_has_one_json_object_a_line(tmp_path: Path) -> None:
     assert second["event"] == "second part"
 
 
+def test_what_others_wrote_tells_the_terminal_nothing(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    configure(settings_in(tmp_path))
+    get_logger("test").warning("refused", tool="\x1b[2J\nall\u202eis\x9bwell")
+    logging.getLogger("library").warning("said %s", "\x1b]0;title\x07")
+    said = capsys.readouterr().err
+    assert said.count("\n") == 2
+    assert all(letter.isprintable() or letter == "\n" for letter in said)
+    assert "\\x1b[2J" in said
+
+
 def test_errors_of_others_are_redacted_too(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = tmp_path / "broker.jsonl"
     configure(settings_in(tmp_path, log_file=path))

@@ -36,8 +36,8 @@ class LivePrice:
     at_ms: int
 
     def stale(self, now_ms: int) -> bool:
-        """No news for five seconds; or nobody can tell, since the clock was set back."""
-        return not 0 <= now_ms - self.at_ms <= STALE_MS
+        """No news for five seconds; or the clock was set back, and nobody can tell."""
+        return abs(now_ms - self.at_ms) > STALE_MS
 
 
 class Prices:

@@ -39,6 +39,9 @@ GRACE_SECONDS: Final = 1.0
 AT_ONCE: Final = 256
 """Deliveries on the way, to all channels together."""
 
+CLOCK_STEP: Final = timedelta(seconds=10)
+"""A clock that is set back by less only makes a pause so much longer."""
+
 TIDY_EVERY: Final = timedelta(minutes=1)
 FORGOTTEN_AT_ONCE: Final = 200
 """Old deliveries: in bites, since others wait to write."""
@@ -99,8 +102,9 @@ class Worker:
         await self._tidy()
 
     async def _follow_the_clock(self) -> None:
+        """Where it was set back, what is due later would wait as much longer. A small step is none."""
         now, outbox = self._clock(), self._store.outbox
-        if self._looked_at is not None and now < self._looked_at:
+        if self._looked_at is not None and now < self._looked_at - CLOCK_STEP:
             await self._store.database.write(lambda connection: outbox.end_pauses(connection, now))
             self._tidied_at = None
         self._looked_at = now

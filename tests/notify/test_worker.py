@@ -90,6 +90,19 @@ async def test_a_clock_that_is_set_back_makes_no_pause_longer(
     await told.until(Progress.ACCEPTED)
 
 
+async def test_a_small_step_of_the_clock_ends_no_pause(told: Telling, there: Endpoint) -> None:
+    await told.webhook(there.url)
+    there.answers = [(429, {"Retry-After": "3600"})]
+    await told.park()
+    resting = await told.until_noted("answered 429")
+    await told.webhook(there.url, "Ben")
+    told.advance(-1)
+    await told.store.audit("exchange:unreachable", "broker", note="no answer")
+    await told.until(Progress.ACCEPTED, trader="Ben")
+    [still, *_] = await told.deliveries()
+    assert still.due_at == resting.due_at
+
+
 async def test_an_endpoint_that_answers_for_ever_is_not_listened_to(told: Telling, there: Endpoint) -> None:
     await told.webhook(there.url)
     there.always = "endless"
