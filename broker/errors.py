@@ -70,7 +70,10 @@ MEANING: Mapping[Code, tuple[int, str]] = {
     Code.ORDER_FILTER: (200, "The order breaks one of Binance's rules for the symbol."),
     Code.PRICE_COLLAR: (200, "The limit price is too far through the market: a likely slip."),
     Code.TRIGGER_WRONG_SIDE: (200, "The trigger lies on the wrong side of the market."),
-    Code.LEVERAGE_TOO_HIGH: (200, "The leverage is above MAX_LEVERAGE; nothing was parked."),
+    Code.LEVERAGE_TOO_HIGH: (
+        200,
+        "The leverage is above MAX_LEVERAGE or the agent's own limit; nothing was parked.",
+    ),
     Code.NO_POSITION: (200, "There is no open position that this could reduce; nothing was parked."),
     Code.HEDGE_MODE_UNSUPPORTED: (
         200,
@@ -81,7 +84,7 @@ MEANING: Mapping[Code, tuple[int, str]] = {
     Code.RISK_CHECK_FAILED: (200, "A risk check failed; details.checks has each figure and its limit."),
     Code.TRADING_HALTED: (
         200,
-        "A trader has halted trading, or allows exits only; nothing was parked. Cancels go on.",
+        "Trading is halted, or only exits are allowed; nothing was parked. Cancels go on.",
     ),
     Code.BINANCE_NOT_CONFIGURED: (500, "This tool needs Binance API keys, and none are set."),
     Code.BINANCE_REFUSED: (200, "Binance refused; details has its code and message."),
@@ -182,7 +185,7 @@ HINTS: Final[Mapping[Code, Hint]] = {
         "to get around a limit."
     ),
     Code.TRADING_HALTED: Hint(
-        "Tell the user that a trader has halted trading. Do not try again before he says that it goes on."
+        "Tell the user that trading is halted. Do not try again before he says that it goes on."
     ),
     Code.BINANCE_NOT_CONFIGURED: Hint("Tell the user that the operator has set no Binance API keys."),
     Code.BINANCE_REFUSED: Hint(

@@ -37,6 +37,13 @@ def test_every_code_says_what_to_do_next(code: Code) -> None:
     assert named <= TOOLS.keys()
 
 
+def test_nobody_is_named_who_may_not_have_done_it() -> None:
+    """A command halts too, and so does a restored backup; a leverage may be above the agent's own limit."""
+    halted = f"{MEANING[Code.TRADING_HALTED][1]} {HINTS[Code.TRADING_HALTED].say}"
+    assert "trader has halted" not in halted
+    assert "agent's own" in MEANING[Code.LEVERAGE_TOO_HIGH][1]
+
+
 def test_what_an_error_says_itself_goes_before_the_hint() -> None:
     said = {"say": "Look.", "tool": "intent_get", "arguments": {"intentId": "1"}}
     assert BrokerError(Code.INTERNAL, "Oh.", next_step=said).body()["next"] == said
