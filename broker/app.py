@@ -58,8 +58,9 @@ log = get_logger(__name__)
 
 @dataclass(frozen=True, kw_only=True)
 class Broker:
-    """A running broker without its port."""
+    """A running broker without its socket."""
 
+    settings: Settings
     app: ASGIApp
     hub: Hub
     store: Store
@@ -165,6 +166,7 @@ async def running(settings: Settings, *, clock: Clock, random: Randomness) -> As
         )
         stack.callback(hub.close)
         yield Broker(
+            settings=settings,
             app=web.guarded(app, settings),
             hub=hub,
             store=store,
@@ -179,6 +181,8 @@ async def serve(
     """Serve until SIGINT or SIGTERM; `ready` is told once the port answers. Raises StartError."""
     allow_many_files()
     with _listening(settings.host, settings.port) as listening:
+        # A free one, where the port is 0: links lead there.
+        settings = settings.model_copy(update={"port": listening.getsockname()[1]})
         async with running(settings, clock=clock, random=random) as broker:
             server = _Server(broker.app, lambda: ready(broker))
             _stop_on_signals(server, broker.hub)

@@ -96,7 +96,7 @@ def serve() -> None:
                 settings,
                 clock=utc_now,
                 random=random_bytes,
-                ready=lambda broker: announce(settings, broker.invitation),
+                ready=lambda broker: announce(broker.settings, broker.invitation),
             )
         )
 

@@ -23,7 +23,7 @@ def main(ahead: Path) -> None:
             settings,
             clock=clock,
             random=random_bytes,
-            ready=lambda broker: announce(settings, broker.invitation),
+            ready=lambda broker: announce(broker.settings, broker.invitation),
         )
     )
 
