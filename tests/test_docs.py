@@ -1,4 +1,4 @@
-"""What docs/agents.md tells the agent's developer to write is what the broker understands."""
+"""What the documents tell is what the broker understands: settings, and what an agent's developer writes."""
 
 from __future__ import annotations
 
@@ -9,12 +9,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from annotated_types import Ge, Gt, Le, Lt
+from pydantic.fields import FieldInfo
 
 from broker.errors import Code
-from broker.settings import Settings
+from broker.settings import MOST_USDT, Settings
 from broker.tools import TOOLS
 
-AGENTS = (Path(__file__).parent.parent / "docs" / "agents.md").read_text()
+DOCS = Path(__file__).parent.parent / "docs"
+AGENTS = (DOCS / "agents.md").read_text()
 BLOCKS = [textwrap.dedent(block) for block in re.findall(r"(?:^    .*\n)+", AGENTS, flags=re.MULTILINE)]
 CONFIGS: list[dict[str, Any]] = [json.loads(block) for block in BLOCKS if block.startswith("{")]
 
@@ -43,3 +46,28 @@ def test_every_tool_code_and_setting_that_it_names_exists() -> None:
     settings = {name.upper() for name in Settings.model_fields}
     assert {"ANSWER_LOST", "MCP_API_KEY", "intent_wait"} <= words
     assert words <= {*Code, *TOOLS, *settings}
+
+
+def rows(page: str, columns: int) -> list[list[str]]:
+    lines = re.findall(r"^\| (.+) \|$", (DOCS / page).read_text().replace("| |", "|  |"), re.MULTILINE)
+    return [cells for line in lines if len(cells := [cell.strip() for cell in line.split(" | ")]) == columns]
+
+
+def bounds(field: FieldInfo) -> str:
+    """As docs/settings.md writes them."""
+    least = [f"{one.ge}" for one in field.metadata if isinstance(one, Ge)]
+    least += [f"above {one.gt}," for one in field.metadata if isinstance(one, Gt)]
+    most = [f"{one.le}" for one in field.metadata if isinstance(one, Le)]
+    most += [f"below {one.lt}" for one in field.metadata if isinstance(one, Lt)]
+    joined = " to ".join([*least, *most]).replace(", to below", ", below")
+    return joined.replace(str(MOST_USDT), "10^15")
+
+
+def test_the_settings_have_the_defaults_and_bounds_that_are_told() -> None:
+    told = {name: row for row in rows("settings.md", 4)[1:] for name in row[0].split(", ")}
+    assert told.keys() == {name.upper() for name in Settings.model_fields}
+    for name, field in Settings.model_fields.items():
+        _, default, limits, _ = told[name.upper()]
+        assert limits == bounds(field), name
+        if field.default is not None:
+            assert default == str(field.default).lower(), name
