@@ -5,14 +5,17 @@ from __future__ import annotations
 import json
 import re
 import textwrap
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+import typer
 from annotated_types import Ge, Gt, Le, Lt
 from pydantic.fields import FieldInfo
 
-from broker.errors import Code
+from broker.cli import app
+from broker.errors import MEANING, Code
 from broker.settings import MOST_USDT, Settings
 from broker.tools import TOOLS
 
@@ -71,3 +74,26 @@ def test_the_settings_have_the_defaults_and_bounds_that_are_told() -> None:
         assert limits == bounds(field), name
         if field.default is not None:
             assert default == str(field.default).lower(), name
+
+
+def test_every_code_of_a_failed_call_is_told_with_its_status_and_meaning() -> None:
+    told = rows("errors.md", 3)[1:]
+    assert told == [[f"`{code}`", str(status), meaning] for code, (status, meaning) in MEANING.items()]
+
+
+def commands(of: Any, name: str = "broker") -> Iterator[tuple[str, list[str]]]:
+    """Every command with its options."""
+    yield name, [option for one in of.params for option in one.opts if option.startswith("--")]
+    for sub in getattr(of, "commands", {}).values():
+        yield from commands(sub, f"{name} {sub.name}")
+
+
+def test_every_command_and_option_is_told() -> None:
+    pages = [DOCS.parent / "README.md", *DOCS.glob("*.md")]
+    lines = [line for page in pages for line in page.read_text().splitlines()]
+    for name, options in commands(typer.main.get_command(app)):
+        group, *sub = name.rsplit(" ", 1) if name.count(" ") == 2 else (name,)
+        named = [line for line in lines if group in line]
+        assert any(all(re.search(rf"\b{one}\b", line) for one in sub) for line in named), name
+        for option in set(options) - {"--help"}:
+            assert any(re.search(rf"{option}\b", line) for line in lines), f"{name} {option}"
