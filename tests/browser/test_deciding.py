@@ -169,6 +169,7 @@ async def test_two_browsers_deciding_at_once_make_one_decision_fifty_times(site:
         parked = [await site.desk.park(f"0.{turn}{number}1", value="1") for number in range(5)]
         ids = [intent.id for intent in parked]
         for page in pages:
+            await page.mouse.move(10 + turn, 10)  # a page that is left alone puts decided cards away
             for id in ids:
                 await expect(page.locator(f"#intent-{id} button.approve")).to_be_enabled()
         at = time.time() * 1000 + 50
