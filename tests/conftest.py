@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from hypothesis import settings
-from playwright.async_api import Browser, async_playwright
+from playwright.async_api import Browser, async_playwright, expect
 
 from broker.settings import Settings
 
@@ -28,6 +28,7 @@ def pytest_collection_finish() -> None:
     gc.enable()
 
 
+expect.set_options(timeout=15_000)  # what is asked for is that it comes; how soon is the bench's matter
 settings.register_profile("unhurried", settings.default, deadline=None)
 settings.load_profile("unhurried")
 
