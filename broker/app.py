@@ -113,7 +113,8 @@ async def running(settings: Settings, *, clock: Clock, random: Randomness) -> As
         worker = Worker(
             store=store, hub=hub, clock=clock, links=links, mode=str(settings.mode), sender=sender
         )
-        endpoint = api.McpEndpoint(gateway, state_key=state_key(settings, random))
+        agents = api.Agents(store, clock)
+        endpoint = api.McpEndpoint(gateway, agents, state_key=state_key(settings, random))
         await stack.enter_async_context(endpoint.running())
         parts = await stack.enter_async_context(
             _background(
@@ -160,7 +161,7 @@ async def running(settings: Settings, *, clock: Clock, random: Randomness) -> As
                 return healthy() and worker.healthy and store.database.problem is None
 
             await stack.enter_async_context(_background({"heartbeat": partial(beat, own, url, well)}))
-        state = api.ApiState(gateway=gateway, store=store, healthy=healthy)
+        state = api.ApiState(gateway=gateway, store=store, agents=agents, healthy=healthy)
         app = Starlette(
             routes=[Route("/mcp", endpoint.app), *api.routes(state), *web.routes(desk)],
         )

@@ -232,8 +232,11 @@ async def running(work: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
 async def served(broker: Wired) -> AsyncIterator[str]:
     """The agents' side on a port of its own; its address. The agent's key is KEY."""
     give_key(broker.store, AGENT, KEY)
-    endpoint = api.McpEndpoint(broker.gateway, state_key=STATE_KEY)
-    state = api.ApiState(gateway=broker.gateway, store=broker.store, healthy=lambda: broker.executor.healthy)
+    agents = api.Agents(broker.store, broker.clock)
+    endpoint = api.McpEndpoint(broker.gateway, agents, state_key=STATE_KEY)
+    state = api.ApiState(
+        gateway=broker.gateway, store=broker.store, agents=agents, healthy=lambda: broker.executor.healthy
+    )
     app = Starlette(routes=[Route("/mcp", endpoint.app), *api.routes(state)])
     async with endpoint.running(), serving(app) as url:
         yield url

@@ -54,7 +54,7 @@ class McpEndpoint:
     a call to the next: at least 32 bytes, the same after a restart.
     """
 
-    def __init__(self, gateway: Gateway, *, state_key: bytes) -> None:
+    def __init__(self, gateway: Gateway, agents: Agents, *, state_key: bytes) -> None:
         self._settings = gateway.settings
         self._calls = Calls(gateway)
         self._tools = [_listed(tool) for tool in TOOLS.values()]
@@ -77,9 +77,7 @@ class McpEndpoint:
             # Hosts and origins are guarded once, around the whole application.
             security_settings=TransportSecuritySettings(enable_dns_rebinding_protection=False),
         )
-        self.app: ASGIApp = RequireAgent(
-            StreamableHTTPASGIApp(self._manager), Agents(gateway.store, gateway.clock)
-        )
+        self.app: ASGIApp = RequireAgent(StreamableHTTPASGIApp(self._manager), agents)
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:

@@ -34,6 +34,7 @@ log = get_logger(__name__)
 class ApiState:
     gateway: Gateway
     store: Store
+    agents: Agents
     healthy: Callable[[], bool]
 
 
@@ -42,13 +43,12 @@ def routes(state: ApiState) -> Sequence[BaseRoute]:
         return await _call(request, state)
 
     async def health(request: Request) -> Response:
-        return await _health(request, state, agents)
+        return await _health(request, state)
 
-    agents = Agents(state.store, state.gateway.clock)
     return [
         Route("/health", health, methods=["GET"]),
         Route("/tools", _tools, methods=["GET"]),
-        Route("/tools/{name}", RequireAgent(request_response(call), agents), methods=["POST"]),
+        Route("/tools/{name}", RequireAgent(request_response(call), state.agents), methods=["POST"]),
     ]
 
 
@@ -116,7 +116,7 @@ def _number(text: str) -> Decimal | float:
     return Decimal(text) if rough and isfinite(rough) else rough
 
 
-async def _health(request: Request, state: ApiState, agents: Agents) -> Response:
+async def _health(request: Request, state: ApiState) -> Response:
     """200 while the database and the executor work, whatever Binance does."""
     settings, clock = state.gateway.settings, state.gateway.clock
     body: dict[str, Any] = {
@@ -128,7 +128,7 @@ async def _health(request: Request, state: ApiState, agents: Agents) -> Response
         "timestamp": to_ms(clock()),
     }
     try:
-        agent = await agents.of(request)
+        agent = await state.agents.of(request)
         own = partial(queries.count_pending_of, agent="" if agent is None else agent.name)
         pending = await state.store.read(own)
         await state.store.recover()
