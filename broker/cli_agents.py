@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 
 agents = typer.Typer(help="Who may ask, and within which limits.", no_args_is_help=True)
 
-
 Tools = Annotated[str | None, typer.Option(help="Those it may call, with commas between; all: every one.")]
 Symbols = Annotated[str | None, typer.Option(help="Those it may trade and read, such as BTCUSDT,ETHUSDT.")]
 OrderValue = Annotated[str | None, typer.Option(help="The largest value of one order, in USDT.")]

@@ -216,11 +216,19 @@ def width(channel: Channel) -> int:
     return 1 if channel.failures >= TRIPS_AT else AT_ONCE
 
 
+WELL: Final[Mapping[str, Any]] = {
+    "failures": 0,
+    "failing_since": None,
+    "open_until": from_ms(0),  # not the time of a success: should the clock be set back, it would rest
+    "alerted": False,
+}
+"""What a channel has while nothing is wrong with it."""
+
+
 def breaker(channel: Channel, attempt: Attempt, now: datetime, random: bytes) -> Mapping[str, Any]:
     """What an attempt changes of its channel."""
     if attempt.problem is None:
-        # Not `now`: should the clock be set back, it would rest until the clock has caught up.
-        return {"failures": 0, "failing_since": None, "open_until": from_ms(0), "alerted": False}
+        return WELL
     failures = channel.failures + 1
     rest = pause(failures, random) if failures >= TRIPS_AT else timedelta()
     since = channel.failing_since or now

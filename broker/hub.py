@@ -72,7 +72,7 @@ class Hub:
             bell.set()
 
     def newest(self, subject: str) -> int:
-        """The number of the last event about the subject ("agent" of "agent:key-set"); 0 before the first."""
+        """The number of the last event about it ("intent" of "intent:parked"); 0 before the first."""
         return self._newest.get(subject, 0)
 
     @contextmanager

@@ -8,11 +8,11 @@ from typing import Final
 
 from sqlalchemy import Connection, bindparam, select, update
 
-from ..clock import Randomness, to_ms
+from ..clock import Randomness
 from ..deliveries import ALERT_AFTER, FAILING, RECOVERED, Attempt, Channel, Progress, breaker
 from ..hub import Event
 from .audit import AuditLog, to_event
-from .channels import all_channels
+from .channels import all_channels, breaker_columns
 from .tables import audit, channels, deliveries
 
 # Built once: building a statement takes longer than running it.
@@ -44,10 +44,7 @@ class Breakers:
     def record(self, connection: Connection, channel: Channel, attempt: Attempt, now: datetime) -> None:
         """What an attempt changes of its channel."""
         changed = breaker(channel, attempt, now, self._random(2))
-        stored = {
-            name: to_ms(value) if isinstance(value, datetime) else value for name, value in changed.items()
-        }
-        connection.execute(update(channels).where(channels.c.id == channel.id), stored)
+        connection.execute(update(channels).where(channels.c.id == channel.id), breaker_columns(changed))
         if changed["alerted"] is not channel.alerted:
             kind = FAILING if changed["alerted"] else RECOVERED
             self._tell(connection, channel, kind, attempt.problem, now)

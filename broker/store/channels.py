@@ -13,7 +13,7 @@ from sqlalchemy import Connection, Text, bindparam, cast, delete, func, insert, 
 
 from ..clock import Clock, Randomness, from_ms, to_ms
 from ..credentials import MAX_NAME, Vault
-from ..deliveries import TEST, Channel, Kind, Topic
+from ..deliveries import TEST, WELL, Channel, Kind, Topic
 from ..errors import invalid
 from ..intents import new_id
 from ..logs import get_logger
@@ -118,8 +118,7 @@ class Channels:
             channel = _own(connection, channel_id, trader)
             if channel is not None and (channel.paused_at is not None) is not paused:
                 at = to_ms(self._clock()) if paused else None
-                fresh = {"failures": 0, "failing_since": None, "open_until": 0, "alerted": False}
-                self._change(connection, channel_id, paused_at=at, **fresh)
+                self._change(connection, channel_id, paused_at=at, **breaker_columns(WELL))
                 self._audit(connection, "channel:paused" if paused else "channel:resumed", channel)
             return channel is not None
 
@@ -252,6 +251,11 @@ def _channel(row: Any) -> Channel:
         open_until=from_ms(row.open_until),
         alerted=row.alerted,
     )
+
+
+def breaker_columns(state: Mapping[str, Any]) -> dict[str, Any]:
+    """What `deliveries.breaker` answers, as it is stored."""
+    return {name: to_ms(value) if isinstance(value, datetime) else value for name, value in state.items()}
 
 
 def _moment(milliseconds: int | None) -> datetime | None:

@@ -20,7 +20,7 @@ from ..money import grouped, plain
 from ..settings import Settings
 from . import order_card
 from .answers import CancelAllAnswer, CancelAnswer
-from .cancels import CancelAllInput, CancelOrderInput
+from .cancels import CANCEL_ALL, CANCEL_ONE, CancelAllInput, CancelOrderInput
 from .declaration import Call, Context, Look
 from .high import Assessment, Found, HighInput, StandIn
 from .order_words import resting_words
@@ -142,7 +142,7 @@ class ConfirmedCancelOrderInput(CancelOrderInput, HighInput):
 
 
 class ConfirmedCancelOrder(ConfirmedCancel):
-    name = "binance_cancel_order"
+    name = CANCEL_ONE
     title = "Ask to cancel a protective order"
     description = "Asks a trader to cancel an order that protects."
     input = ConfirmedCancelOrderInput
@@ -171,7 +171,7 @@ class ConfirmedCancelAllInput(CancelAllInput, HighInput):
 
 
 class ConfirmedCancelAll(ConfirmedCancel):
-    name = "binance_cancel_all_orders"
+    name = CANCEL_ALL
     title = "Ask to cancel orders that protect"
     description = "Asks a trader to cancel all orders of a symbol, protective ones among them."
     input = ConfirmedCancelAllInput

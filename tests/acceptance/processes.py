@@ -1,4 +1,4 @@
-"""Real processes: a broker and a paper exchange, started as an operator starts them."""
+"""Real processes: a broker and a paper exchange, with what an operator gives them."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ class Process:
 
 
 class ModuleProcess(Process):
-    """`python -m` of a module and its arguments."""
+    """`python -m` of a module and its arguments, which starts without loading the broker anew."""
 
     def _start(self, *command: str, cwd: Path, env: dict[str, str]) -> Forked:
         return Forked(*command, cwd=cwd, env=env)
