@@ -5,9 +5,8 @@ from __future__ import annotations
 import asyncio
 import gc
 import signal
-import socket
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import partial
@@ -15,7 +14,6 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-import uvicorn
 from starlette.applications import Starlette
 from starlette.routing import Route
 from starlette.types import ASGIApp
@@ -32,6 +30,7 @@ from .executor import Executor
 from .expiry import expire_in_time
 from .files import allow_many_files, api_key, hold, prepare_folder, state_key, take_lock
 from .gateway import Gateway
+from .http_server import Limits, Server, listening
 from .hub import Hub
 from .intents import Intent
 from .logs import get_logger
@@ -49,9 +48,6 @@ from .watching import watch_waiting
 EQUITY_SECONDS = 2.0
 PULSE_SECONDS = 5.0
 """Between two looks at Binance's clocks, weight 1 each."""
-
-STOP_SECONDS = 2
-"""What open connections get before they are cut."""
 
 log = get_logger(__name__)
 
@@ -181,45 +177,20 @@ async def serve(
 ) -> None:
     """Serve until SIGINT or SIGTERM; `ready` is told once the port answers. Raises StartError."""
     allow_many_files()
-    with _listening(settings.host, settings.port) as listening:
+    limits = Limits.of(settings)
+    with listening(settings.host, settings.port) as taken:
         # A free one, where the port is 0: links lead there.
-        settings = settings.model_copy(update={"port": listening.getsockname()[1]})
+        settings = settings.model_copy(update={"port": taken.getsockname()[1]})
         async with running(settings, clock=clock, random=random) as broker:
-            server = _Server(broker.app, lambda: ready(broker))
+            server = Server(broker.app, limits, lambda: ready(broker))
             _stop_on_signals(server, broker.hub)
             gc.collect()
             gc.freeze()  # what is there now stays: the collector need not walk it again
             gc.set_threshold(50_000, 20, 100)
-            await server.serve(sockets=[listening])
+            await server.serve(sockets=[taken])
 
 
-class _Server(uvicorn.Server):
-    """Leaves signals to us, since waiting agents and open pages have to be let go first."""
-
-    def __init__(self, app: ASGIApp, ready: Callable[[], None]) -> None:
-        super().__init__(
-            uvicorn.Config(
-                app,
-                lifespan="off",
-                ws="none",
-                log_config=None,
-                access_log=False,
-                server_header=False,
-                timeout_graceful_shutdown=STOP_SECONDS,
-            )
-        )
-        self._ready = ready
-
-    @contextmanager
-    def capture_signals(self) -> Any:
-        yield
-
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        await super().startup(sockets)
-        self._ready()
-
-
-def _stop_on_signals(server: uvicorn.Server, hub: Hub) -> None:
+def _stop_on_signals(server: Server, hub: Hub) -> None:
     def stop() -> None:
         server.force_exit = server.should_exit  # a second signal does not wait
         server.should_exit = True
@@ -227,22 +198,6 @@ def _stop_on_signals(server: uvicorn.Server, hub: Hub) -> None:
 
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stop)
-
-
-@contextmanager
-def _listening(host: str, port: int) -> Any:
-    """The socket, taken before anything else is. Raises StartError."""
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    # Named as TCP, or asyncio leaves Nagle's algorithm on, which costs 40 ms an answer.
-    with socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP) as listening:
-        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            listening.bind((host, port))
-            listening.listen(2048)
-        except (OSError, OverflowError) as error:
-            reason = getattr(error, "strerror", None) or str(error)
-            raise StartError(f"Cannot listen on {host} port {port}: {reason}. Set PORT or HOST.") from None
-        yield listening
 
 
 async def diagnosed(settings: Settings, clock: Clock) -> Sequence[Finding]:

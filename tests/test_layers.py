@@ -31,6 +31,7 @@ ROOMS = {
     "turns.py": 3,
     "parts.py": 3,
     "pace.py": 3,
+    "http_server/": 3,
     "cards.py": 4,
     "deliveries.py": 4,
     "store/": 5,

@@ -7,6 +7,7 @@ from functools import partial
 from starlette.requests import HTTPConnection
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from .. import http_server
 from ..agents import Agent
 from ..clock import Clock
 from ..credentials import hash_key
@@ -69,6 +70,7 @@ class RequireAgent:
         if agent is None:
             await unauthorized()(scope, receive, send)
             return
+        http_server.recognise(scope, http_server.Agent(agent.name))
         called = {**scope, "agent": agent}
 
         async def heard() -> Message:

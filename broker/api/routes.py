@@ -10,7 +10,7 @@ from functools import cache, partial
 from math import isfinite
 from typing import Any
 
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route, request_response
 
@@ -81,6 +81,8 @@ async def _call(request: Request, state: ApiState) -> Response:
         )
     except BrokerError as error:
         return failed(error)
+    except ClientDisconnect:  # left before its request was whole: nothing was done, nobody reads this
+        return Response(status_code=400)
     except Exception:
         log.exception("a tool call failed", tool=request.path_params["name"][:64])
         return failed(unforeseen())

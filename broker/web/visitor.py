@@ -12,6 +12,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from ..errors import BrokerError, Code
+from ..http_server import Trader, recognise
 from ..settings import Settings
 from ..store import NotSignedIn, Session
 from ..store.people import SESSION_DAYS
@@ -41,7 +42,10 @@ def cookie_name(settings: Settings) -> str:
 
 async def session_of(request: Request, desk: Desk) -> Session | None:
     token = request.cookies.get(cookie_name(desk.settings))
-    return await desk.store.people.session(token) if token else None
+    session = await desk.store.people.session(token) if token else None
+    if session is not None:
+        recognise(request.scope, Trader(session.trader))
+    return session
 
 
 def wants_fragment(request: Request) -> bool:

@@ -1,0 +1,139 @@
+"""The server: takes connections in while there is room for them, and looks after them once a second."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from typing import Final
+
+import uvicorn
+from starlette.types import ASGIApp
+
+from ..errors import StartError
+from .connection import Connection
+from .connections import Connections
+from .limits import Limits
+from .refusals import Tally
+
+STOP_SECONDS: Final = 2
+"""What open connections get before they are cut."""
+
+LOOK_SECONDS: Final = 1
+
+BACKLOG: Final = 2048
+
+MOST_AT_ONCE: Final = 16
+"""Connections accepted before everything else has its turn: what has arrived is read in between."""
+
+PAUSE_SECONDS: Final = 0.1
+
+
+class Server(uvicorn.Server):
+    """Leaves signals to the caller, since waiting agents and open pages have to be let go first."""
+
+    def __init__(self, app: ASGIApp, limits: Limits, ready: Callable[[], None]) -> None:
+        super().__init__(
+            uvicorn.Config(
+                app,
+                http=Connection,
+                lifespan="off",
+                ws="none",
+                log_config=None,
+                access_log=False,
+                server_header=False,
+                timeout_graceful_shutdown=STOP_SECONDS,
+            )
+        )
+        self.tally: Final = Tally()
+        self.connections: Final = Connections(limits, self.tally)
+        self._ready = ready
+        self._listening: list[socket.socket] = []
+        self._arriving: set[asyncio.Task[None]] = set()
+        self._looking: asyncio.Task[None] | None = None
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """It accepts by itself: asyncio would go on accepting until no file could be opened."""
+        self.servers = []
+        self._listening = list(sockets or [])
+        self._looking = asyncio.create_task(self._look())
+        for listening in self._listening:
+            listening.setblocking(False)
+            self._resume(listening)
+        self.started = True
+        self._ready()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        for listening in self._listening:
+            asyncio.get_running_loop().remove_reader(listening)
+        self._listening.clear()
+        await super().shutdown(sockets)
+        if self._looking is not None:
+            self._looking.cancel()
+
+    def _resume(self, listening: socket.socket) -> None:
+        if listening in self._listening:
+            asyncio.get_running_loop().add_reader(listening, self._accept, listening)
+
+    def _accept(self, listening: socket.socket) -> None:
+        for _ in range(MOST_AT_ONCE):
+            try:
+                client, _address = listening.accept()
+            except (BlockingIOError, InterruptedError, ConnectionAbortedError):
+                return
+            except OSError:  # no more files, or no memory: the kernel keeps the others waiting
+                self.tally.count("no file descriptor left")
+                self.connections.make_room()
+                loop = asyncio.get_running_loop()
+                loop.remove_reader(listening)
+                loop.call_later(PAUSE_SECONDS, self._resume, listening)
+                return
+            # Descriptors are given lowest first, so this number says how many are in use.
+            if client.fileno() >= self.connections.limits.highest_file and not self.connections.make_room():
+                client.close()
+                continue
+            client.setblocking(False)
+            arriving = asyncio.create_task(self._take(client))
+            self._arriving.add(arriving)
+            arriving.add_done_callback(self._arriving.discard)
+
+    async def _take(self, client: socket.socket) -> None:
+        with suppress(OSError):
+            client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        try:
+            await asyncio.get_running_loop().connect_accepted_socket(self._connection, client)
+        except OSError:
+            client.close()
+
+    def _connection(self) -> Connection:
+        return Connection(self.connections, self.config, self.server_state)
+
+    async def _look(self) -> None:
+        loop = asyncio.get_running_loop()
+        while True:
+            await asyncio.sleep(LOOK_SECONDS)
+            now = loop.time()
+            for connection in list(self.server_state.connections):
+                if isinstance(connection, Connection):
+                    connection.look(now)
+            self.tally.report(now)
+
+
+@contextmanager
+def listening(host: str, port: int) -> Iterator[socket.socket]:
+    """The socket, taken before anything else is. Raises StartError."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as taken:
+        taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            taken.bind((host, port))
+            taken.listen(BACKLOG)
+        except (OSError, OverflowError) as error:
+            reason = getattr(error, "strerror", None) or str(error)
+            raise StartError(f"Cannot listen on {host} port {port}: {reason}. Set PORT or HOST.") from None
+        yield taken
