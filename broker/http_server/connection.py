@@ -63,6 +63,7 @@ class Connection(HttpToolsProtocol):
         self._refusal: Refusal | None = None
         self._deaf = False  # what still arrives is dropped
         self._gone = False  # no longer counted
+        self._arrived = 0
         self._dropped = 0
         self._unread_since: float | None = None
         self._recognised = False
@@ -108,6 +109,7 @@ class Connection(HttpToolsProtocol):
             if self._dropped > LINGER_BYTES:
                 self.transport.abort()
             return
+        self._arrived = len(data)
         self._bytes_beside_body += len(data)
         try:
             self.parser.feed_data(data)
@@ -134,6 +136,7 @@ class Connection(HttpToolsProtocol):
         super().on_message_begin()
         self.scope["state"][STATE] = self
         self._begin_message()
+        self._bytes_beside_body = self._arrived  # its first bytes are among these
         self._partial = True
         if not self.works:
             self._deadline = self.loop.time() + self._limits.request_seconds
@@ -172,7 +175,7 @@ class Connection(HttpToolsProtocol):
 
     def on_message_complete(self) -> None:
         super().on_message_complete()
-        self._begin_message()
+        self._begin_message()  # none of it counts for the next
         self._count()
 
     def _unsupported_upgrade_warning(self) -> None:

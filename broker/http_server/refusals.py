@@ -93,14 +93,14 @@ class Tally:
     """Counts what was refused or cut, and logs it in one line a minute at most."""
 
     def __init__(self) -> None:
-        self._counts: Counter[str] = Counter()
+        self.counts: Counter[str] = Counter()
         self._reported_at = float("-inf")
 
     def count(self, reason: str) -> None:
-        self._counts[reason] += 1
+        self.counts[reason] += 1
 
     def report(self, now: float) -> None:
-        if self._counts and now - self._reported_at >= REPORT_SECONDS:
-            log.warning("connections were refused or cut", **{"reasons": dict(self._counts)})
-            self._counts.clear()
+        if self.counts and now - self._reported_at >= REPORT_SECONDS:
+            log.warning("connections were refused or cut", **{"reasons": dict(self.counts)})
+            self.counts.clear()
             self._reported_at = now
