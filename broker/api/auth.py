@@ -55,7 +55,7 @@ class Agents:
 
 
 class RequireAgent:
-    """Lets only agents through, and writes the agent into the scope."""
+    """Lets only agents through, with their whole request, and writes the agent into the scope."""
 
     def __init__(self, app: ASGIApp, agents: Agents) -> None:
         self._app = app
@@ -71,19 +71,32 @@ class RequireAgent:
             await unauthorized()(scope, receive, send)
             return
         http_server.recognise(scope, http_server.Agent(agent.name))
-        called = {**scope, "agent": agent}
-
-        async def heard() -> Message:
-            """A body may come long after its headers: what its agent may do by then is what counts."""
+        body, more = bytearray(), True
+        while more and len(body) <= http_server.MAX_BODY:
             message = await receive()
-            if message["type"] == "http.request" and not message.get("more_body"):
-                try:
-                    called["agent"] = await self._agents.of(HTTPConnection(scope))
-                except BrokerError as error:  # for whoever asks who calls: he answers it in his own way
-                    called["agent"] = error
-            return message
+            if message["type"] == "http.disconnect":
+                return  # left before its request was whole: nothing is done, and nobody reads an answer
+            body += message.get("body", b"")
+            more = message.get("more_body", False)
+        # A body may come long after its headers: what its agent may do by then is what counts.
+        called = {**scope, "agent": await self._now(scope)}
+        await self._app(called, _again(bytes(body), more, receive), send)
 
-        await self._app(called, heard, send)
+    async def _now(self, scope: Scope) -> Agent | BrokerError | None:
+        try:
+            return await self._agents.of(HTTPConnection(scope))
+        except BrokerError as error:  # for whoever asks who calls, who answers it in their own way
+            return error
+
+
+def _again(body: bytes, more: bool, receive: Receive) -> Receive:
+    """What was read of the body, and then what follows."""
+    read: list[Message] = [{"type": "http.request", "body": body, "more_body": more}]
+
+    async def receive_again() -> Message:
+        return read.pop() if read else await receive()
+
+    return receive_again
 
 
 def caller(scope: Scope) -> Agent:

@@ -17,6 +17,7 @@ from starlette.types import ASGIApp
 from .. import __version__
 from ..errors import BrokerError
 from ..gateway import Gateway
+from ..http_server import MAX_BODY
 from ..intents import State
 from ..logs import get_logger
 from ..tools import HIGH, TOOLS, AnyTool, Output, Risk
@@ -25,7 +26,7 @@ from .auth import Agents, RequireAgent
 from .calls import Calls, Context, principal, still_open
 from .intent_tasks import IntentTasks, task_of
 from .link import Round, awaited, can_open_links, handed_over, opened
-from .routes import MAX_BODY, described
+from .routes import described
 from .tasks import declares_tasks, serve_tasks
 from .tool_results import failed, told
 

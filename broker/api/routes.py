@@ -10,7 +10,7 @@ from functools import cache, partial
 from math import isfinite
 from typing import Any
 
-from starlette.requests import ClientDisconnect, Request
+from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route, request_response
 
@@ -18,14 +18,13 @@ from .. import __version__
 from ..clock import to_ms
 from ..errors import BrokerError, Code, invalid
 from ..gateway import Gateway
+from ..http_server import MAX_BODY
 from ..logs import get_logger
 from ..settings import Mode
 from ..store import Store, queries
 from ..tools import TOOLS, AnyTool, Risk, output_schema
 from .answers import failed, unforeseen
 from .auth import Agents, RequireAgent, caller
-
-MAX_BODY = 64 * 1024
 
 log = get_logger(__name__)
 
@@ -81,8 +80,6 @@ async def _call(request: Request, state: ApiState) -> Response:
         )
     except BrokerError as error:
         return failed(error)
-    except ClientDisconnect:  # left before its request was whole: nothing was done, nobody reads this
-        return Response(status_code=400)
     except Exception:
         log.exception("a tool call failed", tool=request.path_params["name"][:64])
         return failed(unforeseen())
