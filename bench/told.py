@@ -84,7 +84,7 @@ async def _workshop(waiting: int) -> AsyncIterator[_Shop]:
         )
         stack.callback(store.close)
         arrived, hub = asyncio.Event(), Hub()
-        sender = await stack.enter_async_context(Sender(allow_private=True, clock=utc_now))
+        sender = Sender(allow_private=True, clock=utc_now)
         shop = _Shop(store, sender, "", arrived)
 
         def arrive() -> None:

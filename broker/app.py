@@ -101,9 +101,7 @@ async def running(settings: Settings, *, clock: Clock, random: Randomness) -> As
         )
         reconciler = Reconciler(store=store, exchange=exchange, submitting=executor.submitting)
         await reconciler.adopt()
-        sender = await stack.enter_async_context(
-            Sender(allow_private=settings.notify_allow_private, clock=clock)
-        )
+        sender = Sender(allow_private=settings.notify_allow_private, clock=clock)
         links = Links(settings.url, store.vault)
         rejections = Rejections(store, links, clock)
         worker = Worker(
@@ -150,7 +148,7 @@ async def running(settings: Settings, *, clock: Clock, random: Randomness) -> As
             return executor.healthy and parts.well
 
         if settings.heartbeat_url is not None:
-            own = await stack.enter_async_context(Sender(allow_private=True, clock=clock))  # the operator's
+            own = Sender(allow_private=True, clock=clock)  # the operator's
             url = settings.heartbeat_url.get_secret_value()
 
             def well() -> bool:

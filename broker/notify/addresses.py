@@ -17,7 +17,6 @@ from typing import Final
 
 from httpcore2 import (
     SOCKET_OPTION,
-    AnyIOBackend,
     AsyncNetworkBackend,
     AsyncNetworkStream,
     ConnectError,
@@ -155,12 +154,12 @@ class Pinned(AsyncNetworkBackend):
         allow_private: bool,
         allow_public: bool,
         resolve: Resolve,
-        network: AsyncNetworkBackend | None = None,
+        network: AsyncNetworkBackend,
     ) -> None:
         self._allow_private = allow_private
         self._allow_public = allow_public
         self._resolve = resolve
-        self._network = network or AnyIOBackend()
+        self._network = network
 
     async def connect_tcp(
         self,

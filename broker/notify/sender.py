@@ -1,20 +1,24 @@
-"""One request to an endpoint that is nobody's friend: bounded in time and size, and never led elsewhere."""
+"""One request to an endpoint that may be hostile: bounded in time and size, and never led elsewhere.
+
+Each request has a connection of its own, so what one endpoint does with it is no other's trouble.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import ssl
 from base64 import b64encode
-from collections.abc import Mapping
-from contextlib import AsyncExitStack
+from collections.abc import Mapping, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from email.utils import parsedate_to_datetime
-from typing import Any, Final, Self
+from typing import Any, Final
 from urllib.parse import SplitResult, unquote, urlsplit
 
 from httpcore2 import (
-    AsyncConnectionPool,
+    URL,
+    AsyncHTTPConnection,
     AsyncNetworkBackend,
     NetworkError,
     ProtocolError,
@@ -26,14 +30,18 @@ from httpcore2 import (
 from ..clock import Clock
 from ..errors import invalid
 from .addresses import Forbidden, Names, Pinned, Resolve
+from .metered import Metered, TooMuch
 
 SECONDS: Final = 10.0
 CONNECT_SECONDS: Final = 5.0
 MOST_READ: Final = 4096
 """Bytes of an answer."""
 
-CONNECTIONS: Final = 256
-IDLE_SECONDS: Final = 30.0
+SENT: Final = {
+    "User-Agent": "confirmation-broker",
+    "Accept-Encoding": "identity",  # nothing is unpacked
+    "Connection": "close",
+}
 MOST_URL: Final = 500
 MOST_SHOWN: Final = 100
 """Characters of a host."""
@@ -66,35 +74,12 @@ class Sender:
         network: AsyncNetworkBackend | None = None,
         tls: ssl.SSLContext | None = None,
     ) -> None:
+        self._allow_private = allow_private
         self._clock = clock
         self._seconds = seconds
-        resolve = resolve or Names().resolve
-        tls = tls or default_ssl_context()
-
-        def pool(*, allow_public: bool) -> AsyncConnectionPool:
-            pinned = Pinned(
-                allow_private=allow_private,
-                allow_public=allow_public,
-                resolve=resolve,
-                network=network,
-            )
-            return AsyncConnectionPool(
-                ssl_context=tls,
-                max_connections=CONNECTIONS,
-                keepalive_expiry=IDLE_SECONDS,
-                network_backend=pinned,
-            )
-
-        self._pools = {"https": pool(allow_public=True), "http": pool(allow_public=False)}
-
-    async def __aenter__(self) -> Self:
-        self._stack = AsyncExitStack()
-        for pool in self._pools.values():
-            await self._stack.enter_async_context(pool)
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        await self._stack.aclose()
+        self._resolve = resolve or Names().resolve
+        self._network = network
+        self._tls = tls or default_ssl_context()
 
     async def post(
         self,
@@ -126,18 +111,16 @@ class Sender:
         seconds: float,
     ) -> Reply:
         parts = urlsplit(url)
-        sent = {"User-Agent": "confirmation-broker", **headers}
+        sent = {**SENT, **headers}
         if (credentials := _credentials(parts)) and "Authorization" not in headers:
             sent["Authorization"] = credentials
         bare = parts._replace(netloc=parts.netloc.rpartition("@")[2], fragment="").geturl()
         try:
             async with asyncio.timeout(seconds):
-                return await self._exchange(
-                    self._pools[parts.scheme], method, bare, body, sent, most, seconds
-                )
+                return await self._exchange(method, bare, body, sent, most, seconds)
         except (TimeoutError, TimeoutException):
             raise NoReply(f"no answer within {seconds:g} s") from None
-        except Forbidden as why:
+        except (Forbidden, TooMuch) as why:
             raise NoReply(str(why)) from None
         except NetworkError as error:
             raise NoReply(_network_problem(error)) from None
@@ -146,7 +129,6 @@ class Sender:
 
     async def _exchange(
         self,
-        pool: AsyncConnectionPool,
         method: str,
         url: str,
         body: bytes | None,
@@ -157,17 +139,30 @@ class Sender:
         connect = min(CONNECT_SECONDS, seconds)
         timeouts = {"connect": connect, "read": seconds, "write": seconds, "pool": seconds}
         extensions = {"timeout": timeouts}
-        async with pool.stream(
-            method, url, headers=list(headers.items()), content=body, extensions=extensions
-        ) as response:
+        async with (
+            aclosing(self._connection(URL(url), most)) as connection,
+            connection.stream(
+                method, url, headers=list(headers.items()), content=body, extensions=extensions
+            ) as response,
+        ):
             return Reply(
                 status=response.status,
                 body=await _first(response, most),
-                retry_after=self._retry_after(response),
+                retry_after=self.retry_after(response.headers),
             )
 
-    def _retry_after(self, response: Response) -> timedelta | None:
-        told = {name.lower(): value for name, value in response.headers}.get(b"retry-after")
+    def _connection(self, url: URL, most: int) -> AsyncHTTPConnection:
+        pinned = Pinned(
+            allow_private=self._allow_private,
+            allow_public=url.scheme == b"https",
+            resolve=self._resolve,
+            network=self._network or Metered(most),
+        )
+        return AsyncHTTPConnection(url.origin, ssl_context=self._tls, network_backend=pinned)
+
+    def retry_after(self, headers: Sequence[tuple[bytes, bytes]]) -> timedelta | None:
+        """How long an endpoint asks to be left alone; None where it says nothing that can be read."""
+        told = {name.lower(): value for name, value in headers}.get(b"retry-after")
         if told is None:
             return None
         text = told.decode("latin-1").strip()[:40]
@@ -176,7 +171,7 @@ class Sender:
         try:
             at: datetime = parsedate_to_datetime(text)
             return max(at - self._clock(), timedelta())
-        except (ValueError, TypeError):
+        except (ValueError, TypeError, OverflowError):  # no date, or one with a giant time zone
             return None
 
 

@@ -211,11 +211,9 @@ async def telling(
     random = random or Randomness()
     store, hub = open_store(folder / "paper.db", clock, random), Hub()
     links = Links(URL, store.vault)
+    sender = Sender(allow_private=allow_private, clock=clock, seconds=seconds)
     try:
-        async with (
-            running(Feed(store.database, hub).run()),
-            Sender(allow_private=allow_private, clock=clock, seconds=seconds) as sender,
-        ):
+        async with running(Feed(store.database, hub).run()):
             worker = Worker(store=store, hub=hub, clock=clock, links=links, mode="paper", sender=sender)
             rejections = Rejections(store, links, clock)
             taps = Taps(store, rejections, sender)

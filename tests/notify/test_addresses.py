@@ -87,22 +87,22 @@ async def test_a_name_that_means_another_machine_the_next_time_it_is_asked_leads
         return [PUBLIC[0]] if len(asked) == 1 else ["127.0.0.1"]
 
     network = Recording()
-    async with Sender(allow_private=False, clock=Clock(), resolve=rebinding, network=network) as sender:
-        with pytest.raises(NoReply, match="nobody answers"):
-            await sender.post("https://hooks.example/x", b"{}", {})
-        assert (asked, network.connected) == (["hooks.example"], [f"{PUBLIC[0]}:443"])
-        with pytest.raises(NoReply, match="private address"):
-            await sender.post("https://hooks.example/x", b"{}", {})
-        assert network.connected == [f"{PUBLIC[0]}:443"]
+    sender = Sender(allow_private=False, clock=Clock(), resolve=rebinding, network=network)
+    with pytest.raises(NoReply, match="nobody answers"):
+        await sender.post("https://hooks.example/x", b"{}", {})
+    assert (asked, network.connected) == (["hooks.example"], [f"{PUBLIC[0]}:443"])
+    with pytest.raises(NoReply, match="private address"):
+        await sender.post("https://hooks.example/x", b"{}", {})
+    assert network.connected == [f"{PUBLIC[0]}:443"]
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "[::1]", "2130706433", "0x7f.1", "127.1", "0"])
 async def test_this_machine_is_not_reached_by_any_of_its_names(there: Endpoint, host: str) -> None:
     port = there.url.rpartition(":")[2]
-    async with Sender(allow_private=False, clock=Clock()) as sender:
-        for scheme in ("http", "https"):
-            with pytest.raises(NoReply):
-                await sender.post(f"{scheme}://{host}:{port}/", b"{}", {})
+    sender = Sender(allow_private=False, clock=Clock())
+    for scheme in ("http", "https"):
+        with pytest.raises(NoReply):
+            await sender.post(f"{scheme}://{host}:{port}/", b"{}", {})
     assert there.received == []
 
 
@@ -146,9 +146,9 @@ async def test_http_to_a_public_address_is_not_sent_even_where_private_ones_are_
         return [PUBLIC[0]]
 
     network = Recording()
-    async with Sender(allow_private=True, clock=Clock(), resolve=resolve, network=network) as sender:
-        with pytest.raises(NoReply, match="use https"):
-            await sender.post("http://hooks.example/x", b"{}", {})
+    sender = Sender(allow_private=True, clock=Clock(), resolve=resolve, network=network)
+    with pytest.raises(NoReply, match="use https"):
+        await sender.post("http://hooks.example/x", b"{}", {})
     assert network.connected == []
 
 
