@@ -124,12 +124,23 @@ class Channel:
         if self.paused_at is not None:
             return False
         if event.kind == UNSEEN:
-            return True
+            return self._backs_up(intent)
         if event.actor == f"trader:{self.trader}":
             return False
         if event.kind == FAILING and event.data["channel"] == self.id:
             return False
         return TOPICS[event.kind] in self.topics and self._worth(intent)
+
+    def _backs_up(self, intent: Intent | None) -> bool:
+        """Whether it hears of a request that nobody has seen. A channel for alerts alone does, too, but only
+        of one whose own value is enough.
+        """
+        if Topic.REQUESTS in self.topics:
+            return self._worth(intent)
+        if Topic.ALERTS not in self.topics:
+            return False
+        value = intent.value_usdt if intent else None
+        return self.min_value_usdt is None or (value is not None and value >= self.min_value_usdt)
 
     def _worth(self, intent: Intent | None) -> bool:
         """What has no value of its own, as a leverage or a cancel, is never too small."""
@@ -151,9 +162,53 @@ def matter(event: Event) -> str:
     return f"filled:{event.intent_id}" if event.kind in _OF_A_STOP else str(event.seq)
 
 
+# -- many at once
+
+
+class Bundle(StrEnum):
+    """What is told as one message, once an agent causes many."""
+
+    WAITING = "waiting"
+    UNSEEN = "unseen"
+    CANCELLED = "cancelled"
+
+
+BUNDLES: Final[Mapping[str, Bundle]] = {
+    "intent:parked": Bundle.WAITING,
+    UNSEEN: Bundle.UNSEEN,
+    "orders:cancelled": Bundle.CANCELLED,
+    "orders:cancel-unclear": Bundle.CANCELLED,
+}
+"""Whatever an agent can cause as often as it likes. The rest takes a trader's approval, or trouble."""
+
+SINGLES: Final[Mapping[Bundle, int]] = {Bundle.WAITING: 20, Bundle.UNSEEN: 3, Bundle.CANCELLED: 20}
+"""Messages that an agent may cause on one channel within WINDOW; from then on they are told as bundles."""
+
+WINDOW: Final = timedelta(hours=1)
+FIRST_SPACING: Final = timedelta(minutes=1)
+LONGEST_SPACING: Final = timedelta(minutes=30)
+
+
+def spacing(bundles: int) -> timedelta:
+    """How long the next bundle waits, after so many within WINDOW: the first does not, then it doubles."""
+    if bundles == 0:
+        return timedelta()
+    return min(FIRST_SPACING * (1 << min(bundles - 1, 16)), LONGEST_SPACING)
+
+
+def caused_by(event: Event, intent: Intent | None) -> str | None:
+    """The agent that caused it, if one did; `intent` is the one that the event is about."""
+    if intent is not None:
+        return intent.agent
+    kind, _, name = event.actor.partition(":")
+    return name if kind == "agent" else None
+
+
 @dataclass(frozen=True, kw_only=True)
 class Delivery:
-    """`digest` is the intent's when the event was committed; `note` says why it goes no further."""
+    """`digest` is the intent's when the event was committed; `note` says why it goes no further, or what it
+    took the place of. One of a `bundle` tells of all of that sort from its event on, and is about no request.
+    """
 
     id: str
     channel: str
@@ -165,6 +220,12 @@ class Delivery:
     created_at: datetime
     updated_at: datetime
     note: str | None = None
+    bundle: Bundle | None = None
+
+    @property
+    def intent_id(self) -> str | None:
+        """The request that it is about."""
+        return None if self.bundle is not None else self.event.intent_id
 
 
 @dataclass(frozen=True, kw_only=True)

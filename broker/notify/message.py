@@ -3,17 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
 from enum import IntEnum
 from typing import Any, Final
 
 from ..cards import Card, Figure
-from ..deliveries import CLOSING, FAILING, REQUESTS, TEST, UNREACHABLE, UNSEEN, Channel, Delivery
+from ..deliveries import (
+    CLOSING,
+    FAILING,
+    REQUESTS,
+    SINGLES,
+    TEST,
+    UNREACHABLE,
+    UNSEEN,
+    Bundle,
+    Channel,
+    Delivery,
+)
 from ..hub import Event
 from ..intents import Intent, State
 from ..money import grouped
+from ..store import Gathered
 from ..tools.cancelled import CANCELS, sentence
 
 MOST_TITLE: Final = 120
@@ -56,14 +68,15 @@ class Obsolete(Exception):
 
 @dataclass(frozen=True, kw_only=True)
 class About:
-    """What a delivery is about, as it is now. `over` says why an alert is over. By `handles` the endpoint
-    knows the messages that are to be brought up to date. `said` is whether the channel was told since the
-    request expired.
+    """What a delivery is about, as it is now; `gathered` is what a bundle tells. `over` says why an alert is
+    over. By `handles` the endpoint knows the messages that are to be brought up to date. `said` is whether
+    the channel was told since the request expired.
     """
 
     delivery: Delivery
     channel: Channel
     intent: Intent | None
+    gathered: Gathered | None
     over: str | None
     handles: Sequence[str]
     said: bool
@@ -75,6 +88,8 @@ class About:
     def message(self) -> Message:
         """Raises Obsolete."""
         event = self.delivery.event
+        if self.gathered is not None:
+            return self._bundle(self.gathered)
         if event.kind == TEST:
             return self._plain(
                 "channel.test",
@@ -164,6 +179,28 @@ class About:
             expires_at=intent.expires_at if waiting else None,
         )
 
+    def _bundle(self, gathered: Gathered) -> Message:
+        if gathered.bundle is not Bundle.CANCELLED and not gathered.waiting:
+            raise Obsolete(f"{gathered.note}, so nothing was told")
+        count, agent = gathered.waiting, gathered.agent
+        requests = "1 request" if count == 1 else f"{count} requests"
+        match gathered.bundle:
+            case Bundle.WAITING:
+                head = f"{requests} of {agent} {'waits' if count == 1 else 'wait'}"
+            case Bundle.UNSEEN:
+                head = f"{requests} of {agent} {'waits' if count == 1 else 'wait'} unseen"
+            case Bundle.CANCELLED:
+                times = "once more" if gathered.messages == 1 else f"{gathered.messages} more times"
+                head = f"{agent} cancelled protections {times}"
+        listed = [
+            f"{Card.model_validate(intent.card).act}, until {intent.expires_at:%H:%M:%S} UTC"
+            for intent in gathered.listed
+        ]
+        rest = [f"And {count - len(listed)} more."] if count > len(listed) else []
+        why = f"Beyond {SINGLES[gathered.bundle]} an hour, messages that one agent causes come as one."
+        message = self._plain(f"bundle.{gathered.bundle}", head, f"{head}.", *listed, *rest, why, high=True)
+        return replace(message, priority=_PRIORITIES.get(message.type, message.priority))
+
     def _plain(self, kind: str, head: str, *lines: str, high: bool = False) -> Message:
         return Message(
             type=kind,
@@ -223,7 +260,11 @@ def _filled(order: Mapping[str, Any]) -> str:
     return f"Filled {grouped(Decimal(str(filled)))}{price}."
 
 
-_PRIORITIES: Final = {"request.expired": Priority.NORMAL, "request.unseen": Priority.URGENT}
+_PRIORITIES: Final = {
+    "request.expired": Priority.NORMAL,
+    "request.unseen": Priority.URGENT,
+    "bundle.unseen": Priority.URGENT,
+}
 _FILLS: Final = frozenset({"intent:placed", "order:changed"})
 _OUTCOMES: Final = {
     State.NOT_SENT: ("Not sent", "Nothing was sent"),

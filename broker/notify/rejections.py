@@ -86,11 +86,11 @@ class Rejections:
             raise Refused("there is no such delivery")
         if not self._links.holds(delivery, channel.trader, token, letters):
             raise Refused("it was not made by the broker for this delivery")
-        if delivery.event.intent_id is None or delivery.digest is None:
+        if delivery.intent_id is None or delivery.digest is None:
             raise Refused("it is about no request")
         if delivery.progress is Progress.ACTED:
             raise Refused("it was used before")
-        intent = queries.find(connection, delivery.event.intent_id)
+        intent = queries.find(connection, delivery.intent_id)
         if intent.digest != delivery.digest:
             raise Refused("the request was shown anew, with other figures")
         return Held(delivery, channel, intent)

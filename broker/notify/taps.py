@@ -21,12 +21,18 @@ from ..store import NotDecidable, Store
 from . import telegram
 from .message import closed
 from .rejections import Refused, Rejections
-from .sender import NoReply, Sender
+from .sender import NoReply, Reply, Sender
 
 LOOK_SECONDS: Final = 0.5
 POLL_SECONDS: Final = 25
 SLACK_SECONDS: Final = 10.0
 PAUSES: Final = (1.0, 5.0, 30.0, 60.0)
+BETWEEN_POLLS: Final = 0.5
+"""Seconds: a server that answers at once, or a flood of taps, must not keep the broker busy."""
+
+MOST_ID: Final = 64
+"""Characters of a tap's id."""
+
 AT_ONCE: Final = 5
 """Updates in one answer."""
 
@@ -57,9 +63,24 @@ class Tap:
     def of(cls, update: Mapping[str, Any]) -> Tap | None:
         """None for what is no tap."""
         match update.get("callback_query"):
-            case {"id": str(tap_id), "from": {"id": int(sender)}, "data": str(data)} if tap_id.isascii():
-                return cls(id=tap_id, sender=sender, data=data)
+            case {"id": str(tap_id), "from": {"id": int(sender)}, "data": str(data)}:
+                if (
+                    len(tap_id) <= MOST_ID
+                    and tap_id.isascii()
+                    and data.isascii()
+                    and telegram.is_number(sender)
+                ):
+                    return cls(id=tap_id, sender=sender, data=data)
         return None
+
+
+def updates_of(reply: Reply) -> Sequence[Mapping[str, Any]]:
+    """Those with a number. Raises NoReply."""
+    result = telegram.answer(reply).get("result")
+    if reply.status != 200 or not isinstance(result, list):
+        raise NoReply(f"answered {reply.status}")
+    found = [one for one in result[:AT_ONCE] if isinstance(one, dict)]
+    return [one for one in found if telegram.is_number(one.get("update_id"))]
 
 
 class Taps:
@@ -107,13 +128,14 @@ class Taps:
                 updates = await self._updates(bot, after)
                 for update in updates:
                     await self._take(bot, update)
-                    after = max(after, int(update["update_id"]) + 1)
+                    after = max(after, update["update_id"] + 1)
             except (NoReply, BrokerError) as error:
                 log.warning("taps: asking again later", error=str(error))
             except Exception:  # what comes from outside ends no listening
                 log.exception("taps: failed, asking again later")
             else:
                 failures = 0
+                await asyncio.sleep(BETWEEN_POLLS)
                 continue
             await asyncio.sleep(PAUSES[min(failures, len(PAUSES) - 1)])
             failures += 1
@@ -133,10 +155,7 @@ class Taps:
             asked,
             seconds=POLL_SECONDS + SLACK_SECONDS,
         )
-        result = telegram.answer(reply).get("result")
-        if reply.status != 200 or not isinstance(result, list):
-            raise NoReply(f"answered {reply.status}")
-        return [one for one in result if isinstance(one, dict) and isinstance(one.get("update_id"), int)]
+        return updates_of(reply)
 
     async def _take(self, bot: Bot, update: Mapping[str, Any]) -> None:
         """Raises STORE_UNAVAILABLE: it is taken once it can be."""

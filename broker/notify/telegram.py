@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
-from typing import Any, Final
+from typing import Any, Final, TypeGuard
 
 from ..settings import opens_elsewhere
 from .message import Message
@@ -25,6 +25,9 @@ MOST_TEXT: Final = 4000
 
 MOST_READ: Final = 64 * 1024
 """Bytes of an answer: it holds the whole message once more."""
+
+MOST_NUMBER: Final = 2**63 - 1
+"""Telegram's own ids have 52 bits at most."""
 
 NOT_MODIFIED: Final = "message is not modified"
 
@@ -65,7 +68,8 @@ async def call(
     rest = told.get("parameters", {}).get("retry_after")
     if not isinstance(rest, int) or isinstance(rest, bool):
         return reply
-    return Reply(status=reply.status, body=reply.body, retry_after=timedelta(seconds=min(rest, 10**6)))
+    seconds = max(0, min(rest, 10**6))
+    return Reply(status=reply.status, body=reply.body, retry_after=timedelta(seconds=seconds))
 
 
 def answer(reply: Reply) -> Mapping[str, Any]:
@@ -84,7 +88,12 @@ def handle_of(reply: Reply) -> str | None:
     """Of a message that was taken."""
     result = answer(reply).get("result")
     message_id = result.get("message_id") if isinstance(result, dict) else None
-    return str(message_id) if isinstance(message_id, int) else None
+    return str(message_id) if is_number(message_id) else None
+
+
+def is_number(value: object) -> TypeGuard[int]:
+    """As Telegram counts. A hostile server writes what it likes."""
+    return isinstance(value, int) and not isinstance(value, bool) and abs(value) <= MOST_NUMBER
 
 
 def reject_data(link: str) -> str:

@@ -22,7 +22,7 @@ from ..errors import BrokerError
 from ..hub import Event, Hub
 from ..intents import Intent
 from ..logs import get_logger
-from ..store import Store
+from ..store import Gathered, Store, gather
 from . import ntfy, telegram, webhook
 from .links import Links
 from .message import About, Message, Obsolete
@@ -61,6 +61,7 @@ class Parcel:
     config: Mapping[str, Any]
     message: Message
     handles: Sequence[str]
+    gathered: Gathered | None
 
 
 class Worker:
@@ -153,10 +154,12 @@ class Worker:
         """Raises Obsolete."""
         channel, config = self._store.channels.with_config(connection, delivery.channel)
         closes = delivery.event.kind in CLOSING
+        gathered = gather(connection, delivery, channel, intent, now)
         about = About(
             delivery=delivery,
             channel=channel,
             intent=intent,
+            gathered=gathered,
             over=self._over(connection, delivery.event),
             handles=self._store.outbox.handles(connection, delivery) if closes else (),
             said=intent is not None
@@ -172,6 +175,7 @@ class Worker:
             config=config,
             message=about.message(),
             handles=about.handles,
+            gathered=gathered,
         )
 
     def _over(self, connection: Connection, event: Event) -> str | None:
@@ -211,7 +215,7 @@ class Worker:
                 address=parcel.channel.address,
                 problem=attempt.problem,
             )
-        await self._record(parcel.delivery, attempt)
+        await self._record(parcel, attempt)
 
     async def _send(self, parcel: Parcel) -> Reply:
         sender, config, message, sent_as = self._sender, parcel.config, parcel.message, parcel.delivery.id
@@ -223,13 +227,14 @@ class Worker:
             case Kind.TELEGRAM:
                 return await telegram.send(sender, config, message, parcel.handles)
 
-    async def _record(self, delivery: Delivery, attempt: Attempt) -> None:
+    async def _record(self, parcel: Parcel, attempt: Attempt) -> None:
         """A database in trouble is waited for: what arrived must not be sent again."""
+        delivery, gathered, outbox = parcel.delivery, parcel.gathered, self._store.outbox
         while True:
             now = self._clock()
             try:
                 await self._store.database.write(
-                    lambda c: self._store.outbox.record(c, delivery, attempt, now)  # noqa: B023
+                    lambda c: outbox.record(c, delivery, attempt, now, gathered)  # noqa: B023
                 )
                 return
             except BrokerError as error:

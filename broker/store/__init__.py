@@ -17,6 +17,7 @@ from ..logs import get_logger
 from . import queries
 from .agents import Admitted, Agents, Key, Known
 from .audit import BEGUN, AuditLog, Broken, Mark, events_of, recent_events
+from .bundles import Gathered, gather
 from .channels import Channels
 from .database import Database, Transaction
 from .feed import Feed
@@ -247,6 +248,7 @@ __all__ = [
     "Channels",
     "Database",
     "Feed",
+    "Gathered",
     "Halts",
     "Intents",
     "Key",
@@ -269,6 +271,7 @@ __all__ = [
     "Transaction",
     "Uncertain",
     "events_of",
+    "gather",
     "idempotency_conflict",
     "queries",
     "recent_events",

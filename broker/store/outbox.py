@@ -12,6 +12,7 @@ from sqlalchemy.exc import DatabaseError
 from ..clock import Randomness, from_ms, to_ms
 from ..deliveries import (
     ANSWERED,
+    BUNDLES,
     CLOSING,
     EDITED,
     GIVE_UP,
@@ -34,6 +35,7 @@ from ..intents import Intent, new_id
 from ..logs import get_logger
 from .audit import AuditLog, to_event
 from .breakers import Breakers
+from .bundles import BUNDLED, MATTER, Gathered, as_told, places
 from .channels import all_channels, find_channel
 from .queries import BY_ID
 from .rows import to_intent
@@ -121,6 +123,7 @@ class Outbox:
     """Functions of a connection: they are part of somebody's transaction."""
 
     def __init__(self, log: AuditLog, random: Randomness) -> None:
+        self._log = log
         self._random = random
         self.breakers = Breakers(log, random)
         log.on_append = self.note
@@ -195,13 +198,24 @@ class Outbox:
         """It is no longer true, so it is not sent."""
         self._put(connection, delivery, Progress.OBSOLETE, now, note=why)
 
-    def record(self, connection: Connection, delivery: Delivery, attempt: Attempt, now: datetime) -> None:
-        """What an attempt came to, for the delivery and for its channel."""
+    def record(
+        self,
+        connection: Connection,
+        delivery: Delivery,
+        attempt: Attempt,
+        now: datetime,
+        gathered: Gathered | None = None,
+    ) -> None:
+        """What an attempt came to, for the delivery and for its channel. `gathered` is what a bundle told."""
         channel = find_channel(connection, delivery.channel)
         if channel is None:  # removed meanwhile
             return
         if attempt.problem is None:
-            self._put(connection, delivery, Progress.ACCEPTED, now)
+            self._put(connection, delivery, Progress.ACCEPTED, now, note=gathered.note if gathered else None)
+            if gathered is not None:
+                self._log.append(
+                    connection, at=now, kind=BUNDLED, actor="broker", data=as_told(channel, gathered)
+                )
             if attempt.handle is not None:
                 this = update(deliveries).where(deliveries.c.id == delivery.id)
                 connection.execute(this.values(handle=attempt.handle))
@@ -215,7 +229,8 @@ class Outbox:
     def progress(self, connection: Connection, delivery: Delivery, to: Progress, now: datetime) -> None:
         """Seen, or acted on; it never goes back."""
         if delivery.progress is not Progress.ACTED:
-            self._put(connection, delivery, to, now)
+            note = delivery.note if delivery.bundle is not None else None
+            self._put(connection, delivery, to, now, note=note)
 
     def old(self, connection: Connection, now: datetime, most: int) -> Sequence[str]:
         """Ids of what was settled so long ago that it is kept no longer."""
@@ -265,21 +280,22 @@ class Outbox:
     ) -> list[dict[str, Any]]:
         """A delivery for each channel that hears of it. One that was told of the matter keeps the first."""
         intent = _intent(connection, event)
+        hearing = self._hearing(connection, listening, event, intent)
         about, at = matter(event), to_ms(event.at)
         return [
             {
                 "id": new_id(event.at, self._random(10)),
                 "channel": channel.id,
                 "event": event.seq,
-                "matter": about,
-                "intent_id": event.intent_id,
-                "digest": intent.digest if intent else None,
+                "matter": about if due is None else f"{MATTER}{event.seq}",
+                "intent_id": event.intent_id if due is None else None,
+                "digest": intent.digest if intent and due is None else None,
                 "progress": str(Progress.QUEUED),
-                "due_at": at,
+                "due_at": at if due is None else to_ms(due),
                 "created_at": at,
                 "updated_at": at,
             }
-            for channel in self._hearing(connection, listening, event, intent)
+            for channel, due in places(connection, event, intent, hearing)
         ]
 
     def _hearing(
@@ -321,10 +337,11 @@ def _intent(connection: Connection, event: Event) -> Intent | None:
 
 
 def _delivery(row: Any) -> Delivery:
+    event = to_event(row)
     return Delivery(
         id=row.d_id,
         channel=row.d_channel,
-        event=to_event(row),
+        event=event,
         digest=row.d_digest,
         progress=Progress(row.d_progress),
         attempts=row.d_attempts,
@@ -332,4 +349,5 @@ def _delivery(row: Any) -> Delivery:
         created_at=from_ms(row.d_created_at),
         updated_at=from_ms(row.d_updated_at),
         note=row.d_note,
+        bundle=BUNDLES[event.kind] if row.d_matter.startswith(MATTER) else None,
     )

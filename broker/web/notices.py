@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from ..cards import Tone
-from ..deliveries import FAILING, RECOVERED, UNREACHABLE, Channel, Delivery
+from ..deliveries import FAILING, RECOVERED, UNREACHABLE, Bundle, Channel, Delivery
 from ..hub import Event
 from ..tools.cancelled import protective, sentence
 from .words import HAPPENED, happened, in_words, with_reason
@@ -76,9 +76,18 @@ _NOTICES: Final = {
 }
 
 
+_BUNDLES: Final = {
+    Bundle.WAITING: "Many requests, in one message",
+    Bundle.UNSEEN: "Many requests that nobody has seen, in one message",
+    Bundle.CANCELLED: "Many cancelled protections, in one message",
+}
+
+
 def told(delivery: Delivery) -> str:
     """What a notification is about."""
     event = delivery.event
+    if delivery.bundle is not None:
+        return _BUNDLES[delivery.bundle]
     if event.kind == "channel:test":
         return "Test"
     if event.kind in HAPPENED:

@@ -64,8 +64,8 @@ class Told:
         if channel is not None and channel.trader == trader:
             self._store.outbox.progress(connection, delivery, Progress.SEEN, now)
             self._store.channels.prove(connection, channel.id, now)
-        if delivery.event.intent_id is not None:
-            self._store.sightings.mark(connection, [delivery.event.intent_id], now)
+        if delivery.intent_id is not None:
+            self._store.sightings.mark(connection, [delivery.intent_id], now)
 
     async def ask(self, request: Request) -> Response:
         """A page with a button; nothing else happens."""
@@ -104,6 +104,6 @@ class Told:
 
 
 def _leads_to(delivery: Delivery) -> str:
-    if delivery.event.intent_id is not None:
-        return f"/intents/{delivery.event.intent_id}"
+    if delivery.intent_id is not None:
+        return f"/intents/{delivery.intent_id}"
     return "/channels" if "channel" in delivery.event.data else "/"

@@ -11,6 +11,7 @@ from playwright.async_api import Browser, Page, expect
 from standardwebhooks import Webhook
 
 from ..notify.support import Endpoint, endpoint
+from ..support import eventually
 from .people import PASSWORD, agent, first_trader, orders_at
 from .processes import BrokerProcess, PaperProcess
 
@@ -121,3 +122,48 @@ async def test_what_a_killed_broker_had_on_the_wire_is_told_again_with_its_id(
     told = Webhook(secret).verify(after.body, dict(after.headers))
     assert told["data"]["intent"]["id"] == parked["intentId"]
     assert len(there.received) == 3
+
+
+async def test_an_agent_cannot_ring_phones_at_will(
+    browser: Browser, tmp_path: Path, exchange: PaperProcess
+) -> None:
+    """A phone hears of twenty requests and of the rest at once; one for large alerts alone hears nothing."""
+    ahead = tmp_path / "ahead"
+    ahead.write_text("0")
+    command = ("tests.acceptance.shifted", str(ahead))
+    async with endpoint() as there, endpoint() as alerts:
+        with BrokerProcess(
+            tmp_path, command=command, PAPER_URL=exchange.url, NOTIFY_ALLOW_PRIVATE="true"
+        ) as broker:
+            desk = await first_trader(browser, broker)
+            await add_phone(desk, broker, there)
+            await desk.get_by_text("A phone, with the ntfy app").click()
+            form = desk.locator("form", has=desk.locator("input[value=ntfy]"))
+            await form.get_by_label("Name").fill("alerts")
+            await form.get_by_label("Topic").fill("alerts-of-ana")
+            await form.get_by_label("Server", exact=True).fill(alerts.url)
+            for topic in ("New requests", "Outcomes that need eyes", "Cancelled protections"):
+                await form.get_by_label(topic).uncheck()
+            await form.get_by_label("Only from so many USDT on").fill("1000000")
+            await form.get_by_role("button", name="Add").click()
+            await alerts.count(1)
+            await desk.context.close()  # nobody looks at a page from here on
+            async with agent(broker) as asking:
+                for number in range(26):
+                    await asking.park(amount=f"0.000{11 + number}")
+                await there.count(1 + 20 + 1)
+                ahead.write_text("151")
+                await there.count(1 + 20 + 1 + 3 + 1)
+
+                async def overlooked() -> bool:
+                    titles = [one.json["title"] for one in there.received]
+                    return any(title.endswith("of default wait unseen") for title in titles)
+
+                await eventually(overlooked)
+                answer = await asking.call("intent_list", limit=50)
+                assert answer["count"] == 26
+    titles = [one.json["title"] for one in there.received]
+    urgent = [one for one in there.received if one.json["priority"] == 5]
+    assert len([title for title in titles if title.startswith("PAPER BUY")]) == 20
+    assert len(urgent) <= 3 + 2 and len(titles) <= 1 + 20 + 5 + 3
+    assert [one.json["title"] for one in alerts.received] == ["PAPER Test"]

@@ -7,6 +7,7 @@ import json
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -16,6 +17,9 @@ from sqlalchemy import update
 
 from broker.deliveries import Progress
 from broker.intents import Intent, State, Suggestion
+from broker.notify import telegram as telegram_api
+from broker.notify.sender import Reply
+from broker.notify.taps import Tap, updates_of
 from broker.store import recent_events
 from broker.store.tables import channels
 
@@ -301,6 +305,56 @@ async def test_no_answer_ends_the_listening(
     telegram.tap(data_of(await telegram.message()))
     assert await telegram.said() == ["Rejected by Ana at 12:00:00 UTC."]
     assert telegram.garbage == []
+
+
+async def test_a_server_that_answers_polls_at_once_is_not_asked_without_a_pause(
+    told: Telling, telegram: Telegram
+) -> None:
+    telegram.garbage = [b'{"ok": true, "result": []}'] * 10_000
+    await told.telegram(telegram.url)
+
+    async def polled() -> bool:
+        return len(telegram.garbage) < 10_000
+
+    await eventually(polled)
+    await asyncio.sleep(2)
+    assert len(telegram.garbage) > 10_000 - 10
+
+
+BIG = 10**400
+
+
+@pytest.mark.parametrize(
+    "told_as",
+    [
+        {"update_id": BIG},
+        {"update_id": True},
+        {"update_id": 7, "callback_query": {"id": "q", "from": {"id": BIG}, "data": "r:x:y"}},
+        {"update_id": 7, "callback_query": {"id": "q", "from": {"id": True}, "data": "r:x:y"}},
+        {"update_id": 7, "callback_query": {"id": "q" * 65, "from": {"id": ANA}, "data": "r:x:y"}},
+        {"update_id": 7, "callback_query": {"id": "q", "from": {"id": ANA}, "data": "r:\ud800:\ud800"}},
+    ],
+    ids=range(6),
+)
+def test_what_no_telegram_would_send_is_no_tap(told_as: dict[str, Any]) -> None:
+    sent = Reply(status=200, body=json.dumps({"ok": True, "result": [told_as]}).encode(), retry_after=None)
+    assert [Tap.of(update) for update in updates_of(sent)] in ([], [None])
+
+
+@pytest.mark.parametrize("seconds", [-BIG, -1, BIG])
+async def test_a_pause_that_no_clock_knows_is_a_bounded_one(
+    told: Telling, telegram: Telegram, seconds: int
+) -> None:
+    await told.telegram(telegram.url)
+    telegram.answers = [(429, {"ok": False, "error_code": 429, "parameters": {"retry_after": seconds}})]
+    await told.park()
+    queued = await told.until_noted("answered 429")
+    assert NOON <= queued.due_at <= NOON + timedelta(hours=1)
+
+
+def test_a_message_with_a_giant_number_has_no_handle() -> None:
+    body = json.dumps({"ok": True, "result": {"message_id": BIG}}).encode()
+    assert telegram_api.handle_of(Reply(status=200, body=body, retry_after=None)) is None
 
 
 async def test_a_listening_that_ended_all_the_same_is_begun_again(told: Telling, telegram: Telegram) -> None:

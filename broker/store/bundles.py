@@ -1,0 +1,174 @@
+"""Many messages that one agent causes are told as one: which are, and what of them is still true."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+
+from sqlalchemy import ColumnElement, Connection, and_, bindparam, func, or_, select, true
+
+from ..clock import from_ms, to_ms
+from ..deliveries import (
+    BUNDLES,
+    OPEN,
+    SINGLES,
+    WINDOW,
+    Bundle,
+    Channel,
+    Delivery,
+    Progress,
+    Topic,
+    caused_by,
+    spacing,
+)
+from ..hub import Event
+from ..intents import Intent, State, new_id
+from ..money import to_micros
+from .rows import to_intent
+from .tables import audit, deliveries, intents
+
+MATTER: Final = "bundle:"
+"""With the number of the first row that it tells of; what else a delivery is about begins otherwise."""
+
+BUNDLED: Final = "channel:bundled"
+"""That one message took the place of many."""
+
+MOST_LISTED: Final = 8
+
+# Built once: building a statement takes longer than running it.
+OF_AGENT: Final = or_(
+    intents.c.agent == bindparam("agent"),
+    and_(audit.c.intent_id.is_(None), audit.c.actor == bindparam("actor")),
+)
+CAUSED: Final = (
+    select(deliveries.c.channel, deliveries.c.matter, deliveries.c.progress, deliveries.c.updated_at)
+    .join_from(deliveries, audit, audit.c.seq == deliveries.c.event)
+    .outerjoin(intents, intents.c.id == audit.c.intent_id)
+    .where(audit.c.kind.in_(bindparam("kinds", expanding=True)), OF_AGENT)
+)
+RECENT: Final = CAUSED.where(deliveries.c.id >= bindparam("since"))  # ids begin with their time
+QUEUED: Final = CAUSED.where(
+    deliveries.c.progress.in_([str(progress) for progress in OPEN]),
+    deliveries.c.progress == str(Progress.QUEUED),
+    deliveries.c.matter.startswith(MATTER),
+)
+HAPPENED: Final = (
+    select(func.count())
+    .select_from(audit)
+    .outerjoin(intents, intents.c.id == audit.c.intent_id)
+    .where(
+        audit.c.kind.in_(bindparam("kinds", expanding=True)),
+        audit.c.seq >= bindparam("first"),
+        OF_AGENT,
+    )
+)
+PROTECTIVE: Final = or_(audit.c.intent_id.is_not(None), audit.c.data.contains('"protective":true'))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Gathered:
+    """What a bundle tells: `messages` that it takes the place of, how many requests of them still wait, and
+    those of most value.
+    """
+
+    bundle: Bundle
+    agent: str
+    messages: int
+    waiting: int
+    listed: Sequence[Intent]
+
+    @property
+    def note(self) -> str:
+        """For the record."""
+        told = f"in place of {self.messages} messages that agent {self.agent} caused"
+        return told if self.bundle is Bundle.CANCELLED else f"{told}; {self.waiting} still waited"
+
+
+def places(
+    connection: Connection, event: Event, intent: Intent | None, hearing: Sequence[Channel]
+) -> Sequence[tuple[Channel, datetime | None]]:
+    """Those of these channels that get a delivery of their own for the event: None where it is told by
+    itself, else when the bundle that begins with it is due. Others have a bundle queued that will tell of it.
+    """
+    bundle, agent = BUNDLES.get(event.kind), caused_by(event, intent)
+    if bundle is None or agent is None or not hearing:
+        return [(channel, None) for channel in hearing]
+    wanted = {**_caused(bundle, agent), "since": new_id(event.at - WINDOW, bytes(10))}
+    waiting = {row.channel for row in connection.execute(QUEUED, wanted)}
+    recent = [row for row in connection.execute(RECENT, wanted) if row.progress != Progress.OBSOLETE]
+    found: list[tuple[Channel, datetime | None]] = []
+    for channel in hearing:
+        told = [row for row in recent if row.channel == channel.id]
+        bundles = [row for row in told if row.matter.startswith(MATTER)]
+        if len(told) - len(bundles) < SINGLES[bundle]:
+            found.append((channel, None))
+        elif channel.id not in waiting:
+            found.append((channel, _due(event.at, [row.updated_at for row in bundles])))
+    return found
+
+
+def _due(now: datetime, told_at: Sequence[int]) -> datetime:
+    """Where bundles were told at these times, in ms. The clock may have been set back since."""
+    rest = spacing(len(told_at))
+    last = from_ms(max(told_at, default=0))
+    return min(max(now, last + rest), now + rest)
+
+
+def gather(
+    connection: Connection, delivery: Delivery, channel: Channel, intent: Intent | None, now: datetime
+) -> Gathered | None:
+    """What it tells now, where it is a bundle. `intent` is its event's."""
+    if delivery.bundle is None:
+        return None
+    bundle, agent = delivery.bundle, caused_by(delivery.event, intent) or ""
+    worth = _worth(channel, bundle)
+    happened = HAPPENED.where(or_(audit.c.intent_id.is_(None), worth), PROTECTIVE)
+    messages = connection.execute(
+        happened, {**_caused(bundle, agent), "first": delivery.event.seq}
+    ).scalar_one()
+    waiting, listed = 0, list[Intent]()
+    if bundle is not Bundle.CANCELLED:
+        kinds = [kind for kind, one in BUNDLES.items() if one is bundle]
+        told_of = select(audit.c.intent_id).where(audit.c.kind.in_(kinds), audit.c.seq >= delivery.event.seq)
+        mine = and_(
+            intents.c.agent == agent,
+            intents.c.state == State.PENDING,
+            intents.c.expires_at > to_ms(now),
+            intents.c.seen_at.is_(None) if bundle is Bundle.UNSEEN else true(),
+            intents.c.id.in_(told_of),
+            worth,
+        )
+        waiting = connection.execute(select(func.count()).select_from(intents).where(mine)).scalar_one()
+        first = select(intents).where(mine).order_by(intents.c.value_micros.desc(), intents.c.id)
+        listed = [to_intent(row) for row in connection.execute(first.limit(MOST_LISTED))]
+    return Gathered(bundle=bundle, agent=agent, messages=messages, waiting=waiting, listed=listed)
+
+
+def as_told(channel: Channel, gathered: Gathered) -> Mapping[str, Any]:
+    """For the audit log."""
+    return {
+        "channel": channel.id,
+        "name": channel.name,
+        "trader": channel.trader,
+        "agent": gathered.agent,
+        "bundle": str(gathered.bundle),
+        "messages": gathered.messages,
+        "waiting": gathered.waiting,
+    }
+
+
+def _caused(bundle: Bundle, agent: str) -> dict[str, Any]:
+    kinds = [kind for kind, one in BUNDLES.items() if one is bundle]
+    return {"kinds": kinds, "agent": agent, "actor": f"agent:{agent}"}
+
+
+def _worth(channel: Channel, bundle: Bundle) -> ColumnElement[bool]:
+    """Which requests the channel hears of, as `Channel.told` has it."""
+    if channel.min_value_usdt is None:
+        return true()
+    enough = intents.c.value_micros >= to_micros(channel.min_value_usdt)
+    if bundle is Bundle.UNSEEN and Topic.REQUESTS not in channel.topics:
+        return enough
+    return or_(enough, func.coalesce(intents.c.value_micros, 0) == 0)
