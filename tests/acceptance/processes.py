@@ -71,6 +71,10 @@ class Process:
     def send(self, number: signal.Signals) -> None:
         self._popen.send_signal(number)
 
+    def wait(self, seconds: float) -> int:
+        """The exit code of a command that ends by itself. Raises TimeoutExpired."""
+        return self._popen.wait(seconds)
+
     def stop(self, number: signal.Signals = signal.SIGTERM) -> int:
         """The exit code."""
         if self._popen.poll() is None:

@@ -23,8 +23,9 @@ class Row:
     """An intent."""
 
     id: str
+    agent: str
     tool: str
-    key: str
+    key: str | None
     state: str
     digest: str
     terms: Mapping[str, Any]
@@ -140,6 +141,7 @@ class Database:
 def _row(row: sqlite3.Row) -> Row:
     return Row(
         id=row["id"],
+        agent=row["agent"],
         tool=row["tool"],
         key=row["idempotency_key"],
         state=row["state"],

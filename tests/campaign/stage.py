@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter, defaultdict
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -48,7 +48,9 @@ class Tally:
 
 
 class Stage:
-    def __init__(self, folder: Path, venue: Venue, exchange_url: str, random: Random) -> None:
+    def __init__(
+        self, folder: Path, venue: Venue, random: Random, command: Sequence[str], settings: Mapping[str, str]
+    ) -> None:
         self.folder = folder
         self.venue = venue
         self.random = random
@@ -58,7 +60,8 @@ class Stage:
         self.database = Database(folder / "data" / "paper.db")
         self.agent: Agent
         self.trader: Trader
-        self._settings = {**SETTINGS, "PAPER_URL": exchange_url}
+        self._command = tuple(command)
+        self._settings = settings
         self._cookies: httpx2.Cookies | None = None
         self._port: int | None = None
         self._broker: BrokerProcess | None = None
@@ -84,7 +87,7 @@ class Stage:
             await self.trader.enter(broker.invitation)
 
     def _start(self) -> BrokerProcess:
-        return BrokerProcess(self.folder, port=self._port, command=("broker",), **self._settings)
+        return BrokerProcess(self.folder, port=self._port, command=self._command, **self._settings)
 
     def kill(self, scene: str) -> None:
         assert self._broker is not None
@@ -179,11 +182,14 @@ class Stage:
 
 
 @asynccontextmanager
-async def stage(folder: Path, seed: int) -> AsyncIterator[Stage]:
-    """With a first broker that runs."""
+async def stage(
+    folder: Path, seed: int, command: Sequence[str] = ("broker",), **settings: str
+) -> AsyncIterator[Stage]:
+    """With a first broker that runs. `command`: the module that serves; `settings`: those that differ."""
     with await asyncio.to_thread(ExchangeProcess, folder) as exchange:
         async with Venue(exchange.url) as venue:
-            built = Stage(folder, venue, exchange.url, Random(seed))
+            chosen = {**SETTINGS, "PAPER_URL": exchange.url, **settings}
+            built = Stage(folder, venue, Random(seed), command, chosen)
             await built.start()
             try:
                 yield built

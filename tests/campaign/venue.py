@@ -39,9 +39,12 @@ class ExchangeProcess(ModuleProcess):
 
 @dataclass(frozen=True, kw_only=True)
 class Order:
-    """One that the exchange took; conditional ones too. `trigger` and `price` are 0 where there is none."""
+    """One that the exchange took; conditional ones too. `trigger` and `price` are 0 where there is none.
+    `at_ms`: when it took it, by its own clock.
+    """
 
     client_id: str
+    at_ms: int
     symbol: str
     side: str
     amount: Decimal
@@ -121,9 +124,9 @@ class Venue:
         held = {row["symbol"]: Decimal(row["positionAmt"]) for row in await self._signed("GET", POSITIONS)}
         for symbol, amount in HELD.items():
             if not held.get(symbol):
-                await self._buy(symbol, amount)
+                await self.buy(symbol, amount)
 
-    async def _buy(self, symbol: str, quantity: str) -> None:
+    async def buy(self, symbol: str, quantity: str) -> None:
         client_id = f"elsewhere-{next(self._elsewhere)}"
         order = {"symbol": symbol, "side": "BUY", "type": "MARKET", "quantity": quantity}
         await self._signed("POST", FAPI_ORDER, **order, newClientOrderId=client_id)
@@ -164,6 +167,7 @@ class Venue:
 def _order(told: Mapping[str, Any]) -> Order:
     return Order(
         client_id=told.get("clientAlgoId") or told["clientOrderId"],
+        at_ms=told.get("time") or told["createTime"],
         symbol=told["symbol"],
         side=told["side"].lower(),
         amount=Decimal(told.get("quantity") or told["origQty"]),

@@ -127,7 +127,7 @@ def _losses(record: Record, told: Told) -> Iterator[Violation]:
         row = record.rows.get(intent_id)
         if row is None or row.state != outcome:
             yield _loss(intent_id, f"the agent was told {outcome}, recorded is {row and row.state}")
-    keys = Counter(row.key for row in record.rows.values())
+    keys = Counter((row.agent, row.tool, row.key) for row in record.rows.values() if row.key is not None)
     for key, number in keys.items():
         if number > 1:
             yield _loss(None, f"the key {key} has {number} intents")
