@@ -1,4 +1,4 @@
-"""`python -m tests.campaign crash|faults|clients`: exit code 1 when anything is not as it was promised."""
+"""`python -m tests.campaign crash|faults|clients|hostile`: exit code 1 when a promise is broken."""
 
 from __future__ import annotations
 
@@ -13,6 +13,9 @@ from pathlib import Path
 from .clients.matrix import EVERY, clients, story_table
 from .crash import crash
 from .faults import FAULTS
+from .hostile.attacks import ATTACKS
+from .hostile.campaign import hostile
+from .hostile.table import hostile_table
 from .matrix import faults
 from .report import table
 
@@ -35,6 +38,10 @@ async def _run(asked: argparse.Namespace, folder: Path) -> tuple[bool, str]:
         cases = [case for case in EVERY if asked.only in case.name]
         outcome = await clients(folder, cases, seed=asked.seed)
         return outcome.good, f"{table(outcome.figures)}\n\n{story_table(outcome)}"
+    if asked.campaign == "hostile":
+        attacks = [attack for attack in ATTACKS if asked.only in attack.name]
+        results = await hostile(folder, attacks, seed=asked.seed, seconds=asked.seconds)
+        return not any(one.breaches for one in results), hostile_table(results)
     if asked.campaign == "crash":
         figures = await crash(folder, seed=asked.seed, each=asked.each, random=asked.random)
     else:
@@ -51,9 +58,11 @@ def _arguments() -> argparse.Namespace:
     crashing.add_argument("--random", type=int, default=200, help="kills at random moments")
     failing = campaigns.add_parser("faults", help="whatever can go wrong with a POST")
     asking = campaigns.add_parser("clients", help="other people's MCP clients, from request to outcome")
-    for campaign in (failing, asking):
+    attacking = campaigns.add_parser("hostile", help="attacks on a broker that people work with")
+    attacking.add_argument("--seconds", type=float, default=20, help="how long each attack lasts")
+    for campaign in (failing, asking, attacking):
         campaign.add_argument("--only", default="", help="those whose name holds this text")
-    for campaign in (crashing, failing, asking):
+    for campaign in (crashing, failing, asking, attacking):
         campaign.add_argument("--seed", type=int, default=1, help="of all choices and delays")
     return parser.parse_args()
 
