@@ -148,11 +148,11 @@ async def _damaged(built: Stage, damage: Damage, desk: Desk, watch: Watch, secon
     page = await desk.browser.page()
     assert page is not None and not TELLS.search(page.text), "the page speaks of a loss before there is one"
     await struck_quietly(built, damage)
-    after = After(struck_ms=time.time_ns() // 1_000_000)
+    struck_ms = _now_ms()
     await desk.be_busy(seconds, halts=False)
     await watch.stop()
-    if damage.halt_fails:
-        after = replace(after, halt_code=(await run(built.folder, "halt", "--reason", damage.name)).code)
+    halt = await run(built.folder, "halt", "--reason", damage.name) if damage.halt_fails else None
+    after = After(struck_ms=struck_ms, repaired_ms=_now_ms(), halt_code=halt.code if halt else None)
     if not damage.lasting:
         await damage.repair()
         return replace(after, recovered=await watch.healthy_again(RECOVERY_SECONDS))
@@ -164,6 +164,10 @@ async def _damaged(built: Stage, damage: Damage, desk: Desk, watch: Watch, secon
     except AssertionError as error:
         return replace(after, problem=f"no broker could be started on what was repaired: {error}")
     return after
+
+
+def _now_ms() -> int:
+    return time.time_ns() // 1_000_000
 
 
 async def _violations(built: Stage) -> list[Violation]:

@@ -12,6 +12,7 @@ from ..record import FINAL, Record
 from ..venue import OURS, Truth
 from ..verdict import Violation
 from .attacks import Attack
+from .browser import GIVE_UP_SECONDS
 from .desk import Click, Work
 from .watch import Watched
 
@@ -36,11 +37,13 @@ class Bounds:
 
 @dataclass(frozen=True, kw_only=True)
 class After:
-    """How it went on. `struck_ms`: when the files were damaged; `halt_code`: of a halt with no database.
-    `recovered`: seconds until /health was well again; None: it was not. `problem`: what kept the broker down.
+    """How it went on. `struck_ms` to `repaired_ms`: while the files were damaged; `halt_code`: of a halt with
+    no database. `recovered`: seconds until /health was well again; None: it was not. `problem`: what kept the
+    broker down.
     """
 
-    struck_ms: int | None = None
+    struck_ms: int = 0
+    repaired_ms: int = 0
     halt_code: int | None = None
     recovered: float | None = None
     problem: str | None = None
@@ -76,6 +79,12 @@ def effect_seconds(click: Click, record: Record, truth: Truth) -> float:
     return max(click.seconds, (min(times) - click.at_ms) / 1000) if times else inf
 
 
+def left(click: Click, truth: Truth) -> bool:
+    """Whether its order reached the exchange while somebody waited for it, and not only afterwards."""
+    latest = click.at_ms + GIVE_UP_SECONDS * 1000
+    return any(order.at_ms <= latest for order in truth.of(OURS + click.asked.intent_id))
+
+
 def breaches(evidence: Evidence, bounds: Bounds) -> list[str]:
     damage = evidence.attack.damage
     found = [f"{one.rule.value}: {one.intent_id}: {one.text}" for one in evidence.violations]
@@ -98,15 +107,14 @@ def _decisions(evidence: Evidence, bounds: Bounds) -> Iterator[str]:
         yield f"only {len(clicks)} decisions: the agent's requests did not come through"
     for click in clicks:
         seconds = effect_seconds(click, evidence.record, evidence.truth)
-        sent = bool(evidence.truth.of(OURS + click.asked.intent_id))
         if seconds > most:
             yield f"{_of(click)}: took {seconds:.1f} s"
         if click.barred:
-            if click.recorded or sent:
-                yield f"{_of(click)}: approved or sent although trading was halted"
+            if click.recorded:
+                yield f"{_of(click)}: approved although trading was halted"
         elif not click.recorded and click.seconds is not None:
             yield f"{_of(click)}: answered, and not recorded"
-        elif click.exit and click.approved and not sent:
+        elif click.exit and click.approved and not left(click, evidence.truth):
             yield f"{_of(click)}: an exit that was approved did not leave"
 
 
@@ -179,16 +187,11 @@ def _page_tells(page: tuple[int, str]) -> bool:
 
 
 def _nothing_sent(evidence: Evidence) -> Iterator[str]:
-    struck_ms = evidence.after.struck_ms
-    if struck_ms is None:
-        yield "the database could not be damaged"
-        return
-    late = [click for click in evidence.work.clicks if click.at_ms >= struck_ms]
-    sent = [click for click in late if evidence.truth.of(OURS + click.asked.intent_id)]
-    if sent:
-        yield f"{len(sent)} orders were sent without the database"
-    recorded = [click for click in late if click.recorded]
-    if recorded:
-        yield f"{len(recorded)} decisions were answered as recorded without the database"
-    if not late:
+    meanwhile = range(evidence.after.struck_ms, evidence.after.repaired_ms)
+    if sent := sum(order.at_ms in meanwhile for order in evidence.truth.orders):
+        yield f"{sent} orders were sent without the database"
+    clicks = [click for click in evidence.work.clicks if click.at_ms in meanwhile]
+    if recorded := sum(click.recorded for click in clicks):
+        yield f"{recorded} decisions were answered as recorded without the database"
+    if not clicks:
         yield "nobody decided anything meanwhile"

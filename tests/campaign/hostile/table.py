@@ -7,9 +7,8 @@ from dataclasses import dataclass
 from math import isfinite
 from typing import Final
 
-from ..venue import OURS
 from ..verdict import Rule
-from .judge import Bounds, Evidence, breaches, effect_seconds
+from .judge import Bounds, Evidence, breaches, effect_seconds, left
 
 WIDTH: Final = 34
 COLUMNS: Final = (
@@ -58,7 +57,7 @@ def _cells(evidence: Evidence, found: Sequence[str]) -> list[str]:
     work, watched = evidence.work, evidence.watched
     seconds = sorted(effect_seconds(it, evidence.record, evidence.truth) for it in work.clicks)
     wanted = [it for it in work.clicks if it.exit and it.approved and not it.barred]
-    sent = sum(bool(evidence.truth.of(OURS + it.asked.intent_id)) for it in wanted)
+    sent = sum(left(it, evidence.truth) for it in wanted)
     rules = [violation.rule for violation in evidence.violations]
     double, lost = rules.count(Rule.DUPLICATE), rules.count(Rule.LOSS)
     entered = sum(it is not None for it in work.sign_ins)
