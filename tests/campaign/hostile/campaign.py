@@ -7,7 +7,7 @@ import json
 import re
 import sqlite3
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -94,13 +94,14 @@ async def _play(folder: Path, attack: Attack, seed: int, seconds: float, bounds:
 async def _attacked(
     built: Stage, attack: Attack, desk: Desk, watch: Watch, target: Target, seconds: float, bounds: Bounds
 ) -> Result:
-    output, sent = built.broker.output, []
+    output: Sequence[str] = built.broker.output
+    sent: Mapping[str, str] = {}
     if attack.damage is not None:
         after = await _damaged(built, attack.damage(built), desk, watch, seconds)
     else:
         async with _attackers(built, desk, target, attack.attackers) as attackers:
             await desk.be_busy(seconds, halts=True)
-            sent = [f"{name} sent {process.output[-1].strip()}" for name, process in attackers.items()]
+            sent = {name: "".join(process.output[-1:]).strip() for name, process in attackers.items()}
         after = After(recovered=await watch.healthy_again(RECOVERY_SECONDS))
     await watch.stop()
     if attack.damage is None or not attack.damage.lasting:
@@ -117,8 +118,9 @@ async def _attacked(
         violations=violations,
         tracebacks=tracebacks,
         after=after,
+        sent=sent,
     )
-    return result(evidence, bounds, sent)
+    return result(evidence, bounds)
 
 
 @asynccontextmanager

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from math import inf
 from typing import Final
@@ -19,6 +19,8 @@ from .watch import Watched
 ENOUGH_CLICKS: Final = 3
 TELLS: Final = re.compile(r"database", re.IGNORECASE)
 """What a page, and a person, call what is lost."""
+
+ATTACKED: Final = re.compile(r'"connections": [1-9]')
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,6 +61,8 @@ class Evidence:
     violations: Sequence[Violation]
     tracebacks: Sequence[str]
     after: After
+    sent: Mapping[str, str]
+    """What each attacker told last."""
 
 
 def effect_seconds(click: Click, record: Record, truth: Truth) -> float:
@@ -89,6 +93,7 @@ def breaches(evidence: Evidence, bounds: Bounds) -> list[str]:
     damage = evidence.attack.damage
     found = [f"{one.rule.value}: {one.intent_id}: {one.text}" for one in evidence.violations]
     found += _limits(evidence, bounds)
+    found += _attackers(evidence)
     if damage is None:
         found += _decisions(evidence, bounds)
         found += _halts(evidence, bounds)
@@ -136,9 +141,9 @@ def _people(evidence: Evidence, bounds: Bounds) -> Iterator[str]:
     yield from work.problems
     if work.following.longest_silence > bounds.silence * bounds.slack:
         yield f"the open page heard nothing for {work.following.longest_silence:.1f} s"
-    broken = [status for status, _ in work.pages if status >= 500]
+    broken = [status for status, _ in work.pages if not 200 <= status < 500]
     if broken:
-        yield f"the inbox answered {broken[0]}, {len(broken)} of {len(work.pages)} times"
+        yield f"the inbox was not shown {len(broken)} of {len(work.pages)} times: {broken[0] or 'no answer'}"
     if evidence.attack.shuts_out and not any(work.sign_ins):
         yield f"the right password was refused {len(work.sign_ins)} of {len(work.sign_ins)} times"
     if evidence.after.recovered is None or evidence.after.recovered > bounds.recovery * bounds.slack:
@@ -157,6 +162,13 @@ def _limits(evidence: Evidence, bounds: Bounds) -> Iterator[str]:
         yield f"{len(evidence.tracebacks)} tracebacks in the log, the first: {evidence.tracebacks[0]}"
     if evidence.after.problem is not None:
         yield evidence.after.problem
+
+
+def _attackers(evidence: Evidence) -> Iterator[str]:
+    """An attack that did not take place proves nothing."""
+    for name, told in evidence.sent.items():
+        if not ATTACKED.search(told):
+            yield f"the attacker {name!r} did not attack: {told!r}"
 
 
 def _answers(evidence: Evidence, bounds: Bounds) -> Iterator[str]:

@@ -43,8 +43,9 @@ class Result:
     sent: Sequence[str]
 
 
-def result(evidence: Evidence, bounds: Bounds, sent: Sequence[str]) -> Result:
+def result(evidence: Evidence, bounds: Bounds) -> Result:
     found = breaches(evidence, bounds)
+    sent = [f"{name} sent {told}" for name, told in evidence.sent.items()]
     return Result(name=evidence.attack.name, cells=_cells(evidence, found), breaches=found, sent=sent)
 
 
