@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import gc
 import signal
+import socket
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import partial
@@ -79,6 +81,7 @@ async def running(settings: Settings, *, clock: Clock, random: Randomness) -> As
         stack.enter_context(hold(settings.database))
         store = open_store(settings, clock, random)
         stack.callback(store.close)
+        stack.push_async_callback(store.refusals.close)
         store.database.examine()
         _let_default_in(store, api_key(settings, random))
         paper_url = await stack.enter_async_context(_paper(settings, clock))
@@ -115,6 +118,7 @@ async def running(settings: Settings, *, clock: Clock, random: Randomness) -> As
                 {
                     "feed": Feed(store.database, hub).run,
                     "head of the audit log": store.trail,
+                    "refused attempts": store.refusals.run,
                     "executor": executor.run,
                     "reconciler": reconciler.run,
                     "expiry": partial(expire_in_time, store, clock),
@@ -176,16 +180,20 @@ async def serve(
     """Serve until SIGINT or SIGTERM; `ready` is told once the port answers. Raises StartError."""
     allow_many_files()
     limits = Limits.of(settings)
-    with listening(settings.host, settings.port) as taken:
+    with listening(settings.host, settings.port) as taken, ExitStack() as stack:
         # A free one, where the port is 0: links lead there.
         settings = settings.model_copy(update={"port": taken.getsockname()[1]})
+        sockets = [taken]
+        if settings.url != settings.agents_url:
+            settings, more = _on_own_name(settings)
+            sockets += [stack.enter_context(one) for one in more]
         async with running(settings, clock=clock, random=random) as broker:
             server = Server(broker.app, limits, lambda: ready(broker))
             _stop_on_signals(server, broker.hub)
             gc.collect()
             gc.freeze()  # what is there now stays: the collector need not walk it again
             gc.set_threshold(50_000, 20, 100)
-            await server.serve(sockets=[taken])
+            await server.serve(sockets=sockets)
 
 
 def _stop_on_signals(server: Server, hub: Hub) -> None:
@@ -196,6 +204,28 @@ def _stop_on_signals(server: Server, hub: Hub) -> None:
 
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stop)
+
+
+def _on_own_name(settings: Settings) -> tuple[Settings, list[socket.socket]]:
+    """Browsers look for a name under localhost at ::1 first, so the broker listens there too.
+
+    Where another program has that port, it would get the traders' cookies: pages stay on 127.0.0.1 then.
+    """
+    try:
+        beside = socket.socket(socket.AF_INET6, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    except OSError:  # no IPv6 here, so nobody listens there
+        return settings, []
+    try:
+        beside.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        beside.bind(("::1", settings.port))
+        beside.listen(2048)
+    except OSError as error:
+        beside.close()
+        if error.errno == errno.EADDRINUSE:
+            log.warning("another program listens on ::1, so the pages stay on 127.0.0.1", port=settings.port)
+            settings = settings.model_copy(update={"public_url": settings.local_url})
+        return settings, []
+    return settings, [beside]
 
 
 async def diagnosed(settings: Settings, clock: Clock) -> Sequence[Finding]:

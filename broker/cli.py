@@ -107,7 +107,9 @@ def announce(settings: Settings, invitation: str | None) -> None:
     key = "MCP_API_KEY" if settings.mcp_api_key else f"the key in {settings.folder / API_KEY}"
     print(f"Confirmation broker {__version__}, {settings.mode.upper()} mode")
     print(f"  Page    {settings.url}")
-    print(f"  Agents  {settings.url}/mcp with {key}")
+    if settings.url != settings.agents_url:
+        print(f"          {settings.local_url} for a browser that does not find that name, such as Safari")
+    print(f"  Agents  {settings.agents_url}/mcp with {key}")
     if invitation is not None:
         print(f"  First trader, one-time link: {settings.url}/welcome?token={invitation}")
     print("Ctrl-C stops it.", flush=True)

@@ -24,6 +24,11 @@ LATER = {
 """Settings of a later release. They are refused, never ignored: somebody relies on what he sets."""
 
 
+OWN_NAME = "broker.localhost"
+"""A name of this machine that only the broker uses. Browsers send its cookies to no server on localhost or
+127.0.0.1. Chromium and Firefox know it without asking anybody (RFC 6761); Safari may not.
+"""
+
 MOST_USDT = 10**15
 """Whoever wants no limit: with its cents it still fits the decimal context, so that cards can show it."""
 
@@ -173,7 +178,13 @@ class Settings(BaseSettings):
 
     @property
     def url(self) -> str:
-        """Where a person's browser finds the pages."""
+        """Where a person's browser finds the pages; all links lead there, so that one sign-in is enough."""
+        on_own_name = self.host in ("127.0.0.1", "localhost")
+        return self.public_url or (f"http://{OWN_NAME}:{self.port}" if on_own_name else self.local_url)
+
+    @property
+    def agents_url(self) -> str:
+        """Where agents find the broker: most do not know names under localhost."""
         return self.public_url or self.local_url
 
     @property

@@ -72,6 +72,7 @@ ROUTES: Mapping[tuple[str, str], str] = {
     ("POST", "/reject/{id}/{token}"): OPEN,
     ("GET", "/sessions"): TRADER,
     ("POST", "/sessions/{id}/revoke"): TRADER,
+    ("POST", "/sessions/password"): TRADER,
     ("GET", "/events"): TRADER,
     ("GET", "/signin"): OPEN,
     ("POST", "/signin"): OPEN,
@@ -82,6 +83,7 @@ ROUTES: Mapping[tuple[str, str], str] = {
 }
 
 FORMS: Mapping[str, Mapping[str, Any]] = {
+    "/sessions/password": {"old": "x", "password": "kitten-mule-42", "again": "kitten-mule-42"},
     "/intents/{id}/word": {"found": "placed", "words": "I looked"},
     "/trading": {"level": "halted", "shown": "open"},
     "/agents": {"name": "intruder", "tools": ["binance_get_ticker"]},

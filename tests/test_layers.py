@@ -26,6 +26,8 @@ ROOMS = {
     "logs.py": 2,
     "credentials.py": 2,
     "files.py": 3,
+    "names.py": 3,
+    "passwords.py": 3,
     "risk.py": 3,
     "hub.py": 3,
     "turns.py": 3,

@@ -220,7 +220,8 @@ def test_the_data_folder_is_the_users_own(monkeypatch: pytest.MonkeyPatch) -> No
 @pytest.mark.parametrize(
     ("host", "url"),
     [
-        ("127.0.0.1", "http://127.0.0.1:3606"),
+        ("127.0.0.1", "http://broker.localhost:3606"),
+        ("localhost", "http://broker.localhost:3606"),
         ("0.0.0.0", "http://127.0.0.1:3606"),
         ("::1", "http://[::1]:3606"),
         ("::", "http://127.0.0.1:3606"),
@@ -228,6 +229,12 @@ def test_the_data_folder_is_the_users_own(monkeypatch: pytest.MonkeyPatch) -> No
 )
 def test_a_browser_is_told_an_address_that_it_can_open(host: str, url: str) -> None:
     assert Settings(_env_file=None, host=host).url == url
+
+
+def test_agents_are_told_an_address_that_every_program_knows() -> None:
+    assert Settings(_env_file=None).agents_url == "http://127.0.0.1:3606"
+    public = Settings(_env_file=None, public_url="https://broker.example")
+    assert (public.url, public.agents_url) == ("https://broker.example", "https://broker.example")
 
 
 def test_an_address_is_known_in_small_letters_however_it_was_typed() -> None:

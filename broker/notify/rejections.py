@@ -21,7 +21,7 @@ from ..store import NotDecidable, Store, queries
 from .links import Links
 
 REFUSALS: Final = RateLimitItemPerMinute(60)
-"""Beyond these nothing is recorded any more, or whoever guesses could fill the disk."""
+"""Beyond these nothing is looked at any more. How many are recorded: `store/refusals.py`."""
 
 ID: Final = re.compile(r"[0-9a-z]{26}", re.ASCII)
 
@@ -72,11 +72,15 @@ class Rejections:
             raise
 
     async def refuse(self, delivery_id: str, why: str, intent_id: str | None = None) -> bool:
-        """Record it; False where there are too many."""
+        """Record it; False where there are too many. Links that hold, and come too late, have rows of their
+        own for each request; all others share theirs.
+        """
         if not self._limiter.hit(REFUSALS, "links"):
             return False
         known = delivery_id if ID.fullmatch(delivery_id) else ""
-        await self._store.audit("link:refused", "link", intent_id=intent_id, delivery=known, why=why)
+        await self._store.refusals.record(
+            "link:refused", "link", intent_id or "", intent_id=intent_id, delivery=known, why=why
+        )
         return True
 
     def _find(self, connection: Connection, delivery_id: str, token: str, letters: int | None) -> Held:

@@ -36,6 +36,7 @@ from .intents import (
 from .migrate import has_tables, upgrade
 from .outbox import Outbox
 from .people import People, Session, Trader
+from .refusals import Refusals
 from .sightings import Sightings
 from .standing import NotSignedIn, Standing, standing_first, trusted
 from .submissions import NotApproved, Submissions, Uncertain
@@ -60,6 +61,7 @@ class Store:
         self.intents = Intents(database, transitions, self.halts, self.agents, random)
         self.submissions = Submissions(database, transitions, self.halts)
         self.people = People(database, self.log, clock, random)
+        self.refusals = Refusals(database, self.log, clock)
         self.vault = Vault(key)
         self.channels = Channels(database, self.log, self.vault, clock, random)
         self.outbox = Outbox(self.log, random)
@@ -262,6 +264,7 @@ __all__ = [
     "OverDailyVolume",
     "Parked",
     "People",
+    "Refusals",
     "Session",
     "Sightings",
     "Standing",

@@ -14,8 +14,9 @@ from ..clock import Randomness, from_ms, to_ms
 from ..credentials import hash_key, new_key
 from ..errors import BrokerError, Code, StartError, invalid
 from ..intents import Intent, State
+from ..names import require_distinct
 from .queries import of_agent_in
-from .tables import agent_keys, agents, intents
+from .tables import agent_keys, agents, intents, traders
 from .transitions import Transitions
 
 REVOKED: Final = "its agent was revoked"
@@ -116,11 +117,15 @@ class Agents:
     # -- changing
 
     def add(self, connection: Connection, agent: Agent, *, actor: str) -> str:
-        """Answers its key, which is nowhere else. Raises INVALID_ARGUMENTS for a name that is taken."""
+        """Answers its key, which is nowhere else. Raises INVALID_ARGUMENTS for a name that is taken, or looks
+        like one that is.
+        """
         taken = select(agents).where(func.lower(agents.c.name) == agent.name.lower())
         if (row := connection.execute(taken).one_or_none()) is not None:
             how = ", and was revoked: give it a new key instead" if row.revoked_at is not None else ""
             raise invalid("name", f"{row.name} is another agent's{how}")
+        require_distinct(agent.name, connection.execute(select(agents.c.name)).scalars(), "agent")
+        require_distinct(agent.name, connection.execute(select(traders.c.name)).scalars(), "trader")
         self._insert(connection, agent)
         self._audit(connection, "agent:added", actor, name=agent.name, rights=agent.rights())
         return self._new_key(connection, agent.name)

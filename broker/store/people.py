@@ -2,28 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import Connection, Row, delete, func, insert, select
+from sqlalchemy import Connection, Row, delete, func, insert, select, update
 
 from ..clock import Clock, Randomness, from_ms, to_ms
-from ..credentials import (
-    MAX_NAME,
-    MAX_PASSWORD,
-    MIN_PASSWORD,
-    hash_key,
-    hash_password,
-    new_token,
-    verify_password,
-)
+from ..credentials import MAX_NAME, MAX_PASSWORD, hash_key, hash_password, new_token, verify_password
 from ..errors import invalid
 from ..intents import new_id
+from ..names import check_name, require_distinct
+from ..passwords import check_password, is_text
 from .audit import AuditLog
 from .database import Database
 from .standing import NotSignedIn, Standing, trusted
-from .tables import invitations, sessions, traders
+from .tables import agents, invitations, sessions, traders
 
 SESSION_DAYS = 7
 INVITATION_HOURS = 24
@@ -85,10 +80,46 @@ class People:
 
         Slow on purpose, equally so for an unknown name: call it off the event loop.
         """
-        if not (_is_text(name) and _is_text(password)):
+        if not (is_text(name) and is_text(password)):
             return None
         hashed = self._database.read_now(lambda connection: _hash_of(connection, name))
         return hashed if verify_password(hashed, password[: MAX_PASSWORD + 1]) else None
+
+    async def hash_of(self, name: str) -> str | None:
+        """The hash of a trader's password, None where nobody has that name."""
+        if not is_text(name):
+            return None
+        return await self._database.read(lambda connection: _hash_of(connection, name))
+
+    def hash_new_password(self, trader: str, password: str) -> str:
+        """Slow on purpose: call it off the event loop. Raises INVALID_ARGUMENTS for a weak one."""
+        check_password(password, trader)
+        return hash_password(password)
+
+    async def change_password(self, session: Session, old_hash: str, new_hash: str) -> int | None:
+        """Ends the trader's other sessions, and answers how many. None where the old password was changed
+        meanwhile.
+
+        Raises NotSignedIn.
+        """
+        standing = self.standing(session)
+
+        def transaction(connection: Connection) -> int | None:
+            standing(connection)
+            if _hash_of(connection, session.trader) != old_hash:
+                return None
+            mine = traders.c.name == session.trader
+            connection.execute(update(traders).where(mine).values(password_hash=new_hash))
+            actor = f"trader:{session.trader}"
+            self._audit(connection, "trader:password-changed", actor, name=session.trader, session=session.id)
+            others = (sessions.c.trader == session.trader) & (sessions.c.id != session.id)
+            ended = connection.execute(select(sessions.c.id).where(others)).scalars().all()
+            connection.execute(delete(sessions).where(others))
+            for session_id in ended:  # each open page hears of its own
+                self._audit(connection, "session:ended", actor, session=session_id)
+            return len(ended)
+
+        return await self._database.write(transaction)
 
     # -- the first trader
 
@@ -115,7 +146,7 @@ class People:
 
         Raises INVALID_ARGUMENTS.
         """
-        adding = self._adding(name, password, actor="first-run link")
+        adding = await asyncio.to_thread(self._adding, name, password, "first-run link")
 
         def transaction(connection: Connection) -> str | None:
             if not self._holds(connection, token):
@@ -208,28 +239,16 @@ class People:
 
         return await self._database.write(transaction)
 
-    async def refuse_sign_in(self, name: str, why: str) -> None:
-        await self._database.write(
-            lambda connection: self._audit(
-                connection, "session:refused", "browser", name=name[:MAX_NAME], why=why
-            )
-        )
-
     # -- within one transaction
 
     def _adding(self, name: str, password: str, actor: str) -> _Adding:
-        _check_name(name)
-        if not MIN_PASSWORD <= len(password) <= MAX_PASSWORD:
-            raise invalid("password", f"must have {MIN_PASSWORD} to {MAX_PASSWORD} characters")
-        if not _is_text(password):
-            raise invalid("password", "must be characters that UTF-8 can write")
-        return _Adding(self, name, hash_password(password), actor)
+        check_name(name)
+        return _Adding(self, name, self.hash_new_password(name, password), actor)
 
     def add_hashed(self, connection: Connection, name: str, hashed: str, actor: str) -> None:
         """Also ends the first-run link, for good: it must not come back when the traders are removed."""
-        taken = select(func.count()).where(func.lower(traders.c.name) == name.lower())
-        if connection.execute(taken).scalar_one():
-            raise invalid("name", "is taken by another trader")
+        require_distinct(name, connection.execute(select(traders.c.name)).scalars(), "trader")
+        require_distinct(name, connection.execute(select(agents.c.name)).scalars(), "agent")
         connection.execute(
             insert(traders).values(name=name, password_hash=hashed, created_at=to_ms(self._clock()))
         )
@@ -237,7 +256,7 @@ class People:
         self._audit(connection, "trader:added", actor, name=name)
 
     def _holds(self, connection: Connection, token: str) -> bool:
-        if not _is_text(token):
+        if not is_text(token):
             return False
         youngest = self._clock() - timedelta(hours=INVITATION_HOURS)
         query = select(func.count()).where(
@@ -260,16 +279,6 @@ class _Adding:
 
     def __call__(self, connection: Connection) -> None:
         self.people.add_hashed(connection, self.name, self.hashed, self.actor)
-
-
-def _check_name(name: str) -> None:
-    if not 1 <= len(name) <= MAX_NAME or not name.isprintable() or name != name.strip():
-        raise invalid("name", f"must have 1 to {MAX_NAME} printable characters, no space around them")
-
-
-def _is_text(typed: str) -> bool:
-    """A form can be sent with half a surrogate pair, which can be neither hashed nor stored."""
-    return not any("\ud800" <= letter <= "\udfff" for letter in typed)
 
 
 def _hash_of(connection: Connection, trader: str) -> str | None:

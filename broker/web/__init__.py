@@ -15,6 +15,7 @@ from .guard import guarded
 from .live import Live
 from .messages import Messages
 from .pages import Pages
+from .passwords import Passwords
 from .sessions import Sessions
 from .sightings import Sightings
 from .signin import SignIn
@@ -29,6 +30,7 @@ def routes(desk: Desk) -> list[BaseRoute]:
     live = Live(desk)
     drawing = Drawing(desk, live)
     pages = Pages(desk, drawing)
+    passwords = Passwords(desk)
     return [
         *pages.routes(),
         *Decisions(desk, pages).routes(),
@@ -36,11 +38,11 @@ def routes(desk: Desk) -> list[BaseRoute]:
         *Unknowns(desk, pages).routes(),
         *Trading(desk).routes(),
         *AgentPages(desk, drawing).routes(),
-        *Sessions(desk, drawing).routes(),
+        *Sessions(desk, drawing, passwords).routes(),
         *Sightings(desk).routes(),
         *ChannelPages(desk, drawing).routes(),
         *Told(desk).routes(),
-        *SignIn(desk).routes(),
+        *SignIn(desk, passwords).routes(),
         *Stream(desk, Messages(desk, drawing), live).routes(),
         Mount("/static", Static(directory=folder("static"))),
     ]

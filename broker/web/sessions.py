@@ -1,43 +1,96 @@
-"""A trader's own sessions, and who else may decide."""
+"""A trader's own sessions and password, and who else may decide."""
 
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 from typing import Final
 
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import BaseRoute, Route
 
+from ..credentials import MAX_PASSWORD, MIN_PASSWORD
+from ..errors import BrokerError, Code
 from ..store import Session
 from .assets import html
 from .desk import Desk
 from .drawing import Drawing
-from .visitor import for_traders, let_out
+from .hashing import RETRY_SECONDS, Crowded
+from .passwords import Passwords
+from .visitor import for_traders, let_out, remember_browser
 
 MAX_BODY: Final = 16 * 1024
 
 
 class Sessions:
-    def __init__(self, desk: Desk, drawing: Drawing) -> None:
+    def __init__(self, desk: Desk, drawing: Drawing, passwords: Passwords) -> None:
         self._desk = desk
         self._drawing = drawing
+        self._passwords = passwords
 
     def routes(self) -> list[BaseRoute]:
         show, revoke = for_traders(self._desk, self.show), for_traders(self._desk, self.revoke)
+        change = for_traders(self._desk, self.change_password)
         return [
             Route("/sessions", show),
+            Route("/sessions/password", change, methods=["POST"], max_body_size=MAX_BODY),
             Route("/sessions/{id}/revoke", revoke, methods=["POST"], max_body_size=MAX_BODY),
         ]
 
     async def show(self, request: Request, session: Session) -> Response:
+        return await self._page(session)
+
+    async def change_password(self, request: Request, session: Session) -> Response:
+        """The old password is asked for, so that a browser left open is not enough."""
+        async with request.form(max_files=0, max_fields=10) as sent:
+            old, new, again = (str(sent.get(name, "")) for name in ("old", "password", "again"))
+        if new != again:
+            return await self._page(session, "again: the two new passwords are not the same")
+        people = self._desk.store.people
+        try:
+            old_hash = await self._passwords.of_trader(request, session, old)
+            if old_hash is None:
+                return await self._page(session, "old: this is not your password of now")
+            hashing = partial(people.hash_new_password, session.trader, new)
+            new_hash = await self._passwords.hashing(request, session.id, hashing)
+        except Crowded:
+            wait = f"Too many passwords are being tried right now. Try again in {RETRY_SECONDS} seconds."
+            answer = await self._page(session, wait, 429)
+            answer.headers["Retry-After"] = str(RETRY_SECONDS)
+            return answer
+        except BrokerError as error:
+            if error.code is not Code.INVALID_ARGUMENTS:
+                raise
+            return await self._page(session, error.message)
+        ended = await people.change_password(session, old_hash, new_hash)
+        if ended is None:
+            return await self._page(session, "old: your password was changed elsewhere just now")
+        return self._changed(session, new_hash, ended)
+
+    def _changed(self, session: Session, new_hash: str, ended: int) -> Response:
+        others = {0: "You had no other sessions.", 1: "Your other session has ended."}
+        said = others.get(ended, f"Your {ended} other sessions have ended.")
+        answer = html(
+            "message.html", title="Your password is changed", message=f"{said} This browser stays signed in."
+        )
+        cookie = self._passwords.browsers.cookie(session.id, session.trader, new_hash)
+        remember_browser(answer, cookie, self._desk.settings)
+        return answer
+
+    async def _page(self, session: Session, problem: str | None = None, status: int = 422) -> Response:
         people = self._desk.store.people
         return html(
             "sessions.html",
+            status if problem else 200,
             frame=await self._drawing.frame(session.trader),
             this=session.id,
             sessions=await people.sessions_of(session.trader),
             traders=await asyncio.to_thread(people.traders),
+            name=session.trader,
+            problem=problem,
+            shortest=MIN_PASSWORD,
+            longest=MAX_PASSWORD,
         )
 
     async def revoke(self, request: Request, session: Session) -> Response:

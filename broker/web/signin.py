@@ -3,13 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import time
-from functools import partial
 
-import anyio
-from limits import RateLimitItemPerMinute
-from limits.storage import MemoryStorage
-from limits.strategies import MovingWindowRateLimiter
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import BaseRoute, Route
@@ -19,22 +13,28 @@ from ..errors import BrokerError
 from ..store import Session
 from .assets import html
 from .desk import Desk
-from .visitor import for_traders, let_in, let_out, local_path, session_of, telling, with_errors
+from .hashing import RETRY_SECONDS, Crowded
+from .passwords import Passwords
+from .visitor import (
+    for_traders,
+    let_in,
+    let_out,
+    local_path,
+    remember_browser,
+    session_of,
+    telling,
+    with_errors,
+)
 from .words import as_quoted
-
-FAILURES = RateLimitItemPerMinute(10)
-AT_ONCE = 2
-"""Passwords checked at the same time: each takes 64 MiB while it lasts."""
 
 MAX_BODY = 16 * 1024
 
 
 class SignIn:
-    def __init__(self, desk: Desk) -> None:
+    def __init__(self, desk: Desk, passwords: Passwords) -> None:
         self._desk = desk
         self._people = desk.store.people
-        self._limiter = MovingWindowRateLimiter(MemoryStorage())
-        self._slots = anyio.CapacityLimiter(AT_ONCE)
+        self._passwords = passwords
 
     def routes(self) -> list[BaseRoute]:
         leave = for_traders(self._desk, self.leave)
@@ -56,16 +56,12 @@ class SignIn:
         async with request.form(max_files=0, max_fields=10) as sent:
             name, password = str(sent.get("name", "")).strip(), str(sent.get("password", ""))
             then = local_path(str(sent.get("next", "")))
-        key = name.casefold()[:MAX_NAME]
-        if not self._limiter.hit(FAILURES, key):  # counted before the check, so that none run beside it
-            return await self._too_many(then, name, self._seconds_left(key))
-        hashed = await self._right(name, password)
+        try:
+            hashed = await self._passwords.of_stranger(request, name, password)
+        except Crowded:
+            return await self._too_many(then, name)
         response = await self._open(request, name, hashed, then) if hashed else None
-        if response is None:
-            await self._people.refuse_sign_in(as_quoted(name), "wrong name or password")
-            return await self._form(then, name, "That name and password do not match.", 401)
-        self._limiter.clear(FAILURES, key)
-        return response
+        return response or await self._form(then, name, "That name and password do not match.", 401)
 
     async def leave(self, request: Request, session: Session) -> Response:
         await self._people.end_session(session.id, session.trader)
@@ -98,23 +94,25 @@ class SignIn:
         with telling("Your name and password are set: sign in with them."):
             return await self._open(request, name, hashed, "/") or _dead_link()
 
-    async def _right(self, name: str, password: str) -> str | None:
-        check = partial(self._people.right_password, name, password)
-        return await anyio.to_thread.run_sync(check, limiter=self._slots)
-
     async def _open(self, request: Request, name: str, hashed: str, then: str) -> Response | None:
         user_agent = request.headers.get("user-agent", "unknown")
         opened = await self._people.open_session(name, hashed, user_agent)
         if opened is None:
             return None
+        session, token = opened
         response = RedirectResponse(then, 303)
-        let_in(response, opened[1], self._desk.settings)
+        let_in(response, token, self._desk.settings)
+        known = self._passwords.browsers.cookie(session.id, name, hashed)
+        remember_browser(response, known, self._desk.settings)
         return response
 
-    async def _too_many(self, then: str, name: str, seconds: int) -> Response:
-        problem = f"Too many failures for this name. Try again in {seconds} seconds."
+    async def _too_many(self, then: str, name: str) -> Response:
+        problem = (
+            "Too many people try to sign in right now, so your password was not checked. "
+            f"Try again in {RETRY_SECONDS} seconds. A browser that you signed in with before gets in at once."
+        )
         response = await self._form(then, name, problem, 429)
-        response.headers["Retry-After"] = str(seconds)
+        response.headers["Retry-After"] = str(RETRY_SECONDS)
         return response
 
     async def _form(
@@ -129,10 +127,6 @@ class SignIn:
             problem=problem,
             nobody=not await asyncio.to_thread(self._people.traders),
         )
-
-    def _seconds_left(self, key: str) -> int:
-        reset = self._limiter.get_window_stats(FAILURES, key).reset_time
-        return max(1, round(reset - time.time()))
 
 
 def _welcome(token: str, name: str = "", problem: str | None = None) -> Response:

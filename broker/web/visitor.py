@@ -40,6 +40,11 @@ def cookie_name(settings: Settings) -> str:
     return f"broker_session_{settings.port}"
 
 
+def browser_cookie_name(settings: Settings) -> str:
+    """The cookie by which a browser that signed in before is known; it lets nobody in."""
+    return f"broker_browser_{settings.port}"
+
+
 async def session_of(request: Request, desk: Desk) -> Session | None:
     token = request.cookies.get(cookie_name(desk.settings))
     session = await desk.store.people.session(token) if token else None
@@ -108,6 +113,19 @@ def let_in(response: Response, token: str, settings: Settings) -> None:
         max_age=SESSION_DAYS * 86400,
         httponly=True,
         samesite="lax",
+        secure=settings.url.startswith("https://"),
+    )
+
+
+def remember_browser(response: Response, cookie: str, settings: Settings) -> None:
+    """Browsers keep a cookie for 400 days at most."""
+    response.set_cookie(
+        browser_cookie_name(settings),
+        cookie,
+        max_age=400 * 86400,
+        path="/signin",
+        httponly=True,
+        samesite="strict",
         secure=settings.url.startswith("https://"),
     )
 

@@ -53,17 +53,17 @@ async def first_trader(browser: Browser, broker: BrokerProcess, name: str = "Ana
     for field in await page.locator("input[type=password]").all():
         await field.fill(PASSWORD)
     await page.get_by_role("button", name="Start deciding").click()
-    await page.wait_for_url(f"{broker.url}/")
+    await page.wait_for_url(f"{broker.page}/")
     return page
 
 
 async def sign_in(browser: Browser, broker: BrokerProcess, name: str = "Ana") -> Page:
     page = await (await browser.new_context()).new_page()
-    await page.goto(f"{broker.url}/signin")
+    await page.goto(f"{broker.page}/signin")
     await page.get_by_label("Name").fill(name)
     await page.get_by_label("Password").fill(PASSWORD)
     await page.get_by_role("button", name="Sign in").click()
-    await page.wait_for_url(f"{broker.url}/")
+    await page.wait_for_url(f"{broker.page}/")
     return page
 
 

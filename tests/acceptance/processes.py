@@ -103,7 +103,9 @@ class ModuleProcess(Process):
 
 
 class BrokerProcess(ModuleProcess):
-    """`broker`, on a port and a data folder of its own; `url` and `invitation` are what it printed."""
+    """`broker`, on a port and a data folder of its own; `page` (for browsers), `url` (for agents) and
+    `invitation` are what it printed.
+    """
 
     def __init__(
         self,
@@ -121,7 +123,8 @@ class BrokerProcess(ModuleProcess):
             cwd=folder,
             env=environment(PORT=str(self.port), DATA_DIR=str(data), **settings),
         )
-        self.url = self.wait_for(r"Page\s+(\S+)").group(1)
+        self.page = self.wait_for(r"Page\s+(\S+)").group(1)
+        self.url = self.wait_for(r"Agents\s+(\S+)/mcp").group(1)
         self.wait_for(r"Ctrl-C stops it")
         self.invitation = next(
             (match.group(0) for line in self.output if (match := re.search(r"http\S+/welcome\S+", line))),

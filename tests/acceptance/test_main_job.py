@@ -52,7 +52,7 @@ async def test_a_rejection_reaches_the_agent_with_its_reason_and_suggestion(
         parked = await asking.park()
         card = page.locator(f'[data-intent="{parked["intentId"]}"]')
         await card.get_by_text("Reject", exact=False).first.wait_for()
-        await page.goto(f"{broker.url}/intents/{parked['intentId']}")
+        await page.goto(f"{broker.page}/intents/{parked['intentId']}")
         await page.locator("details.reject > summary").click()
         await page.get_by_label("Another amount").fill("0.005")
         await page.get_by_label("In your words").fill("Half of it would do.")
@@ -76,7 +76,7 @@ async def test_what_nobody_decides_expires_and_can_no_longer_be_approved(
         page = await first_trader(browser, broker)
         async with agent(broker) as asking:
             parked = await asking.park()
-            await page.goto(f"{broker.url}/intents/{parked['intentId']}")
+            await page.goto(f"{broker.page}/intents/{parked['intentId']}")
             waiting = asyncio.create_task(asking.call("intent_wait", intentId=parked["intentId"]))
             ahead.write_text("301")
             told = await waiting

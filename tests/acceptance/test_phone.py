@@ -22,7 +22,7 @@ PHONE: Any = {"width": 390, "height": 844}
 
 async def add_phone(page: Page, broker: BrokerProcess, there: Endpoint) -> None:
     """A channel that leads to `there`, whose test message's link is opened."""
-    await page.goto(f"{broker.url}/channels")
+    await page.goto(f"{broker.page}/channels")
     await page.get_by_text("A phone, with the ntfy app").click()
     form = page.locator("form", has=page.locator("input[value=ntfy]"))
     await form.get_by_label("Name").fill("phone")
@@ -59,7 +59,7 @@ async def test_a_request_reaches_a_phone_which_opens_it_rejects_it_or_is_told_th
                 await phone.get_by_label("Name").fill("Ana")
                 await phone.get_by_label("Password").fill(PASSWORD)
                 await phone.get_by_role("button", name="Sign in").tap()
-                await phone.wait_for_url(f"{broker.url}/intents/{parked['intentId']}")
+                await phone.wait_for_url(f"{broker.page}/intents/{parked['intentId']}")
                 await phone.get_by_role("button", name="Approve BUY 0.011 BTC").tap()
                 answer = await asking.call("intent_wait", intentId=parked["intentId"])
                 assert answer["status"] == "placed"
@@ -103,7 +103,7 @@ async def test_what_a_killed_broker_had_on_the_wire_is_told_again_with_its_id(
     async with endpoint() as there:
         with started() as broker:
             desk = await first_trader(browser, broker)
-            await desk.goto(f"{broker.url}/channels")
+            await desk.goto(f"{broker.page}/channels")
             await desk.get_by_text("A webhook", exact=True).click()
             form = desk.locator("form", has=desk.locator("input[value=webhook]"))
             await form.get_by_label("Name").fill("desk")

@@ -54,7 +54,7 @@ async def test_with_eight_tabs_open_approve_answers_in_each(
     first = await first_trader(browser, broker)
     tabs = [first, *[await first.context.new_page() for _ in range(TABS - 1)]]
     for tab in tabs[1:]:
-        await tab.goto(broker.url)
+        await tab.goto(broker.page)
     async with agent(broker) as asking:
         for number, tab in enumerate(tabs):
             await _approve_in(tab, asking, f"0.00{number + 1}")

@@ -5,10 +5,11 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
-from sqlalchemy import delete
+from sqlalchemy import delete, insert
 
+from broker.credentials import hash_password
 from broker.errors import BrokerError, Code
-from broker.store import Session, Store
+from broker.store import NotSignedIn, Session, Store
 from broker.store.audit import events_after
 from broker.store.tables import traders
 
@@ -216,7 +217,51 @@ async def test_a_session_whose_trader_is_gone_is_none(store: Store) -> None:
     assert await store.people.session(token) is None
 
 
-async def test_a_refused_sign_in_is_recorded_and_bounded(store: Store) -> None:
-    await store.people.refuse_sign_in("x" * 1000, "wrong password")
-    (event,) = store.database.read_now(lambda connection: events_after(connection, 1))
-    assert (event.kind, event.data) == ("session:refused", {"name": "x" * 40, "why": "wrong password"})
+# Changing the password
+
+
+async def test_a_changed_password_ends_the_other_sessions_alone(store: Store) -> None:
+    add(store)
+    add(store, "Ben")
+    here, token = await enter(store)
+    _, elsewhere = await enter(store)
+    _, of_ben = await enter(store, "Ben")
+    old = await store.people.hash_of("Ana")
+    assert old
+    new = store.people.hash_new_password("Ana", "kitten-mule-42")
+    assert await store.people.change_password(here, old, new) == 1
+    assert await store.people.session(token) == here
+    assert await store.people.session(elsewhere) is None
+    assert await store.people.session(of_ben) is not None
+    assert store.people.right_password("Ana", "kitten-mule-42")
+    assert not store.people.right_password("Ana", PASSWORD)
+    last = [("trader:password-changed", "trader:Ana"), ("session:ended", "trader:Ana")]
+    assert kinds(store)[-2:] == last
+    assert await store.people.change_password(here, old, new) is None, "the old one is no longer it"
+
+
+async def test_a_session_that_ended_changes_no_password(store: Store) -> None:
+    add(store)
+    session, _ = await enter(store)
+    old = await store.people.hash_of("Ana")
+    assert old and await store.people.end_session(session.id, "Ana")
+    with pytest.raises(NotSignedIn):
+        await store.people.change_password(session, old, "another hash")
+    assert await store.people.hash_of("Ana") == old
+
+
+def test_a_name_like_anothers_is_refused(store: Store) -> None:
+    add(store)
+    give_key(store, "default", "an-agents-secret-key")
+    for name in ("Аnа", "defau1t"):
+        with pytest.raises(BrokerError, match=r"^name: (looks like|mixes)"):
+            add(store, name)
+
+
+async def test_traders_of_before_keep_their_names_and_passwords(store: Store) -> None:
+    """What no one could choose any more: both were taken before there were these rules."""
+    made = {"name": "Аna\u3164", "password_hash": hash_password("password"), "created_at": 1}
+    await store.database.write(lambda connection: connection.execute(insert(traders), made))
+    hashed = store.people.right_password("Аna\u3164", "password")
+    assert hashed
+    assert await store.people.open_session("Аna\u3164", hashed, "Firefox")

@@ -34,7 +34,15 @@ async def browser() -> AsyncIterator[httpx2.AsyncClient]:
 
 @pytest.mark.parametrize(
     "host",
-    ["localhost", "localhost:3606", "127.0.0.1:1", "[::1]:3606", "desk.example.com", "desk.example.com:8443"],
+    [
+        "localhost",
+        "localhost:3606",
+        "127.0.0.1:1",
+        "[::1]:3606",
+        "broker.localhost:3606",
+        "desk.example.com",
+        "desk.example.com:8443",
+    ],
 )
 async def test_its_own_hosts_are_answered_on_any_port(browser: httpx2.AsyncClient, host: str) -> None:
     assert (await browser.get("/", headers={"host": host})).text == "reached"
@@ -47,6 +55,8 @@ async def test_its_own_hosts_are_answered_on_any_port(browser: httpx2.AsyncClien
         "localhost.evil.example",
         "127.0.0.1.evil.example",
         "127.0.0.2",
+        "other.localhost",
+        "broker.localhost.evil.example",
         "0.0.0.0",
         "[",
         "",
@@ -81,6 +91,32 @@ async def test_an_unsafe_request_must_not_come_from_another_site(
     browser: httpx2.AsyncClient, method: str, headers: dict[str, str], status: int
 ) -> None:
     assert (await browser.request(method, "/", headers=headers)).status_code == status
+
+
+@pytest.mark.parametrize(
+    ("host", "origin", "status"),
+    [
+        ("desk.example.com", "https://desk.example.com", 200),
+        ("desk.example.com", "https://desk.example.com:443", 200),
+        ("desk.example.com", "http://desk.example.com", 403),
+        ("desk.example.com", "http://desk.example.com:443", 403),
+        ("desk.example.com", "https://desk.example.com:8443", 403),
+        ("desk.example.com:8443", "http://desk.example.com:8443", 403),
+        ("127.0.0.1:3606", "http://desk.example.com", 403),
+        ("127.0.0.1:3606", "https://desk.example.com", 200),
+        ("127.0.0.1:3606", "http://127.0.0.1:3606", 200),
+        ("127.0.0.1:3606", "https://127.0.0.1:3606", 403),
+        ("127.0.0.1:3606", "http://127.0.0.1", 403),
+        ("localhost:3606", "http://127.0.0.1:3606", 403),
+        ("broker.localhost:3606", "http://broker.localhost:3606", 200),
+        ("broker.localhost:3606", "http://other.localhost:3606", 403),
+    ],
+)
+async def test_an_origin_is_scheme_host_and_port(
+    browser: httpx2.AsyncClient, host: str, origin: str, status: int
+) -> None:
+    """PUBLIC_URL is https://desk.example.com: a proxy speaks TLS, and passes its Host on or names ours."""
+    assert (await browser.post("/", headers={"host": host, "origin": origin})).status_code == status
 
 
 async def test_space_around_a_headers_value_is_no_part_of_it(browser: httpx2.AsyncClient) -> None:

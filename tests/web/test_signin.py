@@ -1,9 +1,16 @@
 from __future__ import annotations
 
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+
 import httpx2
 import pytest
+from starlette.types import ASGIApp, Message
 
 from broker.store import recent_events
+from broker.store.refusals import ONE_BY_ONE
+from broker.web.allowances import STRANGERS_PER_NAME
+from broker.web.hashing import MOST_IN_LINE
 
 from .support import NOON, PASSWORD, World
 
@@ -107,28 +114,177 @@ async def test_brokers_on_one_host_keep_their_sessions_apart(desk: World, ana: h
         browser.cookies = ana.cookies
         assert (await browser.get("/")).status_code == 303
         await sign_in(browser)
-        assert sorted(browser.cookies) == ["broker_session_3606", "broker_session_3607"]
+        sessions = ["broker_session_3606", "broker_session_3607"]
+        assert sorted(browser.cookies) == ["broker_browser_3607", *sessions]
         assert (await browser.get("/")).status_code == 200
         await browser.post("/signout")
-        assert sorted(browser.cookies) == ["broker_session_3606"]
+        assert sorted(browser.cookies) == ["broker_browser_3607", "broker_session_3606"]
 
 
-async def test_after_ten_failures_in_a_minute_not_even_the_right_password_counts(
+@pytest.fixture
+async def strangers(stranger: httpx2.AsyncClient) -> AsyncIterator[httpx2.AsyncClient]:
+    """Others of the same broker, at the same address, as behind a proxy."""
+    transport = httpx2.ASGITransport(app_of(stranger))
+    async with httpx2.AsyncClient(transport=transport, base_url="http://localhost") as browser:
+        yield browser
+
+
+def app_of(browser: httpx2.AsyncClient) -> ASGIApp:
+    transport = browser._transport
+    assert isinstance(transport, httpx2.ASGITransport)
+    app: ASGIApp = transport.app
+    return app
+
+
+async def spend(browser: httpx2.AsyncClient) -> None:
+    """As many wrong passwords for Ana as strangers may try at once; later ones wait for the clock."""
+    for number in range(STRANGERS_PER_NAME.at_once):
+        assert (await sign_in(browser, password=f"wrong {number}")).status_code == 401
+
+
+async def let_all_end(desk: World, tasks: list[asyncio.Task[httpx2.Response]]) -> list[int]:
+    async with asyncio.timeout(100):
+        while (await asyncio.wait(tasks, timeout=0.05))[1]:
+            desk.clock.advance(seconds=0.5)
+    return [task.result().status_code for task in tasks]
+
+
+async def test_strangers_who_guess_at_one_name_get_two_answers_a_second_and_the_rest_429(
+    desk: World, strangers: httpx2.AsyncClient
+) -> None:
+    await spend(strangers)
+    more = [asyncio.create_task(sign_in(strangers, password=f"more {n}")) for n in range(MOST_IN_LINE + 3)]
+    await asyncio.sleep(1)
+    turned_away = [task.result() for task in more if task.done()]
+    assert [answer.status_code for answer in turned_away] == [429] * 3
+    assert turned_away[0].headers["retry-after"] == "2"
+    assert "your password was not checked" in turned_away[0].text
+    assert sorted(await let_all_end(desk, more)) == [401] * MOST_IN_LINE + [429] * 3
+
+
+async def test_a_browser_that_signed_in_before_gets_in_while_strangers_guess(
+    desk: World, stranger: httpx2.AsyncClient, strangers: httpx2.AsyncClient
+) -> None:
+    """On the same address, with the strangers' allowance spent and their line full."""
+    assert (await sign_in(stranger)).status_code == 303
+    await stranger.post("/signout")
+    await spend(strangers)
+    waiting = [asyncio.create_task(sign_in(strangers, password=f"more {n}")) for n in range(MOST_IN_LINE + 3)]
+    await asyncio.sleep(0.2)
+    assert (await sign_in(stranger)).status_code == 303
+    await let_all_end(desk, waiting)
+
+
+async def test_the_cookie_of_a_known_browser_lets_nobody_in(
+    desk: World, stranger: httpx2.AsyncClient
+) -> None:
+    await sign_in(stranger)
+    await stranger.post("/signout")
+    known = stranger.cookies["broker_browser_3606"]
+    assert (await stranger.get("/")).status_code == 303
+    stranger.cookies.set(desk.cookie, known)
+    assert (await stranger.get("/")).status_code == 303
+    assert (await sign_in(stranger, password="wrong")).status_code == 401
+
+
+async def test_the_cookie_of_a_known_browser_goes_to_the_sign_in_page_alone(
     stranger: httpx2.AsyncClient,
 ) -> None:
-    for _ in range(10):
-        assert (await sign_in(stranger, password="wrong")).status_code == 401
-    answer = await sign_in(stranger, name="ANA")
-    assert answer.status_code == 429
-    assert 1 <= int(answer.headers["retry-after"]) <= 60
-    assert (await sign_in(stranger, name="Ben")).status_code == 401, "another name is not held up"
+    answer = await sign_in(stranger)
+    [cookie] = [c for c in answer.headers.get_list("set-cookie") if c.startswith("broker_browser_3606=")]
+    for attribute in ("HttpOnly", "Path=/signin", "SameSite=strict"):
+        assert attribute in cookie
 
 
-async def test_success_forgets_the_failures_before_it(stranger: httpx2.AsyncClient) -> None:
-    for _ in range(9):
-        await sign_in(stranger, password="wrong")
+async def test_a_stranger_with_the_right_password_waits_for_a_turn_and_gets_in(
+    desk: World, stranger: httpx2.AsyncClient, strangers: httpx2.AsyncClient
+) -> None:
+    await spend(strangers)
+    ana = asyncio.create_task(sign_in(stranger))
+    await asyncio.sleep(0.2)
+    assert not ana.done()
+    assert await let_all_end(desk, [ana]) == [303]
+
+
+async def test_made_up_names_do_not_take_turns_from_a_trader(
+    desk: World, stranger: httpx2.AsyncClient, strangers: httpx2.AsyncClient
+) -> None:
+    flood = [
+        asyncio.create_task(sign_in(strangers, name=f"n{number}", password="wrong")) for number in range(60)
+    ]
+    await asyncio.sleep(0)
+    assert await let_all_end(desk, [asyncio.create_task(sign_in(stranger))]) == [303]
+    statuses = await let_all_end(desk, flood)
+    assert statuses.count(429) > 30, "few wait: the rest are turned away at once"
+
+
+async def test_who_hangs_up_before_the_turn_costs_no_hash(
+    desk: World, stranger: httpx2.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    checked: list[str] = []
+    check = desk.store.people.right_password
+
+    def counted(name: str, password: str) -> str | None:
+        checked.append(password)
+        return check(name, password)
+
+    monkeypatch.setattr(desk.store.people, "right_password", counted)
+    assert [status async for status in hanging_up(app_of(stranger), 40)] == [400] * 40
+    assert checked == []
     assert (await sign_in(stranger)).status_code == 303
-    assert (await sign_in(stranger, password="wrong")).status_code == 401
+
+
+async def hanging_up(app: ASGIApp, times: int) -> AsyncIterator[int]:
+    """Clients that are gone once their request is whole."""
+    for number in range(times):
+        body = f"name=Ana&password=wrong{number}".encode()
+        messages = iter([{"type": "http.request", "body": body, "more_body": False}])
+        sent: list[Message] = []
+
+        async def receive(messages: Iterator[Message] = messages) -> Message:
+            return next(messages, {"type": "http.disconnect"})
+
+        async def send(message: Message, sent: list[Message] = sent) -> None:
+            sent.append(message)
+
+        headers = [(b"host", b"localhost"), (b"content-type", b"application/x-www-form-urlencoded")]
+        scope = {
+            "type": "http",
+            "method": "POST",
+            "path": "/signin",
+            "raw_path": b"/signin",
+            "query_string": b"",
+            "headers": headers,
+            "client": ("127.0.0.1", number),
+            "server": ("localhost", 80),
+            "scheme": "http",
+            "root_path": "",
+            "http_version": "1.1",
+        }
+        await app(scope, receive, send)
+        yield sent[0]["status"]
+
+
+async def test_refused_sign_ins_fill_no_log(desk: World, strangers: httpx2.AsyncClient) -> None:
+    for name in ("Ana", "n{}"):
+        tasks = [
+            asyncio.create_task(sign_in(strangers, name=name.format(number), password="wrong"))
+            for number in range(40)
+        ]
+        await let_all_end(desk, tasks)
+    rows = await desk.store.read(
+        lambda c: c.exec_driver_sql("SELECT count(*) FROM audit WHERE kind = 'session:refused'").scalar()
+    )
+    assert rows == 2 * ONE_BY_ONE, "for Ana, and for all names that nobody has"
+
+
+async def test_a_known_browser_has_ten_attempts_of_its_own_and_then_waits_like_a_stranger(
+    desk: World, stranger: httpx2.AsyncClient
+) -> None:
+    await sign_in(stranger)
+    await stranger.post("/signout")
+    statuses = [(await sign_in(stranger, password=f"wrong {n}")).status_code for n in range(12)]
+    assert statuses == [401] * 12, "the last two as a stranger"
 
 
 async def test_signing_out_ends_the_session(desk: World, ana: httpx2.AsyncClient) -> None:

@@ -129,7 +129,7 @@ async def test_what_concerns_no_page_is_not_sent(desk: World) -> None:
     async with tab(desk.app, await desk.sign_in()) as page:
         await page.message()
         await desk.store.audit("broker:started", "broker")
-        await desk.store.people.refuse_sign_in("Ana", "wrong name or password")
+        await desk.store.refusals.record("session:refused", "browser", "Ana", name="Ana", why="wrong")
         await desk.park()
         assert "intent-" in await page.message()
 

@@ -1,0 +1,122 @@
+"""Refused attempts of strangers, recorded without letting them fill the audit log."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from sqlalchemy import Connection
+
+from ..clock import Clock, iso
+from ..errors import BrokerError
+from ..logs import get_logger
+from .audit import AuditLog
+from .database import Database
+
+ONE_BY_ONE: Final = 10
+"""Rows of one kind about one subject in an hour. The others share one row with their count."""
+
+HOUR: Final = timedelta(hours=1)
+SETTLE_SECONDS: Final = 60.0
+
+Subject = tuple[str, str]
+"""The kind of the row, and who or what it is about."""
+
+log = get_logger(__name__)
+
+
+@dataclass
+class _Hour:
+    since: datetime
+    actor: str
+    attempts: int = 0
+
+
+class Refusals:
+    """Counts in memory: a process that is killed loses the count of its last hour, not the rows before it."""
+
+    def __init__(self, database: Database, log: AuditLog, clock: Clock) -> None:
+        self._database = database
+        self._log = log
+        self._clock = clock
+        self._hours: dict[Subject, _Hour] = {}
+
+    async def record(
+        self, kind: str, actor: str, about: str, *, intent_id: str | None = None, **data: Any
+    ) -> None:
+        """Record the attempt, or only count it once the hour has its rows.
+
+        `about` is one of a bounded set, such as the traders' names: each value may have rows of its own. What
+        strangers make up goes under one value together.
+        """
+        await self.settle()
+        now = self._clock()
+        hour = self._hours.setdefault((kind, about), _Hour(now, actor))
+        hour.attempts += 1
+        if hour.attempts > ONE_BY_ONE:
+            return
+        if hour.attempts == ONE_BY_ONE:
+            data["laterOnes"] = "counted until the hour is over"
+        await self._database.write(
+            lambda connection: self._append(connection, kind, actor, data, intent_id=intent_id)
+        )
+
+    async def settle(self, *, at_end: bool = False) -> None:
+        """Write a row for each hour that is over and had more attempts than rows; `at_end`: for all hours."""
+        now = self._clock()
+        over = {
+            subject: hour
+            for subject, hour in self._hours.items()
+            if at_end or not timedelta(0) <= now - hour.since < HOUR
+        }
+        for subject in over:
+            del self._hours[subject]
+        counted = [(subject, hour) for subject, hour in over.items() if hour.attempts > ONE_BY_ONE]
+        if not counted:
+            return
+
+        def transaction(connection: Connection) -> None:
+            for (kind, about), hour in counted:
+                data = {
+                    "about": about,
+                    "count": hour.attempts - ONE_BY_ONE,
+                    "since": iso(hour.since),
+                    "until": iso(now),
+                }
+                self._append(connection, kind, hour.actor, data)
+
+        try:
+            await self._database.write(transaction)
+        except BrokerError:
+            for subject, hour in counted:
+                self._hours.setdefault(subject, hour)
+            raise
+
+    async def run(self) -> None:
+        """Settle once a minute, until cancelled."""
+        while True:
+            await asyncio.sleep(SETTLE_SECONDS)
+            try:
+                await self.settle()
+            except BrokerError as error:
+                log.warning("refused attempts are not summed up yet", error=error.message)
+
+    async def close(self) -> None:
+        """What was counted is recorded before the broker stops."""
+        try:
+            await self.settle(at_end=True)
+        except BrokerError as error:
+            log.warning("the count of refused attempts is lost", error=error.message)
+
+    def _append(
+        self,
+        connection: Connection,
+        kind: str,
+        actor: str,
+        data: dict[str, Any],
+        *,
+        intent_id: str | None = None,
+    ) -> None:
+        self._log.append(connection, at=self._clock(), kind=kind, actor=actor, intent_id=intent_id, data=data)
