@@ -46,10 +46,10 @@ async def quiet(told: Telling) -> None:
 
     async def settled() -> bool:
         now = told.clock()
-        return all(
-            one.progress not in (Progress.QUEUED, Progress.SENT) or one.due_at > now
-            for one in await told.deliveries()
-        )
+        due = [
+            one for one in await told.deliveries() if one.progress is Progress.QUEUED and one.due_at <= now
+        ]
+        return not due and not [one for one in await told.deliveries() if one.progress is Progress.SENT]
 
     await asyncio.sleep(0.1)
     await eventually(settled)

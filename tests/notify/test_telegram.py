@@ -341,7 +341,7 @@ def test_what_no_telegram_would_send_is_no_tap(told_as: dict[str, Any]) -> None:
     assert [Tap.of(update) for update in updates_of(sent)] in ([], [None])
 
 
-@pytest.mark.parametrize("seconds", [-BIG, -1, BIG])
+@pytest.mark.parametrize("seconds", [-BIG, -1, BIG], ids=["long ago", "a second ago", "never"])
 async def test_a_pause_that_no_clock_knows_is_a_bounded_one(
     told: Telling, telegram: Telegram, seconds: int
 ) -> None:

@@ -1,4 +1,4 @@
-"""What nobody sees is told once more, wherever it is wanted; so is an exchange that does not answer for long."""
+"""What nobody sees is told once more, where it is wanted; so is an exchange that does not answer for long."""
 
 from __future__ import annotations
 
