@@ -27,6 +27,7 @@ class Passwords:
     """One for all pages, since they share the queue."""
 
     def __init__(self, desk: Desk) -> None:
+        self._store = desk.store
         self._people = desk.store.people
         self._refusals = desk.store.refusals
         self._settings = desk.settings
@@ -52,13 +53,14 @@ class Passwords:
         return right
 
     async def of_trader(self, request: Request, session: Session, password: str) -> str | None:
-        """The same for a trader who is signed in already."""
+        """The same for a trader who is signed in already. Raises NotSignedIn besides."""
         allowance = self._allowances.of(PER_BROWSER, ("session", session.id))
         attempt = Attempt(line=("session", session.id), address="", allowances=[allowance])
         if attempt.seconds_left:
             raise Crowded
         right = await self._check(request, attempt, session.trader, password)
         if right is None:
+            await self._store.read(self._people.standing(session))
             actor = f"trader:{session.trader}"
             await self._refuse(NOT_CHANGED, actor, session.trader, session.trader, "wrong old password")
         return right

@@ -111,12 +111,18 @@ class SignIn:
             "Too many people try to sign in right now, so your password was not checked. "
             f"Try again in {RETRY_SECONDS} seconds. A browser that you signed in with before gets in at once."
         )
-        response = await self._form(then, name, problem, 429)
+        response = self._drawn(then, name, problem, 429)  # without asking the database once more
         response.headers["Retry-After"] = str(RETRY_SECONDS)
         return response
 
     async def _form(
         self, then: str, name: str = "", problem: str | None = None, status: int = 200
+    ) -> Response:
+        nobody = not await asyncio.to_thread(self._people.traders)
+        return self._drawn(then, name, problem, status, nobody=nobody)
+
+    def _drawn(
+        self, then: str, name: str, problem: str | None, status: int, *, nobody: bool = False
     ) -> Response:
         return html(
             "signin.html",
@@ -125,7 +131,7 @@ class SignIn:
             then=then,
             name=as_quoted(name)[:MAX_NAME],
             problem=problem,
-            nobody=not await asyncio.to_thread(self._people.traders),
+            nobody=nobody,
         )
 
 

@@ -9,10 +9,11 @@ import pytest
 
 from broker.cards import Figure
 from broker.intents import State, Suggestion
+from broker.store.audit import events_after
 from broker.web import readings
 
 from ..support import give_key
-from .support import MovableClock, World, check
+from .support import PASSWORD, MovableClock, World, check
 
 pytestmark = pytest.mark.anyio
 
@@ -270,6 +271,64 @@ class TestSessions:
         [session] = await desk.store.people.sessions_of("Ana")
         assert (await ana.post(f"/sessions/{session.id}/revoke")).headers["location"] == "/signin"
         assert (await ana.get("/")).status_code == 303
+
+
+class TestPassword:
+    NEW = "kitten-mule-42"
+
+    async def change(self, browser: httpx2.AsyncClient, **fields: str) -> httpx2.Response:
+        form = {"old": PASSWORD, "password": self.NEW, "again": self.NEW, **fields}
+        return await browser.post("/sessions/password", data=form)
+
+    @staticmethod
+    async def kinds(desk: World) -> list[str]:
+        events = await desk.store.read(lambda connection: events_after(connection, 0))
+        return [event.kind for event in events]
+
+    async def test_is_changed_here_and_ends_the_other_sessions(
+        self, desk: World, ana: httpx2.AsyncClient
+    ) -> None:
+        elsewhere, of_ben = await desk.sign_in("Ana"), await desk.sign_in("Ben")
+        answer = await self.change(ana)
+        assert answer.status_code == 200
+        assert "Your other session has ended. This browser stays signed in." in answer.text
+        assert (await ana.get("/sessions")).status_code == 200
+        assert await desk.store.people.session(elsewhere) is None
+        assert await desk.store.people.session(of_ben) is not None
+        assert desk.store.people.right_password("Ana", self.NEW)
+        assert not desk.store.people.right_password("Ana", PASSWORD)
+        assert (await self.kinds(desk))[-2:] == ["trader:password-changed", "session:ended"]
+
+    @pytest.mark.parametrize(
+        ("fields", "problem"),
+        [
+            ({"old": "wrong"}, "old: this is not your password of now"),
+            ({"again": "another"}, "again: the two new passwords are not the same"),
+            ({"password": "short", "again": "short"}, "password: must have 8 to 200 characters"),
+            ({"password": "password1", "again": "password1"}, "password: is too easy to guess"),
+            ({"password": "AnaBroker", "again": "AnaBroker"}, "your name or the broker"),
+        ],
+    )
+    async def test_stays_where_something_is_wrong_and_says_what(
+        self, desk: World, ana: httpx2.AsyncClient, fields: dict[str, str], problem: str
+    ) -> None:
+        elsewhere = await desk.sign_in("Ana")
+        answer = await self.change(ana, **fields)
+        assert answer.status_code == 422
+        assert problem in answer.text
+        assert PASSWORD not in answer.text
+        assert await desk.store.people.session(elsewhere) is not None
+        assert desk.store.people.right_password("Ana", PASSWORD)
+
+    async def test_is_not_guessed_by_a_session_without_bounds(self, ana: httpx2.AsyncClient) -> None:
+        statuses = [(await self.change(ana, old=f"wrong {number}")).status_code for number in range(11)]
+        assert statuses == [422] * 10 + [429]
+
+    async def test_is_not_changed_by_another_site(self, desk: World, ana: httpx2.AsyncClient) -> None:
+        form = {"old": PASSWORD, "password": self.NEW, "again": self.NEW}
+        for headers in ({"Sec-Fetch-Site": "cross-site"}, {"Origin": "https://localhost"}):
+            assert (await ana.post("/sessions/password", data=form, headers=headers)).status_code == 403
+        assert desk.store.people.right_password("Ana", PASSWORD)
 
 
 async def test_a_state_that_waits_for_nobody_is_never_counted(desk: World, ana: httpx2.AsyncClient) -> None:

@@ -17,7 +17,7 @@ from broker.store.audit import head
 from broker.web import routes
 
 from ..support import give_key
-from .support import World
+from .support import PASSWORD, World
 from .test_decisions import HTMX
 
 pytestmark = pytest.mark.anyio
@@ -55,6 +55,10 @@ async def revoke(desk: World) -> Act:
     await desk.sign_in()
     [other, *_] = await desk.store.people.sessions_of("Ana")
     return f"/sessions/{other.id}/revoke", {}
+
+
+async def change_password(_: World) -> Act:
+    return "/sessions/password", {"old": PASSWORD, "password": "kitten-mule-42", "again": "kitten-mule-42"}
 
 
 async def add_agent(desk: World) -> Act:
@@ -115,6 +119,7 @@ ACTS: dict[str, tuple[Callable[[World], Awaitable[Act]], ...]] = {
     "/intents/{id}/word": (word,),
     "/trading": (halt,),
     "/sessions/{id}/revoke": (revoke,),
+    "/sessions/password": (change_password,),
     "/agents": (add_agent,),
     "/agents/{name}/key": (rotate_key,),
     "/agents/{name}/limits": (limit_agent,),
