@@ -32,6 +32,7 @@ ROOMS = {
     "hub.py": 3,
     "turns.py": 3,
     "parts.py": 3,
+    "repeats.py": 3,
     "pace.py": 3,
     "http_server/": 3,
     "cards.py": 4,

@@ -13,6 +13,7 @@ from ..clock import to_ms
 from ..errors import BrokerError, Code
 from ..intents import COMMITTED, Intent, State
 from ..money import from_micros
+from ..repeats import repeats
 from .rows import to_intent
 from .tables import intents
 
@@ -78,6 +79,17 @@ SENT_SINCE = select(intents).where(intents.c.wire_timestamp_ms >= bindparam("sin
 FOLLOWED = select(intents).where(intents.c.followed)
 
 
+# What a request may repeat. Its agent is compared later: SQLite would walk all that the agent ever asked for.
+_OF_A_KIND = (
+    intents.c.tool == bindparam("tool"),
+    intents.c.market == bindparam("market"),
+    intents.c.arguments["symbol"].as_string() == bindparam("symbol"),
+)
+OPEN_OF_A_KIND = select(intents).where(intents.c.state.in_(COMMITTED - {State.PLACED}), *_OF_A_KIND)
+WORDS_OF_A_KIND = WORDS.where(*_OF_A_KIND)
+SENT_OF_A_KIND = SENT_SINCE.where(*_OF_A_KIND)
+
+
 def find(connection: Connection, intent_id: str, agent: str | None = None) -> Intent:
     """One intent; with `agent`, only that agent's: another's answers like one that does not exist.
 
@@ -100,9 +112,22 @@ def find_equal_pending(connection: Connection, agent: str, equality: str) -> Int
 
 
 def find_earlier_equal(connection: Connection, intent: Intent, since: datetime) -> Intent | None:
-    """The newest equal request of the same agent that went to Binance since then, or whose end is open."""
+    """The newest equal request of the same agent that went to Binance since then, or whose end is open;
+    also one that is nearly equal.
+    """
     given = {"agent": intent.agent, "equality": intent.equality, "itself": intent.id, "since": to_ms(since)}
-    return max(_all(connection, EARLIER_EQUAL, **given), key=by_id, default=None)
+    kind = {"tool": intent.tool, "market": intent.market, "symbol": intent.arguments.get("symbol")}
+    alike = (
+        *_all(connection, OPEN_OF_A_KIND, **kind),
+        *_all(connection, WORDS_OF_A_KIND, **kind),
+        *_all(connection, SENT_OF_A_KIND, **kind, since=to_ms(since)),
+    )
+    near = [
+        one
+        for one in alike
+        if one.id != intent.id and (one.state in COMMITTED or one.doubted) and repeats(intent, one)
+    ]
+    return max([*_all(connection, EARLIER_EQUAL, **given), *near], key=by_id, default=None)
 
 
 def due(connection: Connection, now: datetime) -> Sequence[Intent]:

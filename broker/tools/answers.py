@@ -90,8 +90,8 @@ class IntentAnswer(Output):
     sameAs: Annotated[
         SameAs | None,
         Field(
-            description="An equal request of yours that was sent less than ten minutes ago, or is not "
-            "settled yet: is this a repeat?"
+            description="An equal request of yours, or one whose amount and prices differ by at most 1 %, "
+            "that was sent less than ten minutes ago, or is not settled yet: is this a repeat?"
         ),
     ] = None
 
@@ -184,7 +184,7 @@ def _repeat(same: SameAs | None) -> str:
     if same is None:
         return ""
     return (
-        f" It equals your request {same.intentId}, which is {same.status}: if this one is a mistake, "
+        f" It repeats your request {same.intentId}, which is {same.status}: if this one is a mistake, "
         "withdraw it with intent_cancel."
     )
 

@@ -144,7 +144,7 @@ def card_view(asked: Asked, settings: Settings, at: datetime) -> CardView:
     intent = asked.intent
     card = Card.model_validate(intent.card)
     waiting = waits(intent, at)
-    again = [repeats(asked.earlier, at)] if asked.earlier else []
+    again = [repeats(intent, asked.earlier, at)] if asked.earlier else []
     return CardView(
         intent=intent,
         card=card,

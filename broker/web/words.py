@@ -214,11 +214,14 @@ def device(user_agent: str) -> str:
     return f"{browser} on {machine}" if browser and machine else as_quoted(user_agent)
 
 
-def repeats(earlier: Intent, now: datetime) -> str:
-    """Why a request that equals an earlier one needs a second tap."""
+def repeats(intent: Intent, earlier: Intent, now: datetime) -> str:
+    """Why a request that equals an earlier one, or nearly does, needs a second tap."""
     minutes = int((now - earlier.went_out_at).total_seconds()) // 60
     ago = "less than a minute" if minutes < 1 else "1 minute" if minutes == 1 else f"{minutes} minutes"
-    return f"The same request went through {ago} ago: {outcome(earlier, now).text}"
+    what = "The same request"
+    if earlier.equality != intent.equality:
+        what = f"Almost the same request ({as_quoted(earlier.card['act'])})"
+    return f"{what} went through {ago} ago: {outcome(earlier, now).text}"
 
 
 def as_quoted(text: str) -> str:

@@ -242,7 +242,7 @@ async def test_the_warning_of_a_repeat_is_not_hidden_in_a_task(
         told = await call(http, CREATE, BUY, CAN_TASKS)
         assert told["structuredContent"]["sameAs"] == {"intentId": first.id, "status": "placed"}
         assert told["structuredContent"]["status"] == "pending"
-        assert f"It equals your request {first.id}, which is placed" in told["content"][0]["text"]
+        assert f"It repeats your request {first.id}, which is placed" in told["content"][0]["text"]
 
 
 async def test_a_task_outlives_the_process_that_made_it(tmp_path: Path) -> None:

@@ -191,7 +191,7 @@ def test_a_repeated_request_says_when_and_what_became_of_the_first(passed: timed
     """By when it was sent: what is followed changes later."""
     followed: dict[str, Any] = {"wire_timestamp_ms": to_ms(NOON), "updated_at": NOON + timedelta(seconds=4)}
     earlier = intent(State.PLACED, order=order("filled", "0.015"), **followed)
-    said = repeats(earlier, NOON + passed)
+    said = repeats(intent(State.PENDING), earlier, NOON + passed)
     assert said == f"The same request went through {ago} ago: Placed, filled 0.015 of 0.015"
 
 
