@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import errno
 import gc
+import os
 import signal
 import socket
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
@@ -22,6 +23,7 @@ from starlette.types import ASGIApp
 
 from . import api, web
 from .agents import DEFAULT
+from .brokers import Serving
 from .cancel_rest import cancel_rest
 from .cards import Figure
 from .clock import Clock, Randomness
@@ -30,11 +32,12 @@ from .errors import BrokerError, StartError
 from .exchange import Exchange, Finding
 from .executor import Executor
 from .expiry import expire_in_time
-from .files import allow_many_files, api_key, hold, prepare_folder, state_key, take_lock
+from .files import allow_many_files, api_key, clean_up, prepare_folder, state_key
 from .gateway import Gateway
 from .http_server import Limits, Server, listening
 from .hub import Hub
 from .intents import Intent
+from .locks import Lock, hold, take_lock
 from .logs import get_logger
 from .notify import Links, Rejections, Sender, Taps, Watch, Worker, beat
 from .paper import PaperServer
@@ -50,6 +53,8 @@ from .watching import watch_waiting
 EQUITY_SECONDS = 2.0
 PULSE_SECONDS = 5.0
 """Between two looks at Binance's clocks, weight 1 each."""
+
+LOCK_SECONDS = 0.5
 
 log = get_logger(__name__)
 
@@ -77,11 +82,13 @@ async def running(settings: Settings, *, clock: Clock, random: Randomness) -> As
     """Start all parts; stop them in reverse. Raises StartError."""
     async with AsyncExitStack() as stack:
         prepare_folder(settings.database.parent)
-        stack.enter_context(take_lock(settings.database))
-        stack.enter_context(hold(settings.database))
+        lock = stack.enter_context(take_lock(settings.database))
+        held = stack.enter_context(hold(settings.database))
         store = open_store(settings, clock, random)
         stack.callback(store.close)
         stack.push_async_callback(store.refusals.close)
+        lock.tell(_serving(settings, store))
+        clean_up(settings.folder)
         store.database.examine()
         _let_default_in(store, api_key(settings, random))
         paper_url = await stack.enter_async_context(_paper(settings, clock))
@@ -119,6 +126,7 @@ async def running(settings: Settings, *, clock: Clock, random: Randomness) -> As
                     "feed": Feed(store.database, hub).run,
                     "head of the audit log": store.trail,
                     "refused attempts": store.refusals.run,
+                    "locks": partial(_keep_locks, (lock, held), store),
                     "executor": executor.run,
                     "reconciler": reconciler.run,
                     "expiry": partial(expire_in_time, store, clock),
@@ -145,7 +153,7 @@ async def running(settings: Settings, *, clock: Clock, random: Randomness) -> As
             equity=_remembered(lambda: _equity(exchange)),
             last_call=gateway.pace.last_call,
             rejections=rejections,
-            exchange_problem=lambda: store.database.problem or exchange.last_error,
+            exchange_problem=lambda: store.problem or exchange.last_error,
         )
 
         def healthy() -> bool:
@@ -156,7 +164,7 @@ async def running(settings: Settings, *, clock: Clock, random: Randomness) -> As
             url = settings.heartbeat_url.get_secret_value()
 
             def well() -> bool:
-                return healthy() and worker.healthy and store.database.problem is None
+                return healthy() and worker.healthy and store.problem is None
 
             await stack.enter_async_context(_background({"heartbeat": partial(beat, own, url, well)}))
         state = api.ApiState(gateway=gateway, store=store, agents=agents, healthy=healthy)
@@ -172,6 +180,30 @@ async def running(settings: Settings, *, clock: Clock, random: Randomness) -> As
             exchange=exchange,
             invitation=store.people.invite(),
         )
+
+
+def _serving(settings: Settings, store: Store) -> Serving:
+    return Serving(
+        process=os.getpid(),
+        mode=str(settings.mode),
+        database=str(settings.database.absolute()),
+        folder=str(settings.folder.absolute()),
+        url=settings.url,
+        files=tuple(store.database.files),
+    )
+
+
+async def _keep_locks(locks: Sequence[Lock], store: Store) -> None:
+    """No second broker starts because somebody deleted a lock file. Runs until cancelled."""
+    while True:
+        await asyncio.sleep(LOCK_SECONDS)
+        for lock in locks:
+            with suppress(OSError):  # a folder that is gone or read-only is noticed by the store
+                try:
+                    if await asyncio.to_thread(lock.keep):
+                        log.error("a lock file was removed, and is made again", file=str(lock.path))
+                except StartError as error:
+                    store.database.seal(f"{lock.path} was removed, and then: {error}")
 
 
 async def serve(

@@ -8,13 +8,14 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from shlex import quote
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from . import __version__
 from .cli_agents import agents
-from .cli_store import opened
+from .cli_store import DataDir, is_served, missing, opened, say, settings_in, show_others, tell
 from .clock import random_bytes, utc_now
 from .errors import BrokerError, StartError
 from .halt import Level
@@ -78,7 +79,7 @@ def default(
 
 
 @app.command()
-def serve() -> None:
+def serve(data_dir: DataDir = None) -> None:
     """Run the broker: the page, the agents' tools, the executor. This is also what `broker` alone does."""
     with _loading():
         import asyncio
@@ -88,7 +89,7 @@ def serve() -> None:
         from .app import serve as run
         from .logs import configure
 
-    settings = load()
+    settings = settings_in(data_dir)
     configure(settings)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(
@@ -123,21 +124,24 @@ def call(
     """Call one tool of the running broker, as the agent "default" would."""
     import httpx2
 
-    from .files import api_key
+    from .files import API_KEY, known_api_key
 
     settings = load()
-    key = api_key(settings, random_bytes)
+    key = known_api_key(settings)
     try:
         answer = httpx2.post(
             f"{settings.local_url}/tools/{tool}",
             json=dict(_argument(text) for text in arguments or []),
-            headers={"X-MCP-API-Key": key},
+            headers={} if key is None else {"X-MCP-API-Key": key},
             timeout=60,
             trust_env=False,
         )
         body = answer.json()
     except (httpx2.HTTPError, ValueError):
         raise StartError(f"No broker answers at {settings.local_url}. Start one with `broker`.") from None
+    if key is None and answer.status_code == 401:
+        path = settings.folder / API_KEY
+        raise StartError(f"There is no key {path}: set DATA_DIR or MCP_API_KEY as the broker has them")
     print(json.dumps(body, indent=2))
     if answer.status_code != 200 or body.get("success") is False:
         raise typer.Exit(1)
@@ -175,6 +179,7 @@ def add_trader(
     password_stdin: Annotated[
         bool, typer.Option("--password-stdin", help="Read it from standard input.")
     ] = False,
+    data_dir: DataDir = None,
 ) -> None:
     """Let somebody decide. It is recorded, and every page says so."""
     password = (
@@ -182,31 +187,31 @@ def add_trader(
         if password_stdin
         else typer.prompt("Password", hide_input=True, confirmation_prompt=True)
     )
-    with opened(load()) as store:
+    with opened(settings_in(data_dir), f"traders add {quote(name)}", may_make=True) as store:
         store.people.add_trader(name, password, actor=COMMAND_LINE)
     print(f"{name} can sign in.")
 
 
 @traders.command("list")
-def list_traders() -> None:
+def list_traders(data_dir: DataDir = None) -> None:
     """Who may decide, and since when."""
-    with opened(load()) as store:
+    with opened(settings_in(data_dir), "traders list") as store:
         for trader in store.people.traders():
             print(f"{trader.name}\t{trader.created_at:%Y-%m-%d %H:%M} UTC")
 
 
 @traders.command("remove")
-def remove_trader(name: str) -> None:
-    """Somebody decides no more; his sessions end at once."""
-    with opened(load()) as store:
+def remove_trader(name: str, data_dir: DataDir = None) -> None:
+    """Somebody decides no more; their sessions end at once."""
+    with opened(settings_in(data_dir), f"traders remove {quote(name)}") as store:
         store.people.remove_trader(name, actor=COMMAND_LINE)
     print(f"{name} can no longer sign in.")
 
 
 @audit.command("verify")
-def verify_audit() -> None:
+def verify_audit(data_dir: DataDir = None) -> None:
     """Walk the audit log's chain; exit code 1 at the first row that does not hold."""
-    with opened(load(), to_verify=True) as store:
+    with opened(settings_in(data_dir), "audit verify", to_verify=True) as store:
         broken = store.verify()
     if broken is not None:
         print(f"The audit log does not hold: {broken.problem}.")
@@ -215,7 +220,7 @@ def verify_audit() -> None:
 
 
 @audit.command("export")
-def export_audit() -> None:
+def export_audit(data_dir: DataDir = None) -> None:
     """Print the audit log as JSON Lines: a line for each intent, and one for each event beside them."""
     from .store.export import lines
 
@@ -223,7 +228,7 @@ def export_audit() -> None:
         for line in lines(connection):
             print(json.dumps(line, ensure_ascii=False))
 
-    with opened(load(), to_verify=True) as store:
+    with opened(settings_in(data_dir), "audit export", to_verify=True) as store:
         try:
             store.database.read_now(write)
         except (ValueError, OverflowError):
@@ -233,43 +238,53 @@ def export_audit() -> None:
 
 
 @db.command("upgrade")
-def upgrade_database() -> None:
+def upgrade_database(data_dir: DataDir = None) -> None:
     """Bring the database to this release's schema, as every start does."""
-    with opened(load()):
+    with opened(settings_in(data_dir), "db upgrade"):
         print("The database has this release's schema.")
 
 
 @db.command("backup")
-def back_up_database(file: Path) -> None:
+def back_up_database(file: Path, data_dir: DataDir = None) -> None:
     """Copy the database to FILE, also while it is served."""
     import os
     from contextlib import nullcontext
 
-    from .files import AuditFiles, hold
+    from .files import AuditFiles
+    from .locks import hold
     from .store.backup import back_up
 
-    settings = load()
+    settings = settings_in(data_dir)
+    command = f"db backup {quote(str(file))}"
+    if not settings.database.exists():
+        raise missing(settings, command)
     # Where nothing can be written, nothing is being replaced either, and a copy is wanted all the more.
     writable = os.access(settings.database.parent, os.W_OK)
     with hold(settings.database) if writable else nullcontext():
-        back_up(settings.database, file)
+        mode = back_up(settings.database, file)
+    tell(mode, settings.database)
     key = AuditFiles.of(settings.database, settings.folder).key
     print(f"Copied to {file}. Without {key} its audit log cannot go on: keep a copy of that too.")
+    if not is_served(settings.database):
+        show_others(settings, command)
 
 
 @db.command("restore")
-def restore_database(file: Path) -> None:
+def restore_database(file: Path, data_dir: DataDir = None) -> None:
     """Put a copy in the database's place, while no broker runs. Nothing that waited in it is ever sent."""
-    from .files import hold_alone, take_lock
+    from .files import prepare_folder
+    from .locks import hold_alone, take_lock
     from .store.backup import restore
     from .store.opening import open_store
 
-    settings = load()
+    settings = settings_in(data_dir)
 
     def open_copy(copy: Path) -> Store:
         return open_store(settings, utc_now, random_bytes, path=copy, to_verify=True)
 
+    prepare_folder(settings.database.parent)
     with take_lock(settings.database), hold_alone(settings.database):
+        say(f"{settings.mode.upper()} mode, database {settings.database.absolute()}, not served")
         old = restore(file, settings.database, open_copy, utc_now())
     print(f"Restored from {file}." + (f" What it replaced lies in {old}." if old else ""))
     print("Trading is halted, and everybody has to sign in again. What was open is settled by asking.")
@@ -280,14 +295,23 @@ def restore_database(file: Path) -> None:
 def halt(
     exits_only: Annotated[bool, typer.Option("--exits-only", help="Let exits pass.")] = False,
     reason: Annotated[str | None, typer.Option(help="Why; it stands on every page.")] = None,
+    data_dir: DataDir = None,
 ) -> None:
-    """Stop everything HIGH at once, also what is approved already. A trader resumes on the page."""
+    """Stop everything HIGH at once, also what is approved already. A trader resumes on the page.
+
+    Exit code 1 where no broker serves the database: the halt is recorded, and holds from the next start.
+    """
     level = Level.EXITS_ONLY if exits_only else Level.HALTED
+    settings = settings_in(data_dir)
     # Also where its head does not hold: halting is always right.
-    settings = load()
-    with opened(settings, to_verify=settings.database.exists()) as store:
+    with opened(settings, "halt", to_verify=True) as store:
         now = store.halts.tighten(level, COMMAND_LINE, reason)
-    print(now.sentence)
+        print(now.sentence)
+        served = is_served(settings.database)
+        if not served:
+            print("Recorded; no broker serves it now.", flush=True)
+    if not served:
+        raise typer.Exit(1)
 
 
 @app.command()

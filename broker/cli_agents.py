@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from shlex import quote
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from .agents import DEFAULT, Agent
-from .cli_store import opened
+from .cli_store import DataDir, opened, settings_in
 from .errors import StartError
 from .hub import COMMAND_LINE
-from .settings import Settings, load
+from .settings import Settings
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -39,12 +40,13 @@ def add_agent(
     max_leverage: Leverage = None,
     max_pending: Pending = None,
     max_calls: Calls = None,
+    data_dir: DataDir = None,
 ) -> None:
     """Let one more agent ask. Its key is printed once; every page says so."""
     typed = _typed(tools, symbols, max_order_value, max_daily_volume, max_leverage, max_pending, max_calls)
-    settings = load()
+    settings = settings_in(data_dir)
     agent = _checked(Agent(name=name).typed(typed), settings)
-    with opened(settings) as store:
+    with opened(settings, f"agents add {quote(name)}", may_make=True) as store:
         key = store.database.write_now(
             lambda connection: store.agents.add(connection, agent, actor=COMMAND_LINE)
         )
@@ -52,9 +54,9 @@ def add_agent(
 
 
 @agents.command("list")
-def list_agents() -> None:
+def list_agents(data_dir: DataDir = None) -> None:
     """Who may ask, since when, and within which limits."""
-    with opened(load()) as store:
+    with opened(settings_in(data_dir), "agents list") as store:
         for known in store.database.read_now(store.agents.all):
             print(_line(known))
 
@@ -65,10 +67,11 @@ def rotate_key(
     overlap: Annotated[
         int, typer.Option(min=0, max=720, help="Hours that the old key holds beside the new one.")
     ] = 0,
+    data_dir: DataDir = None,
 ) -> None:
     """A new key, printed once. The old one ends, at once unless there is an overlap."""
-    settings, hours = load(), timedelta(hours=overlap)
-    with opened(settings) as store:
+    settings, hours = settings_in(data_dir), timedelta(hours=overlap)
+    with opened(settings, f"agents rotate {quote(name)}") as store:
         key = store.database.write_now(
             lambda connection: store.agents.rotate(connection, name, hours, actor=COMMAND_LINE)
         )
@@ -88,25 +91,26 @@ def limit_agent(
     max_leverage: Leverage = None,
     max_pending: Pending = None,
     max_calls: Calls = None,
+    data_dir: DataDir = None,
 ) -> None:
     """Change what is named, and leave the rest; `none` takes a limit away. It holds from now on."""
     typed = _typed(tools, symbols, max_order_value, max_daily_volume, max_leverage, max_pending, max_calls)
-    settings = load()
+    settings = settings_in(data_dir)
 
     def transaction(connection: Connection) -> Agent:
         agent = _checked(store.agents.entry(connection, name).typed(typed), settings)
         store.agents.limit(connection, agent, actor=COMMAND_LINE)
         return agent
 
-    with opened(settings) as store:
+    with opened(settings, f"agents limit {quote(name)} …") as store:
         agent = store.database.write_now(transaction)
     print(f"{name}: {_rights(agent)}")
 
 
 @agents.command("revoke")
-def revoke_agent(name: str) -> None:
+def revoke_agent(name: str, data_dir: DataDir = None) -> None:
     """Its keys end at once; what it has waiting is withdrawn, and what is approved is not sent."""
-    with opened(load()) as store:
+    with opened(settings_in(data_dir), f"agents revoke {quote(name)}") as store:
         stopped = store.database.write_now(
             lambda connection: store.agents.revoke(connection, name, actor=COMMAND_LINE)
         )

@@ -80,6 +80,7 @@ TOPICS: Final[Mapping[str, Topic]] = {
     "word:contradicted": Topic.ALERTS,
     "database:restored": Topic.ALERTS,
     "audit:head-missing": Topic.ALERTS,
+    "audit:key-missing": Topic.ALERTS,
     FAILING: Topic.ALERTS,
     UNREACHABLE: Topic.ALERTS,
 }

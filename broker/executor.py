@@ -13,6 +13,7 @@ from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
 from functools import partial
+from itertools import count
 
 from .agents import Agent
 from .clock import Clock, from_ms, to_ms
@@ -91,8 +92,8 @@ class Executor:
         try:
             found = await self._store.read(lambda connection: queries.in_states(connection, {State.APPROVED}))
         except BrokerError as error:
-            self.healthy = False
-            log.error("executor: the database cannot be read", error=error.message)
+            self.healthy = False  # the store logs it, once
+            log.debug("executor: the database cannot be read", error=error.message)
             return
         except Exception:  # it goes on: what is being sent now must not be given up
             self.healthy = False
@@ -143,7 +144,8 @@ class Executor:
                 return
             # Nothing was sent: the sweep tries again until the approval is too old.
             self._troubles[intent.id] = trouble
-            log.warning("executor: not sent yet", intent=intent.id, error=error.message)
+            if trouble != before:
+                log.warning("executor: not sent yet", intent=intent.id, error=error.message)
         except Exception:
             log.exception("executor: failed", intent=intent.id)
             await self._leave_to_the_reconciler(intent)
@@ -173,6 +175,7 @@ class Executor:
             return
         begun = await self._begin(tool, intent, order_id)
         if begun is not None:
+            self._store.database.require_files()  # what was just committed is where the next start finds it
             timestamp = begun.wire_timestamp_ms or 0
             sent = await tool.submit(self._exchange, begun.terms, order_id, timestamp)
             await self._record(begun, sent, await self._explained(tool, begun, sent))
@@ -259,7 +262,7 @@ class Executor:
     async def _record(self, intent: Intent, sent: Sent, explained: str | None) -> None:
         """The answer is known only here until it is on disk, so a database in trouble is waited for."""
         order = None if sent.order is None else await self._with_trades(intent, sent.order)
-        while True:
+        for attempt in count():
             try:
                 await self._store.submissions.settle(
                     intent,
@@ -273,7 +276,8 @@ class Executor:
             except BrokerError as error:
                 if error.code is not Code.STORE_UNAVAILABLE:
                     raise
-                log.error("executor: an answer waits for the database", intent=intent.id)
+                if not attempt:
+                    log.error("executor: an answer waits for the database", intent=intent.id)
                 await asyncio.sleep(RETRY_SECONDS)
 
 

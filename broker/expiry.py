@@ -20,6 +20,6 @@ async def expire_in_time(store: Store, clock: Clock) -> None:
         try:
             if await store.read(lambda connection: queries.due(connection, clock())):
                 await store.intents.expire_due()
-        except BrokerError as error:
-            log.error("expiry: the database is not available", error=error.message)
+        except BrokerError as error:  # the store logs it, once
+            log.debug("expiry: the database is not available", error=error.message)
         await asyncio.sleep(LOOK_SECONDS)

@@ -266,7 +266,9 @@ class Reconciler:
         except Moved:
             pass
         except BrokerError as error:
-            log.warning("reconciler: asking again later", error=error.message)
+            told_by_the_store = error.code is Code.STORE_UNAVAILABLE
+            tell = log.debug if told_by_the_store else log.warning
+            tell("reconciler: asking again later", error=error.message)
         except Exception:
             log.exception("reconciler: failed")
 

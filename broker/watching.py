@@ -33,7 +33,7 @@ async def watch_waiting(store: Store, hub: Hub, exchange: Exchange) -> None:
 async def _want(store: Store, exchange: Exchange) -> None:
     try:
         waiting = await store.read(lambda connection: queries.in_states(connection, {State.PENDING}))
-    except BrokerError as error:
-        log.warning("prices: the database cannot be read", error=error.message)
+    except BrokerError as error:  # the store logs it, once
+        log.debug("prices: the database cannot be read", error=error.message)
         return
     exchange.prices.want(OWNER, {(intent.market, intent.arguments["symbol"]) for intent in waiting})

@@ -10,7 +10,7 @@ import re
 import socket
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import ExitStack, closing
 from decimal import Decimal
 from pathlib import Path
@@ -22,14 +22,38 @@ from broker.app import serve
 from broker.cli import main
 from broker.clock import random_bytes, utc_now
 from broker.errors import StartError
-from broker.files import hold, hold_alone, take_lock
 from broker.halt import Level
+from broker.locks import hold, hold_alone, take_lock
 from broker.store import Store
 
 from .store.test_audit import tamper
 from .support import Clock, open_store, request, settings_in
 
-Run = Callable[..., tuple[int, str, str]]
+CONTEXT = re.compile(r"[A-Z]+ mode, database |Brokers that run on this machine|  ")
+"""What a command says beside its answer: the database it means, and the brokers that run, any test's too."""
+
+
+class Run:
+    """The command within this process: exit code, what it said, what it complained about. `context` is what
+    it said on standard error beside that.
+    """
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+        self._monkeypatch = monkeypatch
+        self._capsys = capsys
+        self.context = ""
+
+    def __call__(self, *arguments: str, typed: str = "") -> tuple[int, str, str]:
+        self._monkeypatch.setattr(sys, "argv", ["broker", *arguments])
+        self._monkeypatch.setattr(sys, "stdin", io.StringIO(typed))
+        with pytest.raises(SystemExit) as ended:
+            main()
+        said = self._capsys.readouterr()
+        lines = said.err.splitlines(keepends=True)
+        self.context = "".join(line for line in lines if CONTEXT.match(line))
+        complaint = "".join(line for line in lines if not CONTEXT.match(line))
+        code = ended.value.code
+        return code if isinstance(code, int) else 0, said.out, complaint
 
 
 def command(folder: Path, *arguments: str, **settings: str) -> subprocess.Popen[str]:
@@ -52,21 +76,10 @@ def make_database(folder: Path, mode: str = "paper") -> Path:
 
 
 @pytest.fixture
-def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Iterator[Run]:
-    """The command within this process: exit code, what it said, what it complained about."""
+def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("DATA_DIR", str(tmp_path / "data"))
-
-    def run(*arguments: str, typed: str = "") -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["broker", *arguments])
-        monkeypatch.setattr(sys, "stdin", io.StringIO(typed))
-        with pytest.raises(SystemExit) as ended:
-            main()
-        said = capsys.readouterr()
-        code = ended.value.code
-        return code if isinstance(code, int) else 0, said.out, said.err
-
-    yield run
+    return Run(monkeypatch, capsys)
 
 
 def test_what_keeps_a_real_process_from_starting_is_one_line_and_exit_code_2(
@@ -186,17 +199,72 @@ def test_a_log_that_is_not_there_is_not_said_to_hold(run: Run, tmp_path: Path) -
     assert not (tmp_path / "data").exists()
 
 
-def test_a_halt_is_told_and_never_loosened(run: Run) -> None:
-    assert run("halt", "--exits-only") == (0, "Only exits are allowed (by command line).\n", "")
-    assert run("halt", "--reason", "night") == (0, "Trading is halted (by command line).\n", "")
-    assert run("halt", "--exits-only") == (0, "Trading is halted (by command line).\n", "")
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("halt", "--reason", "now"),
+        ("audit", "verify"),
+        ("audit", "export"),
+        ("db", "backup", "copy.db"),
+        ("db", "upgrade"),
+        ("traders", "list"),
+        ("traders", "remove", "Ana"),
+        ("agents", "list"),
+        ("agents", "limit", "default", "--max-pending", "1"),
+        ("agents", "rotate", "default"),
+        ("agents", "revoke", "default"),
+    ],
+    ids=" ".join,
+)
+def test_a_command_makes_no_database_and_no_folder(run: Run, tmp_path: Path, words: tuple[str, ...]) -> None:
+    for option in ((), ("--data-dir", str(tmp_path / "another"))):
+        code, said, complaint = run(*words, *option)
+        named = tmp_path / ("another" if option else "data") / "paper.db"
+        assert (code, said) == (2, "")
+        assert complaint.startswith(f"broker: There is no database {named}, and nothing was done.")
+        assert list(tmp_path.iterdir()) == []
+
+
+def test_every_command_says_which_database_it_means_and_that_none_serves_it(
+    run: Run, tmp_path: Path, subtests: pytest.Subtests
+) -> None:
+    make_database(tmp_path)
+    for words in (
+        ("halt",),
+        ("audit", "verify"),
+        ("audit", "export"),
+        ("db", "backup", "copy.db"),
+        ("db", "upgrade"),
+        ("db", "restore", "copy.db"),
+        ("traders", "add", "Ana", "--password-stdin"),
+        ("traders", "list"),
+        ("traders", "remove", "Ana"),
+        ("agents", "add", "bot"),
+        ("agents", "list"),
+        ("agents", "limit", "bot", "--max-pending", "1"),
+        ("agents", "rotate", "bot"),
+        ("agents", "revoke", "bot"),
+    ):
+        with subtests.test(" ".join(words)):
+            run(*words, typed="correct horse\n")
+            line = f"PAPER mode, database {tmp_path / 'data' / 'paper.db'}, not served"
+            assert run.context.startswith(line)
+
+
+def test_a_halt_is_told_and_never_loosened(run: Run, tmp_path: Path) -> None:
+    with closing(take_lock(make_database(tmp_path))):
+        assert run("halt", "--exits-only") == (0, "Only exits are allowed (by command line).\n", "")
+        assert run("halt", "--reason", "night") == (0, "Trading is halted (by command line).\n", "")
+        assert run("halt", "--exits-only") == (0, "Trading is halted (by command line).\n", "")
+    told = "Trading is halted (by command line).\nRecorded; no broker serves it now.\n"
+    assert run("halt", "--exits-only") == (1, told, "")
 
 
 def test_a_halt_waits_for_nothing_that_it_does_not_need(tmp_path: Path) -> None:
     """What talks to Binance and to agents takes seconds to load."""
     halts = "import sys; from broker.cli import app; app(['halt'], standalone_mode=False); "
     told = halts + "print('ccxt' in sys.modules, 'mcp' in sys.modules)"
-    environment = {**os.environ, "DATA_DIR": str(tmp_path)}
+    environment = {**os.environ, "DATA_DIR": str(make_database(tmp_path).parent)}
     said = subprocess.run([sys.executable, "-c", told], env=environment, capture_output=True, text=True)
     assert said.stdout.splitlines()[-1:] == ["False False"], said.stderr
 
@@ -204,7 +272,8 @@ def test_a_halt_waits_for_nothing_that_it_does_not_need(tmp_path: Path) -> None:
 def test_a_halt_names_the_trader_who_halted_before(run: Run, tmp_path: Path) -> None:
     with closing(open_store(make_database(tmp_path), Clock())) as store:
         asyncio.run(store.halts.set(Level.HALTED, "Ana McKay", None))
-    assert run("halt", "--exits-only") == (0, "Trading is halted (by Ana McKay).\n", "")
+    with closing(take_lock(tmp_path / "data" / "paper.db")):
+        assert run("halt", "--exits-only") == (0, "Trading is halted (by Ana McKay).\n", "")
 
 
 def test_the_log_is_exported_as_json_lines(run: Run, tmp_path: Path) -> None:

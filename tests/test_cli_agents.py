@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from broker.clock import random_bytes
-from broker.files import api_key, take_lock
+from broker.files import api_key
+from broker.locks import take_lock
 from broker.store import Store
 
 from .support import Clock, open_store, settings_in

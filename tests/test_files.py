@@ -13,13 +13,11 @@ from broker.files import (
     STATE_KEY,
     api_key,
     beside,
-    hold,
-    hold_alone,
     prepare_folder,
     secret_file,
     state_key,
-    take_lock,
 )
+from broker.locks import hold, hold_alone, take_lock
 
 from .support import Randomness, settings_in
 

@@ -288,6 +288,11 @@ _ALERTS: Final = {
         "Audit log",
         "The audit log's head file was missing, and was made anew",
     ),
+    "audit:key-missing": (
+        "alert.key_missing",
+        "Audit log",
+        "The audit log's key file was missing, and was written again",
+    ),
     UNREACHABLE: ("alert.exchange_unreachable", "Binance", "Binance has not been reached for 30 seconds"),
     FAILING: ("alert.channel_failing", "Channel fails", "For 15 minutes nothing has arrived on a channel"),
 }

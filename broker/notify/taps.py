@@ -96,8 +96,8 @@ class Taps:
             while True:
                 try:
                     self._follow(await self._store.read(self._bots))
-                except BrokerError as error:
-                    log.warning("taps: the database is not available", error=error.message)
+                except BrokerError as error:  # the store logs it, once
+                    log.debug("taps: the database is not available", error=error.message)
                 except Exception:
                     log.exception("taps: failed")
                 await asyncio.sleep(LOOK_SECONDS)

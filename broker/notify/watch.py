@@ -39,8 +39,8 @@ class Watch:
         while True:
             try:
                 await self.look()
-            except BrokerError as error:
-                log.warning("watch: the database is not available", error=error.message)
+            except BrokerError as error:  # the store logs it, once
+                log.debug("watch: the database is not available", error=error.message)
             await asyncio.sleep(LOOK_SECONDS)
 
     async def look(self) -> None:

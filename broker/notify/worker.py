@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import count
 from typing import Any, Final
 
 from sqlalchemy import Connection
@@ -230,7 +231,7 @@ class Worker:
     async def _record(self, parcel: Parcel, attempt: Attempt) -> None:
         """A database in trouble is waited for: what arrived must not be sent again."""
         delivery, gathered, outbox = parcel.delivery, parcel.gathered, self._store.outbox
-        while True:
+        for attempts in count():
             now = self._clock()
             try:
                 await self._store.database.write(
@@ -238,7 +239,8 @@ class Worker:
                 )
                 return
             except BrokerError as error:
-                log.error("notify: an answer waits for the database", error=error.message)
+                if not attempts:
+                    log.error("notify: an answer waits for the database", error=error.message)
                 await asyncio.sleep(RETRY_SECONDS)
 
     async def _pause(self) -> None:
@@ -252,8 +254,8 @@ class Worker:
         try:
             await work
             healthy = True
-        except BrokerError as error:
-            log.warning("notify: the database is not available", error=error.message)
+        except BrokerError as error:  # the store logs it, once
+            log.debug("notify: the database is not available", error=error.message)
         except Exception:
             log.exception("notify: failed")
         self.healthy = healthy

@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import asyncio
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 from sqlalchemy import Connection, insert, select
 from sqlalchemy.exc import DatabaseError
 
 from ..clock import Clock, Randomness
 from ..credentials import Vault
-from ..errors import BrokerError, StartError
+from ..errors import BrokerError, Code, StartError
 from ..files import AuditFiles, prepare_folder, secret_file
-from ..logs import get_logger
 from . import queries
 from .agents import Admitted, Agents, Key, Known
-from .audit import BEGUN, AuditLog, Broken, Mark, events_of, recent_events
+from .audit import BEGUN, AuditLog, Broken, events_of, recent_events
 from .bundles import Gathered, gather
 from .channels import Channels
 from .database import Database, Transaction
@@ -42,17 +40,15 @@ from .standing import NotSignedIn, Standing, standing_first, trusted
 from .submissions import NotApproved, Submissions, Uncertain
 from .tables import meta
 from .transitions import Moved, Transitions
-
-HEAD_SECONDS: Final = 0.5
-"""How far the head outside the database may trail the log."""
-
-log = get_logger(__name__)
+from .upkeep import Upkeep
 
 
 class Store:
     """One database of one mode and one account."""
 
-    def __init__(self, database: Database, key: bytes, head: Path, clock: Clock, random: Randomness) -> None:
+    def __init__(
+        self, database: Database, key: bytes, files: AuditFiles, clock: Clock, random: Randomness
+    ) -> None:
         self.database = database
         self.log = AuditLog(key)
         transitions = Transitions(self.log, clock)
@@ -66,8 +62,7 @@ class Store:
         self.channels = Channels(database, self.log, self.vault, clock, random)
         self.outbox = Outbox(self.log, random)
         self.sightings = Sightings(self.log)
-        self.head = Head(head, key)
-        self._kept: Mark | None = None
+        self.upkeep = Upkeep(database, self.log, files, key)
         self._clock = clock
 
     @classmethod
@@ -81,30 +76,38 @@ class Store:
         random: Randomness,
         files: AuditFiles | None = None,
         to_verify: bool = False,
+        may_make: bool = True,
+        of_any_mode: bool = False,
     ) -> Store:
-        """Make or migrate the database. Raises StartError.
+        """Make or migrate the database. Raises StartError, also where there is none and none may be made.
 
-        `files` lie beside the database unless they are named. Only `to_verify` opens a database whose audit
-        log is older than its head outside says: it is not the one that was served last.
+        `of_any_mode` opens also another mode's or account's, as commands do beside a broker whose settings
+        they do not have. `files` lie beside the database unless they are named. Only `to_verify` opens a
+        database whose audit log is older than its head outside says: it is not the one that was served last.
         """
-        prepare_folder(path.parent)
+        if may_make:
+            prepare_folder(path.parent)
         files = files or AuditFiles.of(path, path.parent)
-        database = Database(path)
+        database = Database(path, may_make=may_make)
 
         def prepare(connection: Connection) -> Store:
             """One transaction, so that two first starts at once come one after the other."""
             fresh = not has_tables(connection)
+            if fresh and not may_make:
+                raise StartError(f"There is no database in the file {path}")
             key = _begin(path, files, random(32)) if fresh else secret_file(files.key, b"", may_make=False)
             upgrade(connection)
-            store = cls(database, key, files.head, clock, random)
-            store._belongs_to(connection, mode, account)
-            if not to_verify:
-                store._meet_head(connection)
+            store = cls(database, key, files, clock, random)
+            if fresh or not of_any_mode:
+                store._belongs_to(connection, mode, account)
+            if not to_verify and store.upkeep.meet_head(connection):
+                store.record(connection, "audit:head-missing", "broker")
             return store
 
         try:
             store = database.write_now(prepare)
-            store._keep_head()
+            database.watch_files()
+            store.upkeep.keep_head()
             return store
         except (BrokerError, DatabaseError) as error:
             database.close()
@@ -131,15 +134,30 @@ class Store:
         """The same, within a transaction."""
         self.log.append(connection, at=self._clock(), kind=kind, actor=actor, intent_id=intent_id, data=data)
 
+    @property
+    def problem(self) -> str | None:
+        """Why the database, or what lies beside it, does not work; None when all is well."""
+        return self.database.lost or self.database.problem or self.upkeep.trouble
+
+    def mode(self) -> str:
+        """The mode that the database belongs to."""
+        query = select(meta.c.value).where(meta.c.name == "mode")
+        return str(self.database.read_now(lambda connection: connection.execute(query).scalar()))
+
     async def recover(self) -> None:
-        """Try to write again after a failure; nothing else may write for long. Raises STORE_UNAVAILABLE."""
+        """Try to write again after a failure; nothing else may write for long. Raises STORE_UNAVAILABLE while
+        there is a problem.
+        """
+        self.database.require_files()
         if self.database.problem is not None:
             await self.audit("database:recovered", "broker")
+        if self.upkeep.trouble is not None:
+            raise BrokerError(Code.STORE_UNAVAILABLE, self.upkeep.trouble)
 
     def verify(self) -> Broken | None:
         """Walk the audit log's chain, and hold it against its head outside; None when all holds."""
         try:
-            mark = self.head.read()
+            mark = self.upkeep.head.read()
         except StartError as error:
             return Broken(0, str(error))
 
@@ -150,59 +168,20 @@ class Store:
             newest = self.log.mark(connection)
             if newest is None or newest.seq == 1:
                 return None
-            problem = f"{self.head.path} is missing, so that rows after {newest.seq} may be"
+            problem = f"{self.upkeep.head.path} is missing, so that rows after {newest.seq} may be"
             return Broken(newest.seq + 1, problem)
 
         return self.database.read_now(walk)
 
     async def trail(self) -> None:
-        """Keep the head outside the database as new as the log, until cancelled."""
-        while True:
-            await asyncio.sleep(HEAD_SECONDS)
-            try:
-                await asyncio.to_thread(self._keep_head)
-            except (OSError, BrokerError) as error:
-                log.error("the audit log's head is not kept", error=str(error))
+        """Keep what lies outside the database as new as its log, and look whether all is in its place, until
+        cancelled.
+        """
+        await self.upkeep.run(lambda: self.problem, self.recover, lambda kind: self.audit(kind, "broker"))
 
     def close(self) -> None:
-        try:
-            self._keep_head()
-        except (OSError, BrokerError) as error:
-            log.error("the audit log's head is not kept", error=str(error))
+        self.upkeep.close()
         self.database.close()
-
-    def _meet_head(self, connection: Connection) -> None:
-        """From here on it is kept."""
-        mark = self.head.read()
-        if mark is not None and not self.log.holds_mark(connection, mark):
-            raise StartError(
-                f"The database {self.database.path} is older than its audit log's head (row {mark.seq}), or "
-                "was cut: what happened since is not in it. `broker audit verify` looks closer, and "
-                "`broker db restore` goes on from a copy"
-            )
-        newest = self.log.mark(connection)
-        if mark is None and newest is not None and newest.seq > 1:
-            self.record(connection, "audit:head-missing", "broker")
-        self._kept = mark or BEGUN
-
-    def _keep_head(self) -> None:
-        """Raises OSError."""
-        if self._kept is None:  # opened to be verified: it may not hold
-            return
-        kept = self._kept
-        mark, holds = self.database.read_now(
-            lambda connection: (
-                self.log.mark(connection),
-                self.log.holds_mark(connection, kept),
-            )
-        )
-        if not holds:  # cut while it was served: the head goes on telling, and nothing covers it up
-            self.database.sealed = f"The audit log lacks row {kept.seq}, which it had"
-            self.database.problem = self.database.sealed
-            log.error("the audit log was cut", row=kept.seq)
-        elif mark is not None and mark != kept:
-            self.head.keep(mark)
-            self._kept = mark
 
     def _belongs_to(self, connection: Connection, mode: str, account: str) -> None:
         """A database belongs to the mode and the account that it was made for."""

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
+import shutil
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
-from tempfile import mkstemp
+from tempfile import mkdtemp
 from typing import Final
 from urllib.parse import quote
 
 from sqlalchemy import Connection, delete
 
 from ..errors import StartError
+from ..files import sync_file, sync_folder
 from ..halt import Level
 from ..hub import COMMAND_LINE
 from . import Store
@@ -28,22 +31,49 @@ COMPANIONS: Final = ("-wal", "-shm", "")
 """What a database is made of beside its file, which goes last: without it the others mean nothing."""
 
 
-def back_up(database: Path, target: Path) -> None:
-    """A copy of the database as it is at one moment, also while it is served. Raises StartError."""
+def back_up(database: Path, target: Path) -> str:
+    """A copy of the database as it is at one moment, also while it is served. Answers its mode.
+
+    `target` is there once the copy is whole and on disk, not before. Raises StartError.
+    """
     if not database.exists():
         raise StartError(f"There is no database {database}")
+    taken = StartError(f"{target} exists, and a backup takes no other file's place")
+    if target.exists():
+        raise taken
     try:
-        target.touch(mode=0o600, exist_ok=False)
-        try:
-            with _copied(database, target) as copy:
-                os.replace(copy, target)
-        except BaseException:
-            target.unlink()
-            raise
+        with _copied(database, target) as copy:
+            mode = _mode(copy)
+            _put(copy, target)
+            sync_folder(target.parent)
     except FileExistsError:
-        raise StartError(f"{target} exists, and a backup takes no other file's place") from None
+        raise taken from None
     except (OSError, sqlite3.Error) as error:
         raise StartError(f"{target} cannot be written: {error}") from None
+    return mode
+
+
+def _put(copy: Path, target: Path) -> None:
+    """Whole, and over no other file. Raises FileExistsError and other OSErrors."""
+    try:
+        os.link(copy, target)
+    except FileExistsError:
+        raise
+    except OSError:  # a file system without hard links
+        os.close(os.open(target, os.O_CREAT | os.O_EXCL, 0o600))
+        os.replace(copy, target)
+
+
+def _mode(database: Path) -> str:
+    """Raises StartError for a file that is no database of the broker."""
+    with closing(sqlite3.connect(database)) as connection:
+        try:
+            row = connection.execute("SELECT value FROM meta WHERE name = 'mode'").fetchone()
+        except sqlite3.Error:
+            row = None
+    if row is None:
+        raise StartError("It is no database of the broker, and was not copied")
+    return str(row[0])
 
 
 def restore(backup: Path, database: Path, open_copy: Callable[[Path], Store], now: datetime) -> Path | None:
@@ -63,9 +93,9 @@ def restore(backup: Path, database: Path, open_copy: Callable[[Path], Store], no
             _fold(copy)
             old = _set_aside(database, now)
             os.replace(copy, database)
-            _sync(database.parent)
+            sync_folder(database.parent)
             try:
-                store.head.keep(mark)
+                store.upkeep.head.keep(mark)
             except OSError as error:
                 raise StartError(
                     f"Restored, but {error.strerror} for the audit log's head: make room and restore again. "
@@ -79,7 +109,7 @@ def restore(backup: Path, database: Path, open_copy: Callable[[Path], Store], no
 def _make_safe(store: Store, name: str) -> Mark:
     """Nothing of it is sent, and nobody is signed in. Answers the log's newest row then."""
     try:
-        replaced = store.head.read()
+        replaced = store.upkeep.head.read()
     except StartError:
         replaced = None  # it does not hold, which is one reason to restore
 
@@ -110,10 +140,9 @@ def _copied(source: Path, target: Path) -> Iterator[Path]:
 
     Raises StartError for one that is damaged.
     """
-    descriptor, name = mkstemp(dir=target.parent, prefix=f".{target.name}.")  # mode 0600
-    os.close(descriptor)
-    copy = Path(name)
-    try:
+    with _partial_folder(target) as folder:
+        copy = folder / target.name
+        copy.touch(mode=0o600)
         with (
             closing(sqlite3.connect(f"file:{quote(str(source.absolute()))}?mode=ro", uri=True)) as old,
             closing(sqlite3.connect(copy)) as new,
@@ -123,11 +152,36 @@ def _copied(source: Path, target: Path) -> Iterator[Path]:
         if found != "ok":
             raise StartError(f"{source} is damaged: {found}")
         _fold(copy)
+        sync_file(copy)
         yield copy
+
+
+@contextmanager
+def _partial_folder(target: Path) -> Iterator[Path]:
+    """A folder beside `target` for what is not whole yet, closed to other users. Those that a killed process
+    left are removed: the lock on a folder ends with its process.
+    """
+    prefix = f".{target.name}.partial-"
+    for left in [path for path in target.parent.iterdir() if path.name.startswith(prefix)]:
+        with suppress(OSError), _locked_folder(left):
+            shutil.rmtree(left)
+    folder = Path(mkdtemp(dir=target.parent, prefix=prefix))  # mode 0700
+    with _locked_folder(folder):
+        try:
+            yield folder
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
+def _locked_folder(folder: Path) -> Iterator[None]:
+    """Raises BlockingIOError while another process works in it."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield
     finally:
-        for companion in COMPANIONS:
-            with suppress(FileNotFoundError):
-                os.unlink(f"{copy}{companion}")
+        os.close(descriptor)
 
 
 def _fold(database: Path) -> None:
@@ -143,12 +197,3 @@ def _set_aside(database: Path, now: datetime) -> Path | None:
         with suppress(FileNotFoundError):
             os.rename(f"{database}{companion}", f"{old}{companion}")
     return old if old.exists() else None
-
-
-def _sync(folder: Path) -> None:
-    """A rename lasts once the folder is on disk."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

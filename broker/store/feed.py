@@ -29,8 +29,8 @@ class Feed:
         while True:
             try:
                 await self._publish_new()
-            except BrokerError as error:
-                log.error("feed: the database cannot be read", error=error.message)
+            except BrokerError as error:  # the store logs it, once
+                log.debug("feed: the database cannot be read", error=error.message)
             await self._wait()
 
     async def _publish_new(self) -> None:

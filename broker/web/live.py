@@ -69,8 +69,8 @@ class Live:
                 try:
                     await self._look()
                     self._tell()
-                except BrokerError as error:
-                    log.warning("prices: the database cannot be read", error=error.message)
+                except BrokerError as error:  # the store logs it, once
+                    log.debug("prices: the database cannot be read", error=error.message)
                 except Exception:
                     log.exception("prices: not told")
                 await asyncio.sleep(EVERY_SECONDS)

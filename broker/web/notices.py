@@ -12,7 +12,7 @@ from .words import HAPPENED, happened, in_words, with_reason
 
 HALTS: Final = ("trading:halted", "trading:exits_only", "trading:open")
 
-ALARMS: Final = ("order:diverged", "database:restored", "audit:head-missing", FAILING)
+ALARMS: Final = ("order:diverged", "database:restored", "audit:head-missing", "audit:key-missing", FAILING)
 """What somebody has to look into."""
 
 AGENTS: Final = (
@@ -72,6 +72,7 @@ _NOTICES: Final = {
     "order:diverged": "An order differs from what was approved",
     "database:restored": "A backup was restored by {by}",
     "audit:head-missing": "The audit log's head file was missing, and was made anew",
+    "audit:key-missing": "The audit log's key file was missing, and was written again",
     UNREACHABLE: "Binance has not been reached for 30 seconds",
 }
 

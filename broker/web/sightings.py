@@ -42,7 +42,7 @@ async def note_seen(desk: Desk, intent_ids: Collection[str]) -> bool:
     try:
         if await desk.store.read(lambda connection: sightings.unseen(connection, intent_ids)):
             await desk.store.database.write(lambda connection: sightings.mark(connection, intent_ids, now))
-    except BrokerError as error:
-        log.warning("not noted that requests were seen", error=error.message)
+    except BrokerError as error:  # the store logs it, once
+        log.debug("not noted that requests were seen", error=error.message)
         return False
     return True

@@ -24,7 +24,7 @@ PATIENCE_SECONDS = 10
 """For an answer: far more than it takes, for a machine that is busy with other tests too."""
 
 CPU_SECONDS = 2.0
-"""Of the broker's own, from an approval to the order: ten times what it takes, however busy the machine is."""
+"""Of the broker's own, from an approval to the order: ten times what it takes on an idle machine."""
 
 IDLE = 3000
 FEW_FILES = 400

@@ -281,10 +281,10 @@ def test_the_pair_of_a_database_elsewhere_lies_in_the_data_folder(tmp_path: Path
 def test_a_log_that_is_cut_while_it_is_served_is_not_covered_up(copy: Store) -> None:
     path = copy.database.path
     asyncio.run(copy.audit("test:row", "agent:a"))
-    copy._keep_head()
+    copy.upkeep.keep_head()
     tamper(path, "DELETE FROM audit WHERE seq > 3")
     asyncio.run(copy.audit("test:row", "agent:a"))
-    copy._keep_head()
+    copy.upkeep.keep_head()
     assert verify(copy) == Broken(5, "rows after 4 are missing")
     with pytest.raises(BrokerError, match="lacks row 9"):
         asyncio.run(copy.audit("test:row", "agent:a"))
