@@ -51,7 +51,7 @@ class Sessions:
         try:
             old_hash = await self._passwords.of_trader(request, session, old)
             if old_hash is None:
-                return await self._page(session, "old: this is not your password of now")
+                return await self._page(session, "current password: it is wrong")
             hashing = partial(people.hash_new_password, session.trader, new)
             new_hash = await self._passwords.hashing(request, session.id, hashing)
         except Crowded:
@@ -65,7 +65,7 @@ class Sessions:
             return await self._page(session, error.message)
         ended = await people.change_password(session, old_hash, new_hash)
         if ended is None:
-            return await self._page(session, "old: your password was changed elsewhere just now")
+            return await self._page(session, "current password: it was changed elsewhere just now")
         return self._changed(session, new_hash, ended)
 
     def _changed(self, session: Session, new_hash: str, ended: int) -> Response:

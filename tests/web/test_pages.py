@@ -302,7 +302,7 @@ class TestPassword:
     @pytest.mark.parametrize(
         ("fields", "problem"),
         [
-            ({"old": "wrong"}, "old: this is not your password of now"),
+            ({"old": "wrong"}, "current password: it is wrong"),
             ({"again": "another"}, "again: the two new passwords are not the same"),
             ({"password": "short", "again": "short"}, "password: must have 8 to 200 characters"),
             ({"password": "password1", "again": "password1"}, "password: is too easy to guess"),
