@@ -21,6 +21,7 @@ from .errors import BrokerError, StartError
 from .halt import Level
 from .hub import COMMAND_LINE
 from .settings import Settings, load
+from .untrusted import one_line
 
 if TYPE_CHECKING:  # a command that only talks to a running broker starts without them
     from sqlalchemy import Connection
@@ -28,7 +29,7 @@ if TYPE_CHECKING:  # a command that only talks to a running broker starts withou
     from .store import Store
 
 app = typer.Typer(
-    help="A person confirms what a trading agent asks of Binance, before it is sent.",
+    help="A person confirms each order that a trading agent asks for, before it is sent to Binance.",
     pretty_exceptions_enable=False,
     add_completion=False,
 )
@@ -46,10 +47,10 @@ def main() -> None:
     try:
         app()
     except StartError as error:
-        print(f"broker: {error}", file=sys.stderr)
+        print(f"broker: {one_line(str(error))}", file=sys.stderr)
         sys.exit(2)
     except BrokerError as error:
-        print(f"broker: {error.message}", file=sys.stderr)
+        print(f"broker: {one_line(error.message)}", file=sys.stderr)
         sys.exit(2)
 
 
@@ -189,7 +190,7 @@ def add_trader(
     )
     with opened(settings_in(data_dir), f"traders add {quote(name)}", may_make=True) as store:
         store.people.add_trader(name, password, actor=COMMAND_LINE)
-    print(f"{name} can sign in.")
+    print(f"{one_line(name)} can sign in.")
 
 
 @traders.command("list")
@@ -197,7 +198,7 @@ def list_traders(data_dir: DataDir = None) -> None:
     """Who may decide, and since when."""
     with opened(settings_in(data_dir), "traders list") as store:
         for trader in store.people.traders():
-            print(f"{trader.name}\t{trader.created_at:%Y-%m-%d %H:%M} UTC")
+            print(f"{one_line(trader.name)}\t{trader.created_at:%Y-%m-%d %H:%M} UTC")
 
 
 @traders.command("remove")
@@ -205,7 +206,7 @@ def remove_trader(name: str, data_dir: DataDir = None) -> None:
     """Somebody decides no more; their sessions end at once."""
     with opened(settings_in(data_dir), f"traders remove {quote(name)}") as store:
         store.people.remove_trader(name, actor=COMMAND_LINE)
-    print(f"{name} can no longer sign in.")
+    print(f"{one_line(name)} can no longer sign in.")
 
 
 @audit.command("verify")
@@ -214,7 +215,7 @@ def verify_audit(data_dir: DataDir = None) -> None:
     with opened(settings_in(data_dir), "audit verify", to_verify=True) as store:
         broken = store.verify()
     if broken is not None:
-        print(f"The audit log does not hold: {broken.problem}.")
+        print(f"The audit log does not hold: {one_line(broken.problem)}.")
         raise typer.Exit(1)
     print("The audit log holds.")
 
@@ -226,7 +227,7 @@ def export_audit(data_dir: DataDir = None) -> None:
 
     def write(connection: Connection) -> None:
         for line in lines(connection):
-            print(json.dumps(line, ensure_ascii=False))
+            print(json.dumps(line))  # ASCII: faithful, and harmless to a terminal
 
     with opened(settings_in(data_dir), "audit export", to_verify=True) as store:
         try:
@@ -306,7 +307,7 @@ def halt(
     # Also where its head does not hold: halting is always right.
     with opened(settings, "halt", to_verify=True) as store:
         now = store.halts.tighten(level, COMMAND_LINE, reason)
-        print(now.sentence)
+        print(one_line(now.sentence))
         served = is_served(settings.database)
         if not served:
             print("Recorded; no broker serves it now.", flush=True)
@@ -328,7 +329,7 @@ def doctor() -> None:
     findings = asyncio.run(diagnosed(settings, utc_now))
     print(f"{settings.mode.upper()} mode, data in {settings.folder}")
     for finding in findings:
-        print(f"{marks[finding.level]} {finding.subject}: {finding.text}")
+        print(f"{marks[finding.level]} {finding.subject}: {one_line(finding.text)}")
     if any(finding.level is Level.BAD for finding in findings):
         raise typer.Exit(1)
 

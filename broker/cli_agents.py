@@ -13,6 +13,7 @@ from .cli_store import DataDir, opened, settings_in
 from .errors import StartError
 from .hub import COMMAND_LINE
 from .settings import Settings
+from .untrusted import one_line
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -104,7 +105,7 @@ def limit_agent(
 
     with opened(settings, f"agents limit {quote(name)} …") as store:
         agent = store.database.write_now(transaction)
-    print(f"{name}: {_rights(agent)}")
+    print(f"{agent.name}: {_rights(agent)}")
 
 
 @agents.command("revoke")
@@ -155,15 +156,19 @@ def _show(key: str, words: str) -> None:
 
 def _line(known: Known) -> str:
     if known.revoked_at is not None:
-        return f"{known.agent.name}\trevoked {known.revoked_at:%Y-%m-%d %H:%M} UTC"
+        return f"{one_line(known.agent.name)}\trevoked {known.revoked_at:%Y-%m-%d %H:%M} UTC"
     keys = ", ".join(
         f"key of {key.created_at:%Y-%m-%d %H:%M} UTC"
         + ("" if key.ends_at is None else f" until {key.ends_at:%Y-%m-%d %H:%M} UTC")
         for key in known.keys
     )
-    return f"{known.agent.name}\t{keys or 'no key'}\t{known.pending} waiting\t{_rights(known.agent)}"
+    return (
+        f"{one_line(known.agent.name)}\t{keys or 'no key'}\t{known.pending} waiting\t{_rights(known.agent)}"
+    )
 
 
 def _rights(agent: Agent) -> str:
     told = {name: ",".join(v) if isinstance(v, list) else v for name, v in agent.rights().items()}
-    return ", ".join(f"{name} {value}" for name, value in told.items()) or "no limits of its own"
+    return (
+        ", ".join(f"{name} {one_line(str(value))}" for name, value in told.items()) or "no limits of its own"
+    )

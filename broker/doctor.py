@@ -74,8 +74,25 @@ async def diagnose(settings: Settings, exchange: Exchange) -> Sequence[Finding]:
     except TimeoutError:
         problem = exchange.last_error or "no answer"
         unreached = Finding(level=Level.BAD, subject="Binance", text=f"cannot be reached: {problem}")
-        return [unreached, links(settings)]
-    return [*await examine(exchange, settings), links(settings)]
+        return [unreached, *_of_settings(settings)]
+    return [*await examine(exchange, settings), *_of_settings(settings)]
+
+
+def _of_settings(settings: Settings) -> Sequence[Finding]:
+    return [protective_cancels(settings), links(settings)]
+
+
+def protective_cancels(settings: Settings) -> Finding:
+    """Whether an agent can take a position's protection away without a trader's approval."""
+    subject = "cancels of protective orders"
+    if settings.confirm_protective_cancels:
+        return Finding(level=Level.OK, subject=subject, text="they wait for a trader's approval")
+    return Finding(
+        level=Level.WARN if settings.mode is Mode.LIVE else Level.OK,
+        subject=subject,
+        text="an agent cancels stops, take-profits and reduce-only orders without a trader's approval. With "
+        "real money set CONFIRM_PROTECTIVE_CANCELS=true",
+    )
 
 
 def links(settings: Settings) -> Finding:

@@ -45,7 +45,7 @@
     show("live", "Connected");
     const exchange = document.getElementById("exchange");
     exchange.hidden = !problem;
-    exchange.textContent = problem ?? "";
+    exchange.textContent = exchange.title = problem ?? "";
   });
 
   stream.addEventListener("superseded", () => {

@@ -296,6 +296,23 @@ def test_the_log_is_exported_as_json_lines(run: Run, tmp_path: Path) -> None:
     assert [event["kind"] for event in told["events"]] == ["intent:parked", "intent:approved"]
 
 
+def test_what_others_wrote_is_exported_as_it_was_and_does_nothing_to_a_terminal(
+    run: Run, tmp_path: Path
+) -> None:
+    reason = "\x9b2J\u202elles\u3164" + "e\u0301" * 50 + "\U0001f469\u200d\U0001f467"
+    with closing(open_store(make_database(tmp_path), Clock())) as store:
+        asyncio.run(store.intents.park(request(reason=reason)))
+    code, said, _ = run("audit", "export")
+    assert code == 0 and said.isascii()
+    assert json.loads(said.splitlines()[-1])["asked"]["reason"] == reason
+
+
+def test_a_complaint_does_nothing_to_a_terminal(run: Run) -> None:
+    code, _, complaint = run("agents", "rotate", "\x9b2J\x1b]0;a\u202eb")
+    assert code == 2
+    assert complaint.endswith("\n") and complaint.count("\n") == 1 and complaint[:-1].isprintable()
+
+
 def test_a_database_is_copied_and_put_back(run: Run, tmp_path: Path) -> None:
     make_database(tmp_path)
     code, said, _ = run("db", "backup", "copy.db")

@@ -106,6 +106,7 @@ async def test_the_doctor_finds_a_safe_setup_well(broker: Wired) -> None:
         "API key": Level.OK,
         "withdrawals": Level.OK,
         "futures": Level.OK,
+        "cancels of protective orders": Level.OK,
         "links of notifications": Level.WARN,
     }
 
@@ -119,9 +120,24 @@ async def test_the_doctor_names_what_is_wrong(broker: Wired) -> None:
         "API key": Level.OK,
         "withdrawals": Level.WARN,
         "futures": Level.WARN,
+        "cancels of protective orders": Level.OK,
         "links of notifications": Level.WARN,
     }
     assert findings["clock"].text.startswith("7.0 s ahead of Binance's")
+
+
+@pytest.mark.parametrize(("confirms", "level"), [(False, Level.WARN), (True, Level.OK)])
+async def test_the_doctor_warns_of_unconfirmed_protective_cancels_with_real_money(
+    broker: Wired, confirms: bool, level: Level
+) -> None:
+    settings = live(broker, confirm_protective_cancels=confirms)
+    [finding] = [
+        finding
+        for finding in await diagnose(settings, broker.exchange)
+        if finding.subject == "cancels of protective orders"
+    ]
+    assert finding.level is level
+    assert ("CONFIRM_PROTECTIVE_CANCELS=true" in finding.text) is not confirms
 
 
 def test_the_command_tells_it_in_paper_mode(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

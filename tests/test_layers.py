@@ -17,6 +17,7 @@ ROOMS = {
     "errors.py": 0,
     "clock.py": 0,
     "lines.py": 0,
+    "untrusted.py": 0,
     "settings.py": 1,
     "money.py": 1,
     "intents.py": 2,

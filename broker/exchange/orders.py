@@ -9,6 +9,7 @@ from typing import Any, ClassVar, Final
 from ..errors import BrokerError
 from ..logs import redact
 from ..money import plain
+from ..untrusted import one_line
 from . import spot_answers
 from .answers import Raw
 from .calls import Calls
@@ -211,7 +212,7 @@ def _reason(verdict: Verdict, facts: WireFacts, failure: Exception | None) -> st
     if verdict is Verdict.PLACED:
         return "placed"
     if not facts.sent:
-        return redact(str(failure))[:MAX_MESSAGE]
+        return redact(one_line(str(failure)))[:MAX_MESSAGE]
     if not facts.connected:
         return "no connection to Binance"
     if facts.http is None:

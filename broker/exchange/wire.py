@@ -17,6 +17,7 @@ from urllib.parse import parse_qsl, urlsplit
 import aiohttp
 
 from ..logs import redact
+from ..untrusted import one_line
 from .outcome import BadAnswer, WireFacts
 from .shares import Shares
 from .weight import PAGES_PCT, Weight, share
@@ -161,11 +162,7 @@ def _write_down(facts: WireFacts, http: int, response: Any, retry_after: int | N
     said = response if isinstance(response, dict) else {}
     facts.http, facts.retry_after = http, retry_after
     facts.code = _code(said.get("code"))
-    facts.msg = redact(_visible(str(said.get("msg", ""))))[:MAX_MESSAGE]
-
-
-def _visible(text: str) -> str:
-    return "".join(letter if letter.isprintable() else " " for letter in text)
+    facts.msg = redact(one_line(str(said.get("msg", ""))))[:MAX_MESSAGE]
 
 
 def _code(value: Any) -> int | None:

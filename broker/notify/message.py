@@ -27,6 +27,7 @@ from ..intents import Intent, State
 from ..money import grouped
 from ..store import Gathered
 from ..tools.cancelled import CANCELS, sentence
+from ..untrusted import is_blank, one_line
 
 MOST_TITLE: Final = 120
 MOST_LINE: Final = 300
@@ -120,7 +121,8 @@ class About:
             )
         if intent.state is not State.PENDING:
             raise Obsolete(_decided(intent))
-        reason = f"Agent {intent.agent} says: “{intent.reason}”" if intent.reason else "No reason given."
+        words = one_line(intent.reason or "")
+        reason = "No reason given." if is_blank(words) else f"Agent {intent.agent} says: “{words}”"
         waits = f"Waits until {intent.expires_at:%H:%M:%S} UTC."
         if self.delivery.event.kind != UNSEEN:
             return self._of_intent(intent, "request.waiting", "", [reason, waits], waiting=True)
@@ -211,12 +213,6 @@ class About:
             link=self.link,
             priority=Priority.HIGH if high else Priority.NORMAL,
         )
-
-
-def one_line(text: str, most: int) -> str:
-    """Without characters that could turn, hide or break what stands around them."""
-    visible = " ".join("".join(letter if letter.isprintable() else " " for letter in text).split())
-    return visible if len(visible) <= most else f"{visible[: most - 1]}…"
 
 
 def _bounded(figure: Figure) -> Figure:

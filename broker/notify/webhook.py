@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 from ..clock import Randomness, from_ms, iso, to_ms
+from ..untrusted import one_line
 from .message import Message
 from .sender import Reply, Sender
 
@@ -72,7 +73,7 @@ def _body(message: Message) -> Mapping[str, Any]:
             "market": intent.market,
             "status": str(intent.state),
             "digest": intent.digest,
-            "reason": intent.reason,
+            "reason": None if intent.reason is None else one_line(intent.reason),
         }
     return {
         "type": message.type,

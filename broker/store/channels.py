@@ -18,6 +18,7 @@ from ..errors import invalid
 from ..intents import new_id
 from ..logs import get_logger
 from ..money import from_micros, to_micros
+from ..untrusted import is_blank, one_line
 from .audit import AuditLog
 from .database import Database
 from .standing import Standing, standing_first, trusted
@@ -68,8 +69,8 @@ class Channels:
         standing: Standing = trusted,
     ) -> Channel:
         """`address` may be shown, `config` may not. Raises INVALID_ARGUMENTS, NotSignedIn."""
-        if not 1 <= len(name) <= MAX_NAME or not name.isprintable() or name != name.strip():
-            raise invalid("name", f"must have 1 to {MAX_NAME} printable characters, no space around them")
+        if not 1 <= len(name) <= MAX_NAME or is_blank(name) or name != one_line(name):
+            raise invalid("name", f"must have 1 to {MAX_NAME} visible characters, no space around them")
         if not topics:
             raise invalid("events", "at least one has to be chosen", allowed=list(Topic))
         now = self._clock()

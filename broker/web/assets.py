@@ -8,12 +8,14 @@ from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
+from markupsafe import Markup, escape
 from starlette.responses import HTMLResponse, Response
 from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
 from ..clock import iso, to_ms
 from ..money import cents, plain
+from ..untrusted import scrubbed
 from . import notices, words
 
 PACKAGE = Path(__file__).parent.parent
@@ -40,12 +42,24 @@ class Static(StaticFiles):
         return response
 
 
+def _unbroken(text: str) -> Markup:
+    return escape(words.unbroken(scrubbed(text)))
+
+
+def _scrub(value: Any) -> Any:
+    """Each text that a template draws. What others wrote stands in a box besides: in an element of the class
+    `untrusted`.
+    """
+    return scrubbed(value) if isinstance(value, str) and not isinstance(value, Markup) else value
+
+
 @cache
 def _environment() -> Environment:
     environment = Environment(
         loader=FileSystemLoader(folder("templates")),
         autoescape=select_autoescape(default=True),
         undefined=StrictUndefined,
+        finalize=_scrub,
         trim_blocks=True,
         lstrip_blocks=True,
     )
@@ -56,7 +70,7 @@ def _environment() -> Environment:
         cents=cents,
         amount=words.amount,
         device=words.device,
-        unbroken=words.unbroken,
+        unbroken=_unbroken,
         plain=plain,
         in_words=words.in_words,
         happened=words.happened,

@@ -15,6 +15,7 @@ from ..hub import Event
 from ..intents import Intent
 from ..store import queries
 from ..tools.cancelled import CANCELS
+from ..untrusted import one_line
 from . import lists
 from .assets import render
 from .desk import Desk
@@ -66,7 +67,8 @@ class Messages:
 
     def heartbeat(self) -> ServerSentEvent:
         """Server time and Binance's state: a page that hears nothing knows that it is alone."""
-        data = {"now": to_ms(self._desk.clock()), "problem": self._desk.exchange_problem()}
+        problem = self._desk.exchange_problem()
+        data = {"now": to_ms(self._desk.clock()), "problem": None if problem is None else one_line(problem)}
         return ServerSentEvent(json.dumps(data), event="heartbeat", sep="\n")
 
     async def _change(self, event: Event) -> bytes | None:

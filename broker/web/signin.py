@@ -73,7 +73,7 @@ class SignIn:
         token = request.query_params.get("token", "")
         if not await self._people.invitation_holds(token):
             return _dead_link()
-        return _welcome(token)
+        return self._welcome(token)
 
     async def accept(self, request: Request) -> Response:
         async with request.form(max_files=0, max_fields=10) as sent:
@@ -82,13 +82,13 @@ class SignIn:
         if not await self._people.invitation_holds(token):
             return _dead_link()
         if password != again:
-            return _welcome(token, name, "password: the two passwords are not the same")
+            return self._welcome(token, name, "password: the two passwords are not the same")
         try:
             hashed = await self._people.accept_invitation(token, name, password)
         except BrokerError as error:
             if error.http_status != 400:
                 raise
-            return _welcome(token, name, error.message)
+            return self._welcome(token, name, error.message)
         if hashed is None:
             return _dead_link()
         with telling("Your name and password are set: sign in with them."):
@@ -134,18 +134,18 @@ class SignIn:
             nobody=nobody,
         )
 
-
-def _welcome(token: str, name: str = "", problem: str | None = None) -> Response:
-    return html(
-        "welcome.html",
-        422 if problem else 200,
-        token=token,
-        name=as_quoted(name)[:MAX_NAME],
-        problem=problem,
-        shortest=MIN_PASSWORD,
-        longest=MAX_PASSWORD,
-        longest_name=MAX_NAME,
-    )
+    def _welcome(self, token: str, name: str = "", problem: str | None = None) -> Response:
+        return html(
+            "welcome.html",
+            422 if problem else 200,
+            token=token,
+            name=as_quoted(name)[:MAX_NAME],
+            problem=problem,
+            confirms_protective_cancels=self._desk.settings.confirm_protective_cancels,
+            shortest=MIN_PASSWORD,
+            longest=MAX_PASSWORD,
+            longest_name=MAX_NAME,
+        )
 
 
 def _dead_link() -> Response:

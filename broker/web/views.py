@@ -14,6 +14,7 @@ from ..hub import Event
 from ..intents import Intent, State
 from ..risk import Check
 from ..settings import Settings
+from ..untrusted import is_blank
 from .lists import Asked, Tally
 from .price import quoted
 from .words import Outcome, as_quoted, outcome, repeats, rests, waits
@@ -133,7 +134,8 @@ class CardView:
     @property
     def reason(self) -> str | None:
         """The agent's own words."""
-        return as_quoted(self.intent.reason) if self.intent.reason else None
+        said = as_quoted(self.intent.reason or "")
+        return None if is_blank(said) else said
 
     @property
     def notable_checks(self) -> Sequence[Check]:

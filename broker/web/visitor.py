@@ -16,6 +16,7 @@ from ..http_server import Trader, recognise
 from ..settings import Settings
 from ..store import NotSignedIn, Session
 from ..store.people import SESSION_DAYS
+from ..untrusted import one_line
 from .assets import html
 from .desk import Desk
 
@@ -156,5 +157,5 @@ def _failure(request: Request, error: BrokerError) -> Response:
 
 def _message(request: Request, status: int, title: str, message: str) -> Response:
     if wants_fragment(request):
-        return HTMLResponse(escape(message), status)
+        return HTMLResponse(escape(one_line(message)), status)
     return html("message.html", status, title=title, message=message)

@@ -14,6 +14,7 @@ from ..clock import from_ms
 from ..hub import Event
 from ..intents import RECORDABLE, UNSURE, Intent, State, certain_at_ms, latest_sending_ms
 from ..money import about, cents, grouped
+from ..untrusted import is_blank, one_line
 
 MAX_SHOWN = 300
 """Characters of a text that another system wrote."""
@@ -92,7 +93,7 @@ def _refused(intent: Intent, _: datetime) -> Outcome:
 def _not_sent(intent: Intent, _: datetime) -> Outcome:
     note = intent.note or ""
     if intent.unsure:
-        said = as_quoted(f"{note[0].upper()}{note[1:]}")[:MAX_SHOWN]
+        said = one_line(f"{note[0].upper()}{note[1:]}", MAX_SHOWN)
         return Outcome(text=said if intent.decision is None else f"Approved. {said}", tone=Tone.WARN)
     if intent.decision is None:
         return Outcome(text=with_reason("Not sent", note), tone=Tone.WARN)
@@ -225,9 +226,8 @@ def repeats(intent: Intent, earlier: Intent, now: datetime) -> str:
 
 
 def as_quoted(text: str) -> str:
-    """Another's words on one line, without characters that could turn or hide what stands around them."""
-    visible = "".join(letter if letter.isprintable() else " " for letter in text)
-    return " ".join(visible.split())
+    """Another's words on one line, without letters that could turn, hide or widen what stands around them."""
+    return one_line(text)
 
 
 def _decider(intent: Intent) -> str:
@@ -236,7 +236,8 @@ def _decider(intent: Intent) -> str:
 
 def with_reason(what: str, why: str | None) -> str:
     """`why` is another's words: bounded, on the same line."""
-    return f"{what}: {as_quoted(why)[:MAX_SHOWN]}" if why else what
+    said = one_line(why, MAX_SHOWN) if why else ""
+    return what if is_blank(said) else f"{what}: {said}"
 
 
 def _number(value: object) -> Decimal:

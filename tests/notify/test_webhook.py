@@ -111,6 +111,24 @@ async def test_nothing_hides_or_turns_what_stands_around_it(told: Telling, there
     assert said.startswith("Agent default says: “a b c dxxx") and len(said) == 300
 
 
+async def test_marks_and_letters_without_end_are_limited(told: Telling, there: Endpoint) -> None:
+    await told.webhook(there.url)
+    await told.park(reason="s" + "\u0301\u0489" * 200 + "ell\u3164\u2800\U000e0041" + "\u1100" * 90)
+    [received] = await there.count(1)
+    [said, _] = received.json["data"]["details"]
+    reason = "s\u0301\u0489\u0301\u0489".replace("s\u0301", "\u015b") + "ell " + "\u1100" * 9
+    assert said == f"Agent default says: “{reason}”"
+    assert received.json["data"]["intent"]["reason"] == reason
+
+
+@pytest.mark.parametrize("reason", ["\u3164\u2800", "\u200b\n"], ids=ascii)
+async def test_a_reason_that_cannot_be_seen_is_none(told: Telling, there: Endpoint, reason: str) -> None:
+    await told.webhook(there.url)
+    await told.park(reason=reason)
+    [received] = await there.count(1)
+    assert received.json["data"]["details"][0] == "No reason given."
+
+
 def schema() -> Any:
     page = (Path(__file__).parents[2] / "docs" / "notifications.md").read_text()
     [found] = re.findall(r"```json schema\n(.*?)```", page, re.DOTALL)

@@ -13,6 +13,7 @@ import pytest
 from sqlalchemy import Connection
 
 from broker.deliveries import ALERT_AFTER, FAILING, Attempt, Channel, Kind, Progress, Topic
+from broker.errors import BrokerError
 from broker.store import Store, recent_events
 from broker.web.lists import notices
 
@@ -46,6 +47,13 @@ async def fail(store: Store, clock: MovableClock) -> None:
     await store.database.write(once)
     clock.advance(seconds=ALERT_AFTER.total_seconds())
     await store.database.write(once)
+
+
+@pytest.mark.parametrize("name", ["\u3164", "\u2800", "\u0301", "de\u3164sk", "e" + "\u0301" * 9], ids=ascii)
+async def test_a_name_that_cannot_be_seen_is_refused(desk: World, name: str) -> None:
+    config = {"url": "https://hooks.example/x"}
+    with pytest.raises(BrokerError, match="visible characters"):
+        await desk.store.channels.add("Ana", Kind.WEBHOOK, name, "shown", config, set(Topic), None)
 
 
 async def test_a_webhook_is_added_and_its_secret_shown_this_once(

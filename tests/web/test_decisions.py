@@ -80,6 +80,16 @@ async def test_a_rejection_needs_no_reason(desk: World, ana: httpx2.AsyncClient)
     assert decision and decision.reason is None and not decision.suggestion
 
 
+@pytest.mark.parametrize("reason", ["\u3164", "\u2800 \u2800", "\u115f\u1160\uffa0", "\u200b"], ids=ascii)
+async def test_a_reason_that_cannot_be_seen_is_none(
+    desk: World, ana: httpx2.AsyncClient, reason: str
+) -> None:
+    intent = await desk.park()
+    await decide(ana, intent, "reject", reason=reason)
+    decision = (await now(desk, intent)).decision
+    assert decision and decision.reason is None
+
+
 async def test_a_reason_can_neither_turn_nor_break_the_line_it_is_told_in(
     desk: World, ana: httpx2.AsyncClient
 ) -> None:

@@ -119,6 +119,14 @@ async def test_a_missing_reason_stands_out(desk: World, ana: httpx2.AsyncClient)
     assert '<p class="silent">no reason given</p>' in (await ana.get("/")).text
 
 
+@pytest.mark.parametrize("reason", ["\u3164", "\u2800" * 20, " \u200b\n", "\u0301"], ids=ascii)
+async def test_a_reason_that_cannot_be_seen_is_missing(
+    desk: World, ana: httpx2.AsyncClient, reason: str
+) -> None:
+    await desk.park(reason=reason)
+    assert '<p class="silent">no reason given</p>' in (await ana.get("/")).text
+
+
 async def test_the_mode_stands_on_every_page(desk: World, ana: httpx2.AsyncClient) -> None:
     intent = await desk.park()
     for path in ("/", f"/intents/{intent.id}", "/sessions"):
