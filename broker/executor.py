@@ -201,7 +201,7 @@ class Executor:
     async def _commit(
         self, tool: HighTool, intent: Intent, order_id: str, context: Context, now: Assessment
     ) -> Intent | None:
-        if changed := tool.changed(intent.terms, now):
+        if changed := _no_exit(intent, now) or tool.changed(intent.terms, now):
             await self._store.submissions.show_anew(intent, tool.anew(context, intent, now), changed)
             return None
         self._require_fit(intent)  # Binance may have taken its time to answer
@@ -279,6 +279,11 @@ class Executor:
                 if not attempt:
                     log.error("executor: an answer waits for the database", intent=intent.id)
                 await asyncio.sleep(RETRY_SECONDS)
+
+
+def _no_exit(intent: Intent, now: Assessment) -> str | None:
+    """What was approved as an exit passed no limit, and took an exit's turn."""
+    return "It is no exit any more" if intent.is_exit and not now.is_exit else None
 
 
 def _note(sent: Sent) -> str | None:

@@ -127,7 +127,7 @@ class Gateway:
         self, call: Call, tool: HighTool, given: HighInput, rounded: Mapping[str, Any]
     ) -> Request:
         await self._require_open()
-        leaves = tool.may_leave(rounded)
+        leaves = tool.may_leave(call, rounded)
         with leaving_room(READS_PCT if leaves else AGENTS_PCT, _asker(call.agent, leaves=leaves)):
             return await tool.prepare(call, given, rounded)
 

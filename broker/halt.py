@@ -57,6 +57,11 @@ class Halt:
         return f"{words[0].upper()}{words[1:]}."
 
 
+WHAT_AN_EXIT_IS: Final = (
+    "An exit is a reduce-only order, a close, or a spot sale, for cash, of something held that is not cash."
+)
+
+
 class Stale(Exception):
     """The page that would loosen a halt showed another one than the one that stands."""
 
@@ -68,8 +73,9 @@ class Stale(Exception):
 def halted(halt: Halt, what_happened: str) -> BrokerError:
     """A TRADING_HALTED error; `what_happened` ends its message, if anything is to be said."""
     since = {} if halt.at is None else {"at": to_ms(halt.at)}
+    exits = f"{WHAT_AN_EXIT_IS} " if what_happened and halt.level is Level.EXITS_ONLY else ""
     return BrokerError(
         Code.TRADING_HALTED,
-        f"{halt.sentence} {what_happened}".rstrip(),
+        f"{halt.sentence} {exits}{what_happened}".rstrip(),
         details={"level": str(halt.level), "by": halt.by, "reason": halt.reason, **since},
     )

@@ -22,7 +22,7 @@ NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d{1,3})?", re.ASCII | re.IGN
 MICRO = Decimal("0.000001")
 
 DOLLARS = frozenset({"USDT", "USDC", "FDUSD", "TUSD", "USDP", "DAI", "USD1", "USDE", "BFUSD"})
-"""Stablecoins: worth a dollar, and holding one is no position."""
+"""Stablecoins of the US dollar: their amounts are shown in cents. What counts as cash is a setting."""
 
 
 def parse(value: object) -> Decimal:

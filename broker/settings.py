@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
 from decimal import Decimal
 from enum import StrEnum
+from functools import cached_property
 from hashlib import sha256
 from ipaddress import IPv6Address, ip_address
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Any, Final, Literal, Self
 from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
@@ -28,6 +30,17 @@ OWN_NAME = "broker.localhost"
 """A name of this machine that only the broker uses. Browsers send its cookies to no server on localhost or
 127.0.0.1. Chromium and Firefox know it without asking anybody (RFC 6761); Safari may not.
 """
+DEFAULT_CASH: Final = ",".join(
+    [
+        *("USDT", "USDC", "FDUSD", "TUSD", "USDP", "DAI", "USD1", "USDE", "BFUSD"),
+        *("ARS", "AUD", "BRL", "COP", "CZK", "EUR", "GBP", "IDR", "JPY", "MXN", "NGN", "PLN", "RON", "RUB"),
+        *("TRY", "UAH", "ZAR"),
+    ]
+)
+"""Stablecoins of the US dollar and fiat currencies, as Binance lists them."""
+
+ASSET_NAME: Final = re.compile(r"[A-Z0-9]{1,20}", re.ASCII)
+
 
 MOST_USDT = 10**15
 """Whoever wants no limit: with its cents it still fits the decimal context, so that cards can show it."""
@@ -62,6 +75,7 @@ class Settings(BaseSettings):
     request_timeout_seconds: int = Field(20, ge=1, le=300)
     keep_alive_seconds: int = Field(5, ge=1, le=300)
     max_position_size_pct: Decimal = Field(Decimal(5), gt=0, le=100)
+    cash_assets: str = DEFAULT_CASH
     limit_collar_pct: Decimal = Field(Decimal(5), gt=0, lt=100)
     price_tolerance_pct: Decimal = Field(Decimal("0.5"), ge=0, lt=100)
     exit_price_tolerance_pct: Decimal | None = Field(None, ge=0, lt=100)
@@ -88,6 +102,20 @@ class Settings(BaseSettings):
     @classmethod
     def _any_case(cls, value: Any) -> Any:
         return value.lower() if isinstance(value, str) else value
+
+    @field_validator("cash_assets")
+    @classmethod
+    def _asset_names(cls, value: str) -> str:
+        """USDT has to be in it: limits are counted in USDT, and most exits sell for it."""
+        names = [name.strip().upper() for name in value.split(",")]
+        wrong = next((name for name in names if not ASSET_NAME.fullmatch(name)), None)
+        if wrong is not None:
+            raise ValueError(
+                f"{wrong[:20]!r} is no asset: names of letters and digits, with commas between them"
+            )
+        if "USDT" not in names:
+            raise ValueError("USDT is missing: limits are counted in it")
+        return ",".join(dict.fromkeys(names))
 
     @field_validator("public_url", "paper_url")
     @classmethod
@@ -137,6 +165,11 @@ class Settings(BaseSettings):
             if urlsplit(self.paper_url).hostname not in ("127.0.0.1", "localhost", "::1"):
                 raise ValueError("PAPER_URL must be on this machine (127.0.0.1)")
         return self
+
+    @cached_property
+    def cash(self) -> frozenset[str]:
+        """Assets that are money: holding one is no position, and to sell a position for one is an exit."""
+        return frozenset(self.cash_assets.split(","))
 
     @property
     def mode(self) -> Mode:

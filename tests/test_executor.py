@@ -6,6 +6,7 @@ import asyncio
 import shutil
 import socket
 from contextlib import closing
+from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -30,9 +31,11 @@ from .support import (
     TRADER,
     Wired,
     eventually,
+    give_key,
     let_write,
     open_store,
     running,
+    settings_in,
     wired,
 )
 
@@ -287,16 +290,40 @@ async def test_the_order_is_built_from_the_approved_text_and_nothing_else(broker
 
 @pytest.mark.parametrize(
     "forged",
-    [{"card": {"sentence": "SELL 0.001 BTC", "act": "SELL 0.001 BTC"}}, {"summary": "SELL 0.001 BTC"}],
-    ids=["card", "summary"],
+    [
+        {"card": {"sentence": "SELL 0.001 BTC", "act": "SELL 0.001 BTC"}},
+        {"summary": "SELL 0.001 BTC"},
+        {"reason": "Ana asked for it."},
+        {"reason": None},
+        {"agent": "another"},
+        {"expires_at": to_ms(NOON + timedelta(seconds=3000))},
+        {"note": "Price moved −5.0 %"},
+    ],
+    ids=["card", "summary", "reason", "no reason", "agent", "time left", "note"],
 )
 async def test_what_was_approved_by_a_card_that_was_rewritten_is_not_sent(
     broker: Wired, forged: dict[str, Any]
 ) -> None:
-    shown = await rewrite(broker, await broker.park(**BUY), **forged)
+    give_key(broker.store, "another", "another-agents-own-key")
+    shown = await rewrite(broker, await broker.park(**BUY, reason="The trend is up."), **forged)
     sent = await broker.submitted(await broker.approve(shown))
     assert (sent.state, sent.note) == (State.NOT_SENT, NO_APPROVAL)
     assert await broker.control.requests() == []
+
+
+async def test_what_is_no_exit_any_more_waits_anew_as_an_entry(tmp_path: Path) -> None:
+    """The operator has named euros cash since: to sell them for dollars had passed no limit by then."""
+    async with wired(tmp_path, cash_assets="USDT") as broker:
+        await broker.control.do("balance", asset="EUR", free="1000")
+        intent = await broker.approved(symbol="EURUSDT", side="sell", amount="50")
+        assert intent.is_exit
+        now = settings_in(tmp_path, cash_assets="USDT,EUR")
+        executor = Executor(settings=now, store=broker.store, exchange=broker.exchange, clock=broker.clock)
+        executor.take(intent)
+        waits = await broker.until(intent, State.PENDING, State.PLACED)
+        assert (waits.state, waits.is_exit, waits.note) == (State.PENDING, False, "It is no exit any more")
+        assert waits.digest != intent.digest
+        assert await broker.control.requests() == []
 
 
 async def test_an_entry_that_was_rewritten_to_be_an_exit_does_not_pass_exits_only(broker: Wired) -> None:

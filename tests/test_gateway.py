@@ -18,7 +18,7 @@ from broker.errors import HINTS, BrokerError, Code
 from broker.gateway import find_tool
 from broker.halt import Level
 from broker.intents import State, Suggestion
-from broker.store import recent_events
+from broker.store import NeedsSecondTap, recent_events
 from broker.tools import intents as waiting_tools
 
 from .support import (
@@ -164,6 +164,21 @@ async def test_a_repeat_of_what_went_out_is_a_new_request_that_names_it(
     await broker.submitted(first)
     broker.clock.advance(601)
     assert "sameAs" not in await broker.call("binance_create_order", **BUY)
+
+
+async def test_a_request_nearly_the_same_names_the_first_and_needs_a_second_tap(
+    broker: Wired,
+) -> None:
+    first = await broker.submitted(await broker.approved(**BUY))
+    again = await broker.call("binance_create_order", **{**BUY, "amount": "0.01512"})
+    assert again["sameAs"] == {"intentId": first.id, "status": "placed"}
+    intent, limit = await broker.intent(again["intentId"]), broker.settings.max_daily_volume_usdt
+    with pytest.raises(NeedsSecondTap):
+        await broker.store.intents.approve(intent.id, intent.digest, TRADER, limit, confirmed=False)
+    larger = await broker.call("binance_create_order", **{**BUY, "amount": "0.01516"})
+    assert "sameAs" not in larger
+    broker.clock.advance(601)
+    assert "sameAs" not in await broker.call("binance_create_order", **{**BUY, "amount": "0.01511"})
 
 
 @pytest.mark.parametrize("key", [None, "another-intended-action"])

@@ -22,6 +22,9 @@ from .rows import UNDECIDED, order_columns, shown_columns
 from .standing import Standing, trusted
 from .transitions import Transitions
 
+ASKED: Final = ("intent:parked",)
+"""The row that holds who asked, and why; neither ever changes."""
+
 SHOWN: Final = ("intent:parked", "intent:pending")
 """Rows of the audit log that hold a card and its digest; the newest counts."""
 
@@ -63,8 +66,9 @@ class Submissions:
         None leaves what counted.
 
         Raises Moved, TRADING_HALTED, and NotApproved unless the audit log holds that this digest was parked
-        with this card, and as the last that became of it a trader's approval, not before `approved_since`,
-        all sealed: what the table of intents says alone is not enough.
+        with this card, by this agent and for this reason, and as the last that became of it a trader's
+        approval, not before `approved_since`, all sealed: what the table of intents says alone is not
+        enough.
         """
         sent = {
             "client_order_id": client_order_id,
@@ -91,7 +95,7 @@ class Submissions:
         digest and a new expiry. `note` says what changed.
 
         Where the agent has asked for the same anew meanwhile, that request waits already, and this one is
-        not sent. Raises Moved.
+        not sent. Raises Moved, and TRADING_HALTED where it was approved as an exit and is none.
         """
 
         def transaction(connection: Connection) -> Intent:
@@ -102,7 +106,7 @@ class Submissions:
             expires_at = from_ms(to_ms(self._moves.clock())) + timedelta(seconds=intent.ttl_seconds)
             shown = shown_columns(request, expires_at)
             told = {name: shown[name] for name in ("canonical", "digest", "summary", "card")}
-            return self._moves.move(
+            waits = self._moves.move(
                 connection,
                 intent,
                 State.PENDING,
@@ -110,6 +114,8 @@ class Submissions:
                 columns={**shown, **UNDECIDED, "note": note},
                 data={**told, "note": note},
             )
+            self._halts.require_open(connection, is_exit=request.is_exit, what_happened="")
+            return waits
 
         return await self._database.write(transaction)
 
@@ -219,17 +225,25 @@ class Submissions:
     # -- within one transaction
 
     def _approval(self, connection: Connection, intent: Intent) -> Event | None:
-        """The sealed approval of that digest, where nothing else became of the intent since, and the card
-        that stands beside it is the one that was sealed with it.
+        """The sealed approval of that digest, where nothing else became of the intent since, and all that its
+        page showed is what was sealed: the card, who asked and why, the
+        market, the time left, and why it waited anew.
         """
         try:
+            asked = self._moves.log.newest(connection, ASKED, intent_id=intent.id)
             shown = self._moves.log.newest(connection, SHOWN, intent_id=intent.id)
             last = self._moves.log.newest(connection, STEPS, intent_id=intent.id)
         except Forged:
             return None
         if shown is None or last is None or last.kind != APPROVED:
             return None
-        if (shown.data["card"], shown.data["summary"]) != (intent.card, intent.summary):
+        if asked is None or (shown.data["card"], shown.data["summary"]) != (intent.card, intent.summary):
+            return None
+        if (asked.actor, asked.data["reason"]) != (f"agent:{intent.agent}", intent.reason):
+            return None
+        if (intent.terms["market"], intent.terms["expiresAt"]) != (intent.market, to_ms(intent.expires_at)):
+            return None
+        if shown.data.get("note") != intent.note:
             return None
         return last if shown.data["digest"] == last.data["digest"] == intent.digest else None
 

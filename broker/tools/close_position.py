@@ -18,7 +18,7 @@ from .declaration import Context, Look, Symbol
 from .futures_quotes import FuturesQuote, reducible
 from .high import NEVER_BY_ITSELF, Assessment, HighInput
 from .order_tool import OrderTool
-from .order_words import resting_words
+from .order_words import price_bound, resting_words
 from .orders import order_of
 from .placed import net_profit, other_fees
 from .results import ClosedPosition, CloseResult, RoundedOrder
@@ -47,7 +47,7 @@ class ClosePosition(OrderTool):
     def rounded(self, context: Context, arguments: ClosePositionInput) -> Mapping[str, Any]:
         return {"symbol": context.exchange.futures.symbol(arguments.symbol)}
 
-    def may_leave(self, rounded: Mapping[str, Any]) -> bool:
+    def may_leave(self, context: Context, rounded: Mapping[str, Any]) -> bool:
         return True
 
     async def assess(
@@ -183,7 +183,7 @@ def _sentence(
         parts.append(f"now {about(price)}")
         gain = _gain(position, min(amount, position.size), price)
         parts.append(f"≈ {_signed(gain)} USDT before fees")
-    parts.append("at any price" if worst is None else f"sent only at {grouped(worst)} or better")
+    parts.append(price_bound(worst))
     if quote.resting is None:
         parts.append("open orders not read")
     elif stays := [order for order in quote.resting if order.conditional or not order.reduce_only]:

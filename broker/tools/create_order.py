@@ -118,9 +118,12 @@ class CreateOrder(OrderTool):
             text["reduceOnly"] = arguments.reduces
         return text
 
-    def may_leave(self, rounded: Mapping[str, Any]) -> bool:
+    def may_leave(self, context: Context, rounded: Mapping[str, Any]) -> bool:
         order = order_of(rounded)
-        return order.reduce_only or (order.market, order.side) == (Market.SPOT, "sell")
+        if order.market is Market.FUTURES:
+            return order.reduce_only
+        rules = context.exchange.spot.rules(order.symbol)
+        return spot_quotes.may_exit(order, rules, context.settings.cash)
 
     async def assess(
         self,

@@ -170,7 +170,9 @@ async def read(context: Context, order: OrderRequest, itself: Intent | None = No
             f"The leverage of {symbol} is being changed: what an order would be sent with is not certain yet",
         )
     positions, funds, market = await asyncio.gather(
-        venue.positions(symbol), _read_funds(venue, symbol, entry), read_market(venue, symbol, entry=entry)
+        venue.positions(symbol),
+        _read_funds(venue, symbol, entry),
+        read_market(venue, symbol, orders_of=symbol, entry=entry),
     )
     book, reference, prices, resting = market
     account, leverages, taker_fee = (

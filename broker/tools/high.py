@@ -108,8 +108,8 @@ class HighTool(ABC):
         all, and where a figure cannot be read.
         """
 
-    def may_leave(self, rounded: Mapping[str, Any]) -> bool:
-        """Whether it can be an exit, as far as rounded arguments alone tell."""
+    def may_leave(self, context: Context, rounded: Mapping[str, Any]) -> bool:
+        """Whether it can be an exit, as far as rounded arguments and the symbol's rules tell."""
         return False
 
     @abstractmethod

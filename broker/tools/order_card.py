@@ -121,9 +121,17 @@ def _value(quote: Quote) -> list[Figure]:
 def _holding(quote: SpotQuote) -> list[Figure]:
     base, held = quote.rules.base, quote.base.total
     signed = quote.order.amount if quote.order.side == "buy" else -quote.order.amount
-    return [
+    shown = [
         Figure(label=f"{base} now", value=grouped(held)),
         Figure(label=f"{base} after it", value=grouped(held + signed)),
+    ]
+    if quote.order.side == "buy" or quote.bought in quote.cash:
+        return shown
+    after = "?" if quote.value is None else about(quote.quote.total + quote.value)
+    return [
+        *shown,
+        Figure(label=f"{quote.bought} now", value=grouped(quote.quote.total)),
+        Figure(label=f"{quote.bought} after it", value=after),
     ]
 
 
@@ -165,6 +173,8 @@ def _collisions(quote: Quote) -> list[Figure]:
 def _warnings(quote: Quote) -> list[str]:
     order = quote.order
     found = []
+    if isinstance(quote, SpotQuote) and order.side == "sell" and quote.bought not in quote.cash:
+        found.append(f"Buys {quote.bought}: an entry, not an exit")
     if order.conditional and not order.reduce_only:
         found.append("This stop can open a position: it is not reduce-only")
     if isinstance(quote, FuturesQuote) and quote.held * quote.after < 0:

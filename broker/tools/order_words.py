@@ -27,11 +27,20 @@ def sentence(quote: Quote, worst: Decimal | None) -> str:
 
 
 def _market(quote: Quote, worst: Decimal | None) -> str:
-    bound = "at any price" if worst is None else f"sent only at {grouped(worst)} or better"
+    bound = price_bound(worst)
     if quote.takes_all:
         average = "?" if quote.average is None else about(quote.average)
         return f"{act(quote)} = {_all(quote)}, book average {average}, {bound}"
     return f"{act(quote)} at market ≈ {_value(quote)}, {bound}"
+
+
+def price_bound(worst: Decimal | None) -> str:
+    """What holds of a market order's price. Binance does not enforce it: it may fill worse when the price
+    jumps while it is on its way.
+    """
+    if worst is None:
+        return "at any price"
+    return f"sent only at {grouped(worst)} or better, checked just before sending"
 
 
 def _stop(quote: Quote, trigger: Decimal) -> str:

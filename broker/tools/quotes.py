@@ -49,9 +49,10 @@ class Quote(ABC):
     """One order beside the market and the account, all read for it.
 
     `reference` is the exchange's own price for its rules, `rate` is USDT per quote asset, `resting` are the
-    account's own orders, `used` is the day's volume in USDT without this one, and `used_by_agent` that of its
-    agent, where it has a limit of its own. An entry has every figure; an exit may lack those that it does not
-    need: they are None where they could not be read.
+    account's own orders (of the symbol, or of all where a spot pair is not quoted in cash), `used` is the
+    day's volume in USDT without this one, and `used_by_agent` that of its agent, where it has a limit of its
+    own. An entry has every figure; an exit may lack those that it does not need: they are None where they
+    could not be read.
     """
 
     order: OrderRequest
@@ -170,14 +171,18 @@ def best_of(book: Book, side: Side) -> Decimal:
     return price
 
 
-async def read_market(venue: Spot | Futures, symbol: str, *, entry: bool) -> MarketFigures:
-    """Book, the exchange's reference price, last prices, and own resting orders of a symbol."""
+async def read_market(
+    venue: Spot | Futures, symbol: str, *, orders_of: str | None, entry: bool
+) -> MarketFigures:
+    """Book, the exchange's reference price, last prices, and own resting orders: those of the symbol
+    `orders_of`, of all symbols where it is None.
+    """
     seconds = patience(entry=entry)
     return await asyncio.gather(
         attempt(venue.book(symbol), seconds=seconds),
         attempt(venue.average_price(symbol), seconds=seconds),
         attempt(venue.last_prices(), seconds=seconds),
-        attempt(venue.open_orders(symbol), seconds=seconds),
+        attempt(venue.open_orders(orders_of), seconds=seconds),
     )
 
 

@@ -8,9 +8,8 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from .. import risk
-from ..exchange import Account, Balance, OrderRequest, RestingOrder
+from ..exchange import Account, Balance, OrderRequest, RestingOrder, Rules
 from ..intents import Intent
-from ..money import DOLLARS
 from ..risk import Check
 from . import own, unseen
 from .declaration import Context
@@ -23,18 +22,33 @@ from .valuation import equity, rate
 class SpotQuote(Quote):
     """`taken` is what the balances may not show yet, `waiting` what pending requests would take, by asset.
 
-    `coming` is how much of the base asset resting and unseen buys bring.
+    `coming` is how much of the bought asset resting and unseen orders bring. `cash` are the assets that count
+    as cash.
     """
 
     account: Account
     taken: dict[str, Decimal]
     waiting: dict[str, Decimal]
     coming: Decimal
+    cash: frozenset[str]
 
     @property
     def is_exit(self) -> bool:
-        """A spot sell of an asset that is held lowers exposure."""
-        return self.order.side == "sell" and self.base.total > 0
+        return may_exit(self.order, self.rules, self.cash) and self.base.total > 0
+
+    @property
+    def bought(self) -> str:
+        """The asset that it brings."""
+        return bought_by(self.order, self.rules)
+
+    @property
+    def proceeds(self) -> Decimal | None:
+        """The most that it brings of the bought asset: what a buy buys, what a sale could fill at."""
+        if self.order.side == "buy":
+            return self.order.amount
+        if self.value is None or self.order.stop_price is not None or self.best is None:
+            return self.value
+        return max(self.value, self.order.amount * self.best)
 
     @property
     def need(self) -> Need:
@@ -53,11 +67,10 @@ class SpotQuote(Quote):
         return risk.balance(self.need.asset, self.need.amount, self.need.free)
 
     def exposure_checks(self, context: Context) -> list[Check]:
-        """Check 4: what would be held at most, at the market. Holding a stablecoin is no position."""
-        base = self.rules.base
-        if self.order.side == "sell" or base in DOLLARS:
+        """Check 4: what would be held at most of the bought asset, at the market. Cash is no position."""
+        if self.bought in self.cash:
             return []
-        label = f"{base} held after it, open buys included"
+        label = f"{self.bought} held after it, open orders included"
         limit = context.settings.max_position_size_pct
         return [risk.position(label, self._position_usdt, self.equity, limit)]
 
@@ -71,9 +84,11 @@ class SpotQuote(Quote):
 
     @property
     def _position_usdt(self) -> Decimal | None:
-        if self.rate is None or self.best is None:
+        """None for a bought asset whose worth is not known."""
+        price = self.best if self.order.side == "buy" else Decimal(1)  # in the quote asset
+        if self.rate is None or price is None or self.proceeds is None:
             return None
-        return (self.base.total + self.coming + self.order.amount) * self.best * self.rate
+        return (self._balance(self.bought).total + self.coming + self.proceeds) * price * self.rate
 
     def _need(self, balance: Balance, amount: Decimal | None) -> Need:
         asset = balance.asset
@@ -92,20 +107,36 @@ class SpotQuote(Quote):
         return Balance(asset, Decimal(0), Decimal(0))
 
 
+def may_exit(order: OrderRequest, rules: Rules, cash: frozenset[str]) -> bool:
+    """Whether it is an exit where its base asset is held: a sale, for cash, of what is not cash.
+
+    A sale for anything else buys a position, and cash for cash leaves none.
+    """
+    return order.side == "sell" and rules.base not in cash and rules.quote in cash
+
+
+def bought_by(order: OrderRequest, rules: Rules) -> str:
+    return rules.base if order.side == "buy" else rules.quote
+
+
 async def read(context: Context, order: OrderRequest, itself: Intent | None = None) -> SpotQuote:
     """All figures at once. Raises BrokerError for one that is needed and cannot be read: for an entry that
     is every figure, for an exit the account.
     """
-    venue = context.exchange.spot
+    venue, cash = context.exchange.spot, context.settings.cash
     ours = await own.read(context, "spot", itself)
     rules = venue.rules(order.symbol)
-    if order.side == "buy":
-        entry = True
-        account, market = await asyncio.gather(venue.account(), read_market(venue, order.symbol, entry=entry))
-    else:
+    # What a cross pair brings, orders of any symbol may bring too.
+    orders_of = order.symbol if rules.quote in cash else None
+    if may_exit(order, rules, cash):
         account = await venue.account()  # it tells an exit, which does not wait for all the rest
         entry = not any(item.asset == rules.base and item.total for item in account.balances)
-        market = await read_market(venue, order.symbol, entry=entry)
+        market = await read_market(venue, order.symbol, orders_of=orders_of, entry=entry)
+    else:
+        entry = True
+        account, market = await asyncio.gather(
+            venue.account(), read_market(venue, order.symbol, orders_of=orders_of, entry=entry)
+        )
     book, reference, prices, resting = market
     known = figure(prices, needed=entry)
     open_orders = figure(resting, needed=entry)
@@ -125,21 +156,26 @@ async def read(context: Context, order: OrderRequest, itself: Intent | None = No
         taken=unseen.taken_from_balances(claims, venue.rules, account.taker_fee),
         waiting=unseen.taken_from_balances(unseen.claims(ours.waiting), venue.rules, account.taker_fee),
         coming=_coming(
-            context, rules.base, claims, open_orders or [], unseen.elsewhere(ours.resting, order.symbol)
+            context,
+            bought_by(order, rules),
+            claims,
+            open_orders or [],
+            unseen.elsewhere(ours.resting, order.symbol),
         ),
+        cash=cash,
     )
 
 
 def _coming(
     context: Context,
-    base: str,
+    asset: str,
     claims: Sequence[Claim],
     resting: Sequence[RestingOrder],
     elsewhere: Sequence[Claim],
 ) -> Decimal:
-    """What open buys bring, each counted once; a buy through another quote asset brings the same base."""
-    rests = sum((one.remaining for one in resting if one.side == "buy"), Decimal(0))
+    """What open orders bring of an asset, each counted once: buys of it, and sales for it, in any pair."""
     known = {claim.intent_id for claim in claims}
     beside = [claim for claim in elsewhere if claim.intent_id not in known]
-    of_ours = [*unseen.besides(claims, resting), *beside]
-    return rests + unseen.bought(of_ours, base, context.exchange.spot.rules)
+    of_ours = unseen.besides([*claims, *beside], resting)
+    rules = context.exchange.spot.rules
+    return unseen.brought_by_resting(resting, asset, rules) + unseen.brought(of_ours, asset, rules)

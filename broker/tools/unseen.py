@@ -111,16 +111,38 @@ def taken_from_margin(claims: Iterable[Claim], leverages: Mapping[str, int], tak
     )
 
 
-def bought(claims: Iterable[Claim], base: str, rules: Callable[[str], Rules]) -> Decimal:
-    """How much of an asset spot buys bring."""
+def brought(claims: Iterable[Claim], asset: str, rules: Callable[[str], Rules]) -> Decimal:
+    """How much of an asset spot orders bring: buys of it, and sales for it."""
     return sum(
         (
-            claim.order.amount
+            _brought(claim.order.side, claim.order.amount, claim.price, rules(claim.order.symbol), asset)
             for claim in claims
-            if claim.order.side == "buy" and rules(claim.order.symbol).base == base
         ),
         Decimal(0),
     )
+
+
+def brought_by_resting(resting: Iterable[RestingOrder], asset: str, rules: Callable[[str], Rules]) -> Decimal:
+    """The same of open orders; a stop with a limit at the higher of both."""
+    return sum(
+        (
+            _brought(
+                one.side,
+                one.remaining,
+                max(one.price or Decimal(0), one.stop_price or Decimal(0)),
+                rules(one.symbol),
+                asset,
+            )
+            for one in resting
+        ),
+        Decimal(0),
+    )
+
+
+def _brought(side: Side, amount: Decimal, price: Decimal, of: Rules, asset: str) -> Decimal:
+    if side == "buy":
+        return amount if of.base == asset else Decimal(0)
+    return amount * price if of.quote == asset else Decimal(0)
 
 
 def moved(claims: Iterable[Claim], symbol: str, side: Side) -> Decimal:
@@ -149,6 +171,11 @@ def _filled(intent: Intent) -> Decimal:
 
 
 def _price(intent: Intent, order: OrderRequest) -> Decimal:
-    """The higher of its limit and its trigger; a market order's is the one that its card showed."""
+    """The higher of its limit and its trigger; a market order's is the one that its card showed, and so is
+    that of a limit sale that fills above its limit.
+    """
+    shown = Decimal(intent.terms["referencePrice"] or 0)
     own = [price for price in (order.price, order.stop_price) if price is not None]
-    return max(own) if own else Decimal(intent.terms["referencePrice"] or 0)
+    if order.side == "sell" and order.stop_price is None:
+        own.append(shown)
+    return max(own) if own else shown

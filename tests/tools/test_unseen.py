@@ -113,11 +113,22 @@ async def test_buys_take_the_quote_with_the_fee_and_sells_the_base(broker: Wired
     assert taken == {"USDT": Decimal("1201.2"), "BTC": Decimal("0.5")}
 
 
-async def test_buys_bring_the_base_whatever_pays_for_them(broker: Wired) -> None:
+async def test_buys_bring_the_base_and_sales_the_quote_whatever_the_pair(broker: Wired) -> None:
     claims = unseen.claims(
-        [intent(1), intent(2, side="sell"), intent(3, symbol="ETHUSDT"), intent(4, amount="0.2")]
+        [
+            intent(1),
+            intent(2, side="sell"),
+            intent(3, symbol="ETHUSDT"),
+            intent(4, amount="0.2"),
+            intent(5, symbol="ETHBTC", side="sell", amount="2", reference="0.05"),
+            intent(6, symbol="ETHBTC", side="sell", amount="2", type="limit", price="0.04", reference="0.05"),
+            intent(7, symbol="ETHBTC", amount="3", reference="0.05"),
+        ]
     )
-    assert unseen.bought(claims, "BTC", broker.exchange.spot.rules) == Decimal("0.21")
+    rules = broker.exchange.spot.rules
+    assert unseen.brought(claims, "BTC", rules) == Decimal("0.41")
+    assert unseen.brought(claims, "ETH", rules) == Decimal("3.01")
+    assert unseen.brought(claims, "USDT", rules) == Decimal("600")
 
 
 def test_margin_is_taken_by_entries_that_are_no_stops_at_the_leverage_set() -> None:

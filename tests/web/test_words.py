@@ -195,6 +195,14 @@ def test_a_repeated_request_says_when_and_what_became_of_the_first(passed: timed
     assert said == f"The same request went through {ago} ago: Placed, filled 0.015 of 0.015"
 
 
+def test_a_request_that_is_nearly_the_same_names_the_first_one() -> None:
+    earlier = intent(State.PLACED, order=order("filled", "0.015"), wire_timestamp_ms=to_ms(NOON))
+    now = intent(State.PENDING, equality="another")
+    assert repeats(now, earlier, NOON + timedelta(minutes=2)).startswith(
+        "Almost the same request (BUY 0.015 BTC) went through 2 minutes ago: Placed"
+    )
+
+
 def event(kind: str, actor: str, **data: Any) -> Event:
     return Event(
         seq=1, at=datetime(2026, 11, 22, tzinfo=UTC), kind=kind, actor=actor, intent_id=None, data=data
