@@ -251,6 +251,22 @@ def test_every_command_says_which_database_it_means_and_that_none_serves_it(
             assert run.context.startswith(line)
 
 
+def test_what_is_data_stays_alone_on_standard_output(run: Run) -> None:
+    said = run("agents", "add", "bot")[1]
+    assert "mode, database" not in said and "mode, database" in run.context
+    said = run("audit", "export")[1]
+    assert all(json.loads(line) for line in said.splitlines()) and "mode, database" in run.context
+
+
+def test_an_empty_file_is_no_database_and_is_not_made_one(run: Run, tmp_path: Path) -> None:
+    path = tmp_path / "data" / "paper.db"
+    path.parent.mkdir()
+    path.touch()
+    code, said, complaint = run("halt")
+    assert (code, said, complaint) == (2, "", f"broker: There is no database in the file {path}\n")
+    assert path.stat().st_size == 0
+
+
 def test_a_halt_is_told_and_never_loosened(run: Run, tmp_path: Path) -> None:
     with closing(take_lock(make_database(tmp_path))):
         assert run("halt", "--exits-only") == (0, "Only exits are allowed (by command line).\n", "")

@@ -44,9 +44,11 @@ class Database:
     def __init__(self, path: Path, *, may_make: bool = True) -> None:
         """Raises StartError where there is no such file and none may be made."""
         if may_make:
-            _make(path)
+            _make(path.resolve())
         elif not path.exists():
             raise StartError(f"There is no database {path}")
+        elif path.stat().st_size == 0:
+            raise StartError(f"There is no database in the file {path}")
         self.path = path
         self.on_commit: Callable[[], None] = lambda: None
         self.problem: str | None = None

@@ -16,28 +16,34 @@ from broker.clock import random_bytes, utc_now
 from broker.halt import Level
 from broker.store import Store
 
+from ..test_cli import Run
 from .processes import BrokerProcess, Process, environment, free_port
 
 
-def run(folder: Path, *arguments: str, typed: str = "", **settings: str) -> subprocess.CompletedProcess[str]:
-    """A command in a bare shell: another folder, and none of the broker's settings."""
+def run(folder: Path, *arguments: str, **settings: str) -> subprocess.CompletedProcess[str]:
+    """A command of its own process, in a shell with none of the broker's settings."""
     return subprocess.run(
         [sys.executable, "-m", "broker", *arguments],
         cwd=folder,
         env=environment(HOME=str(folder), **settings),
-        input=typed,
         text=True,
         capture_output=True,
         check=False,
     )
 
 
-def level(database: Path) -> Level:
-    with closing(
+def opened(data: Path) -> closing[Store]:
+    """The database of a data folder, made where there is none, as another process has it."""
+    database = data / "paper.db"
+    return closing(
         Store.open(
             database, mode="paper", account="paper", clock=utc_now, random=random_bytes, to_verify=True
         )
-    ) as store:
+    )
+
+
+def level(data: Path) -> Level:
+    with opened(data) as store:
         return store.database.read_now(store.halts.current).level
 
 
@@ -48,110 +54,101 @@ def elsewhere(tmp_path: Path) -> Path:
     return folder
 
 
-def test_from_a_bare_shell_no_command_makes_a_database_and_each_names_the_running_broker(
-    tmp_path: Path, elsewhere: Path, subtests: pytest.Subtests
+@pytest.fixture
+def shell(elsewhere: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
+    """The command in this process, whose environment and folder are others than the broker's."""
+    monkeypatch.chdir(elsewhere)
+    monkeypatch.setenv("HOME", str(elsewhere))
+    monkeypatch.delenv("XDG_DATA_HOME", raising=False)
+    return Run(monkeypatch, capsys)
+
+
+def test_a_bare_shell_halts_nothing_by_mistake_and_learns_how_to_halt_the_running_broker(
+    tmp_path: Path, elsewhere: Path
 ) -> None:
     with BrokerProcess(tmp_path) as broker:
-        database = tmp_path / "data" / "paper.db"
+        data = tmp_path / "data"
+        done = run(elsewhere, "halt", "--reason", "now")
+        assert (done.returncode, done.stdout) == (2, "")
+        assert done.stderr.startswith(f"broker: There is no database {elsewhere}")
+        assert f"database {data / 'paper.db'}, process {broker.pid}, page {broker.url}\n" in done.stderr
+        assert (list(elsewhere.iterdir()), level(data)) == ([], Level.OPEN)
+        named = f"broker halt --data-dir {data}"
+        assert f"    {named}\n" in done.stderr
+        done = run(elsewhere, *named.split()[1:])
+        assert (done.returncode, done.stdout) == (0, "Trading is halted (by command line).\n")
+        served = f"served by process {broker.pid}, page {broker.url}"
+        assert done.stderr == f"PAPER mode, database {data / 'paper.db'}, {served}\n"
+        assert level(data) is Level.HALTED
+
+
+def test_neither_does_any_other_command(tmp_path: Path, elsewhere: Path, shell: Run) -> None:
+    with BrokerProcess(tmp_path) as broker:
         for words in (
-            ("halt",),
             ("audit", "verify"),
             ("db", "backup", "copy.db"),
+            ("traders", "remove", "Ana"),
+            ("agents", "revoke", "default"),
         ):
-            with subtests.test(" ".join(words)):
-                done = run(elsewhere, *words)
-                assert (done.returncode, done.stdout) == (2, "")
-                assert done.stderr.startswith("broker: There is no database ")
-                assert (
-                    f"PAPER mode, database {database}, process {broker.pid}, page {broker.url}" in done.stderr
-                )
-                assert f"broker {' '.join(words[:2])}" in done.stderr
-                assert list(elsewhere.iterdir()) == []
-        assert level(database) is Level.OPEN
-        said = run(elsewhere, "halt").stderr
-        [line] = [line for line in said.splitlines() if line.startswith("    broker halt ")]
-        done = run(elsewhere, *line.split()[1:])
-        assert (done.returncode, done.stdout) == (0, "Trading is halted (by command line).\n")
-        assert done.stderr == (
-            f"PAPER mode, database {database}, served by process {broker.pid}, page {broker.url}\n"
-        )
-        assert level(database) is Level.HALTED
-
-
-def test_a_halt_that_no_broker_serves_is_recorded_and_names_those_that_run(
-    tmp_path: Path, elsewhere: Path
-) -> None:
-    idle = elsewhere / "data"
-    made = run(elsewhere, "agents", "add", "bot", DATA_DIR=str(idle))
-    assert made.returncode == 0, made.stderr
-    assert f"PAPER mode, database {idle / 'paper.db'}, not served: no broker runs on it now\n" == made.stderr
-    with BrokerProcess(tmp_path) as broker:
-        done = run(elsewhere, "halt", "--data-dir", str(idle))
-        assert (done.returncode, level(idle / "paper.db")) == (1, Level.HALTED)
-        assert done.stdout == "Trading is halted (by command line).\nRecorded; no broker serves it now.\n"
-        assert f"process {broker.pid}, page {broker.url}" in done.stderr
-        assert f"broker halt --data-dir {tmp_path / 'data'}" in done.stderr
-        assert level(tmp_path / "data" / "paper.db") is Level.OPEN
-        revoked = run(elsewhere, "agents", "revoke", "bot", DATA_DIR=str(idle))
-        assert (revoked.returncode, "not served" in revoked.stderr) == (0, True)
-        assert f"process {broker.pid}" in revoked.stderr
-
-
-def test_a_broker_of_another_mode_and_account_is_halted_without_its_keys(
-    tmp_path: Path, elsewhere: Path
-) -> None:
-    data = tmp_path / "data"
-    settings = {"BINANCE_TESTNET": "false", "BINANCE_FUTURES_TESTNET": "false"}
-    env = environment(PORT=str(free_port()), DATA_DIR=str(data), HOME=str(tmp_path), **settings)
-    with Process(sys.executable, "-m", "broker", cwd=tmp_path, env=env) as broker:
-        broker.wait_for("Ctrl-C")
-        done = run(elsewhere, "halt")
-        named = f"DATABASE_URL=sqlite:///{data / 'live.db'} broker halt --data-dir {data}"
-        assert (done.returncode, named in done.stderr) == (2, True), done.stderr
-        done = run(elsewhere, "halt", "--data-dir", str(data), DATABASE_URL=f"sqlite:///{data / 'live.db'}")
-        assert (done.returncode, done.stdout) == (0, "Trading is halted (by command line).\n"), done.stderr
-        assert done.stderr.startswith(
-            f"LIVE mode, database {data / 'live.db'}, served by process {broker.pid}"
-        )
-
-
-def test_without_any_broker_it_says_so(elsewhere: Path) -> None:
-    done = run(elsewhere, "halt")
-    assert done.returncode == 2
-    assert str(elsewhere) in done.stderr
-    if not serving_brokers():  # another test's may run beside this one
-        assert done.stderr.endswith("No broker runs on this machine for this user.\n")
-
-
-def test_an_empty_file_is_no_database_and_is_not_made_one(elsewhere: Path) -> None:
-    data = elsewhere / "data"
-    data.mkdir()
-    (data / "paper.db").touch()
-    done = run(elsewhere, "halt", DATA_DIR=str(data))
-    assert (done.returncode, done.stdout) == (2, "")
-    assert f"There is no database in the file {data / 'paper.db'}" in done.stderr
-    assert (data / "paper.db").stat().st_size == 0
-
-
-def test_what_is_data_stays_alone_on_standard_output(tmp_path: Path) -> None:
-    data = str(tmp_path / "data")
-    key = run(tmp_path, "agents", "add", "bot", DATA_DIR=data)
-    assert "PAPER mode" not in key.stdout and "PAPER mode" in key.stderr
-    log = run(tmp_path, "audit", "export", DATA_DIR=data)
-    assert all(line.startswith("{") for line in log.stdout.splitlines())
-    assert "PAPER mode" in log.stderr
-
-
-def test_a_call_makes_neither_folder_nor_key(tmp_path: Path, elsewhere: Path) -> None:
-    with BrokerProcess(tmp_path) as broker:
-        done = run(elsewhere, "call", "intent_list", PORT=str(broker.port))
-        assert (done.returncode, done.stdout) == (2, "")
-        assert "set DATA_DIR or MCP_API_KEY as the broker has them" in done.stderr
+            code, said, complaint = shell(*words)
+            assert (code, said) == (2, "")
+            assert complaint.startswith("broker: There is no database ")
+            named = f"broker {' '.join(words)} --data-dir {tmp_path / 'data'}\n"
+            assert f"process {broker.pid}, page {broker.url}\n    {named}" in shell.context
+            assert list(elsewhere.iterdir()) == []
+        assert shell("call", "intent_list")[0] == 2
         assert list(elsewhere.iterdir()) == []
 
 
+def test_a_call_without_a_key_says_where_it_looked(
+    tmp_path: Path, elsewhere: Path, shell: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with BrokerProcess(tmp_path) as broker:
+        monkeypatch.setenv("PORT", str(broker.port))
+        code, said, complaint = shell("call", "intent_list")
+        assert (code, said) == (2, "")
+        assert "set DATA_DIR or MCP_API_KEY as the broker has them" in complaint
+        assert list(elsewhere.iterdir()) == []
+
+
+def test_what_no_broker_serves_is_recorded_and_names_the_brokers_that_run(
+    tmp_path: Path, elsewhere: Path, shell: Run
+) -> None:
+    idle = elsewhere / "data"
+    with opened(idle) as store:
+        store.people.add_trader("Ana", "correct horse battery", actor="test")
+    with BrokerProcess(tmp_path) as broker:
+        code, said, _ = shell("halt", "--data-dir", str(idle))
+        assert (code, level(idle)) == (1, Level.HALTED)
+        assert said == "Trading is halted (by command line).\nRecorded; no broker serves it now.\n"
+        assert f"process {broker.pid}, page {broker.url}\n" in shell.context
+        assert f"broker halt --data-dir {tmp_path / 'data'}\n" in shell.context
+        assert level(tmp_path / "data") is Level.OPEN
+        assert shell("traders", "remove", "Ana", "--data-dir", str(idle))[0] == 0
+        assert f"{idle / 'paper.db'}, not served: no broker runs on it now\n" in shell.context
+        assert f"process {broker.pid}" in shell.context
+
+
+def test_a_broker_of_another_mode_is_halted_without_its_settings(
+    tmp_path: Path, shell: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = tmp_path / "data"
+    live = {"BINANCE_TESTNET": "false", "BINANCE_FUTURES_TESTNET": "false"}
+    env = environment(PORT=str(free_port()), DATA_DIR=str(data), HOME=str(tmp_path), **live)
+    with Process(sys.executable, "-m", "broker", cwd=tmp_path, env=env) as broker:
+        broker.wait_for("Ctrl-C")
+        assert shell("halt")[0] == 2
+        url = f"sqlite:///{data / 'live.db'}"
+        assert f"DATABASE_URL={url} broker halt --data-dir {data}\n" in shell.context
+        monkeypatch.setenv("DATABASE_URL", url)
+        code, said, _ = shell("halt", "--data-dir", str(data))
+        assert (code, said) == (0, "Trading is halted (by command line).\n")
+        told = f"LIVE mode, database {data / 'live.db'}, served by process {broker.pid}, page "
+        assert shell.context.startswith(told)
+
+
 def test_a_second_broker_is_refused_also_where_the_lock_was_deleted_or_another_path_leads_there(
-    tmp_path: Path, elsewhere: Path, subtests: pytest.Subtests
+    tmp_path: Path, elsewhere: Path, shell: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with BrokerProcess(tmp_path) as broker:
         data = tmp_path / "data"
@@ -159,48 +156,44 @@ def test_a_second_broker_is_refused_also_where_the_lock_was_deleted_or_another_p
         (elsewhere / "linked").symlink_to(data)
         (elsewhere / "link.db").symlink_to(database)
         os.link(database, elsewhere / "hard.db")
-        ways = {
-            "the same path": {"DATA_DIR": str(data)},
-            "a link to the folder": {"DATA_DIR": str(elsewhere / "linked")},
-            "a link to the file": {"DATABASE_URL": f"sqlite:///{elsewhere / 'link.db'}"},
-            "a hard link": {"DATABASE_URL": f"sqlite:///{elsewhere / 'hard.db'}"},
-        }
-        for name, way in ways.items():
-            with subtests.test(name):
-                for lock in [*data.glob("*.lock"), *elsewhere.glob("*.lock")]:
-                    lock.unlink()
-                started = run(elsewhere, "serve", **({"DATA_DIR": str(data), "PORT": "0"} | way))
-                assert started.returncode == 2
-                assert started.stderr.startswith("broker: Another broker serves the database ")
+        monkeypatch.setenv("PORT", "0")
+        for folder, url in (
+            (data, ""),
+            (elsewhere / "linked", ""),
+            (data, f"sqlite:///{elsewhere / 'link.db'}"),
+            (data, f"sqlite:///{elsewhere / 'hard.db'}"),
+        ):
+            monkeypatch.setenv("DATABASE_URL", url)
+            for lock in (*data.glob("*.lock"), *elsewhere.glob("*.lock")):
+                lock.unlink()
+            code, _, complaint = shell("serve", "--data-dir", str(folder))
+            assert (code, complaint.count("\n")) == (2, 1)
+            assert complaint.startswith("broker: Another broker serves the database ")
         (elsewhere / "hard.db").unlink()
         broker.wait_for("a lock file was removed, and is made again")
-        assert run(elsewhere, "halt", DATA_DIR=str(data)).returncode == 0, "the first goes on"
+        monkeypatch.setenv("DATABASE_URL", "")
+        assert shell("halt", "--data-dir", str(data))[0] == 0, "the first goes on"
 
 
-def test_nothing_is_restored_over_a_broker_whose_locks_were_deleted(tmp_path: Path) -> None:
+def test_nothing_is_restored_over_a_broker_whose_locks_were_deleted(tmp_path: Path, shell: Run) -> None:
     data = tmp_path / "data"
     with BrokerProcess(tmp_path) as broker:
-        assert run(tmp_path, "db", "backup", "copy.db", DATA_DIR=str(data)).returncode == 0
+        assert shell("db", "backup", "copy.db", "--data-dir", str(data))[0] == 0
         broker.send(signal.SIGSTOP)  # so that it cannot put them back
         for name in ("paper.db.lock", "paper.db.held"):
             (data / name).unlink()
-        done = run(tmp_path, "db", "restore", "copy.db", DATA_DIR=str(data))
+        code, _, complaint = shell("db", "restore", "copy.db", "--data-dir", str(data))
         broker.send(signal.SIGCONT)
-        assert done.returncode == 2
-        assert f"process {broker.pid}" in done.stderr
+        assert (code, f"process {broker.pid}" in complaint) == (2, True)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="compares it with /proc")
-def test_psutil_finds_the_same_brokers(tmp_path: Path) -> None:
+def test_psutil_finds_the_same_brokers_and_none_that_was_killed(tmp_path: Path, shell: Run) -> None:
     with BrokerProcess(tmp_path) as broker:
         found = {one for one in _notes_by_psutil() if one.process == broker.pid}
         assert found == {one for one in _notes_by_proc() if one.process == broker.pid}
         assert [one.url for one in found] == [broker.url]
-
-
-def test_a_broker_that_was_killed_is_not_found(tmp_path: Path) -> None:
-    with BrokerProcess(tmp_path) as broker:
         broker.kill()
     assert broker.pid not in {one.process for one in serving_brokers()}
-    done = run(tmp_path, "halt", DATA_DIR=str(tmp_path / "data"))
-    assert (done.returncode, "not served" in done.stderr) == (1, True)
+    assert shell("halt", "--data-dir", str(tmp_path / "data"))[0] == 1
+    assert "not served" in shell.context

@@ -4,22 +4,27 @@ from __future__ import annotations
 
 import os
 import shutil
-import signal
+import sqlite3
 import stat
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Iterator
+from contextlib import closing
+from functools import partial
 from pathlib import Path
 from typing import Any, Self
 
 import httpx2
 import pytest
 
+from broker.store import queries
+from broker.store.audit import events_after
+from broker.store.backup import back_up
+
 from .people import PASSWORD
 from .processes import BrokerProcess, PaperProcess, Process, environment, free_port
-from .test_commands import run
+from .test_commands import opened, run
 
 KEY = "k" * 20
 PATIENCE_SECONDS = 30
@@ -28,10 +33,10 @@ PATIENCE_SECONDS = 30
 class Desk:
     """An agent and a signed-in trader, over plain HTTP."""
 
-    def __init__(self, url: str, folder: Path, data: Path) -> None:
+    def __init__(self, url: str, data: Path) -> None:
         self._http = httpx2.Client(base_url=url, timeout=60)
-        added = run(folder, "traders", "add", "Ana", "--password-stdin", typed=PASSWORD, DATA_DIR=str(data))
-        assert added.returncode == 0, added.stderr
+        with opened(data) as store:
+            store.people.add_trader("Ana", PASSWORD, actor="test")
         assert self._http.post("/signin", data={"name": "Ana", "password": PASSWORD}).status_code == 303
 
     def __enter__(self) -> Self:
@@ -73,6 +78,12 @@ def eventually(holds: Callable[[], bool]) -> None:
         time.sleep(0.2)
 
 
+def kinds(data: Path) -> list[str]:
+    """What the audit log holds."""
+    with opened(data) as store:
+        return [event.kind for event in store.database.read_now(partial(events_after, seq=0))]
+
+
 @pytest.fixture
 def serving(tmp_path: Path, exchange: PaperProcess) -> Iterator[BrokerProcess]:
     with BrokerProcess(
@@ -83,7 +94,7 @@ def serving(tmp_path: Path, exchange: PaperProcess) -> Iterator[BrokerProcess]:
 
 @pytest.fixture
 def desk(tmp_path: Path, serving: BrokerProcess) -> Iterator[Desk]:
-    with Desk(serving.url, tmp_path, tmp_path / "data") as desk:
+    with Desk(serving.url, tmp_path / "data") as desk:
         yield desk
 
 
@@ -138,11 +149,12 @@ def test_a_broker_that_lost_its_database_sends_nothing_and_everybody_is_told(
     assert desk.orders(exchange) == 0
     told = [line for line in serving.output if "deleted, moved or replaced" in line]
     assert len(told) == 1, told
-    halted = run(tmp_path, "halt", DATA_DIR=str(data))
-    assert (halted.returncode, halted.stdout == "") in ((2, True), (1, False)), halted.stderr
-    if loss == "replaced":
-        assert halted.stdout.endswith("Recorded; no broker serves it now.\n")
-    assert f"process {serving.pid}" in halted.stderr
+    if loss in ("deleted", "replaced"):
+        halted = run(tmp_path, "halt", DATA_DIR=str(data))
+        assert halted.returncode == (2 if loss == "deleted" else 1)
+        recorded = "Recorded; no broker serves it now.\n"
+        assert halted.stdout.endswith(recorded if loss == "replaced" else "")
+        assert f"process {serving.pid}" in halted.stderr
 
 
 def test_the_same_file_put_back_is_gone_on_with_and_recorded(
@@ -160,8 +172,7 @@ def test_the_same_file_put_back_is_gone_on_with_and_recorded(
     assert desk.approve(parked) < 400
     eventually(lambda: desk.placed(parked))
     assert desk.orders(exchange) == 1
-    log = run(tmp_path, "audit", "export", DATA_DIR=str(data)).stdout
-    assert "database:recovered" in log
+    assert "database:recovered" in kinds(data)
 
 
 def test_nothing_of_an_unlinked_wal_is_lost_when_the_broker_stops(
@@ -174,9 +185,9 @@ def test_nothing_of_an_unlinked_wal_is_lost_when_the_broker_stops(
     assert (refused.returncode, refused.stdout) == (2, "")
     assert "Stop it, start it again, and repeat this command" in refused.stderr
     assert serving.stop() == 0
-    verified = run(tmp_path, "audit", "verify", DATA_DIR=str(data))
-    assert verified.stdout == "The audit log holds.\n"
-    assert parked["intentId"] in run(tmp_path, "audit", "export", DATA_DIR=str(data)).stdout
+    with opened(data) as store:
+        assert store.verify() is None
+        assert store.database.read_now(partial(queries.find, intent_id=parked["intentId"]))
 
 
 def test_a_link_that_leads_to_another_database_is_a_lost_database(
@@ -210,13 +221,10 @@ def test_the_audit_logs_key_and_head_are_written_again_and_that_is_recorded(
     assert lost.stat().st_mode & 0o777 == 0o600
     if what == "key":
         assert lost.read_bytes() == before
-
-    def log() -> str:
-        return run(tmp_path, "audit", "export", DATA_DIR=str(data)).stdout
-
-    eventually(lambda: f"audit:{what}-missing" in log())
+    eventually(lambda: f"audit:{what}-missing" in kinds(data))
     serving.kill()
-    assert run(tmp_path, "audit", "verify", DATA_DIR=str(data)).stdout == "The audit log holds.\n"
+    with opened(data) as store:
+        assert store.verify() is None
 
 
 def test_another_key_in_the_audit_keys_place_is_told_and_not_overwritten(
@@ -255,7 +263,7 @@ def test_a_data_folder_that_turns_read_only_is_told_once_and_so_is_its_recovery(
     with Process(*command, cwd=tmp_path, env=env) as broker:
         url = broker.wait_for(r"Page\s+(\S+)").group(1)
         broker.wait_for("Ctrl-C")
-        with Desk(url, tmp_path, data) as desk:
+        with Desk(url, data) as desk:
             data.chmod(0o500)
             broker.wait_for("the database or its folder does not work")
             code, problem = desk.health()
@@ -287,66 +295,13 @@ def test_existing_files_and_the_data_folder_are_closed_to_other_users_at_start(t
         }
 
 
-def test_a_folder_in_which_anybody_may_replace_files_is_refused_and_a_shared_one_is_left_alone(
-    tmp_path: Path,
-) -> None:
-    shared = tmp_path / "shared"
-    shared.mkdir()
-    url = f"sqlite:///{shared / 'x.db'}"
-    shared.chmod(0o777)
-    done = run(tmp_path, "agents", "add", "bot", DATA_DIR=str(tmp_path / "data"), DATABASE_URL=url)
-    assert (done.returncode, done.stderr.count("\n")) == (2, 1)
-    assert f"Every user may replace files in the folder {shared}" in done.stderr
-    for mode in (0o1777, 0o755):
-        shared.chmod(mode)
-        done = run(tmp_path, "agents", "add", f"bot{mode}", DATA_DIR=str(tmp_path / "data"), DATABASE_URL=url)
-        assert done.returncode == 0, done.stderr
-        assert stat.S_IMODE(shared.stat().st_mode) == mode
-        assert stat.S_IMODE((shared / "x.db").stat().st_mode) == 0o600
-
-
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a file away")
-def test_what_belongs_to_another_user_is_refused_in_one_line(tmp_path: Path) -> None:
-    """The broker runs as nobody here, on a database of root's."""
-    nobody = 65534
-    with tempfile.TemporaryDirectory(prefix="broker-modes-", dir="/tmp") as name:
-        folder = Path(name)
-        folder.chmod(0o755)
-        data = folder / "data"
-        made = run(folder, "agents", "add", "bot", DATA_DIR=str(data))
-        assert made.returncode == 0, made.stderr
-        os.chown(data, nobody, nobody)
-        for path in data.iterdir():
-            os.chown(path, nobody, nobody)
-        os.chown(data / "paper.db", 0, 0)
-        os.chmod(data / "paper.db", 0o666)
-        done = subprocess.run(
-            [sys.executable, "-m", "broker", "agents", "list"],
-            cwd=folder,
-            env=environment(HOME=str(folder), DATA_DIR=str(data)),
-            user=nobody,
-            group=nobody,
-            extra_groups=[],
-            text=True,
-            capture_output=True,
-            check=False,
-        )
-        if "No module named" in done.stderr or "Permission denied" in done.stderr:
-            pytest.skip("another user cannot run this Python")
-        assert (done.returncode, done.stderr.count("\n")) == (2, 1), done.stderr
-        assert f"{data / 'paper.db'} belongs to another user (uid 0)" in done.stderr
-        os.chown(data / "paper.db", nobody, nobody)
-        assert run(folder, "agents", "add", "bot2", DATA_DIR=str(data)).returncode == 0, "root may"
-        assert {path.stat().st_uid for path in data.iterdir()} == {nobody}, "and leaves nothing of root's"
-
-
-@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
-def test_a_killed_backup_leaves_nothing_that_looks_complete(tmp_path: Path, number: signal.Signals) -> None:
+def test_a_killed_backup_leaves_nothing_that_looks_complete(tmp_path: Path) -> None:
     data, copies = tmp_path / "data", tmp_path / "copies"
     copies.mkdir()
-    assert run(tmp_path, "agents", "add", "bot", DATA_DIR=str(data)).returncode == 0
-    seen = 0
-    for pause in (0.0, 0.002, 0.005, 0.01, 0.02, 0.05):
+    with opened(data) as store:
+        store.people.add_trader("Ana", PASSWORD, actor="test")
+    partials = 0
+    for pause in (0.0, 0.005, 0.03):
         process = subprocess.Popen(
             [sys.executable, "-m", "broker", "db", "backup", str(copies / "copy.db")],
             cwd=tmp_path,
@@ -354,21 +309,18 @@ def test_a_killed_backup_leaves_nothing_that_looks_complete(tmp_path: Path, numb
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
         )
+        before = {path.name for path in copies.iterdir()}
         give_up = time.monotonic() + PATIENCE_SECONDS
-        while process.poll() is None and not list(copies.iterdir()) and time.monotonic() < give_up:
-            time.sleep(0.001)
+        while process.poll() is None and {path.name for path in copies.iterdir()} <= before:
+            assert time.monotonic() < give_up
         time.sleep(pause)
-        process.send_signal(number)
+        process.kill()
         process.wait(PATIENCE_SECONDS)
-        seen += bool(list(copies.glob(".copy.db.partial-*")))
+        partials += len(list(copies.glob(".copy.db.partial-*")))
         if (copies / "copy.db").exists():
-            (copies / "copy.db").rename(tmp_path / "whole.db")
-            assert (
-                run(tmp_path, "db", "restore", str(tmp_path / "whole.db"), DATA_DIR=str(data)).returncode == 0
-            )
-            (tmp_path / "whole.db").unlink()
-    done = run(tmp_path, "db", "backup", str(copies / "copy.db"), DATA_DIR=str(data))
-    assert done.returncode == 0, done.stderr
+            with closing(sqlite3.connect(copies / "copy.db")) as copy:
+                assert copy.execute("SELECT count(*) FROM audit").fetchone()[0] >= 2
+            (copies / "copy.db").unlink()
+    assert partials, "none was killed in between"
+    back_up(data / "paper.db", copies / "copy.db")
     assert [path.name for path in copies.iterdir()] == ["copy.db"], "what was left is cleaned up"
-    if number is signal.SIGKILL:
-        assert seen, "none was killed in between"
