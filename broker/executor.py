@@ -21,6 +21,7 @@ from .errors import BrokerError, Code
 from .exchange import Exchange, OrderState, Sent, Verdict, found_time_wrong
 from .intents import Intent, State, client_order_id, digest_of
 from .logs import get_logger
+from .reasons import Reason, Why, of_error
 from .settings import Settings
 from .store import Moved, NotApproved, Store, queries
 from .tools import HIGH, Assessment, Context, HighTool, order_json
@@ -43,7 +44,11 @@ PASSING = frozenset(
 
 
 class _Unfit(Exception):
-    """Must not be sent any more, and was not; its text says why."""
+    """Must not be sent any more, and was not."""
+
+    def __init__(self, reason: Reason, note: str) -> None:
+        super().__init__(note)
+        self.reason, self.note = reason, note
 
 
 class Executor:
@@ -133,14 +138,15 @@ class Executor:
         before = self._troubles.pop(intent.id, None)
         try:
             await self._submit(intent, look_first)
-        except _Unfit as why:
-            await self._put_away(intent, str(why) if before is None else f"{why}; {before}")
+        except _Unfit as unfit:
+            note = unfit.note if before is None else f"{unfit.note}; {before}"
+            await self._put_away(intent, Why(unfit.reason, note))
         except Moved:
             log.warning("executor: somebody else moved the intent", intent=intent.id)
         except BrokerError as error:
             trouble = error.message.removesuffix(".")
             if error.code not in PASSING and not found_time_wrong(error):
-                await self._put_away(intent, trouble)
+                await self._put_away(intent, Why(of_error(error.code), trouble))
                 return
             # Nothing was sent: the sweep tries again until the approval is too old.
             self._troubles[intent.id] = trouble
@@ -150,17 +156,17 @@ class Executor:
             log.exception("executor: failed", intent=intent.id)
             await self._leave_to_the_reconciler(intent)
 
-    async def _put_away(self, intent: Intent, why: str) -> None:
+    async def _put_away(self, intent: Intent, why: Why) -> None:
         """If the database can't take it, the sweep comes by again."""
         with suppress(Moved, BrokerError):
-            await self._store.submissions.settle(intent, State.NOT_SENT, actor="executor", note=why)
+            await self._store.submissions.settle(intent, State.NOT_SENT, actor="executor", why=why)
 
     async def _leave_to_the_reconciler(self, intent: Intent) -> None:
         """An error of our own after the commit: the order may be at Binance all the same."""
         begun = replace(intent, state=State.SUBMITTING)
-        note = "an error of the broker's own, now in its log"
+        why = Why(Reason.BROKER_ERROR, "an error of the broker's own, now in its log")
         with suppress(Moved, BrokerError):
-            await self._store.submissions.settle(begun, State.UNKNOWN, actor="executor", note=note)
+            await self._store.submissions.settle(begun, State.UNKNOWN, actor="executor", why=why)
 
     async def _submit(self, intent: Intent, look_first: bool) -> None:
         """Raises _Unfit for what must not be sent, BrokerError for what cannot be sent yet."""
@@ -170,8 +176,8 @@ class Executor:
         order_id = client_order_id(intent.id)
         await self._exchange.on(terms["market"]).take_budget()
         if look_first and tool.has_own_id and await tool.look_up(self._exchange, terms, order_id):
-            note = "an order with this request's id is at Binance already"
-            await self._store.submissions.settle(intent, State.UNKNOWN, actor="executor", note=note)
+            why = Why(Reason.FOUND_AT_BINANCE, "an order with this request's id is at Binance already")
+            await self._store.submissions.settle(intent, State.UNKNOWN, actor="executor", why=why)
             return
         begun = await self._begin(tool, intent, order_id)
         if begun is not None:
@@ -217,7 +223,7 @@ class Executor:
                 value_usdt=now.value_usdt,
             )
         except NotApproved:
-            raise _Unfit("the audit log holds no approval of this request") from None
+            raise _Unfit(Reason.NOT_APPROVED, "the audit log holds no approval of this request") from None
 
     async def _agent_of(self, intent: Intent) -> Agent:
         """With the limits of now. Raises UNAUTHORIZED once it is revoked."""
@@ -227,23 +233,21 @@ class Executor:
         return agent
 
     def _require_fit(self, intent: Intent) -> None:
-        if problem := self._unfit(intent):
-            raise _Unfit(problem)
-
-    def _unfit(self, intent: Intent) -> str | None:
-        """Why an approved intent must not be sent any more, if so."""
+        """Raises _Unfit for an approved intent that must not be sent any more."""
         if intent.decision is None or not intent.decision.approved:
-            return "there is no approval on record"
+            raise _Unfit(Reason.NOT_APPROVED, "there is no approval on record")
         if digest_of(intent.canonical) != intent.digest:
-            return "the stored request is not the one that was approved"
+            raise _Unfit(Reason.REQUEST_ALTERED, "the stored request is not the one that was approved")
         if (intent.terms["mode"], intent.terms["account"]) != (self._settings.mode, self._settings.account):
-            return "the request is for another account"
+            raise _Unfit(Reason.OTHER_ACCOUNT, "the request is for another account")
         age = self._clock() - intent.decision.at
         if age < -CLOCK_SLACK:
-            return "the clock went back since it was approved"
+            raise _Unfit(Reason.CLOCK_SET_BACK, "the clock went back since it was approved")
         if age > self._validity:
-            return f"too late to send, approved more than {self._validity.seconds} s before it could start"
-        return None
+            raise _Unfit(
+                Reason.APPROVAL_TOO_OLD,
+                f"too late to send, approved more than {self._validity.seconds} s before it could start",
+            )
 
     async def _explained(self, tool: HighTool, intent: Intent, sent: Sent) -> str | None:
         """What Binance does not say itself of its refusal; the outcome does not depend on it."""
@@ -268,7 +272,7 @@ class Executor:
                     intent,
                     State(sent.verdict),
                     actor="executor" if sent.verdict is Verdict.NOT_SENT else "binance",
-                    note=explained or _note(sent),
+                    why=_why(sent, explained),
                     order=None if order is None else order_json(order),
                     data={"http": sent.http, "code": sent.code, "message": sent.message},
                 )
@@ -281,16 +285,20 @@ class Executor:
                 await asyncio.sleep(RETRY_SECONDS)
 
 
-def _no_exit(intent: Intent, now: Assessment) -> str | None:
+def _no_exit(intent: Intent, now: Assessment) -> Why | None:
     """What was approved as an exit passed no limit, and took an exit's turn."""
-    return "It is no exit any more" if intent.is_exit and not now.is_exit else None
+    if intent.is_exit and not now.is_exit:
+        return Why(Reason.NO_LONGER_AN_EXIT, "It is no exit any more")
+    return None
 
 
-def _note(sent: Sent) -> str | None:
+def _why(sent: Sent, explained: str | None) -> Why | None:
     match sent.verdict:
         case Verdict.PLACED:
             return None
         case Verdict.REFUSED:
-            return sent.message or sent.reason
-        case _:
-            return sent.reason
+            return Why(Reason.BINANCE_REFUSED, explained or sent.message or sent.reason)
+        case Verdict.NOT_SENT:
+            return Why(Reason.NOT_SENT, sent.reason)
+        case Verdict.UNKNOWN:
+            return Why(Reason.NO_ANSWER, sent.reason)

@@ -16,6 +16,7 @@ import rfc8785
 
 from .clock import from_ms, to_ms
 from .money import plain
+from .reasons import Reason, Why
 
 
 class State(StrEnum):
@@ -74,10 +75,6 @@ RECORDABLE: Final[Mapping[State, str]] = {
     State.NOT_SENT: "it was never sent",
 }
 """What a trader may record of an unknown one after the horizon, as his word, and in words."""
-
-UNSURE: Final = "not certain whether it was carried out"
-"""So begins the note of what ended without being found, where what is set at Binance does not prove that it
-never came about: a setting has no id, and may have been changed since."""
 
 COMMITTED: Final = frozenset({State.APPROVED, State.SUBMITTING, State.UNKNOWN, State.PLACED})
 """States that count towards the day's volume."""
@@ -172,7 +169,10 @@ class Intent:
     namespace: str | None = None
     wire_timestamp_ms: int | None = None
     not_founds: int = 0
+    reason_code: Reason | None = None
+    """Why it stands where it does. None on the straight way from the request to the order."""
     note: str | None = None
+    """The same for people; nothing else reads it."""
     order: Mapping[str, Any] | None = None
     word_by: str | None = None
     """The trader whose word settled it, after Binance could not be asked in time."""
@@ -192,6 +192,10 @@ class Intent:
         return terms
 
     @property
+    def why(self) -> Why | None:
+        return None if self.reason_code is None else Why(self.reason_code, self.note)
+
+    @property
     def overlooked(self) -> bool:
         """Told anew since nobody had seen it, and still nobody has."""
         return self.unseen_at is not None and self.seen_at is None
@@ -203,8 +207,10 @@ class Intent:
 
     @property
     def unsure(self) -> bool:
-        """Nobody can tell whether it was carried out."""
-        return self.state is State.NOT_SENT and (self.note or "").startswith(UNSURE)
+        """Nobody can tell whether it was carried out: a setting has no id to look for, and may have been
+        changed since.
+        """
+        return self.reason_code is Reason.UNCERTAIN
 
     @property
     def went_out_at(self) -> datetime:

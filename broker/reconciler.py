@@ -12,8 +12,9 @@ from typing import Any
 
 from .errors import BrokerError, Code
 from .exchange import FOLLOW_PCT, Exchange, OrderState, RestingOrder, leaving_room
-from .intents import OURS, UNSURE, Intent, State, certain_at_ms, client_order_id, latest_sending_ms
+from .intents import OURS, Intent, State, certain_at_ms, client_order_id, latest_sending_ms
 from .logs import get_logger
+from .reasons import Reason, Why, uncertain
 from .store import Moved, Store, queries
 from .tools import HIGH, Found, order_json
 
@@ -64,16 +65,16 @@ class Lost:
 
 @dataclass(frozen=True)
 class Truth:
-    """What became of a submission, as Binance says for certain. `note` says why, for people."""
+    """What became of a submission, as Binance says."""
 
     state: State
-    note: str | None = None
+    why: Why | None = None
     order: OrderState | None = None
 
     @property
     def proves(self) -> bool:
-        """Whether it bears a word out or contradicts it."""
-        return not (self.note or "").startswith(UNSURE)
+        """Whether it confirms what a trader recorded, or contradicts it."""
+        return self.why is None or self.why.reason is not Reason.UNCERTAIN
 
 
 class ServerTimes:
@@ -108,9 +109,9 @@ class Reconciler:
         """What a dead process was sending, or could not write down, is unknown until Binance says."""
         for intent in await self._in_state(State.SUBMITTING):
             if not self._submitting(intent.id):
-                note = "the broker stopped before Binance's answer was recorded"
+                why = Why(Reason.BROKER_STOPPED, "the broker stopped before Binance's answer was recorded")
                 await self._guarded(
-                    self._store.submissions.settle(intent, State.UNKNOWN, actor="reconciler", note=note)
+                    self._store.submissions.settle(intent, State.UNKNOWN, actor="reconciler", why=why)
                 )
 
     async def run(self) -> None:
@@ -158,7 +159,7 @@ class Reconciler:
         truth = await self._truth(intent, now, alone=alone)
         if truth is not None:
             await self._store.submissions.settle(
-                intent, truth.state, actor="reconciler", note=truth.note, order=_told(truth)
+                intent, truth.state, actor="reconciler", why=truth.why, order=_told(truth)
             )
 
     async def check_words(self) -> None:
@@ -175,7 +176,7 @@ class Reconciler:
         if truth is not None and not truth.proves:
             self._unproved.missed(client_order_id(intent.id))
         elif truth is not None:
-            await self._store.submissions.check_word(intent, truth.state, truth.note, _told(truth))
+            await self._store.submissions.check_word(intent, truth.state, truth.why, _told(truth))
 
     async def follow_placed(self) -> None:
         """One request per symbol tells which orders still rest; only the others are asked about."""
@@ -208,16 +209,16 @@ class Reconciler:
     async def _found(self, intent: Intent, found: Found) -> Truth:
         order = found.order
         if not found.done:
-            return Truth(State.NOT_SENT, found.note)
+            return Truth(State.NOT_SENT, found.why)
         if intent.decision is None and not HIGH[intent.tool].has_own_id:
-            return Truth(State.NOT_SENT, f"{UNSURE}: a backup was restored, and it was not approved by then")
+            return Truth(State.NOT_SENT, uncertain("a backup was restored, and it was not approved by then"))
         if order is None:
-            return Truth(State.PLACED, found.note)
+            return Truth(State.PLACED, found.why)
         if order.status == "rejected":
-            return Truth(State.REFUSED, "Binance rejected the order", order)
+            return Truth(State.REFUSED, Why(Reason.BINANCE_REFUSED, "Binance rejected the order"), order)
         with suppress(BrokerError):  # the outcome does not wait for its fees
             order = await self._exchange.on(intent.market).with_trades(order)
-        return Truth(State.PLACED, found.note, order)
+        return Truth(State.PLACED, found.why, order)
 
     def _latest_sending_ms(self, intent: Intent) -> int:
         """By Binance's clock, as the wire's timestamp is."""

@@ -26,6 +26,7 @@ from broker.gateway import Gateway
 from broker.hub import Hub
 from broker.intents import Intent, Request, State
 from broker.paper import PaperServer
+from broker.reasons import Reason, Why
 from broker.reconciler import Reconciler
 from broker.settings import Settings
 from broker.store import Feed, Store, queries
@@ -42,6 +43,10 @@ TRADER = "Ana"
 NOON = datetime(2026, 3, 4, 12, tzinfo=UTC)
 BTC = "BTCUSDT"
 ORDER = "/api/v3/order"
+MOVED = Why(Reason.PRICE_MOVED, "Price moved")
+TOO_LATE = Why(Reason.APPROVAL_TOO_OLD, "too late")
+NO_ANSWER = Why(Reason.NO_ANSWER, "no answer")
+RESTORED = Why(Reason.BACKUP_RESTORED, "a backup was restored")
 BUY: dict[str, Any] = {"symbol": BTC, "side": "buy", "amount": "0.015"}
 REST: dict[str, Any] = {**BUY, "type": "limit", "price": "58000"}
 

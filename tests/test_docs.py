@@ -14,8 +14,10 @@ import typer
 from annotated_types import Ge, Gt, Le, Lt
 from pydantic.fields import FieldInfo
 
+from broker import reasons
 from broker.cli import app
 from broker.errors import MEANING, Code
+from broker.reasons import Reason
 from broker.settings import MOST_USDT, Settings
 from broker.tools import TOOLS
 
@@ -80,6 +82,10 @@ def test_the_settings_have_the_defaults_and_bounds_that_are_told() -> None:
 def test_every_code_of_a_failed_call_is_told_with_its_status_and_meaning() -> None:
     told = rows("errors.md", 3)[1:]
     assert told == [[f"`{code}`", str(status), meaning] for code, (status, meaning) in MEANING.items()]
+
+
+def test_every_reason_code_is_listed_with_its_meaning() -> None:
+    assert rows("reasons.md", 2)[1:] == [[f"`{reason}`", reasons.MEANING[reason]] for reason in Reason]
 
 
 def commands(of: Any, name: str = "broker") -> Iterator[tuple[str, list[str]]]:

@@ -20,6 +20,7 @@ ROOMS = {
     "untrusted.py": 0,
     "settings.py": 1,
     "money.py": 1,
+    "reasons.py": 1,
     "intents.py": 2,
     "halt.py": 2,
     "divergence.py": 2,

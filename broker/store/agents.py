@@ -15,12 +15,10 @@ from ..credentials import hash_key, new_key
 from ..errors import BrokerError, Code, StartError, invalid
 from ..intents import Intent, State
 from ..names import require_distinct
+from ..reasons import Reason, Why
 from .queries import of_agent_in
 from .tables import agent_keys, agents, intents, traders
 from .transitions import Transitions
-
-REVOKED: Final = "its agent was revoked"
-"""How the note begins of what waited, or was approved and not sent yet."""
 
 MOST_OVERLAP: Final = timedelta(days=30)
 
@@ -199,12 +197,9 @@ class Agents:
     # -- within one transaction
 
     def _stop(self, connection: Connection, intent: Intent, actor: str) -> None:
-        note = f"{REVOKED} by {actor.removeprefix('trader:')}"
-        if intent.state is State.APPROVED:
-            self._moves.put_away(connection, intent, note, actor)
-            return
-        told = {"note": note}
-        self._moves.move(connection, intent, State.WITHDRAWN, actor, columns=told, data=told)
+        why = Why(Reason.AGENT_REVOKED, f"its agent was revoked by {actor.removeprefix('trader:')}")
+        to = State.NOT_SENT if intent.state is State.APPROVED else State.WITHDRAWN
+        self._moves.move(connection, intent, to, actor, why)
 
     def _row(self, connection: Connection, name: str) -> Row[Any]:
         row = connection.execute(BY_NAME, {"name": name}).one_or_none()

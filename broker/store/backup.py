@@ -20,6 +20,7 @@ from ..errors import StartError
 from ..files import sync_file, sync_folder
 from ..halt import Level
 from ..hub import COMMAND_LINE
+from ..reasons import Reason, Why
 from . import Store
 from .audit import Mark
 from .database import QUICK_CHECK
@@ -125,7 +126,7 @@ def _make_safe(store: Store, name: str) -> Mark:
             head=[copied.seq, copied.mac],
             replaced=None if replaced is None else [replaced.seq, replaced.mac],
         )
-        store.submissions.lose_track(connection, NOTE)
+        store.submissions.lose_track(connection, Why(Reason.BACKUP_RESTORED, NOTE))
         store.halts.put(connection, Level.HALTED, COMMAND_LINE, HALTED)
         for table in (sessions, invitations):
             connection.execute(delete(table))

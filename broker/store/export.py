@@ -18,10 +18,10 @@ VERDICTS: Final = frozenset(f"intent:{state}" for state in ("placed", "refused",
 CARDS: Final = ("intent:parked", "intent:pending")
 DECISIONS: Final = ("intent:approved", "intent:rejected")
 ASKED: Final = ("tool", "asked", "reason")
-SHOWN: Final = ("digest", "summary", "canonical", "card", "note")
+SHOWN: Final = ("digest", "summary", "canonical", "card", "reasonCode", "note")
 DECIDED: Final = ("digest", "reason", "suggestedAmount", "suggestedPrice")
 SENT: Final = ("client_order_id", "namespace", "wire_timestamp_ms")
-ANSWERED: Final = ("http", "code", "message", "note", "order")
+ANSWERED: Final = ("http", "code", "message", "reasonCode", "note", "order")
 
 
 def lines(connection: Connection) -> Iterator[Line]:

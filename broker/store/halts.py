@@ -8,6 +8,7 @@ from sqlalchemy import Connection
 
 from ..halt import Halt, Level, Stale, halted
 from ..intents import State
+from ..reasons import Reason, Why
 from .audit import Forged
 from .database import Database
 from .queries import in_states
@@ -81,5 +82,5 @@ class Halts:
         halt = self.current(connection)
         for intent in in_states(connection, {State.APPROVED}, limit=None):
             if halt.stops(is_exit=intent.is_exit):
-                self._moves.put_away(connection, intent, str(halt), actor)
+                self._moves.put_away(connection, intent, Why(Reason.TRADING_HALTED, str(halt)), actor)
         return halt

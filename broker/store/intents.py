@@ -21,6 +21,7 @@ from ..intents import (
     new_id,
 )
 from ..money import plain
+from ..reasons import Reason, Why
 from .agents import Agents
 from .database import Database, Transaction
 from .halts import Halts
@@ -171,9 +172,8 @@ class Intents:
                     details={"intentId": intent.id, "status": str(intent.state)},
                     next_step={"tool": "intent_get", "arguments": {"intentId": intent.id}},
                 )
-            # What moved it, if something did, is not why it was withdrawn.
-            gone = {"note": None}
-            return self._moves.move(connection, intent, State.WITHDRAWN, f"agent:{agent}", columns=gone)
+            why = Why(Reason.WITHDRAWN_BY_AGENT)
+            return self._moves.move(connection, intent, State.WITHDRAWN, f"agent:{agent}", why)
 
         return await self._database.write(transaction)
 
@@ -299,6 +299,7 @@ class Intents:
             intent,
             to,
             f"trader:{decision.by}",
+            intent.why if decision.approved else Why(Reason.REJECTED_BY_TRADER),
             columns=decision_columns(decision),
             data={
                 "digest": intent.digest,
@@ -311,7 +312,7 @@ class Intents:
 
     def _expire_due(self, connection: Connection) -> None:
         for intent in due(connection, self._clock()):
-            self._moves.move(connection, intent, State.EXPIRED, "broker")
+            self._moves.move(connection, intent, State.EXPIRED, "broker", Why(Reason.NO_DECISION))
 
 
 def _the_same(earlier: Intent, request: Request) -> bool:

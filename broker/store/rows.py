@@ -12,6 +12,7 @@ from sqlalchemy import Row
 from ..clock import from_ms, to_ms
 from ..intents import ORDER_FINAL, Decision, Intent, Request, State, Suggestion, canonical_text, digest_of
 from ..money import from_micros, plain, to_micros
+from ..reasons import Reason
 
 
 def to_row(intent: Intent) -> dict[str, Any]:
@@ -109,6 +110,7 @@ def to_intent(row: Row[Any]) -> Intent:
         namespace=row.namespace,
         wire_timestamp_ms=row.wire_timestamp_ms,
         not_founds=row.not_founds,
+        reason_code=None if row.reason_code is None else Reason(row.reason_code),
         note=row.note,
         order=row.order,
         word_by=row.word_by,

@@ -14,6 +14,7 @@ from ..divergence import divergence
 from ..hub import COMMAND_LINE, Event
 from ..intents import RECORDABLE, Intent, Request, State, past_horizon
 from ..money import to_micros
+from ..reasons import Reason, Why
 from .audit import Forged
 from .database import Database
 from .halts import Halts
@@ -81,7 +82,7 @@ class Submissions:
         def transaction(connection: Connection) -> Intent:
             approval = self._approval(connection, intent)
             moved = self._moves.move(
-                connection, intent, State.SUBMITTING, "executor", columns={**sent, **value}, data=sent
+                connection, intent, State.SUBMITTING, "executor", None, columns={**sent, **value}, data=sent
             )
             self._halts.require_open(connection, is_exit=is_exit, what_happened="")
             if approval is None or (approved_since is not None and approval.at < approved_since):
@@ -90,9 +91,9 @@ class Submissions:
 
         return await self._database.write(transaction)
 
-    async def show_anew(self, intent: Intent, request: Request, note: str) -> Intent:
+    async def show_anew(self, intent: Intent, request: Request, why: Why) -> Intent:
         """approved → pending: what was approved no longer holds, and waits again with new figures, a new
-        digest and a new expiry. `note` says what changed.
+        digest and a new expiry. `why` says what changed.
 
         Where the agent has asked for the same anew meanwhile, that request waits already, and this one is
         not sent. Raises Moved, and TRADING_HALTED where it was approved as an exit and is none.
@@ -101,8 +102,8 @@ class Submissions:
         def transaction(connection: Connection) -> Intent:
             twin = find_equal_pending(connection, intent.agent, request.equality)
             if twin is not None and intent.idempotency_key is None:
-                why = f"{note}; an equal request waits already"
-                return self._moves.put_away(connection, intent, why, "executor")
+                waits = Why(Reason.EQUAL_REQUEST_WAITS, f"{why.note}; an equal request waits already")
+                return self._moves.put_away(connection, intent, waits, "executor")
             expires_at = from_ms(to_ms(self._moves.clock())) + timedelta(seconds=intent.ttl_seconds)
             shown = shown_columns(request, expires_at)
             told = {name: shown[name] for name in ("canonical", "digest", "summary", "card")}
@@ -111,8 +112,9 @@ class Submissions:
                 intent,
                 State.PENDING,
                 "executor",
-                columns={**shown, **UNDECIDED, "note": note},
-                data={**told, "note": note},
+                why,
+                columns={**shown, **UNDECIDED},
+                data=told,
             )
             self._halts.require_open(connection, is_exit=request.is_exit, what_happened="")
             return waits
@@ -125,18 +127,16 @@ class Submissions:
         to: State,
         *,
         actor: str,
-        note: str | None = None,
+        why: Why | None = None,
         order: Mapping[str, Any] | None = None,
         data: Mapping[str, Any] | None = None,
     ) -> Intent:
-        """Record what a submission came to. `note` says why, for people. Raises Moved."""
-        columns: dict[str, Any] = {"note": note}
-        if order is not None:
-            columns |= order_columns(order)
-        shown = {"note": note, "order": None if order is None else dict(order), **(data or {})}
+        """Record what a submission came to. Raises Moved."""
+        columns = {} if order is None else order_columns(order)
+        shown = {"order": None if order is None else dict(order), **(data or {})}
 
         def transaction(connection: Connection) -> Intent:
-            settled = self._moves.move(connection, intent, to, actor, columns=columns, data=shown)
+            settled = self._moves.move(connection, intent, to, actor, why, columns=columns, data=shown)
             return self._compared(connection, settled)
 
         return await self._database.write(transaction)
@@ -166,20 +166,22 @@ class Submissions:
             intent = find(connection, intent_id)
             if intent.state is not State.UNKNOWN or not past_horizon(intent, now_ms, offset_ms):
                 raise Uncertain(intent)
-            columns = {"note": words, "word_by": trader}
-            told = {"note": words, "word": True}
-            return self._moves.move(connection, intent, found, actor, columns=columns, data=told)
+            why = Why(Reason.RECORDED_BY_TRADER, words)
+            columns, told = {"word_by": trader}, {"word": True}
+            return self._moves.move(connection, intent, found, actor, why, columns=columns, data=told)
 
         return await self._database.write(transaction)
 
     async def check_word(
-        self, intent: Intent, truth: State, note: str | None, order: Mapping[str, Any] | None
+        self, intent: Intent, truth: State, why: Why | None, order: Mapping[str, Any] | None
     ) -> Intent:
-        """What Binance says of an outcome that a trader recorded. Of what was placed, `note` says what of it
-        did not come about, and then the word does not hold. Raises Moved.
+        """What Binance says of an outcome that a trader recorded. It does not hold for what was carried out
+        only in part. Raises Moved.
         """
-        placed, only_in_part = truth is State.PLACED, truth is State.PLACED and note is not None
+        only_in_part = why is not None and why.reason is Reason.PARTLY_DONE
+        placed = truth is State.PLACED
         holds = (intent.state is State.PLACED) is placed and not only_in_part  # Binance keeps no refused ones
+        note = why and why.note
         columns: dict[str, Any] = {"word_holds": holds}
         if order is not None:
             columns |= order_columns(order)
@@ -206,14 +208,12 @@ class Submissions:
 
         return await self._database.write(transaction)
 
-    def lose_track(self, connection: Connection, note: str) -> int:
+    def lose_track(self, connection: Connection, why: Why) -> int:
         """A backup was restored: what it holds as open may have gone any way since. Answers how many."""
         states = {State.PENDING, State.APPROVED, State.SUBMITTING}
         lost = in_states(connection, states, limit=None)
         for intent in lost:
-            self._moves.move(
-                connection, intent, State.UNKNOWN, COMMAND_LINE, columns={"note": note}, data={"note": note}
-            )
+            self._moves.move(connection, intent, State.UNKNOWN, COMMAND_LINE, why)
         return len(lost)
 
     async def count_not_found(self, intent: Intent) -> Intent:

@@ -60,6 +60,7 @@ intents = Table(
     Column("namespace", String),
     Column("wire_timestamp_ms", BigInteger),
     Column("not_founds", Integer, nullable=False, server_default="0"),
+    Column("reason_code", String(40)),
     Column("note", Text),
     Column("order", JSON),
     Column("followed", Boolean, nullable=False, server_default=false()),

@@ -9,6 +9,7 @@ from sqlalchemy import Connection, update
 
 from ..clock import Clock, to_ms
 from ..intents import TRANSITIONS, Intent, State
+from ..reasons import Why
 from .audit import AuditLog
 from .rows import to_intent
 from .tables import intents
@@ -29,16 +30,19 @@ class Transitions:
         intent: Intent,
         to: State,
         actor: str,
+        why: Why | None,
         *,
         columns: Mapping[str, Any] | None = None,
         data: Mapping[str, Any] | None = None,
         where: Sequence[Any] = (),
     ) -> Intent:
-        """The one place that changes a state."""
+        """The one place that changes a state. `why` goes into the row and into the audit log; None clears
+        what was there.
+        """
         if (intent.state, to) not in TRANSITIONS:
             raise ValueError(f"{intent.state} → {to} is no transition")
         now = self.clock()
-        changed = {**(columns or {}), "state": str(to), "updated_at": to_ms(now)}
+        changed = {**(columns or {}), **_columns(why), "state": str(to), "updated_at": to_ms(now)}
         moved = self.update(connection, intent, changed, where)
         self.log.append(
             connection,
@@ -46,13 +50,13 @@ class Transitions:
             kind=f"intent:{to}",
             actor=actor,
             intent_id=intent.id,
-            data={"from": str(intent.state), **(data or {})},
+            data={"from": str(intent.state), **_told(why), **(data or {})},
         )
         return moved
 
-    def put_away(self, connection: Connection, intent: Intent, why: str, actor: str) -> Intent:
+    def put_away(self, connection: Connection, intent: Intent, why: Why, actor: str) -> Intent:
         """Certain that nothing was sent, and nothing will be."""
-        return self.move(connection, intent, State.NOT_SENT, actor, columns={"note": why}, data={"note": why})
+        return self.move(connection, intent, State.NOT_SENT, actor, why)
 
     def update(
         self,
@@ -71,3 +75,13 @@ class Transitions:
         if row is None:
             raise Moved(intent.id)
         return to_intent(row)
+
+
+def _columns(why: Why | None) -> dict[str, str | None]:
+    if why is None:
+        return {"reason_code": None, "note": None}
+    return {"reason_code": str(why.reason), "note": why.note}
+
+
+def _told(why: Why | None) -> dict[str, str | None]:
+    return {} if why is None else {"reasonCode": str(why.reason), "note": why.note}

@@ -17,6 +17,7 @@ from ..intents import (
     certain_at_ms,
     latest_sending_ms,
 )
+from ..reasons import Reason
 from .declaration import Number, Output
 from .results import (
     CancelAllResult,
@@ -79,6 +80,10 @@ class IntentAnswer(Output):
     outcome: Annotated[str, Field(description="The state in words.")]
     next: Annotated[NextStep, Field(description="What to do now.")]
     reason: str | None = None
+    reasonCode: Annotated[
+        Reason | None,
+        Field(description="Why it stands where it does, as a stable code; docs/reasons.md lists them."),
+    ] = None
     decision: DecisionAnswer | None = None
     result: Annotated[Result | None, ONCE_PLACED] = None
     diverged: Annotated[
@@ -161,6 +166,7 @@ def told(
         outcome=outcome(intent, now),
         next=next_step(intent),
         reason=intent.reason,
+        reasonCode=intent.reason_code,
         decision=_decision(intent.decision),
         result=result,
         diverged=intent.diverged,
@@ -222,8 +228,8 @@ def outcome(intent: Intent, now: datetime) -> str:
         case State.EXPIRED:
             return "Nobody decided in time. Nothing was sent."
         case State.WITHDRAWN:
-            revoked = intent.note is not None  # an agent's own carries none
-            return f"Withdrawn{f': {intent.note}' if revoked else ' by you'}. Nothing was sent."
+            revoked = intent.reason_code is Reason.AGENT_REVOKED
+            return f"Withdrawn{f': {_why(intent)}' if revoked else ' by you'}. Nothing was sent."
 
 
 def _word(intent: Intent) -> str:
@@ -277,7 +283,7 @@ def _certainty(intent: Intent, now: datetime) -> str:
 def _placed(intent: Intent) -> str:
     order = intent.order
     if order is None:
-        return f"Done at Binance: {_why(intent)}." if intent.note else "Done at Binance."
+        return "Done at Binance." if intent.reason_code is None else f"Done at Binance: {_why(intent)}."
     base = f"Order placed, filled {order.get('filled', '?')} of {order.get('amount', '?')}"
     if order.get("status") in ORDER_FINAL - {"filled"}:
         return f"{base}; the rest was {order['status']}."

@@ -17,6 +17,7 @@ from ..errors import BrokerError, Code
 from ..exchange import Exchange, OrderState, Position, RestingOrder, Sent, Verdict
 from ..intents import Intent
 from ..money import grouped, plain
+from ..reasons import Reason, Why
 from ..settings import Settings
 from . import order_card
 from .answers import CancelAllAnswer, CancelAnswer
@@ -86,10 +87,10 @@ class ConfirmedCancel(StandIn):
             card=_card(market, base, going, staying, position, looked),
         )
 
-    def changed(self, terms: Arguments, now: Assessment) -> str | None:
+    def changed(self, terms: Arguments, now: Assessment) -> Why | None:
         if terms["arguments"]["orders"] == now.arguments["orders"]:
             return None
-        return "What rests is no longer what was shown"
+        return Why(Reason.ORDERS_CHANGED, "What rests is no longer what was shown")
 
     def namespace(self, terms: Arguments) -> str:
         return NAMESPACE
@@ -185,10 +186,8 @@ class ConfirmedCancelAll(ConfirmedCancel):
         return sorted(resting, key=lambda order: (order.conditional, int(order.id)))
 
     def result(self, intent: Intent) -> CancelAllResult | None:
-        """None where only some were cancelled: how many, the outcome says. A word that holds is of them all,
-        and its note is the trader's.
-        """
-        if intent.note is not None and intent.word_by is None:
+        """None where only some were cancelled: how many, the outcome says."""
+        if intent.reason_code is Reason.PARTLY_DONE:
             return None
         return CancelAllResult(success=True, cancelledCount=len(intent.arguments["orders"]))
 
@@ -246,10 +245,12 @@ def _found(became: Sequence[str]) -> Found:
     if not others:
         return Found()
     if len(became) == 1:
-        return Found(done=False, note=f"the order {_VERBS.get(others[0], 'was')} {others[0]}")
+        note = f"the order {_VERBS.get(others[0], 'was')} {others[0]}"
+        return Found(done=False, why=Why(Reason.NOTHING_TO_CANCEL, note))
     told = [f"{others.count(word)} {word}" for word in dict.fromkeys(others)]
     gone = len(became) - len(others)
-    return Found(done=gone > 0, note=f"{gone} of {len(became)} orders are cancelled, {', '.join(told)}")
+    note = f"{gone} of {len(became)} orders are cancelled, {', '.join(told)}"
+    return Found(done=gone > 0, why=Why(Reason.PARTLY_DONE if gone else Reason.NOTHING_TO_CANCEL, note))
 
 
 # The card

@@ -13,6 +13,7 @@ from ..errors import invalid
 from ..exchange import Market
 from ..intents import Intent
 from ..money import floor_to, percent, plain, round_price, signed_percent
+from ..reasons import Why
 from ..settings import Mode, Settings
 from . import futures_quotes, order_card, order_checks, quotes, spot_quotes
 from .answers import OrderAnswer
@@ -161,7 +162,7 @@ class CreateOrder(OrderTool):
             ),
         )
 
-    def changed(self, terms: Mapping[str, Any], now: Assessment) -> str | None:
+    def changed(self, terms: Mapping[str, Any], now: Assessment) -> Why | None:
         """Also when the leverage that its card showed is no longer set."""
         return leverage_changed(terms, now) or super().changed(terms, now)
 

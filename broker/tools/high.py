@@ -16,6 +16,7 @@ from ..errors import BrokerError, Code
 from ..exchange import Exchange, Market, OrderState, Sent
 from ..intents import Intent, Request
 from ..money import Side, about, grouped, kept, percent, signed_percent
+from ..reasons import Reason, Why
 from ..risk import refuse_failed
 from ..settings import Settings
 from .answers import IntentAnswer
@@ -52,13 +53,13 @@ class Assessment:
 class Found:
     """What a look-up found at the exchange; a setting that was changed (a leverage) has no order.
 
-    Not `done`: it did not come about, and no longer can; `note` says why. Else `note` tells what is different
+    Not `done`: it did not come about, and no longer can. `why` then says why, and else what is different
     from what was asked for.
     """
 
     order: OrderState | None = None
     done: bool = True
-    note: str | None = None
+    why: Why | None = None
 
 
 class HighTool(ABC):
@@ -130,7 +131,8 @@ class HighTool(ABC):
 
     async def not_found(self, exchange: Exchange, terms: Mapping[str, Any]) -> Found:
         """What it came to, once a look-up finds nothing for good. Raises BrokerError."""
-        return Found(done=False, note="Binance has no such order, and by its clock can no longer accept it")
+        note = "Binance has no such order, and by its clock can no longer accept it"
+        return Found(done=False, why=Why(Reason.NEVER_EXECUTED, note))
 
     @abstractmethod
     def result(self, intent: Intent) -> Result | None:
@@ -187,17 +189,18 @@ class HighTool(ABC):
             ttl_seconds=intent.ttl_seconds,
         )
 
-    def changed(self, terms: Mapping[str, Any], now: Assessment) -> str | None:
+    def changed(self, terms: Mapping[str, Any], now: Assessment) -> Why | None:
         """Why it would now do something else, or cost more, than the card said; None when it would not."""
         if terms["worstPrice"] is None:
             return None
         if now.price is None:
-            return "The order book is too thin now to know its price"
+            return Why(Reason.BOOK_TOO_THIN, "The order book is too thin now to know its price")
         worst, reference = Decimal(terms["worstPrice"]), Decimal(terms["referencePrice"])
         if now.price <= worst if now.side == "buy" else now.price >= worst:
             return None
         moved = signed_percent(percent(now.price - reference, reference))
-        return f"Price moved {moved}: now {about(now.price)}, shown was {grouped(worst)} or better"
+        note = f"Price moved {moved}: now {about(now.price)}, shown was {grouped(worst)} or better"
+        return Why(Reason.PRICE_MOVED, note)
 
     def request(self, context: Context, now: Assessment, **asked: Any) -> Request:
         return Request(
@@ -232,12 +235,12 @@ class StandIn(HighTool):
         """Whether this call, of validated arguments, has to wait for a trader."""
 
 
-def leverage_changed(terms: Mapping[str, Any], now: Assessment) -> str | None:
+def leverage_changed(terms: Mapping[str, Any], now: Assessment) -> Why | None:
     """For tools whose `previous` is a leverage."""
     was = terms.get("previous")
     if was is None or now.previous == was:
         return None
-    return f"Leverage is {now.previous}× now, shown was {was}×"
+    return Why(Reason.LEVERAGE_CHANGED, f"Leverage is {now.previous}× now, shown was {was}×")
 
 
 def _require_fresh(assessment: Assessment, now_ms: int) -> None:

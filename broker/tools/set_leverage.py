@@ -13,8 +13,9 @@ from ..agents import Limits
 from ..cards import Figure, Tone
 from ..errors import BrokerError, Code, invalid
 from ..exchange import Exchange, Market, Sent
-from ..intents import UNSURE, Intent
+from ..intents import Intent
 from ..money import grouped
+from ..reasons import Why, uncertain
 from . import leverage_change, order_card, own
 from .answers import LeverageAnswer
 from .declaration import WHOLE, Context, Look, Symbol
@@ -85,7 +86,7 @@ class SetLeverage(HighTool):
             previous=str(change.now.leverage),
         )
 
-    def changed(self, terms: Mapping[str, Any], now: Assessment) -> str | None:
+    def changed(self, terms: Mapping[str, Any], now: Assessment) -> Why | None:
         return leverage_changed(terms, now)
 
     def namespace(self, terms: Mapping[str, Any]) -> str:
@@ -108,8 +109,8 @@ class SetLeverage(HighTool):
         """It may have been set, and then changed by somebody else."""
         now = await exchange.futures.leverage(terms["arguments"]["symbol"])
         target = terms["arguments"]["leverage"]
-        note = f"{UNSURE}: the leverage is {now.leverage}× now, not the {target}× asked for"
-        return Found(done=False, note=note)
+        because = f"the leverage is {now.leverage}× now, not the {target}× asked for"
+        return Found(done=False, why=uncertain(because))
 
     def result(self, intent: Intent) -> LeverageResult:
         symbol, target = intent.arguments["symbol"], intent.arguments["leverage"]

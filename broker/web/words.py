@@ -12,8 +12,9 @@ from typing import Any, Final
 from ..cards import Tone
 from ..clock import from_ms
 from ..hub import Event
-from ..intents import RECORDABLE, UNSURE, Intent, State, certain_at_ms, latest_sending_ms
+from ..intents import RECORDABLE, Intent, State, certain_at_ms, latest_sending_ms
 from ..money import about, cents, grouped
+from ..reasons import Reason
 from ..untrusted import is_blank, one_line
 
 MAX_SHOWN = 300
@@ -61,7 +62,7 @@ def _sending(intent: Intent, _: datetime) -> Outcome:
 
 def _placed(intent: Intent, _: datetime) -> Outcome:
     if intent.order is None:
-        tone = Tone.WARN if intent.note else Tone.GOOD
+        tone = Tone.GOOD if intent.reason_code is None else Tone.WARN
         return Outcome(text=with_reason("Done at Binance", intent.note), tone=tone)
     ended = {"cancelled": ", then cancelled", "expired": ", then expired", "rejected": ", then rejected"}
     text = f"Placed{ended.get(intent.order_status or '', '')}{_trigger(intent)}{_filled(intent.order)}"
@@ -97,10 +98,6 @@ def _not_sent(intent: Intent, _: datetime) -> Outcome:
         return Outcome(text=said if intent.decision is None else f"Approved. {said}", tone=Tone.WARN)
     if intent.decision is None:
         return Outcome(text=with_reason("Not sent", note), tone=Tone.WARN)
-    if note.startswith("too late"):
-        return Outcome(
-            text=with_reason("Approved, too late to send", note.partition("; ")[2]), tone=Tone.WARN
-        )
     return Outcome(text=with_reason("Approved, not sent", note), tone=Tone.WARN)
 
 
@@ -131,7 +128,7 @@ def _rejected(intent: Intent, _: datetime) -> Outcome:
 
 
 def _withdrawn(intent: Intent, _: datetime) -> Outcome:
-    if intent.note is not None:  # an agent's own carries none
+    if intent.reason_code is Reason.AGENT_REVOKED:
         return Outcome(text=with_reason("Withdrawn", intent.note), tone=Tone.WARN)
     return Outcome(text=f"Withdrawn by agent {intent.agent}")
 
@@ -181,7 +178,7 @@ def happened(event: Event) -> str:
     line = HAPPENED.get(event.kind, event.kind).format(actor=event.who)
     if event.data.get("word"):
         return with_reason(f"{event.who} recorded: {line.lower()}", event.data.get("note"))
-    if event.kind == "intent:not_sent" and str(event.data.get("note")).startswith(UNSURE):
+    if event.data.get("reasonCode") == Reason.UNCERTAIN:
         line = "Settled"
     if event.kind in ("intent:placed", "order:changed"):
         return line + _filled(event.data.get("order") or {})

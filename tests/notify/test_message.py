@@ -7,13 +7,13 @@ from typing import Any
 
 import pytest
 
-from broker.intents import UNSURE, Intent, State
+from broker.intents import Intent, State
+from broker.reasons import uncertain
 
+from ..support import RESTORED, TOO_LATE
 from .support import Endpoint, Telling
 
 pytestmark = pytest.mark.anyio
-
-RESTORED = "a backup was restored"
 
 
 async def sending(told: Telling, there: Endpoint) -> Intent:
@@ -37,8 +37,8 @@ async def test_where_nobody_can_tell_whether_it_was_carried_out_nobody_is_told_t
 ) -> None:
     await told.webhook(there.url)
     intent = await sending(told, there)
-    note = f"{UNSURE}: the leverage is 7× now, not the 5× asked for"
-    await told.store.submissions.settle(intent, State.NOT_SENT, actor="binance", note=note)
+    why = uncertain("the leverage is 7× now, not the 5× asked for")
+    await told.store.submissions.settle(intent, State.NOT_SENT, actor="binance", why=why)
     title, said = await outcome(told, there)
     assert title == "PAPER Not certain: BUY 0.015 BTC"
     assert said == "Not certain whether it was carried out: the leverage is 7× now, not the 5× asked for"
@@ -47,7 +47,7 @@ async def test_where_nobody_can_tell_whether_it_was_carried_out_nobody_is_told_t
 async def test_what_was_certainly_not_sent_says_so(told: Telling, there: Endpoint) -> None:
     await told.webhook(there.url)
     await told.store.submissions.settle(
-        await sending(told, there), State.NOT_SENT, actor="binance", note="too late"
+        await sending(told, there), State.NOT_SENT, actor="binance", why=TOO_LATE
     )
     assert await outcome(told, there) == ("PAPER Not sent: BUY 0.015 BTC", "Nothing was sent: too late")
 

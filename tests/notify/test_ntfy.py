@@ -9,7 +9,7 @@ import pytest
 from broker.deliveries import Kind, Progress
 from broker.intents import State
 
-from ..support import eventually
+from ..support import NO_ANSWER, eventually
 from .support import URL, Endpoint, Telling, endpoint
 
 pytestmark = pytest.mark.anyio
@@ -98,7 +98,7 @@ async def test_an_outcome_warns(told: Telling, there: Endpoint) -> None:
     sending = await told.store.submissions.begin(
         approved, client_order_id="x", namespace="order", wire_timestamp_ms=1, is_exit=False
     )
-    await told.store.submissions.settle(sending, State.UNKNOWN, actor="executor", note="no answer")
+    await told.store.submissions.settle(sending, State.UNKNOWN, actor="executor", why=NO_ANSWER)
 
     async def warned() -> bool:
         return len(there.received) == 2

@@ -23,7 +23,7 @@ from broker.notify.taps import Tap, updates_of
 from broker.store import recent_events
 from broker.store.tables import channels
 
-from ..support import NOON, eventually, let_write
+from ..support import MOVED, NOON, eventually, let_write
 from ..web.support import request as asked
 from .support import ANA, BOT, URL, Telling, answering
 
@@ -184,7 +184,7 @@ async def test_a_message_follows_what_is_decided_elsewhere(told: Telling, telegr
     await telegram.message()
     approved = await told.store.intents.approve(intent.id, intent.digest, "Ben", LIMIT)
     await telegram.until_it_says("Approved by Ben at 12:00:00 UTC.")
-    await told.store.submissions.show_anew(approved, asked(reference="61260"), "Price moved")
+    await told.store.submissions.show_anew(approved, asked(reference="61260"), MOVED)
     anew = await telegram.message(101)
     assert "Waits until" in anew["text"]
     told.advance(301)

@@ -12,7 +12,7 @@ from broker.intents import Intent
 from broker.notify import Watch
 from broker.store import recent_events
 
-from ..support import NOON, eventually
+from ..support import MOVED, NOON, eventually
 from ..web.support import request as asked
 from .support import Endpoint, Telling, endpoint
 from .test_telegram import Telegram, serving
@@ -100,7 +100,7 @@ async def test_what_waits_again_with_other_figures_has_to_be_seen_again(told: Te
     await see(told, intent)
     approved = await told.store.intents.approve(intent.id, intent.digest, "Ben", LIMIT)
     told.advance(100)
-    await told.store.submissions.show_anew(approved, asked(reference="61260"), "Price moved")
+    await told.store.submissions.show_anew(approved, asked(reference="61260"), MOVED)
     watch = watching(told)
     told.advance(149)
     await watch.look()

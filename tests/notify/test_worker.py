@@ -17,7 +17,7 @@ from broker.notify.worker import LOOK_SECONDS
 from broker.store import recent_events
 from broker.store.tables import channels
 
-from ..support import NOON, Clock, eventually, let_write
+from ..support import MOVED, NOON, TOO_LATE, Clock, eventually, let_write
 from ..support import request as bare_request
 from ..web.support import request
 from .support import BOT, PATIENCE, Endpoint, Telling, endpoint, telling
@@ -146,7 +146,7 @@ async def test_an_endpoint_that_comes_back_after_an_hour_hears_what_is_still_tru
     approved = await told.store.intents.approve(
         (refused := await told.park(key="refused", ttl_seconds=300)).id, refused.digest, "Ben", LIMIT
     )
-    await told.store.submissions.settle(approved, State.NOT_SENT, actor="executor", note="too late")
+    await told.store.submissions.settle(approved, State.NOT_SENT, actor="executor", why=TOO_LATE)
     for _ in range(60):
         told.advance(60)
         await asyncio.sleep(0.01)
@@ -191,7 +191,7 @@ async def test_what_was_shown_anew_is_told_with_its_new_figures_alone(told: Tell
     intent = await told.park()
     await told.until_noted("answered 500")
     approved = await told.store.intents.approve(intent.id, intent.digest, "Ben", LIMIT)
-    anew = await told.store.submissions.show_anew(approved, request(reference="61260"), "Price moved")
+    anew = await told.store.submissions.show_anew(approved, request(reference="61260"), MOVED)
     told.advance(1)
     await told.until(Progress.ACCEPTED)
     _, second = await there.count(2)

@@ -49,7 +49,7 @@ from broker.store.audit import events_after
 from broker.store.backup import back_up, restore
 from broker.store.tables import intents
 
-from ..support import BTC, Clock, Randomness, open_store, order, request
+from ..support import BTC, MOVED, Clock, Randomness, open_store, order, request
 
 LIMIT = Decimal(2_000)
 KEYS = st.sampled_from([None, None, "first-key", "second-key"])
@@ -304,7 +304,7 @@ class Machine(RuleBasedStateMachine):
         )
         twin = any((old.agent, old.equality) == (now.agent, now.equality) for old in waiting)
         to = State.NOT_SENT if twin and now.idempotency_key is None else State.PENDING
-        self._move(picture, now, to, self.stores[at].submissions.show_anew(picture, anew, "price moved"))
+        self._move(picture, now, to, self.stores[at].submissions.show_anew(picture, anew, MOVED))
         after = self.found(picture.id)
         if now.state is State.APPROVED and after.state is State.PENDING:
             assert after.digest != now.digest

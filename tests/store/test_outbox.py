@@ -39,7 +39,7 @@ from broker.store import Store, queries, recent_events
 from broker.store.channels import MOST
 from broker.store.tables import channels, deliveries, traders
 
-from ..support import NOON, Clock, let_write, open_store, order, request
+from ..support import NOON, TOO_LATE, Clock, let_write, open_store, order, request
 
 pytestmark = pytest.mark.anyio
 
@@ -224,7 +224,7 @@ async def test_a_channel_hears_of_what_it_was_added_for(store: Store, topic: Top
     await store.audit("database:restored", "command line")
     intent = await parked(store, idempotency_key="another-one")
     approved = await store.intents.approve(intent.id, intent.digest, "Ana", LIMIT)
-    await store.submissions.settle(approved, State.NOT_SENT, actor="executor", note="too late")
+    await store.submissions.settle(approved, State.NOT_SENT, actor="executor", why=TOO_LATE)
     told = {
         Topic.REQUESTS: ["intent:parked", "intent:parked"],
         Topic.CANCELS: ["orders:cancelled"],
@@ -271,7 +271,7 @@ async def test_of_one_intent_the_next_goes_out_once_the_one_before_arrived(
     await listening(store)
     intent, other = await parked(store), await parked(store, idempotency_key="another-one")
     approved = await store.intents.approve(intent.id, intent.digest, "Ana", LIMIT)
-    await store.submissions.settle(approved, State.NOT_SENT, actor="executor", note="too late")
+    await store.submissions.settle(approved, State.NOT_SENT, actor="executor", why=TOO_LATE)
     first = [(d.event.kind, d.event.intent_id) for d in await arrive(store, clock)]
     assert first == [("intent:parked", intent.id), ("intent:parked", other.id)]
     assert [d.event.kind for d in await arrive(store, clock)] == ["intent:not_sent"]

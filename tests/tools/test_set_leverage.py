@@ -16,7 +16,7 @@ from broker.paper.futures.positions import MarginType
 from broker.tools import HIGH, Context
 from broker.tools.leverage_change import Change
 
-from ..support import BTC, TRADER, Wired, eventually, running
+from ..support import BTC, RESTORED, TRADER, Wired, eventually, running
 from .support import (
     CREATE,
     FAPI_LEVERAGE,
@@ -139,7 +139,7 @@ async def restored(futures: Wired) -> Intent:
     """Parked before a backup was taken; what was decided afterwards is in no record."""
     intent = await parked(futures, LEVERAGE, **FIVE)
     submissions = futures.store.submissions
-    await futures.store.database.write(lambda connection: submissions.lose_track(connection, "restored"))
+    await futures.store.database.write(lambda connection: submissions.lose_track(connection, RESTORED))
     futures.clock.advance(60)
     return await futures.intent(intent.id)
 

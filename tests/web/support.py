@@ -23,6 +23,7 @@ from broker.exchange import LivePrice
 from broker.hub import Hub
 from broker.intents import Intent, Request, State
 from broker.notify import Links, Rejections
+from broker.reasons import Reason, Why
 from broker.risk import Check
 from broker.settings import Settings
 from broker.store import Feed, Standing, Store
@@ -179,7 +180,7 @@ class World:
         amount = intent.arguments["amount"]
         sentence = f"BUY {amount} BTC at market ≈ 919.35 USDT, sent only at 61,566 or better"
         anew = request(amount, sentence=sentence, value="919.35", reference="61260")
-        return await self.store.submissions.show_anew(approved, anew, MOVED)
+        return await self.store.submissions.show_anew(approved, anew, Why(Reason.PRICE_MOVED, MOVED))
 
     async def sign_in(self, trader: str = "Ana", browser: str = "Firefox on the desk") -> str:
         """The session's token, of a trader who is made if need be."""

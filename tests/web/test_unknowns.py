@@ -9,6 +9,7 @@ from broker.errors import BrokerError, Code
 from broker.intents import Intent, State
 from broker.store import Moved, events_of, queries
 
+from ..support import RESTORED
 from .support import MovableClock, World, placed
 from .tab import tab
 from .test_decisions import HTMX
@@ -154,7 +155,7 @@ async def test_of_a_restored_backup_nobody_knows_whether_it_was_sent(
 ) -> None:
     intent = await desk.park()
     await desk.store.database.write(
-        lambda connection: desk.store.submissions.lose_track(connection, "restored")
+        lambda connection: desk.store.submissions.lose_track(connection, RESTORED)
     )
     page = (await ana.get(f"/intents/{intent.id}")).text
     assert "Perhaps sent: a backup was restored. May be live." in page and "Record my word" not in page

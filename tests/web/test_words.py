@@ -11,7 +11,8 @@ from broker.cards import Tone
 from broker.clock import to_ms
 from broker.deliveries import FAILING, TOLD, UNREACHABLE, Delivery, Progress
 from broker.hub import Event
-from broker.intents import UNSURE, Decision, Intent, State, canonical_text, digest_of
+from broker.intents import Decision, Intent, State, canonical_text, digest_of
+from broker.reasons import Reason, uncertain
 from broker.tools.cancelled import CANCELS
 from broker.web.notices import notice, told
 from broker.web.price import quoted
@@ -53,6 +54,11 @@ def intent(state: State, *, decided_by: str | None = None, **changes: Any) -> In
     return replace(made, **changes)
 
 
+def unsure(because: str) -> dict[str, Any]:
+    why = uncertain(because)
+    return {"reason_code": why.reason, "note": why.note}
+
+
 def order(status: str, filled: str, average: str | None = None) -> dict[str, Any]:
     return {"status": status, "amount": "0.015", "filled": filled, "average": average}
 
@@ -83,7 +89,7 @@ def test_every_state_has_words(state: State) -> None:
         (State.PLACED, {}, "Done at Binance"),
         (
             State.PLACED,
-            {"note": "1 of 2 orders are cancelled, 1 filled"},
+            {"reason_code": Reason.PARTLY_DONE, "note": "1 of 2 orders are cancelled, 1 filled"},
             "Done at Binance: 1 of 2 orders are cancelled, 1 filled",
         ),
         (State.REFUSED, {"note": "insufficient balance"}, "Binance refused: insufficient balance"),
@@ -91,15 +97,7 @@ def test_every_state_has_words(state: State) -> None:
         (
             State.NOT_SENT,
             {"decided_by": "Ana", "note": "too late to send: approved 40 s ago"},
-            "Approved, too late to send",
-        ),
-        (
-            State.NOT_SENT,
-            {
-                "decided_by": "Ana",
-                "note": "too late to send: approved 40 s ago; Binance did not answer in time",
-            },
-            "Approved, too late to send: Binance did not answer in time",
+            "Approved, not sent: too late to send: approved 40 s ago",
         ),
         (
             State.NOT_SENT,
@@ -110,12 +108,12 @@ def test_every_state_has_words(state: State) -> None:
         (State.NOT_SENT, {"note": "Binance has no such order"}, "Not sent: Binance has no such order"),
         (
             State.NOT_SENT,
-            {"decided_by": "Ana", "note": f"{UNSURE}: the leverage is 7× now"},
+            {"decided_by": "Ana", **unsure("the leverage is 7× now")},
             "Approved. Not certain whether it was carried out: the leverage is 7× now",
         ),
         (
             State.NOT_SENT,
-            {"note": f"{UNSURE}: a backup was restored"},
+            unsure("a backup was restored"),
             "Not certain whether it was carried out: a backup was restored",
         ),
         (State.REJECTED, {"decided_by": "Ana"}, "Rejected by Ana"),
@@ -217,7 +215,7 @@ def event(kind: str, actor: str, **data: Any) -> Event:
         (event("intent:refused", "binance", note="no"), "Refused by Binance: no"),
         (event("intent:placed", "binance", order=order("open", "0")), "Placed at Binance, filled 0 of 0.015"),
         (event("intent:not_sent", "reconciler", note="too late"), "Not sent: too late"),
-        (event("intent:not_sent", "reconciler", note=f"{UNSURE}: it is 7×"), f"Settled: {UNSURE}: it is 7×"),
+        (event("intent:not_sent", "reconciler", note="unsure", reasonCode="UNCERTAIN"), "Settled: unsure"),
         (event("order:cancel-failed", "trader:Ana"), "Not cancelled"),
         (event("order:cancel-unclear", "trader:Ana"), "Not confirmed that it is cancelled"),
         (event("something:new", "broker"), "something:new"),
