@@ -39,6 +39,7 @@ async def test_it_says_why_an_order_differs_and_what_a_trader_cancelled(store: S
         "at": "",
         "by": "trader:Ana",
         "note": "saw nothing",
+        "reasonCode": "RECORDED_BY_TRADER",
         "verdict": "not_sent",
     }
     told = {event["kind"]: event.get("data") for event in line["events"]}
