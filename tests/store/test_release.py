@@ -1,0 +1,67 @@
+"""A database that release 0.1.0 made, in every state there was, opens, migrates and verifies."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from broker.intents import State
+from broker.reasons import Reason
+from broker.store import Store, queries
+
+from ..support import Clock, open_store
+
+DUMP = Path(__file__).with_name("release_0_1_0.sql")
+KEY = bytes(31) + b"\x01"
+"""The audit key of that database."""
+
+HEAD = (
+    '{"seq": 59, "mac": "fdb78cd1a522e552c37946ae1725b5c35343a3bc045cee84beefb48a1a0fb1a1", '
+    '"seal": "4359174b78fa4cd65c8b927963389a752e5cf18b488d73e4f6461150d6d7b1a4"}'
+)
+
+REASONS = {
+    (State.PENDING, None),
+    (State.PENDING, Reason.PRICE_MOVED),
+    (State.SUBMITTING, None),
+    (State.PLACED, None),
+    (State.PLACED, Reason.RECORDED_BY_TRADER),
+    (State.REFUSED, Reason.BINANCE_REFUSED),
+    (State.NOT_SENT, Reason.NOT_SENT),
+    (State.NOT_SENT, Reason.APPROVAL_TOO_OLD),
+    (State.NOT_SENT, Reason.UNCERTAIN),
+    (State.NOT_SENT, Reason.AGENT_REVOKED),
+    (State.NOT_SENT, Reason.TRADING_HALTED),
+    (State.UNKNOWN, Reason.NO_ANSWER),
+    (State.REJECTED, Reason.REJECTED_BY_TRADER),
+    (State.EXPIRED, Reason.NO_DECISION),
+    (State.WITHDRAWN, Reason.WITHDRAWN_BY_AGENT),
+    (State.WITHDRAWN, Reason.AGENT_REVOKED),
+}
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    path = tmp_path / "paper.db"
+    with closing(sqlite3.connect(path)) as database:
+        database.executescript(DUMP.read_text())
+    for name, content in (("audit-key", KEY), ("audit-head", HEAD.encode())):
+        kept = path.with_name(f"{path.name}.{name}")
+        kept.write_bytes(content)
+        kept.chmod(0o600)
+    with closing(open_store(path, Clock())) as opened:
+        yield opened
+
+
+def test_its_audit_log_verifies(store: Store) -> None:
+    assert store.verify() is None
+
+
+def test_its_requests_get_the_codes_that_their_notes_tell(store: Store) -> None:
+    found = store.database.read_now(lambda c: queries.in_states(c, set(State), limit=None))
+    assert len(found) == 17
+    assert {(intent.state, intent.reason_code) for intent in found} == REASONS
