@@ -10,7 +10,7 @@ from sqlalchemy import Connection, inspect
 from ..errors import StartError
 
 MIGRATIONS: Final = Path(__file__).parent / "migrations"
-NEWEST: Final = "0011"
+NEWEST: Final = "0007"
 """The last of the migrations."""
 
 

@@ -102,8 +102,8 @@ class Submissions:
         def transaction(connection: Connection) -> Intent:
             twin = find_equal_pending(connection, intent.agent, request.equality)
             if twin is not None and intent.idempotency_key is None:
-                waits = Why(Reason.EQUAL_REQUEST_WAITS, f"{why.note}; an equal request waits already")
-                return self._moves.put_away(connection, intent, waits, "executor")
+                twice = Why(Reason.EQUAL_REQUEST_WAITS, f"{why.note}; an equal request waits already")
+                return self._moves.put_away(connection, intent, twice, "executor")
             expires_at = from_ms(to_ms(self._moves.clock())) + timedelta(seconds=intent.ttl_seconds)
             shown = shown_columns(request, expires_at)
             told = {name: shown[name] for name in ("canonical", "digest", "summary", "card")}

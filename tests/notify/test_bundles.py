@@ -15,7 +15,7 @@ from broker.intents import Intent, State
 from broker.notify import Refused, Watch
 from broker.store import recent_events
 
-from ..support import NOON, eventually
+from ..support import NOON, TOO_LATE, eventually
 from .support import Endpoint, Telling, endpoint
 from .test_webhook import schema
 
@@ -110,7 +110,7 @@ async def test_another_agents_request_and_what_became_of_an_order_are_not_delaye
     there.received.clear()
     other = await told.park(key="of-another-agent", agent="other")
     approved = await told.store.intents.approve(parked[-1].id, parked[-1].digest, "Ben", LIMIT)
-    await told.store.submissions.settle(approved, State.NOT_SENT, actor="executor", note="too late")
+    await told.store.submissions.settle(approved, State.NOT_SENT, actor="executor", why=TOO_LATE)
     await told.store.audit("order:diverged", "binance", intent_id=parked[0].id, note="more than approved")
     received = await there.count(3)
     assert {(one.json["type"], (one.json["data"]["intent"] or {}).get("id")) for one in received} >= {

@@ -264,7 +264,8 @@ def test_an_agent_of_before_keeps_its_name_and_key(store: Store, path: Path) -> 
         connection.executescript(
             f"""
             DROP TABLE deliveries; DROP TABLE channels;
-            ALTER TABLE intents DROP COLUMN reason_code; ALTER TABLE intents DROP COLUMN seen_at; ALTER TABLE intents DROP COLUMN unseen_at;
+            ALTER TABLE intents DROP COLUMN reason_code;
+            ALTER TABLE intents DROP COLUMN seen_at; ALTER TABLE intents DROP COLUMN unseen_at;
             DROP TABLE agents; DROP TABLE agent_keys;
             CREATE TABLE agents (name VARCHAR NOT NULL PRIMARY KEY, key_hash VARCHAR(64) NOT NULL UNIQUE,
                 created_at BIGINT NOT NULL);
