@@ -118,11 +118,12 @@ def _listed(others: Sequence[Serving], settings: Settings, command: str) -> str:
     usual = None if settings.database_url else str(settings.mode)
     lines = ["Brokers that run on this machine for this user:"]
     for one in others:
-        lost = file_id(Path(one.database)) != one.files[0]
-        lines.append(
-            f"  {one.line}{' (which it has lost: the file was deleted, moved or replaced)' if lost else ''}"
-        )
-        lines.append(f"    {one.naming(command, usual)}")
+        if file_id(Path(one.database)) == one.files[0]:
+            lines += [f"  {one.line}", f"    {one.naming(command, usual)}"]
+        else:
+            lines.append(
+                f"  {one.line}; it lost this database (deleted, moved or replaced) and sends nothing"
+            )
     return "\n".join(lines)
 
 

@@ -212,3 +212,31 @@ async def test_a_client_that_hangs_up_in_mid_body_leaves_no_traceback(
         assert (await http.get("/health")).status_code == 200
     broker.stop()
     assert "Traceback" not in "".join(broker.output)
+
+
+NOTIFICATIONS = (
+    b"{",
+    b"[]",
+    b"\xff",
+    b"[" * 60_000,
+    b'{"jsonrpc": "2.0", "method": "notifications/nothing"}',
+    b'{"jsonrpc": "2.0", "method": "notifications/cancelled", "params": {"requestId": []}}',
+    b'{"jsonrpc": "2.0", "method": "notifications/progress", "params": [1]}',
+    b'{"jsonrpc": "2.0", "method": "notifications/initialized", "params": {"_meta": 5}}',
+    b'{"jsonrpc": "2.0", "method": "tools/call"}',
+)
+
+
+async def test_a_bad_notification_is_answered_and_leaves_no_traceback(broker: BrokerProcess) -> None:
+    headers = {
+        "X-MCP-API-Key": broker.key,
+        "Accept": "application/json, text/event-stream",
+        "Content-Type": JSON,
+    }
+    async with httpx2.AsyncClient(base_url=broker.url, headers=headers, timeout=60) as http:
+        for version in ({}, {"MCP-Protocol-Version": "2025-11-25"}, {"MCP-Protocol-Version": "2026-07-28"}):
+            for body in NOTIFICATIONS:
+                answer = await http.post("/mcp", content=body, headers=version)
+                assert answer.status_code in (202, 400), (version, body[:80], answer.text)
+    broker.stop()
+    assert "Traceback" not in "".join(broker.output)

@@ -159,7 +159,8 @@ async def test_a_restored_backup_is_settled_by_asking_and_never_sent(
         assert (served.returncode, "Another broker serves" in served.stderr) == (2, True)
         broker.stop()
         restored = await asyncio.to_thread(command, broker, "db", "restore", "copy.db")
-        assert (restored.returncode, restored.stderr) == (0, "")
+        named = f"PAPER mode, database {tmp_path / 'data' / 'paper.db'}, not served\n"
+        assert (restored.returncode, restored.stderr) == (0, named)
         port = broker.port
     with BrokerProcess(tmp_path, port=port, PAPER_URL=exchange.url) as broker:
         page = await sign_in(browser, broker)

@@ -178,7 +178,7 @@ class World:
         """Approved if need be, and back to waiting since the price had moved; with the card of now."""
         approved = await self.approve(intent) if intent.state is State.PENDING else intent
         amount = intent.arguments["amount"]
-        sentence = f"BUY {amount} BTC at market ≈ 919.35 USDT, sent only at 61,566 or better"
+        sentence = f"BUY {amount} BTC at market ≈ 919.35 USDT, {bound('61,566')}"
         anew = request(amount, sentence=sentence, value="919.35", reference="61260")
         return await self.store.submissions.show_anew(approved, anew, Why(Reason.PRICE_MOVED, MOVED))
 
@@ -249,11 +249,15 @@ def open_store(folder: Path, clock: Any, random: Any) -> Store:
     return Store.open(folder / "paper.db", mode="paper", account="paper", clock=clock, random=random)
 
 
+def bound(worst: str) -> str:
+    return f"sent only at {worst} or better, checked just before sending"
+
+
 def card(amount: str = "0.015", *, side: str = "BUY", **changes: Any) -> Card:
     act = f"{side} {amount} BTC"
     drawn: dict[str, Any] = {
         "act": act,
-        "sentence": f"{act} at market ≈ 963.20 USDT, sent only at 64,534 or better",
+        "sentence": f"{act} at market ≈ 963.20 USDT, {bound('64,534')}",
         "figures": [
             Figure(label="Market when asked", value="64,213 USDT"),
             Figure(label="Book average, slippage", value="64,220.15, 0.12 %", tone=Tone.WARN),
