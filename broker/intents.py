@@ -16,7 +16,7 @@ import rfc8785
 
 from .clock import from_ms, to_ms
 from .money import plain
-from .reasons import Reason, Why
+from .reasons import Reason
 
 
 class State(StrEnum):
@@ -190,10 +190,6 @@ class Intent:
         """The canonical text, read: what was approved, and the only source of what is sent."""
         terms: Mapping[str, Any] = json.loads(self.canonical)
         return terms
-
-    @property
-    def why(self) -> Why | None:
-        return None if self.reason_code is None else Why(self.reason_code, self.note)
 
     @property
     def overlooked(self) -> bool:

@@ -71,7 +71,7 @@ class Settings(BaseSettings):
     max_calls_per_minute_per_agent: int = Field(600, ge=1, le=1_000_000)
     max_connections: int = Field(8192, ge=64, le=60_000)
     max_anonymous_connections: int = Field(1024, ge=16, le=30_000)
-    max_anonymous_connections_per_address: int = Field(256, ge=8, le=30_000)
+    max_anonymous_connections_per_address: int = Field(512, ge=8, le=30_000)
     request_timeout_seconds: int = Field(20, ge=1, le=300)
     keep_alive_seconds: int = Field(5, ge=1, le=300)
     max_position_size_pct: Decimal = Field(Decimal(5), gt=0, le=100)

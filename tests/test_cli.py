@@ -124,12 +124,12 @@ def test_a_data_folder_that_will_not_do_is_refused_before_anything_runs(
 def test_a_free_port_that_was_taken_is_the_one_that_is_told(tmp_path: Path) -> None:
     with command(tmp_path, PORT="0") as process:
         assert process.stdout is not None
-        told = [next(process.stdout) for _ in range(4)]
+        told = [next(process.stdout) for _ in range(5)]
         process.terminate()
         process.communicate(timeout=60)
     page = told[1].removeprefix("  Page    ").strip()
-    assert re.fullmatch(r"http://127\.0\.0\.1:[1-9]\d*", page)
-    assert f"{page}/welcome?token=" in told[3]
+    assert re.fullmatch(r"http://broker\.localhost:[1-9]\d*", page)
+    assert f"{page}/welcome?token=" in told[4]
 
 
 def test_a_bad_setting_stops_every_command(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:

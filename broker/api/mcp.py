@@ -36,9 +36,9 @@ STATE_SECONDS: Final = 900
 """How long a client may take from one try of a call to the next."""
 
 INSTRUCTIONS: Final = """\
-1. LOW and MEDIUM risk tools answer at once. A HIGH risk tool never executes by itself: it answers \
-status=pending with an intentId and an approvalUrl, and a person decides. You cannot approve. Cancels act at \
-once; where the operator confirms them, cancelling a protective order waits for a person too.
+1. LOW and MEDIUM risk tools act at once, cancels too. A HIGH risk tool never executes by itself: it answers \
+status=pending with an intentId and an approvalUrl, and a person decides. Cancelling a protective order may \
+wait likewise.
 2. Tell the user to decide at approvalUrl, then call intent_wait with the intentId until status is not \
 pending.
 3. Never call a HIGH tool again for the same action. After a time-out or a lost answer call intent_get or \

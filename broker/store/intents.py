@@ -299,8 +299,8 @@ class Intents:
             intent,
             to,
             f"trader:{decision.by}",
-            intent.why if decision.approved else Why(Reason.REJECTED_BY_TRADER),
-            columns=decision_columns(decision),
+            None if decision.approved else Why(Reason.REJECTED_BY_TRADER),
+            columns={**decision_columns(decision), **(_as_shown(intent) if decision.approved else {})},
             data={
                 "digest": intent.digest,
                 "reason": decision.reason,
@@ -313,6 +313,11 @@ class Intents:
     def _expire_due(self, connection: Connection) -> None:
         for intent in due(connection, self._clock()):
             self._moves.move(connection, intent, State.EXPIRED, "broker", Why(Reason.NO_DECISION))
+
+
+def _as_shown(intent: Intent) -> dict[str, str | None]:
+    """Why it waits again stays with the approval: the last check compares it with what was sealed."""
+    return {"reason_code": intent.reason_code, "note": intent.note}
 
 
 def _the_same(earlier: Intent, request: Request) -> bool:

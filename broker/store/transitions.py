@@ -42,7 +42,7 @@ class Transitions:
         if (intent.state, to) not in TRANSITIONS:
             raise ValueError(f"{intent.state} → {to} is no transition")
         now = self.clock()
-        changed = {**(columns or {}), **_columns(why), "state": str(to), "updated_at": to_ms(now)}
+        changed = {**_columns(why), **(columns or {}), "state": str(to), "updated_at": to_ms(now)}
         moved = self.update(connection, intent, changed, where)
         self.log.append(
             connection,

@@ -71,13 +71,13 @@ def test_a_bare_shell_halts_nothing_by_mistake_and_learns_how_to_halt_the_runnin
         done = run(elsewhere, "halt", "--reason", "now")
         assert (done.returncode, done.stdout) == (2, "")
         assert done.stderr.startswith(f"broker: There is no database {elsewhere}")
-        assert f"database {data / 'paper.db'}, process {broker.pid}, page {broker.url}\n" in done.stderr
+        assert f"database {data / 'paper.db'}, process {broker.pid}, page {broker.page}\n" in done.stderr
         assert (list(elsewhere.iterdir()), level(data)) == ([], Level.OPEN)
         named = f"broker halt --data-dir {data}"
         assert f"    {named}\n" in done.stderr
         done = run(elsewhere, *named.split()[1:])
         assert (done.returncode, done.stdout) == (0, "Trading is halted (by command line).\n")
-        served = f"served by process {broker.pid}, page {broker.url}"
+        served = f"served by process {broker.pid}, page {broker.page}"
         assert done.stderr == f"PAPER mode, database {data / 'paper.db'}, {served}\n"
         assert level(data) is Level.HALTED
 
@@ -94,7 +94,7 @@ def test_neither_does_any_other_command(tmp_path: Path, elsewhere: Path, shell: 
             assert (code, said) == (2, "")
             assert complaint.startswith("broker: There is no database ")
             named = f"broker {' '.join(words)} --data-dir {tmp_path / 'data'}\n"
-            assert f"process {broker.pid}, page {broker.url}\n    {named}" in shell.context
+            assert f"process {broker.pid}, page {broker.page}\n    {named}" in shell.context
             assert list(elsewhere.iterdir()) == []
         assert shell("call", "intent_list")[0] == 2
         assert list(elsewhere.iterdir()) == []
@@ -121,7 +121,7 @@ def test_what_no_broker_serves_is_recorded_and_names_the_brokers_that_run(
         code, said, _ = shell("halt", "--data-dir", str(idle))
         assert (code, level(idle)) == (1, Level.HALTED)
         assert said == "Trading is halted (by command line).\nRecorded; no broker serves it now.\n"
-        assert f"process {broker.pid}, page {broker.url}\n" in shell.context
+        assert f"process {broker.pid}, page {broker.page}\n" in shell.context
         assert f"broker halt --data-dir {tmp_path / 'data'}\n" in shell.context
         assert level(tmp_path / "data") is Level.OPEN
         assert shell("traders", "remove", "Ana", "--data-dir", str(idle))[0] == 0
@@ -192,7 +192,7 @@ def test_psutil_finds_the_same_brokers_and_none_that_was_killed(tmp_path: Path, 
     with BrokerProcess(tmp_path) as broker:
         found = {one for one in _notes_by_psutil() if one.process == broker.pid}
         assert found == {one for one in _notes_by_proc() if one.process == broker.pid}
-        assert [one.url for one in found] == [broker.url]
+        assert [one.url for one in found] == [broker.page]
         broker.kill()
     assert broker.pid not in {one.process for one in serving_brokers()}
     assert shell("halt", "--data-dir", str(tmp_path / "data"))[0] == 1

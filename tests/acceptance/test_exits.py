@@ -22,7 +22,8 @@ def only_exits(broker: BrokerProcess, folder: Path) -> None:
     settings = environment(PORT=str(broker.port), DATA_DIR=data)
     halting = ModuleProcess("broker", "halt", "--exits-only", cwd=folder, env=settings)
     halting.wait_for("nly exits are allowed")
-    assert halting.stop() == 0
+    assert halting.wait(60) == 0
+    halting.stop()
 
 
 async def test_with_exits_only_neither_money_nor_coins_are_exchanged_for_something_else(

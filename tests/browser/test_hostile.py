@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from decimal import Decimal
+from math import ceil, floor
 from typing import Any
 
 import pytest
@@ -13,6 +14,7 @@ from broker.cards import Figure
 from broker.deliveries import Attempt, Kind, Topic
 from broker.halt import Level
 from broker.intents import State, Suggestion
+from broker.reasons import Reason, Why
 
 from ..support import give_key
 from ..web.support import check
@@ -83,7 +85,9 @@ async def fill(site: Site, text: str) -> dict[str, str]:
     desk.figures = [Figure(label="Market now", value="64,250 USDT"), Figure(label="Free", value=f"1 {text}")]
     rejected = await desk.park("0.01", reason=text)
     await store.intents.reject(rejected.id, rejected.digest, name, text[:300], Suggestion(amount=Decimal(1)))
-    refused = await desk.submit(await desk.park("0.02", reason=text), State.REFUSED, note=text[:300])
+    refused = await desk.submit(
+        await desk.park("0.02", reason=text), State.REFUSED, why=Why(Reason.BINANCE_REFUSED, text[:300])
+    )
     unknown = await desk.lose(await desk.park("0.03", reason=text), seconds_ago=60)
     await store.audit("orders:cancelled", "agent:default", symbol=text[:30], orders=["1"], protective=True)
     desk.prices.says("64213")
@@ -154,18 +158,22 @@ async def test_every_figure_warning_and_button_stays_visible(site: Site, kind: s
 
 @pytest.mark.parametrize("kind", ["marks on one letter", "marks on every letter", "Hangul parts"])
 async def test_nothing_is_painted_outside_its_box(site: Site, kind: str) -> None:
-    """What stands above and below is the same to the pixel, whatever the reason is."""
+    """Above the agent's words and below them each pixel is the same, whatever they are."""
     intent = await site.desk.park("0.5", reason="The dip looks overdone.")
     page = await site.inbox(viewport={"width": 390, "height": 844})
-    card = page.locator(f"#intent-{intent.id}")
-    await card.locator("button.approve").wait_for()
-    await page.wait_for_timeout(600)  # a card's buttons are disabled at first
+    box = page.locator(f"#intent-{intent.id} blockquote")
 
     async def around() -> list[bytes]:
-        parts = ("details.passed", "figcaption", ".buttons")
-        return [await card.locator(part).screenshot(animations="disabled") for part in parts]
+        await box.evaluate("(box) => box.scrollIntoView({ block: 'center' })")
+        place = await box.bounding_box()
+        assert place is not None
+        left, top, bottom = place["x"], floor(place["y"]), ceil(place["y"] + place["height"])
+        across = {"x": left, "width": place["width"]}
+        return [
+            await page.screenshot(clip={**across, "y": top - 16, "height": 16}),  # the line above
+            await page.screenshot(clip={**across, "y": bottom, "height": 10}),  # the ticket's padding
+        ]
 
     before = await around()
-    put = "(box, text) => { box.textContent = text; }"
-    await card.locator("blockquote").evaluate(put, HOSTILE[kind][:400])
+    await box.evaluate("(box, text) => { box.textContent = text; }", HOSTILE[kind][:400])
     assert await around() == before

@@ -203,7 +203,7 @@ async def test_what_is_true_no_longer_keeps_nothing_waiting(told: Telling, there
     await told.webhook(there.url)
     await let_rest(told, True)
     for number in range(40):
-        over = await told.park(key=f"over-{number}")
+        over = await told.park(key=f"over-{number}", agent=f"agent-{number % 4}")
         await told.store.intents.withdraw(over.id, over.agent)
     waits = await told.park(key="waits")
     assert there.received == []

@@ -19,7 +19,11 @@ SELL = {**BUY, "side": "sell"}
 STOP = {**SELL, "type": "stop_loss", "stopPrice": "58000"}
 
 SENTENCES: list[tuple[dict[str, Any], str]] = [
-    (BUY, "BUY 0.015 BTC at market ≈ 900.00 USDT, sent only at 60,300.01 or better"),
+    (
+        BUY,
+        "BUY 0.015 BTC at market ≈ 900.00 USDT, sent only at 60,300.01 or better, "
+        "checked just before sending",
+    ),
     (REST, "LIMIT BUY 0.015 BTC at 58,000, 3.3 % below market, rests until cancelled, holds 870.00 USDT"),
     (
         {**SELL, "type": "limit", "price": "63000"},

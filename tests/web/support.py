@@ -31,7 +31,7 @@ from broker.store.tables import traders
 from broker.web import Desk, guarded, routes
 from broker.web.visitor import cookie_name
 
-from ..support import order
+from ..support import NO_ANSWER, order
 
 NOON = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 PASSWORD = "correct horse battery staple"
@@ -172,7 +172,7 @@ class World:
     async def lose(self, intent: Intent, seconds_ago: float = 0) -> Intent:
         """Sent, so many seconds ago, and never answered."""
         sent_ms = to_ms(self.clock()) - round(seconds_ago * 1000)
-        return await self.submit(intent, State.UNKNOWN, wire_timestamp_ms=sent_ms, note="no answer")
+        return await self.submit(intent, State.UNKNOWN, wire_timestamp_ms=sent_ms, why=NO_ANSWER)
 
     async def move_price(self, intent: Intent) -> Intent:
         """Approved if need be, and back to waiting since the price had moved; with the card of now."""

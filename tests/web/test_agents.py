@@ -73,7 +73,7 @@ async def test_the_page_tells_who_may_ask_and_how_each_stands(
     entry = page[page.index('id="agent-bot"') : page.index('id="agent-default"')]
     assert "1 waiting" in entry
     assert re.search(r"last call <time[^>]*>12:00:00 UTC", entry)
-    assert "<dt>Its orders of a day, USDT</dt><dd>2000</dd>" in entry
+    assert '<dt>Its orders of a day, USDT</dt><dd class="untrusted">2000</dd>' in entry
     assert "no call since the broker started" in page[page.index('id="agent-default"') :]
     assert 'href="/agents" aria-current="page"' in page
 

@@ -23,7 +23,7 @@ async def test_it_comes_back_with_a_banner_new_figures_and_a_new_digest(
     assert moved.digest != intent.digest
     for path in ("/", f"/intents/{intent.id}"):
         page = (await ana.get(path)).text
-        assert f'<p class="moved" role="alert">{MOVED}. It was not sent. Look again.</p>' in page
+        assert f'<p class="moved untrusted" role="alert">{MOVED}. It was not sent. Look again.</p>' in page
         assert "sent only at 61,566 or better" in page
         assert "When shown</span> 61,260.00" in page
         assert f'name="digest" value="{moved.digest}"' in page
@@ -70,4 +70,6 @@ async def test_the_second_approval_counts_for_the_new_figures(desk: World, ana: 
 
 async def test_its_record_says_why_it_waits_again(desk: World, ana: httpx2.AsyncClient) -> None:
     moved = await desk.move_price(await desk.park())
-    assert f"<span>Waits again: {MOVED}</span>" in (await ana.get(f"/intents/{moved.id}")).text
+    assert (
+        f'<span class="untrusted">Waits again: {MOVED}</span>' in (await ana.get(f"/intents/{moved.id}")).text
+    )
