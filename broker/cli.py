@@ -47,11 +47,16 @@ def main() -> None:
     try:
         app()
     except StartError as error:
-        print(f"broker: {one_line(str(error))}", file=sys.stderr)
+        print(f"broker: {_clean(str(error))}", file=sys.stderr)
         sys.exit(2)
     except BrokerError as error:
         print(f"broker: {one_line(error.message)}", file=sys.stderr)
         sys.exit(2)
+
+
+def _clean(text: str) -> str:
+    """Without characters that could mislead a terminal; a list of brokers keeps its lines."""
+    return "\n".join(line[: len(line) - len(line.lstrip(" "))] + one_line(line) for line in text.splitlines())
 
 
 @contextmanager
