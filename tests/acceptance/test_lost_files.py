@@ -261,7 +261,7 @@ def test_a_data_folder_that_turns_read_only_is_told_once_and_so_is_its_recovery(
     )
     command = bound_by_modes(sys.executable, "-m", "broker")
     with Process(*command, cwd=tmp_path, env=env) as broker:
-        url = broker.wait_for(r"Page\s+(\S+)").group(1)
+        url = broker.wait_for(r"Agents\s+(\S+)/mcp").group(1)
         broker.wait_for("Ctrl-C")
         with Desk(url, data) as desk:
             data.chmod(0o500)
