@@ -74,7 +74,7 @@ def test_the_wheel_runs_from_an_empty_directory(tmp_path: Path) -> None:
     )
     assert where.stdout.startswith(str(site))
     with Process(sys.executable, "-m", "broker", cwd=empty, env=env) as broker:
-        url = broker.wait_for(r"Page\s+(\S+)").group(1)
+        url = broker.wait_for(r"Agents\s+(\S+)/mcp").group(1)
         broker.wait_for("Ctrl-C")
         page = httpx2.get(f"{url}/signin")
         assert page.status_code == 200
