@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+import structlog
 from hypothesis import settings
 from playwright.async_api import Browser, async_playwright, expect
 
@@ -31,6 +32,20 @@ def pytest_collection_finish() -> None:
 expect.set_options(timeout=15_000)  # what is asked for is that it comes; how soon is the bench's matter
 settings.register_profile("unhurried", settings.default, deadline=None)
 settings.load_profile("unhurried")
+
+
+def plain_logs() -> None:
+    """As the broker logs: structlog's own default draws every local variable of a traceback, for seconds."""
+    structlog.configure(
+        processors=[
+            structlog.processors.add_log_level,
+            structlog.processors.format_exc_info,
+            structlog.dev.ConsoleRenderer(colors=False),
+        ]
+    )
+
+
+plain_logs()
 
 
 def pytest_xdist_auto_num_workers() -> int:

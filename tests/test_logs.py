@@ -8,11 +8,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import structlog
 
 from broker.errors import StartError
 from broker.logs import configure, get_logger, redact
 
+from .conftest import plain_logs
 from .support import settings_in
 
 SECRETS = [
@@ -34,7 +34,7 @@ def logging_as_it_was() -> Iterator[None]:
         handler.close()
     root.handlers = handlers
     root.setLevel(level)
-    structlog.reset_defaults()
+    plain_logs()
 
 
 @pytest.mark.parametrize("text", SECRETS)

@@ -131,7 +131,9 @@ class Submissions:
         order: Mapping[str, Any] | None = None,
         data: Mapping[str, Any] | None = None,
     ) -> Intent:
-        """Record what a submission came to. Raises Moved."""
+        """Record what a submission came to. Raises Moved, and ValueError for what waits for a decision."""
+        if intent.state is State.PENDING:
+            raise ValueError(f"nobody has approved {intent.id}")
         columns = {} if order is None else order_columns(order)
         shown = {"order": None if order is None else dict(order), **(data or {})}
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 
 import pytest
-from playwright.async_api import Browser, ElementHandle, Page, expect
+from playwright.async_api import Browser, Page, expect
 
 from .people import Agent, agent, control, first_trader, orders_at, sign_in
 from .processes import BrokerProcess, PaperProcess
@@ -13,6 +13,7 @@ from .processes import BrokerProcess, PaperProcess
 pytestmark = pytest.mark.anyio
 
 ROUNDS = 50
+APPROVE = '#pending [data-intent="{}"] button[value=approve]'
 TABS = 8
 
 
@@ -25,8 +26,10 @@ async def test_two_browsers_that_decide_at_once_make_one_decision_and_one_order(
     async with agent(broker) as asking:
         for size in sizes:
             parked = await asking.park(amount=size, idempotencyKey=f"round-{size}")
-            buttons = [await _enabled(page, parked["intentId"]) for page in pages]
-            await asyncio.gather(*(button.evaluate("button => button.click()") for button in buttons))
+            for page in pages:
+                await _enabled(page, parked["intentId"])
+            while not any(await asyncio.gather(*(_press(page, parked["intentId"]) for page in pages))):
+                pass  # a card was drawn anew in that moment, and its button rests
             told = await asking.call("intent_wait", intentId=parked["intentId"])
             assert told["status"] == "placed", told
     orders = await orders_at(exchange.url)
@@ -34,18 +37,26 @@ async def test_two_browsers_that_decide_at_once_make_one_decision_and_one_order(
     assert len(ids) == len(set(ids)) == ROUNDS
 
 
-async def _enabled(page: Page, intent_id: str) -> ElementHandle:
-    """The button itself: once the other trader has decided, a locator would wait for it in vain.
-
-    Where no hand moves, decided cards leave the page, and buttons rest for a moment.
-    """
+async def _enabled(page: Page, intent_id: str) -> None:
+    """Where no hand moves, decided cards leave the page, and buttons rest for a moment."""
     await page.mouse.move(10, 10)
     await page.mouse.move(20, 20)
-    button = page.locator(f'#pending [data-intent="{intent_id}"] button[value=approve]')
-    await expect(button).to_be_enabled()
-    found = await button.element_handle()
-    assert found is not None
-    return found
+    await expect(page.locator(APPROVE.format(intent_id))).to_be_enabled()
+
+
+async def _press(page: Page, intent_id: str) -> bool:
+    """Press the button that is there now. Not found once the other trader has decided."""
+    return bool(
+        await page.evaluate(
+            """selector => {
+                const button = document.querySelector(selector);
+                const ready = button !== null && !button.disabled;
+                if (ready) button.click();
+                return ready;
+            }""",
+            APPROVE.format(intent_id),
+        )
+    )
 
 
 async def test_with_eight_tabs_open_approve_answers_in_each(

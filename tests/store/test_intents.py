@@ -13,6 +13,7 @@ from sqlalchemy import select, update
 from broker.errors import BrokerError, Code
 from broker.hub import Event
 from broker.intents import TRANSITIONS, Intent, State, Suggestion
+from broker.reasons import Reason, Why
 from broker.store import EQUAL_WITHIN, Moved, NotDecidable, OverDailyVolume, Store, events_of, queries
 from broker.store.tables import audit, intents
 
@@ -79,7 +80,22 @@ WAYS: dict[State, Callable[[Store, Intent], Awaitable[Intent]]] = {
 }
 
 
+async def lose_track(store: Store, intent: Intent) -> Intent:
+    why = Why(Reason.BACKUP_RESTORED, None)
+    await store.database.write(lambda connection: store.submissions.lose_track(connection, why))
+    return await found(store, intent)
+
+
 # Transitions
+
+
+async def test_what_waits_for_a_decision_is_never_settled(store: Store) -> None:
+    """Only a restored backup leaves the fate of what nobody decided unknown."""
+    intent = await parked(store)
+    for to in State:
+        with pytest.raises(ValueError, match="nobody has approved"):
+            await store.submissions.settle(intent, to, actor="test")
+    assert (await found(store, intent)).state is State.PENDING
 
 
 @pytest.mark.parametrize("to", WAYS)
@@ -91,7 +107,8 @@ async def test_exactly_the_transitions_of_the_table_happen(store: Store, before:
     else:
         intent = await force(store, intent, before)
     if (before, to) in TRANSITIONS:
-        after = await WAYS[to](store, intent)
+        restored = (before, to) == (State.PENDING, State.UNKNOWN)
+        after = await (lose_track if restored else WAYS[to])(store, intent)
         assert after.state is to
         last = (await events(store, intent))[-1]
         assert (last.kind, last.data["from"]) == (f"intent:{to}", str(before))
