@@ -22,7 +22,7 @@ async def test_two_browsers_that_decide_at_once_make_one_decision_and_one_order(
 ) -> None:
     await control(exchange.url, "price", symbol="BTCUSDT", price="60000")  # one that moves shows a card anew
     pages = [await first_trader(browser, broker), await sign_in(browser, broker)]
-    sizes = [f"0.00{number:03}" for number in range(100, 100 + ROUNDS)]
+    sizes = [f"0.{20 + 2 * number:05}" for number in range(ROUNDS)]  # none is a repeat of another
     async with agent(broker) as asking:
         for size in sizes:
             parked = await asking.park(amount=size, idempotencyKey=f"round-{size}")
