@@ -220,7 +220,8 @@ async def serve(
             settings, more = _on_own_name(settings)
             sockets += [stack.enter_context(one) for one in more]
         async with running(settings, clock=clock, random=random) as broker:
-            server = Server(broker.app, limits, lambda: ready(broker))
+            proxied = settings.public_url is not None
+            server = Server(broker.app, limits, lambda: ready(broker), behind_proxy=proxied)
             _stop_on_signals(server, broker.hub)
             gc.collect()
             gc.freeze()  # what is there now stays: the collector need not walk it again

@@ -49,6 +49,8 @@ class App:
         await (await self.answer(request))(scope, receive, send)
 
     async def answer(self, request: Request) -> Response:
+        if request.url.path == "/address":
+            return PlainTextResponse(request.client.host if request.client else "")
         if request.url.path == "/missing":
             return PlainTextResponse("no", 404)
         if request.url.path == "/large":
@@ -114,10 +116,10 @@ class Site:
 
 
 @asynccontextmanager
-async def serving(limits: Limits = LIMITS) -> AsyncIterator[Site]:
+async def serving(limits: Limits = LIMITS, *, behind_proxy: bool = False) -> AsyncIterator[Site]:
     app, ready = App(), asyncio.Event()
     with listening() as taken:
-        server = Server(app, limits, ready.set)
+        server = Server(app, limits, ready.set, behind_proxy=behind_proxy)
         running = asyncio.create_task(server.serve([taken]))
         await ready.wait()
         site = Site(app, server, taken.getsockname()[1])
@@ -247,6 +249,13 @@ async def test_a_byte_now_and_then_buys_no_time() -> None:
             await client.send(b"A")
             await asyncio.sleep(0.2)
         assert (await answer)[0] == 408
+
+
+@pytest.mark.parametrize(("behind_proxy", "address"), [(False, "127.0.0.1"), (True, "203.0.113.7")])
+async def test_a_client_names_its_own_address_only_through_a_proxy(behind_proxy: bool, address: str) -> None:
+    asked = b"GET /address HTTP/1.1\r\nHost: a\r\nX-Forwarded-For: 203.0.113.7\r\n\r\n"
+    async with serving(behind_proxy=behind_proxy) as site:
+        assert await site.asked(asked) == (200, address)
 
 
 async def test_an_idle_connection_is_closed_and_a_waiting_call_is_not() -> None:

@@ -31,9 +31,14 @@ PAUSE_SECONDS: Final = 0.1
 
 
 class Server(uvicorn.Server):
-    """Leaves signals to the caller, since waiting agents and open pages have to be let go first."""
+    """Leaves signals to the caller, since waiting agents and open pages have to be let go first.
 
-    def __init__(self, app: ASGIApp, limits: Limits, ready: Callable[[], None]) -> None:
+    `behind_proxy`: whether X-Forwarded-For and X-Forwarded-Proto from this machine are believed.
+    """
+
+    def __init__(
+        self, app: ASGIApp, limits: Limits, ready: Callable[[], None], *, behind_proxy: bool
+    ) -> None:
         super().__init__(
             uvicorn.Config(
                 app,
@@ -43,6 +48,7 @@ class Server(uvicorn.Server):
                 log_config=None,
                 access_log=False,
                 server_header=False,
+                proxy_headers=behind_proxy,
                 timeout_graceful_shutdown=STOP_SECONDS,
             )
         )

@@ -44,7 +44,8 @@ class Passwords:
         about = "" if hashed is None else name
         attempt = self._attempt(request, name, hashed)
         try:
-            right = await self._check(request, attempt, name, password)
+            # Nobody's password is empty: that needs no hash.
+            right = await self._check(request, attempt, name, password) if password else None
         except Crowded:
             await self._refuse(REFUSED, "browser", about, name, "too many were being tried")
             raise
