@@ -128,8 +128,9 @@ class Gateway:
     ) -> Request:
         await self._require_open()
         leaves = tool.may_leave(call, rounded)
-        with leaving_room(READS_PCT if leaves else AGENTS_PCT, _asker(call.agent, leaves=leaves)):
-            return await tool.prepare(call, given, rounded)
+        async with nullcontext() if leaves else self.pace.checking(call.agent.name):
+            with leaving_room(READS_PCT if leaves else AGENTS_PCT, _asker(call.agent, leaves=leaves)):
+                return await tool.prepare(call, given, rounded)
 
     async def _waiting(
         self, call: Call, tool: HighTool, given: HighInput, rounded: Mapping[str, Any]

@@ -12,10 +12,11 @@ import pytest
 from broker import pace as pace_module
 from broker.agents import Agent
 from broker.errors import BrokerError, Code
-from broker.pace import READS_AT_ONCE, Pace
-from broker.tools import Output
+from broker.intents import State
+from broker.pace import CHECKS_AT_ONCE, READS_AT_ONCE, Pace
+from broker.tools import IntentAnswer, Output
 
-from .support import BTC, Clock, Wired
+from .support import BTC, BUY, Clock, Wired
 
 TICKER = "binance_get_ticker"
 
@@ -132,3 +133,29 @@ async def test_a_read_that_waits_too_long_for_its_agents_others_is_refused(
             pass
     async with pace.reading("bot"):
         pass
+
+
+@pytest.mark.anyio
+async def test_a_burst_of_entries_keeps_neither_an_exit_nor_another_agent(
+    broker: Wired, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pace_module, "TURN_SECONDS", 0.01)
+    await broker.control.do("balance", asset="BTC", free="0.015")
+
+    async def asked(agent: str, side: str) -> IntentAnswer:
+        order = {**BUY, "side": side}
+        answer = await broker.gateway.call(Agent(name=agent), "binance_create_order", order)
+        assert isinstance(answer, IntentAnswer)
+        return answer
+
+    async with AsyncExitStack() as stack:
+        for _ in range(CHECKS_AT_ONCE):
+            await stack.enter_async_context(broker.gateway.pace.checking("bot"))
+        with pytest.raises(BrokerError) as refused:
+            await asked("bot", "buy")
+        assert refused.value.code is Code.RATE_LIMITED
+        assert "was not parked" in refused.value.message
+        assert await broker.parked_count() == 0
+        assert (await asked("bot", "sell")).status is State.PENDING
+        assert (await asked("other", "buy")).status is State.PENDING
+    assert (await asked("bot", "buy")).status is State.PENDING
