@@ -3,45 +3,33 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Mapping
 from decimal import Decimal
 from enum import StrEnum
 from functools import cached_property
 from hashlib import sha256
-from ipaddress import IPv6Address, ip_address
 from pathlib import Path
-from typing import Any, Final, Literal, Self
+from typing import Any, Literal, Self
 from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from .addresses import is_http, is_plain, opens_elsewhere
+from .cash import DEFAULT_CASH, cash_assets
 from .errors import StartError
 
 LATER = {
     "REDIS_URL": "Redis",
     "METRICS_TOKEN": "metrics",
 }
-"""Settings of a later release. They are refused, never ignored: somebody relies on what he sets."""
+"""Settings of a later release. They are refused, never ignored: somebody relies on what they set."""
 
 
 OWN_NAME = "broker.localhost"
 """A name of this machine that only the broker uses. Browsers send its cookies to no server on localhost or
 127.0.0.1. Chromium and Firefox know it without asking anybody (RFC 6761); Safari may not.
 """
-DEFAULT_CASH: Final = ",".join(
-    [
-        *("USDT", "USDC", "FDUSD", "TUSD", "USDP", "DAI", "USD1", "USDE", "BFUSD"),
-        *("ARS", "AUD", "BRL", "COP", "CZK", "EUR", "GBP", "IDR", "JPY", "MXN", "NGN", "PLN", "RON", "RUB"),
-        *("TRY", "UAH", "ZAR"),
-    ]
-)
-"""Stablecoins of the US dollar and fiat currencies, as Binance lists them."""
-
-ASSET_NAME: Final = re.compile(r"[A-Z0-9]{1,20}", re.ASCII)
-
-
 MOST_USDT = 10**15
 """Whoever wants no limit: with its cents it still fits the decimal context, so that cards can show it."""
 
@@ -52,51 +40,212 @@ class Mode(StrEnum):
     LIVE = "live"
 
 
+def setting(
+    default: Any,
+    meaning: str,
+    *,
+    section: str | None = None,
+    unset: str | None = None,
+    example: str | None = None,
+    **bounds: Any,
+) -> Any:
+    """A field and all that docs/settings.md and .env.example say of it (`python -m tests.generate_docs`).
+
+    `section` starts a new one. `unset` says what None means; `example` is shown where there is no default.
+    """
+    shown: dict[str, Any] = {"section": section, "unset": unset, "example": example}
+    return Field(default, description=meaning, json_schema_extra=shown, **bounds)
+
+
 class Settings(BaseSettings):
     model_config = SettingsConfigDict(env_file=".env", extra="forbid", frozen=True, env_ignore_empty=True)
 
-    port: int = Field(3606, ge=0, le=65535)
-    host: str = "127.0.0.1"
-    mcp_api_key: SecretStr | None = Field(None, min_length=16)
-    binance_api_key: SecretStr | None = None
-    binance_api_secret: SecretStr | None = None
-    binance_futures_api_key: SecretStr | None = None
-    binance_futures_api_secret: SecretStr | None = None
-    binance_testnet: bool = True
-    binance_futures_testnet: bool = True
-    max_order_value_usdt: Decimal = Field(Decimal(1000), gt=0, le=MOST_USDT)
-    max_daily_volume_usdt: Decimal = Field(Decimal(10000), gt=0, le=MOST_USDT)
-    max_leverage: int = Field(20, ge=1, le=125)
-    max_pending_per_agent: int = Field(50, ge=1, le=1_000_000)
-    max_calls_per_minute_per_agent: int = Field(600, ge=1, le=1_000_000)
-    max_connections: int = Field(8192, ge=64, le=60_000)
-    max_anonymous_connections: int = Field(1024, ge=16, le=30_000)
-    max_anonymous_connections_per_address: int = Field(512, ge=8, le=30_000)
-    request_timeout_seconds: int = Field(20, ge=1, le=300)
-    keep_alive_seconds: int = Field(5, ge=1, le=300)
-    max_position_size_pct: Decimal = Field(Decimal(5), gt=0, le=100)
-    cash_assets: str = DEFAULT_CASH
-    limit_collar_pct: Decimal = Field(Decimal(5), gt=0, lt=100)
-    price_tolerance_pct: Decimal = Field(Decimal("0.5"), ge=0, lt=100)
-    exit_price_tolerance_pct: Decimal | None = Field(None, ge=0, lt=100)
-    intent_ttl_seconds: int = Field(300, ge=30, le=86400)
-    intent_exit_ttl_seconds: int = Field(1800, ge=30, le=86400)
-    approval_validity_seconds: int = Field(30, ge=1, le=3600)
-    confirm_protective_cancels: bool = False
-    allow_withdrawal_keys: bool = False
-    notify_allow_private: bool = False
-    heartbeat_url: SecretStr | None = None
-    mcp_tasks: bool = False
-    mcp_url_elicitation: bool = False
-    log_level: Literal["debug", "info", "warning", "error"] = "info"
-    log_file: Path | None = None
-    data_dir: Path | None = None
-    database_url: str | None = None
-    public_url: str | None = None
-    paper_url: str | None = None
-    paper_seed: int = 1
-    redis_url: str | None = None
-    metrics_token: SecretStr | None = None
+    port: int = setting(
+        3606, "Port of the page, the tools and MCP. 0 takes a free one.", section="Address", ge=0, le=65535
+    )
+    host: str = setting("127.0.0.1", "Address to listen on. 0.0.0.0 opens it to the network.")
+    public_url: str | None = setting(
+        None,
+        "How browsers reach the broker, where that is not http://broker.localhost:PORT: "
+        "http(s)://host[:port], without a path. All links lead there. For Safari on this machine: "
+        "http://127.0.0.1:3606.",
+        example="https://broker.example.com",
+    )
+    mcp_api_key: SecretStr | None = setting(
+        None,
+        'Key of the agent "default", at least 16 characters. `broker agents add` makes keys of other agents.',
+        section="Agents",
+        unset="made at the first start",
+        min_length=16,
+    )
+    max_pending_per_agent: int = setting(
+        50, "How many requests of one agent may wait at the same time.", ge=1, le=1_000_000
+    )
+    max_calls_per_minute_per_agent: int = setting(
+        600,
+        "How often one agent may call within a minute. Tools about its own requests (intent_*) do not count.",
+        ge=1,
+        le=1_000_000,
+    )
+    max_connections: int = setting(
+        8192,
+        "How many connections may be open. Fewer where the system allows fewer open files, of which 128 are"
+        " kept for Binance, the database and notifications.",
+        section="Connections",
+        ge=64,
+        le=60_000,
+    )
+    max_anonymous_connections: int = setting(
+        1024,
+        "How many of them may be anonymous: their last request had no valid key or session. At most half of"
+        " all. The one that has waited longest is closed for a new one.",
+        ge=16,
+        le=30_000,
+    )
+    max_anonymous_connections_per_address: int = setting(
+        512,
+        "The same from one address. 64 bits of an IPv6 address count as one address.",
+        ge=8,
+        le=30_000,
+    )
+    request_timeout_seconds: int = setting(
+        20, "How many seconds a client may take to send a whole request.", ge=1, le=300
+    )
+    keep_alive_seconds: int = setting(
+        5, "How many seconds a connection is kept between two requests.", ge=1, le=300
+    )
+    binance_api_key: SecretStr | None = setting(
+        None,
+        "Key of the spot account. Set it together with its secret. Unset: paper, or live market data alone "
+        "where BINANCE_TESTNET is false.",
+        section="Binance",
+    )
+    binance_api_secret: SecretStr | None = setting(None, "Secret of the spot account.")
+    binance_futures_api_key: SecretStr | None = setting(
+        None, "Key for USDT-M futures, where it differs from the spot key.", unset="the spot pair"
+    )
+    binance_futures_api_secret: SecretStr | None = setting(
+        None, "Secret for USDT-M futures.", unset="the spot pair"
+    )
+    binance_testnet: bool = setting(
+        True, "true: Binance's testnet, or paper without keys. false: real money."
+    )
+    binance_futures_testnet: bool = setting(
+        True, "The same for futures. It has to agree with BINANCE_TESTNET."
+    )
+    allow_withdrawal_keys: bool = setting(
+        False, "true: live mode starts also with a key that may withdraw. Better: make a key that cannot."
+    )
+    max_order_value_usdt: Decimal = setting(
+        Decimal(1000),
+        "Largest value of one order, in USDT.",
+        section="Limits. Cards show when an exit is above one; an exit is never refused by it",
+        gt=0,
+        le=MOST_USDT,
+    )
+    max_daily_volume_usdt: Decimal = setting(
+        Decimal(10000), "Largest sum that is approved in one UTC day, in USDT.", gt=0, le=MOST_USDT
+    )
+    max_leverage: int = setting(20, "Largest leverage on futures.", ge=1, le=125)
+    max_position_size_pct: Decimal = setting(
+        Decimal(5), "Largest position after an entry, in percent of its market's equity.", gt=0, le=100
+    )
+    cash_assets: str = setting(
+        DEFAULT_CASH,
+        "What counts as cash, separated by commas, USDT among them. To sell a position for cash is an exit."
+        " To sell for anything else is an entry. Holding cash is no position.",
+    )
+    limit_collar_pct: Decimal = setting(
+        Decimal(5),
+        "How far beyond the market price a limit price may be, in percent, before it counts as a typing "
+        "error.",
+        gt=0,
+        lt=100,
+    )
+    price_tolerance_pct: Decimal = setting(
+        Decimal("0.5"),
+        "A market order is not sent when its price got worse by more than this, in percent. This is checked"
+        " just before sending: Binance does not enforce it, so the order may fill worse.",
+        ge=0,
+        lt=100,
+    )
+    exit_price_tolerance_pct: Decimal | None = setting(
+        None, "The same for an exit.", unset="any price", example="2", ge=0, lt=100
+    )
+    intent_ttl_seconds: int = setting(
+        300,
+        "How many seconds a request waits for a trader, unless its call says so itself (ttlSeconds).",
+        section="Time",
+        ge=30,
+        le=86400,
+    )
+    intent_exit_ttl_seconds: int = setting(1800, "The same for an exit.", ge=30, le=86400)
+    approval_validity_seconds: int = setting(
+        30, "An order that could not be sent this many seconds after its approval is not sent.", ge=1, le=3600
+    )
+    confirm_protective_cancels: bool = setting(
+        False,
+        "true: an agent's cancel of a protective order (stop, take-profit, reduce-only) waits for a trader "
+        "too. false: it reaches Binance without an approval, and can leave a position unprotected. true is "
+        "recommended with real money.",
+        section="Confirmation",
+    )
+    notify_allow_private: bool = setting(
+        False,
+        "true: notifications may go to loopback and private addresses, and there over plain http too.",
+        section="Notifications",
+    )
+    heartbeat_url: SecretStr | None = setting(
+        None,
+        "Pinged (GET) each minute while broker, database, executor and deliveries work, so that a monitor "
+        "outside can tell when the broker is gone. https, or http to a private address.",
+        example="https://monitor.example/ping/abc",
+    )
+    mcp_tasks: bool = setting(
+        False,
+        "true: a request that waits is a task for MCP clients that know tasks. They block until it is "
+        "decided.",
+        section="MCP clients (docs/mcp.md). None of these ever counts as an approval",
+    )
+    mcp_url_elicitation: bool = setting(
+        False,
+        "true: MCP clients that can open links get the request's page, and wait up to two minutes.",
+    )
+    data_dir: Path | None = setting(
+        None,
+        "Folder of the database, the keys and the paper exchange.",
+        section="Data and logs",
+        unset="confirmation-broker in the user's data folder (XDG_DATA_HOME); /data in the image",
+        example="/data",
+    )
+    database_url: str | None = setting(
+        None,
+        "The database: sqlite+aiosqlite:///PATH.",
+        unset="a file in DATA_DIR, named by mode",
+        example="sqlite+aiosqlite:////data/paper.db",
+    )
+    log_level: Literal["debug", "info", "warning", "error"] = setting(
+        "info", "debug, info, warning or error."
+    )
+    log_file: Path | None = setting(
+        None, "A file for the log as JSON Lines, beside the terminal.", example="/data/broker.jsonl"
+    )
+    paper_url: str | None = setting(
+        None,
+        "A paper exchange that runs already (`broker paper`), on this machine. In paper mode only.",
+        section="The paper exchange",
+        unset="it runs inside the broker",
+        example="http://127.0.0.1:3607",
+    )
+    paper_seed: int = setting(
+        1,
+        "Any whole number. The paper exchange makes its prices from it; the same number makes the same "
+        "prices.",
+    )
+    redis_url: str | None = setting(
+        None, "Refused in this release.", section="Settings of later releases", unset="memory"
+    )
+    metrics_token: SecretStr | None = setting(None, "Refused in this release.")
 
     @field_validator("log_level", mode="before")
     @classmethod
@@ -106,16 +255,7 @@ class Settings(BaseSettings):
     @field_validator("cash_assets")
     @classmethod
     def _asset_names(cls, value: str) -> str:
-        """USDT has to be in it: limits are counted in USDT, and most exits sell for it."""
-        names = [name.strip().upper() for name in value.split(",")]
-        wrong = next((name for name in names if not ASSET_NAME.fullmatch(name)), None)
-        if wrong is not None:
-            raise ValueError(
-                f"{wrong[:20]!r} is no asset: names of letters and digits, with commas between them"
-            )
-        if "USDT" not in names:
-            raise ValueError("USDT is missing: limits are counted in it")
-        return ",".join(dict.fromkeys(names))
+        return ",".join(cash_assets(value))
 
     @field_validator("public_url", "paper_url")
     @classmethod
@@ -123,14 +263,14 @@ class Settings(BaseSettings):
         if value is None:
             return None
         bare = value.rstrip("/")
-        if not _is_http(bare) or "@" in bare or bare.partition("://")[2] != urlsplit(bare).netloc:
+        if not is_http(bare) or "@" in bare or bare.partition("://")[2] != urlsplit(bare).netloc:
             raise ValueError("must be http(s)://host[:port] without a path")
         return bare.lower()
 
     @field_validator("heartbeat_url")
     @classmethod
     def _http(cls, value: SecretStr | None) -> SecretStr | None:
-        if value is not None and not _is_http(value.get_secret_value()):
+        if value is not None and not is_http(value.get_secret_value()):
             raise ValueError("must be http(s)://host[:port]/path, in printable ASCII without spaces")
         return value
 
@@ -139,7 +279,7 @@ class Settings(BaseSettings):
     def _fits_a_header(cls, value: SecretStr | None) -> SecretStr | None:
         """No request can carry another key. A secret may be a PEM text, of many lines."""
         key = value.get_secret_value() if value else ""
-        if not _is_plain(key) or key != key.strip():
+        if not is_plain(key) or key != key.strip():
             raise ValueError("must be printable ASCII without spaces around it")
         return value
 
@@ -232,33 +372,6 @@ class Settings(BaseSettings):
         return f"http://[{host}]:{self.port}" if ":" in host else f"http://{host}:{self.port}"
 
 
-def opens_elsewhere(url: str) -> bool:
-    """False for this machine, by any of its names that can be told from their text."""
-    host = (urlsplit(url).hostname or "").rstrip(".")
-    if host == "localhost" or host.endswith(".localhost") or host.startswith("127."):
-        return False
-    try:
-        address = ip_address(host)
-    except ValueError:
-        return True
-    mapped = address.ipv4_mapped if isinstance(address, IPv6Address) else None
-    return not ((mapped or address).is_loopback or address.is_unspecified)
-
-
-def _is_http(url: str) -> bool:
-    """Whether something can be asked there; what cannot would be found out only when it is needed."""
-    try:
-        parts = urlsplit(url)
-        asked = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
-    except ValueError:  # of its port or its brackets
-        return False
-    return asked and _is_plain(url) and " " not in url
-
-
-def _is_plain(text: str) -> bool:
-    return text.isascii() and text.isprintable()
-
-
 def load(overrides: Mapping[str, Any] | None = None) -> Settings:
     """Read the environment and `.env`; one clear line when a setting is malformed.
 
@@ -275,6 +388,8 @@ def load(overrides: Mapping[str, Any] | None = None) -> Settings:
 def _line(item: Any) -> str:
     name = "_".join(str(part) for part in item["loc"]).upper()
     problem = item["msg"].removeprefix("Value error, ")
+    if item["type"] == "too_short":
+        problem = f"must have at least {item['ctx']['min_length']} characters"
     if item["type"] == "extra_forbidden":
         return f"{name} in .env is not a setting of the broker"
     return f"{name}: {problem}" if name else problem

@@ -18,6 +18,8 @@ ROOMS = {
     "clock.py": 0,
     "lines.py": 0,
     "untrusted.py": 0,
+    "addresses.py": 0,
+    "cash.py": 0,
     "settings.py": 1,
     "money.py": 1,
     "reasons.py": 1,

@@ -269,3 +269,8 @@ def test_every_setting_is_documented() -> None:
     pages = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
     text = "\n".join(page.read_text() for page in pages)
     assert [name for name in sorted(NAMES) if name not in text] == []
+
+
+def test_a_short_key_is_told_in_characters() -> None:
+    with pytest.raises(StartError, match="^MCP_API_KEY: must have at least 16 characters$"):
+        load({"mcp_api_key": "short"})

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Any, Final, TypeGuard
 
-from ..settings import opens_elsewhere
+from ..addresses import opens_elsewhere
 from .message import Message
 from .sender import Reply, Sender
 

@@ -15,12 +15,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from broker.cash import DEFAULT_CASH
 from broker.errors import BrokerError, Code
 from broker.exchange import Account, Balance, Book, FuturesAccount, Market, OrderRequest, Position, Rules
 from broker.exchange.models import PriceLevel
 from broker.halt import Halt, Level
 from broker.money import Side
-from broker.settings import DEFAULT_CASH, Settings
+from broker.settings import Settings
 from broker.tools import Context, order_checks
 from broker.tools.futures_quotes import FuturesQuote, reducible
 from broker.tools.spot_quotes import SpotQuote

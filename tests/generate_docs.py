@@ -1,0 +1,112 @@
+"""Writes what docs tell of settings from the settings themselves: `python -m tests.generate_docs`."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import groupby
+from pathlib import Path
+from typing import Any, Final, cast
+
+from annotated_types import Ge, Gt, Le, Lt
+from pydantic.fields import FieldInfo
+
+from broker.settings import MOST_USDT, Settings
+
+ROOT: Final = Path(__file__).parent.parent
+PAGE: Final = ROOT / "docs" / "settings.md"
+EXAMPLE: Final = ROOT / ".env.example"
+BEGIN: Final = "<!-- settings: written by python -m tests.generate_docs -->\n"
+END: Final = "<!-- end of settings -->\n"
+HEAD: Final = """\
+# The broker's settings. Copy this file to .env beside where you start `broker`, and change what you need. The
+# environment goes before the file. A line that starts with # is off, and shows the default or an example.
+# Written by python -m tests.generate_docs; docs/settings.md holds the same with bounds.
+"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Described:
+    """A setting as documents show it."""
+
+    name: str
+    section: str
+    default: str | None
+    unset: str | None
+    example: str | None
+    bounds: str
+    meaning: str
+
+
+def described() -> Iterator[Described]:
+    section = ""
+    for name, field in Settings.model_fields.items():
+        shown = cast("dict[str, Any]", field.json_schema_extra)
+        section = shown["section"] or section
+        yield Described(
+            name=name.upper(),
+            section=section,
+            default=_default(field),
+            unset=shown["unset"],
+            example=shown["example"],
+            bounds=bounds(field),
+            meaning=str(field.description),
+        )
+
+
+def page(text: str) -> str:
+    """docs/settings.md with its tables written anew."""
+    before, _, rest = text.partition(BEGIN)
+    _, _, after = rest.partition(END)
+    return before + BEGIN + "\n".join(_tables()) + END + after
+
+
+def example() -> str:
+    return "\n".join([HEAD, *_lines()])
+
+
+def bounds(field: FieldInfo) -> str:
+    least = [f"{one.ge}" for one in field.metadata if isinstance(one, Ge)]
+    least += [f"above {one.gt}," for one in field.metadata if isinstance(one, Gt)]
+    most = [f"{one.le}" for one in field.metadata if isinstance(one, Le)]
+    most += [f"below {one.lt}" for one in field.metadata if isinstance(one, Lt)]
+    joined = " to ".join([*least, *most]).replace(", to below", ", below")
+    return joined.replace(str(MOST_USDT), "10^15")
+
+
+def _tables() -> Iterator[str]:
+    for section, settings in groupby(described(), key=lambda one: one.section):
+        yield f"\n### {section}\n"
+        yield "| name | default | bounds | meaning |\n|---|---|---|---|"
+        for one in settings:
+            default = one.default or (f"unset: {one.unset}" if one.unset else "unset")
+            yield f"| {one.name} | {default} | {one.bounds} | {one.meaning} |"
+    yield "\n"
+
+
+def _lines() -> Iterator[str]:
+    for section, settings in groupby(described(), key=lambda one: one.section):
+        yield f"# --- {section}\n"
+        for one in settings:
+            told = f"{one.meaning} Unset: {one.unset}." if one.unset else one.meaning
+            yield from textwrap.wrap(
+                told, 110, initial_indent="# ", subsequent_indent="# ", break_on_hyphens=False
+            )
+            yield f"{one.name}={one.default}" if one.default else f"# {one.name}={one.example or ''}"
+        yield ""
+
+
+def _default(field: FieldInfo) -> str | None:
+    if field.default is None:
+        return None
+    return str(field.default).lower() if isinstance(field.default, bool) else str(field.default)
+
+
+def main() -> None:
+    PAGE.write_text(page(PAGE.read_text()))
+    EXAMPLE.write_text(example())
+
+
+if __name__ == "__main__":
+    main()
