@@ -118,7 +118,8 @@ class Desk:
 
     async def be_busy(self, seconds: float, *, halts: bool) -> None:
         self.work.following = Following()
-        jobs = [self._ask_on(), self._decide_on(), self._look_on(), self._sign_in_on()]
+        jobs = [self._ask_on(exit=True), self._ask_on(exit=False)]  # no exit waits for an entry's turn
+        jobs += [self._decide_on(), self._look_on(), self._sign_in_on()]
         jobs.append(self.browser.follow(self.work.following))
         async with _beside(*jobs):
             started = time.monotonic()
@@ -145,11 +146,10 @@ class Desk:
 
     # The agent
 
-    async def _ask_on(self) -> None:
+    async def _ask_on(self, *, exit: bool) -> None:
         while True:
-            for exit in (True, False):
-                if self._waiting[exit].qsize() < STOCK:
-                    await self._ask(exit=exit)
+            if self._waiting[exit].qsize() < STOCK:
+                await self._ask(exit=exit)
             await asyncio.sleep(0.05)
 
     async def _ask(self, *, exit: bool) -> None:
