@@ -23,9 +23,8 @@ from ..tools import TOOLS
 from .assets import html
 from .desk import Desk
 from .drawing import Drawing
+from .posts import post
 from .visitor import for_traders, telling, writable
-
-MAX_BODY: Final = 16 * 1024
 
 OVERLAPS: Final = {0: "ends now", 1: "ends in an hour", 24: "ends in a day", 168: "ends in a week"}
 """Hours that an old key may hold beside the new one."""
@@ -124,10 +123,7 @@ class AgentPages:
         }
         return [
             Route("/agents", for_traders(self._desk, self.show)),
-            *(
-                Route(path, for_traders(self._desk, act), methods=["POST"], max_body_size=MAX_BODY)
-                for path, act in posts.items()
-            ),
+            *(post(path, for_traders(self._desk, act)) for path, act in posts.items()),
         ]
 
     async def show(self, request: Request, session: Session) -> Response:

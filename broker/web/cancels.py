@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Final
-
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
-from starlette.routing import BaseRoute, Route
+from starlette.routing import BaseRoute
 
 from ..errors import BrokerError, Code
 from ..intents import Intent
 from ..store import Session, queries
 from .desk import Desk
 from .pages import Pages
+from .posts import post
 from .visitor import for_traders, telling, wants_fragment
 from .words import outcome, rests
-
-MAX_BODY: Final = 16 * 1024
 
 
 class Cancels:
@@ -26,7 +23,7 @@ class Cancels:
 
     def routes(self) -> list[BaseRoute]:
         endpoint = for_traders(self._desk, self.cancel)
-        return [Route("/intents/{id}/cancel", endpoint, methods=["POST"], max_body_size=MAX_BODY)]
+        return [post("/intents/{id}/cancel", endpoint)]
 
     async def cancel(self, request: Request, session: Session) -> Response:
         """409 with the request as it is and what went wrong; also when nobody knows whether it did."""

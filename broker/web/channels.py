@@ -25,10 +25,10 @@ from ..store import Session, Standing
 from .assets import html
 from .desk import Desk
 from .drawing import Drawing
+from .posts import post
 from .visitor import for_traders
 from .words import as_quoted
 
-MAX_BODY: Final = 16 * 1024
 MOST_SHOWN: Final = 50
 NTFY: Final = "https://ntfy.sh"
 TOPIC: Final = re.compile(r"[-_A-Za-z0-9]{1,64}", re.ASCII)
@@ -96,18 +96,18 @@ class ChannelPages:
         self._channels = desk.store.channels
 
     def routes(self) -> list[BaseRoute]:
-        def post(path: str, endpoint: Callable[[Request, Session], Any]) -> Route:
-            return Route(path, for_traders(self._desk, endpoint), methods=["POST"], max_body_size=MAX_BODY)
+        def posted(path: str, endpoint: Callable[[Request, Session], Any]) -> Route:
+            return post(path, for_traders(self._desk, endpoint))
 
         return [
             Route("/channels", for_traders(self._desk, self.show)),
             Route("/channels/deliveries", for_traders(self._desk, self.deliveries)),
-            post("/channels", self.add),
-            post("/channels/{id}/test", self.test),
-            post("/channels/{id}/pause", self.pause),
-            post("/channels/{id}/resume", self.resume),
-            post("/channels/{id}/renew", self.renew),
-            post("/channels/{id}/remove", self.remove),
+            posted("/channels", self.add),
+            posted("/channels/{id}/test", self.test),
+            posted("/channels/{id}/pause", self.pause),
+            posted("/channels/{id}/resume", self.resume),
+            posted("/channels/{id}/renew", self.renew),
+            posted("/channels/{id}/remove", self.remove),
         ]
 
     async def show(self, request: Request, session: Session) -> Response:

@@ -9,7 +9,7 @@ from decimal import Decimal
 from starlette.datastructures import FormData
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
-from starlette.routing import BaseRoute, Route
+from starlette.routing import BaseRoute
 
 from ..errors import BrokerError, Code, invalid
 from ..intents import Intent, State, Suggestion
@@ -17,11 +17,11 @@ from ..money import cents, parse
 from ..store import NeedsSecondTap, NotDecidable, OverDailyVolume, Session, Standing, queries
 from .desk import Desk
 from .pages import Pages
+from .posts import post
 from .visitor import for_traders, telling, wants_fragment, writable
 from .words import PRESETS, as_quoted, in_words, outcome
 
 MAX_REASON = 300
-MAX_BODY = 64 * 1024
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,7 +86,7 @@ class Decisions:
 
     def routes(self) -> list[BaseRoute]:
         endpoint = for_traders(self._desk, self.decide)
-        return [Route("/intents/{id}/decision", endpoint, methods=["POST"], max_body_size=MAX_BODY)]
+        return [post("/intents/{id}/decision", endpoint)]
 
     async def decide(self, request: Request, session: Session) -> Response:
         intent_id = request.path_params["id"]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from functools import partial
-from typing import Final
 
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
@@ -18,9 +17,8 @@ from .desk import Desk
 from .drawing import Drawing
 from .hashing import RETRY_SECONDS, Crowded
 from .passwords import Passwords
+from .posts import post
 from .visitor import for_traders, let_out, remember_browser
-
-MAX_BODY: Final = 16 * 1024
 
 
 class Sessions:
@@ -34,8 +32,8 @@ class Sessions:
         change = for_traders(self._desk, self.change_password)
         return [
             Route("/sessions", show),
-            Route("/sessions/password", change, methods=["POST"], max_body_size=MAX_BODY),
-            Route("/sessions/{id}/revoke", revoke, methods=["POST"], max_body_size=MAX_BODY),
+            post("/sessions/password", change),
+            post("/sessions/{id}/revoke", revoke),
         ]
 
     async def show(self, request: Request, session: Session) -> Response:

@@ -9,15 +9,15 @@ from typing import Final
 
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import BaseRoute, Route
+from starlette.routing import BaseRoute
 
 from ..errors import BrokerError
 from ..logs import get_logger
 from ..store import Session
 from .desk import Desk
+from .posts import post
 from .visitor import for_traders
 
-MAX_BODY: Final = 16 * 1024
 MOST: Final = 200
 
 log = get_logger(__name__)
@@ -28,7 +28,7 @@ class Sightings:
         self._desk = desk
 
     def routes(self) -> list[BaseRoute]:
-        return [Route("/seen", for_traders(self._desk, self.tell), methods=["POST"], max_body_size=MAX_BODY)]
+        return [post("/seen", for_traders(self._desk, self.tell))]
 
     async def tell(self, request: Request, session: Session) -> Response:
         async with request.form(max_files=0, max_fields=MOST) as sent:

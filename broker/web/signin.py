@@ -15,6 +15,7 @@ from .assets import html
 from .desk import Desk
 from .hashing import RETRY_SECONDS, Crowded
 from .passwords import Passwords
+from .posts import post
 from .visitor import (
     for_traders,
     let_in,
@@ -27,8 +28,6 @@ from .visitor import (
 )
 from .words import as_quoted
 
-MAX_BODY = 16 * 1024
-
 
 class SignIn:
     def __init__(self, desk: Desk, passwords: Passwords) -> None:
@@ -40,10 +39,10 @@ class SignIn:
         leave = for_traders(self._desk, self.leave)
         return [
             Route("/signin", with_errors(self.form)),
-            Route("/signin", with_errors(self.enter), methods=["POST"], max_body_size=MAX_BODY),
-            Route("/signout", leave, methods=["POST"], max_body_size=MAX_BODY),
+            post("/signin", with_errors(self.enter)),
+            post("/signout", leave),
             Route("/welcome", with_errors(self.welcome)),
-            Route("/welcome", with_errors(self.accept), methods=["POST"], max_body_size=MAX_BODY),
+            post("/welcome", with_errors(self.accept)),
         ]
 
     async def form(self, request: Request) -> Response:

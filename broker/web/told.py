@@ -7,8 +7,6 @@ for exactly what he was told. What is refused is recorded.
 
 from __future__ import annotations
 
-from typing import Final
-
 from sqlalchemy import Connection
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
@@ -23,11 +21,10 @@ from ..store import NotDecidable, Session
 from .assets import html
 from .desk import Desk
 from .lists import Asked
+from .posts import post
 from .views import card_view
 from .visitor import for_traders, with_errors
 from .words import as_quoted, outcome, waits
-
-MAX_BODY: Final = 1024
 
 log = get_logger(__name__)
 
@@ -43,7 +40,7 @@ class Told:
         return [
             Route("/told/{id}", for_traders(self._desk, self.open)),
             Route(reject, with_errors(self.ask)),
-            Route(reject, with_errors(self.reject), methods=["POST"], max_body_size=MAX_BODY),
+            post(reject, with_errors(self.reject)),
         ]
 
     async def open(self, request: Request, session: Session) -> Response:

@@ -7,18 +7,18 @@ from typing import Final
 
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
-from starlette.routing import BaseRoute, Route
+from starlette.routing import BaseRoute
 
 from ..errors import invalid
 from ..halt import Level, Stale
 from ..store import Session
 from .assets import html
 from .desk import Desk
+from .posts import post
 from .visitor import for_traders, wants_fragment
 from .words import as_quoted
 
 MAX_REASON: Final = 200
-MAX_BODY: Final = 16 * 1024
 NUMBER: Final = re.compile(r"[0-9]{1,18}")
 NONE_SHOWN: Final = -1
 """No halt has that number."""
@@ -30,7 +30,7 @@ class Trading:
 
     def routes(self) -> list[BaseRoute]:
         endpoint = for_traders(self._desk, self.put)
-        return [Route("/trading", endpoint, methods=["POST"], max_body_size=MAX_BODY)]
+        return [post("/trading", endpoint)]
 
     async def put(self, request: Request, session: Session) -> Response:
         async with request.form(max_files=0, max_fields=10) as sent:

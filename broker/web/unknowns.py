@@ -7,18 +7,18 @@ from typing import Final
 
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
-from starlette.routing import BaseRoute, Route
+from starlette.routing import BaseRoute
 
 from ..errors import BrokerError, Code
 from ..intents import RECORDABLE, Intent, State
 from ..store import Moved, Session, Uncertain, queries
 from .desk import Desk
 from .pages import Pages
+from .posts import post
 from .visitor import for_traders, telling, wants_fragment
 from .words import as_quoted, outcome
 
 MAX_WORDS: Final = 300
-MAX_BODY: Final = 16 * 1024
 
 
 class Unknowns:
@@ -29,8 +29,8 @@ class Unknowns:
     def routes(self) -> list[BaseRoute]:
         check, record = for_traders(self._desk, self.check), for_traders(self._desk, self.record)
         return [
-            Route("/intents/{id}/check", check, methods=["POST"], max_body_size=MAX_BODY),
-            Route("/intents/{id}/word", record, methods=["POST"], max_body_size=MAX_BODY),
+            post("/intents/{id}/check", check),
+            post("/intents/{id}/word", record),
         ]
 
     async def check(self, request: Request, session: Session) -> Response:
