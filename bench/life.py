@@ -31,6 +31,7 @@ from broker.web.desk import Desk
 from broker.web.drawing import Drawing
 from broker.web.live import Live
 from broker.web.messages import Messages
+from tests.support import trusted
 
 from .ccxt_alone import SYMBOL
 from .house import NAME, PASSWORD, House, since
@@ -161,7 +162,7 @@ async def _live(shop: Workshop, steps: Steps) -> None:
     with steps.step(ASKED):
         await store.read(lambda it: queries.find(it, intent.id))
     with steps.step(APPROVED):
-        intent = await intents.approve(intent.id, intent.digest, NAME, NO_LIMIT)
+        intent = await intents.approve(intent.id, intent.digest, NAME, NO_LIMIT, standing=trusted)
     with steps.step(PAGE):
         page = await shop.drawing.request(NAME, intent.id)
         render("card.html", card=page.card)

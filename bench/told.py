@@ -19,6 +19,7 @@ from broker.notify import Links, Sender, Worker
 from broker.notify.webhook import new_secret
 from broker.settings import Settings
 from broker.store import Feed, Store
+from tests.support import trusted
 
 from .figures import Pair, Sample, Spread, measure
 from .house import House, house, since
@@ -121,7 +122,9 @@ async def _ended(task: asyncio.Task[None]) -> None:
 
 async def _add(store: Store, url: str) -> Channel:
     config = {"url": url, "secret": new_secret(random_bytes)}
-    return await store.channels.add("Ana", Kind.WEBHOOK, "bench", "bench", config, {Topic.ALERTS}, None)
+    return await store.channels.add(
+        "Ana", Kind.WEBHOOK, "bench", "bench", config, {Topic.ALERTS}, None, standing=trusted
+    )
 
 
 @asynccontextmanager

@@ -10,7 +10,7 @@ from sqlalchemy import Connection
 from .errors import BrokerError, Code
 from .intents import ORDER_FINAL, Intent, client_order_id
 from .logs import get_logger
-from .store import Standing, standing_first, trusted
+from .store import Standing, standing_first
 from .tools import HIGH, Context
 from .tools.cancels import PERHAPS_DONE
 from .tools.quotes import SOON_SECONDS, attempt
@@ -23,7 +23,7 @@ UNCLEAR: Final = "order:cancel-unclear"
 log = get_logger(__name__)
 
 
-async def cancel_rest(context: Context, intent: Intent, trader: str, standing: Standing = trusted) -> None:
+async def cancel_rest(context: Context, intent: Intent, trader: str, standing: Standing) -> None:
     """Raises NOTHING_TO_CANCEL, STORE_UNAVAILABLE, NotSignedIn before anything was sent, and as a read does.
 
     Cancelling twice is harmless: Binance then answers that there is no such open order.

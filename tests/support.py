@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 import httpx2
 import mcp
 from mcp.client.streamable_http import streamable_http_client
+from sqlalchemy import Connection
 from starlette.applications import Starlette
 from starlette.routing import Route
 
@@ -104,6 +105,10 @@ class Control:
         return len((await self._client.get("held", params={"count": 1})).json()["held"])
 
 
+def trusted(connection: Connection) -> None:
+    """A session check that always passes."""
+
+
 def settings_in(folder: Path, **changes: Any) -> Settings:
     return Settings(_env_file=None, data_dir=folder, **changes)
 
@@ -136,7 +141,7 @@ class Wired:
 
     async def approve(self, intent: Intent) -> Intent:
         limit = self.settings.max_daily_volume_usdt
-        return await self.store.intents.approve(intent.id, intent.digest, TRADER, limit)
+        return await self.store.intents.approve(intent.id, intent.digest, TRADER, limit, standing=trusted)
 
     async def approved(self, **arguments: Any) -> Intent:
         """Parked and approved, and in nobody's hands yet."""

@@ -31,7 +31,7 @@ from broker.web.visitor import cookie_name
 
 from .api import modern
 from .serving import serving
-from .support import BTC, BUY, KEY, http_client, settings_in
+from .support import BTC, BUY, KEY, http_client, settings_in, trusted
 from .tools.support import WAYS, asking
 from .web.support import signed_in
 
@@ -189,7 +189,7 @@ async def house(tmp_path: Path) -> AsyncIterator[House]:
         store = broker.store
         ended = await signed_in(store)
         session = await store.people.session(ended)
-        assert session is not None and await store.people.end_session(session.id, "Ana")
+        assert session is not None and await store.people.end_session(session.id, "Ana", standing=trusted)
         async with http_client(url) as client:
             parked = (await client.post("/tools/binance_create_order", json=BUY)).json()
         yield House(

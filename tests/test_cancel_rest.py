@@ -12,7 +12,7 @@ from broker.intents import Intent
 from broker.store import NotSignedIn, Session, events_of
 from broker.tools import Context
 
-from .support import BTC, BUY, REST, TRADER, Wired, let_write
+from .support import BTC, BUY, REST, TRADER, Wired, let_write, trusted
 from .tools.support import CREATE, FUTURES_STOP, hold_futures_price, placed, trade
 
 pytestmark = pytest.mark.anyio
@@ -29,7 +29,7 @@ async def told(broker: Wired, intent: Intent) -> list[tuple[str, str]]:
 
 async def test_what_is_left_is_cancelled_and_both_steps_are_recorded_as_his(broker: Wired) -> None:
     intent = await broker.submitted(await broker.approved(**REST))
-    await cancel_rest(context(broker), intent, TRADER)
+    await cancel_rest(context(broker), intent, TRADER, trusted)
     [order] = await broker.control.orders()
     assert order["status"] == "CANCELED"
     assert await told(broker, intent) == [
@@ -45,7 +45,7 @@ async def test_of_a_partly_filled_order_only_the_rest_goes(broker: Wired) -> Non
     await broker.control.do("liquidity", symbol=BTC, qtyPerLevel="0.00001")
     intent = await broker.submitted(await broker.approved(**{**REST, "price": "60000.01"}))
     assert intent.order_status == "partly_filled"
-    await cancel_rest(context(broker), intent, TRADER)
+    await cancel_rest(context(broker), intent, TRADER, trusted)
     await broker.reconciler.follow_placed()
     after = await broker.intent(intent.id)
     assert after.order is not None and after.order_status == "cancelled"
@@ -60,7 +60,7 @@ async def test_a_conditional_order_is_cancelled_before_its_trigger_and_after_it(
     second = await placed(broker, CREATE, **{**FUTURES_STOP, "stopPrice": "59000", "price": "59000"})
     await hold_futures_price(broker, "58500")
     for intent in (first, second):
-        await cancel_rest(context(broker), intent, TRADER)
+        await cancel_rest(context(broker), intent, TRADER, trusted)
     await broker.reconciler.follow_placed()
     for intent in (first, second):
         assert (await broker.intent(intent.id)).order_status == "cancelled"
@@ -70,7 +70,7 @@ async def test_a_conditional_order_is_cancelled_before_its_trigger_and_after_it(
 async def test_of_a_filled_order_nothing_is_left(broker: Wired) -> None:
     intent = await broker.submitted(await broker.approved(**BUY))
     with pytest.raises(BrokerError) as refused:
-        await cancel_rest(context(broker), intent, TRADER)
+        await cancel_rest(context(broker), intent, TRADER, trusted)
     assert refused.value.code is Code.NOTHING_TO_CANCEL
     assert await told(broker, intent) == []
 
@@ -79,7 +79,7 @@ async def test_what_binance_says_against_it_is_recorded_and_told(broker: Wired) 
     intent = await broker.submitted(await broker.approved(**REST))
     await broker.control.fault("received", "code", method="DELETE", code=-2011, msg="Unknown order sent.")
     with pytest.raises(BrokerError) as refused:
-        await cancel_rest(context(broker), intent, TRADER)
+        await cancel_rest(context(broker), intent, TRADER, trusted)
     assert refused.value.code is Code.BINANCE_REFUSED
     assert await told(broker, intent) == [
         ("order:cancel-asked", "trader:Ana"),
@@ -109,7 +109,7 @@ async def signed_in(broker: Wired) -> Session:
 async def test_what_is_cancelled_is_told_also_when_that_cannot_be_recorded(broker: Wired) -> None:
     intent = await broker.submitted(await broker.approved(**REST))
     await broker.control.fault("received", "hold", method="DELETE")
-    cancelling = asyncio.create_task(cancel_rest(context(broker), intent, TRADER))
+    cancelling = asyncio.create_task(cancel_rest(context(broker), intent, TRADER, trusted))
     assert await broker.control.held()
     await let_write(broker.store, False)
     await broker.control.do("release")
@@ -123,7 +123,7 @@ async def test_what_is_cancelled_is_told_also_when_that_cannot_be_recorded(broke
 async def test_what_was_cancelled_without_an_answer_is_found_to_be_gone(broker: Wired) -> None:
     intent = await broker.submitted(await broker.approved(**REST))
     await broker.control.fault("executed", "drop", method="DELETE", times=5)
-    await cancel_rest(context(broker), intent, TRADER)
+    await cancel_rest(context(broker), intent, TRADER, trusted)
     [order] = await broker.control.orders()
     assert order["status"] == "CANCELED"
     assert (await told(broker, intent))[-1] == ("order:cancelled", "trader:Ana")
@@ -133,7 +133,7 @@ async def test_a_cancel_that_may_still_arrive_is_unclear(broker: Wired) -> None:
     intent = await broker.submitted(await broker.approved(**REST))
     await broker.control.fault("received", "drop", method="DELETE", times=5)
     with pytest.raises(BrokerError) as lost:
-        await cancel_rest(context(broker), intent, TRADER)
+        await cancel_rest(context(broker), intent, TRADER, trusted)
     assert lost.value.code is Code.BINANCE_UNAVAILABLE
     assert (await told(broker, intent))[-1] == ("order:cancel-unclear", "trader:Ana")
 
@@ -143,7 +143,7 @@ async def test_without_the_orders_state_a_lost_answer_is_unclear(broker: Wired) 
     await broker.control.fault("executed", "drop", method="DELETE", times=5)
     await broker.control.fault("received", "drop", method="GET", times=5)
     with pytest.raises(BrokerError):
-        await cancel_rest(context(broker), intent, TRADER)
+        await cancel_rest(context(broker), intent, TRADER, trusted)
     assert (await told(broker, intent))[-1] == ("order:cancel-unclear", "trader:Ana")
 
 
@@ -151,6 +151,6 @@ async def test_what_was_filled_before_its_cancel_is_certainly_not_cancelled(brok
     intent = await broker.submitted(await broker.approved(**REST))
     await broker.control.do("price", symbol=BTC, price="57999")
     with pytest.raises(BrokerError) as refused:
-        await cancel_rest(context(broker), intent, TRADER)
+        await cancel_rest(context(broker), intent, TRADER, trusted)
     assert refused.value.code is Code.BINANCE_REFUSED
     assert (await told(broker, intent))[-1] == ("order:cancel-failed", "trader:Ana")

@@ -36,6 +36,7 @@ from .support import (
     open_store,
     running,
     settings_in,
+    trusted,
     wired,
 )
 
@@ -152,8 +153,8 @@ async def test_an_approval_that_comes_beside_a_halt_is_not_sent(broker: Wired) -
 
 async def test_what_was_put_away_cannot_be_sent_by_rewriting_its_row(broker: Wired) -> None:
     intent = await broker.approved(**BUY)
-    await broker.store.halts.set(Level.HALTED, TRADER, None)
-    await broker.store.halts.set(Level.OPEN, TRADER, None)
+    await broker.store.halts.set(Level.HALTED, TRADER, None, standing=trusted)
+    await broker.store.halts.set(Level.OPEN, TRADER, None, standing=trusted)
     forged = await rewrite(broker, intent, state="approved")
     stopped = await broker.submitted(forged)
     assert (stopped.state, stopped.note) == (
@@ -176,7 +177,7 @@ async def test_an_old_approval_cannot_be_made_young_by_rewriting_its_row(broker:
 
 
 async def test_a_record_of_a_halt_that_was_tampered_with_halts_everything(broker: Wired) -> None:
-    await broker.store.halts.set(Level.HALTED, TRADER, None)
+    await broker.store.halts.set(Level.HALTED, TRADER, None, standing=trusted)
     resumed = "INSERT INTO audit SELECT max(seq) + 1, at, 'trading:open', actor, NULL, data, mac FROM audit"
     await broker.store.database.write(lambda connection: connection.exec_driver_sql(resumed))
     halt = await broker.store.read(broker.store.halts.current)
@@ -328,7 +329,7 @@ async def test_what_is_no_exit_any_more_waits_anew_as_an_entry(tmp_path: Path) -
 
 async def test_an_entry_that_was_rewritten_to_be_an_exit_does_not_pass_exits_only(broker: Wired) -> None:
     intent = await broker.park(**BUY)
-    await broker.store.halts.set(Level.EXITS_ONLY, TRADER, None)
+    await broker.store.halts.set(Level.EXITS_ONLY, TRADER, None, standing=trusted)
     forged = await rewrite(broker, intent, is_exit=True)
     sent = await broker.submitted(await broker.approve(forged))
     assert sent.state is State.NOT_SENT
@@ -492,7 +493,7 @@ async def test_the_new_figures_are_told_to_the_agent_that_waits(broker: Wired) -
     told = await broker.call("intent_get", intentId=intent.id)
     assert (told["status"], told["digest"]) == ("pending", back.digest)
     assert "Price moved +2.0 %" in told["outcome"]
-    await broker.store.intents.reject(back.id, back.digest, TRADER, "no", Suggestion())
+    await broker.store.intents.reject(back.id, back.digest, TRADER, "no", Suggestion(), standing=trusted)
     assert (await waiting)["status"] == "rejected"
 
 
@@ -532,7 +533,7 @@ async def test_what_a_folder_that_was_put_back_holds_as_waiting_is_not_sent_a_se
     with closing(open_store(again, broker.clock)) as store:
         anew = Executor(settings=broker.settings, store=store, exchange=broker.exchange, clock=broker.clock)
         limit = broker.settings.max_daily_volume_usdt
-        anew.take(await store.intents.approve(intent.id, intent.digest, TRADER, limit))
+        anew.take(await store.intents.approve(intent.id, intent.digest, TRADER, limit, standing=trusted))
         await asyncio.wait(anew._under_way.values())
         found: Intent = await store.read(lambda connection: queries.find(connection, intent.id))
     assert found.state is State.UNKNOWN
@@ -701,7 +702,7 @@ async def test_no_trouble_is_remembered_of_what_was_put_away(broker: Wired) -> N
     broker.executor.take(intent)
     await asyncio.wait(broker.executor._under_way.values())
     assert await _was_delayed(broker)
-    await broker.store.halts.set(Level.HALTED, TRADER, None)
+    await broker.store.halts.set(Level.HALTED, TRADER, None, standing=trusted)
 
     async def forgotten() -> bool:
         return not broker.executor._troubles

@@ -33,6 +33,7 @@ from .support import (
     eventually,
     let_write,
     open_store,
+    trusted,
     wired,
 )
 from .tools.support import hold_futures_price, trade
@@ -174,7 +175,9 @@ async def test_a_request_nearly_the_same_names_the_first_and_needs_a_second_tap(
     assert again["sameAs"] == {"intentId": first.id, "status": "placed"}
     intent, limit = await broker.intent(again["intentId"]), broker.settings.max_daily_volume_usdt
     with pytest.raises(NeedsSecondTap):
-        await broker.store.intents.approve(intent.id, intent.digest, TRADER, limit, confirmed=False)
+        await broker.store.intents.approve(
+            intent.id, intent.digest, TRADER, limit, confirmed=False, standing=trusted
+        )
     larger = await broker.call("binance_create_order", **{**BUY, "amount": "0.01516"})
     assert "sameAs" not in larger
     broker.clock.advance(601)
@@ -202,7 +205,7 @@ async def test_a_retry_without_a_key_finds_what_waits_when_it_could_no_longer_be
     first = await broker.park(**BUY)
     match trouble:
         case "halted" | "expired":
-            await broker.store.halts.set(Level.HALTED, TRADER, None)
+            await broker.store.halts.set(Level.HALTED, TRADER, None, standing=trusted)
         case "no money":
             await broker.control.do("balance", asset="USDT", free="1")
         case "no answer":
@@ -306,7 +309,9 @@ async def test_a_wait_ends_with_the_decision_and_says_whose_it_was(broker: Wired
     waiting = asyncio.create_task(broker.call("intent_wait", intentId=intent.id, timeoutSeconds=50))
     await asyncio.sleep(0)
     suggestion = Suggestion(amount=Decimal("0.010"))
-    await broker.store.intents.reject(intent.id, intent.digest, TRADER, "too much", suggestion)
+    await broker.store.intents.reject(
+        intent.id, intent.digest, TRADER, "too much", suggestion, standing=trusted
+    )
     answer = await asyncio.wait_for(waiting, 10)
     assert answer["status"] == "rejected"
     assert answer["decision"] == {
@@ -467,7 +472,7 @@ async def test_the_agent_is_told_whose_word_an_outcome_is_and_what_binance_says(
     await broker.control.fault("executed", "drop")
     assert (await broker.submitted(intent)).state is State.UNKNOWN
     broker.clock.advance(21)
-    await broker.store.submissions.record_word(intent.id, word, TRADER, None)
+    await broker.store.submissions.record_word(intent.id, word, TRADER, None, standing=trusted)
     unchecked = await broker.call("intent_get", intentId=intent.id)
     assert "Binance is still being asked." in unchecked["outcome"]
     assert unchecked["next"]["say"].startswith("Do not repeat it.")
@@ -479,7 +484,7 @@ async def test_the_agent_is_told_whose_word_an_outcome_is_and_what_binance_says(
 
 
 async def test_while_trading_is_halted_the_agent_is_told_and_binance_is_not_asked(broker: Wired) -> None:
-    await broker.store.halts.set(Level.HALTED, TRADER, "lunch")
+    await broker.store.halts.set(Level.HALTED, TRADER, "lunch", standing=trusted)
     asked = len((await broker.control.get("requests"))["requests"])
     with pytest.raises(BrokerError) as refused:
         await broker.park(**BUY)
@@ -496,7 +501,7 @@ async def test_while_trading_is_halted_the_agent_is_told_and_binance_is_not_aske
 
 async def test_when_only_exits_are_allowed_an_entry_is_refused_and_an_exit_waits(broker: Wired) -> None:
     await broker.submitted(await broker.approved(**BUY))
-    await broker.store.halts.set(Level.EXITS_ONLY, TRADER, None)
+    await broker.store.halts.set(Level.EXITS_ONLY, TRADER, None, standing=trusted)
     with pytest.raises(BrokerError) as refused:
         await broker.park(**{**BUY, "amount": "0.01"})
     assert refused.value.code is Code.TRADING_HALTED

@@ -17,7 +17,7 @@ from broker.reconciler import FOLLOW_SECONDS, PASS_SECONDS, Lost, Reconciler
 from broker.store import events_of
 from broker.tools import Context
 
-from .support import BTC, BUY, ORDER, REST, TRADER, Wired, eventually, running
+from .support import BTC, BUY, ORDER, REST, TRADER, Wired, eventually, running, trusted
 
 pytestmark = pytest.mark.anyio
 
@@ -152,7 +152,9 @@ async def test_binance_is_still_asked_about_what_a_trader_recorded(
 ) -> None:
     intent = await unknown(broker, when, **REST)
     broker.clock.advance(21)
-    recorded = await broker.store.submissions.record_word(intent.id, word, TRADER, "seen in the app")
+    recorded = await broker.store.submissions.record_word(
+        intent.id, word, TRADER, "seen in the app", standing=trusted
+    )
     await broker.control.fault("received", "code", method="GET", http=503)
     await broker.reconciler.check_words()
     assert (await broker.intent(intent.id)).word_holds is None, "Binance did not say anything yet"
@@ -175,12 +177,12 @@ async def test_an_order_that_lives_against_a_traders_word_is_followed_and_can_be
 ) -> None:
     intent = await unknown(broker, "executed", **REST)
     broker.clock.advance(21)
-    await broker.store.submissions.record_word(intent.id, State.NOT_SENT, TRADER, None)
+    await broker.store.submissions.record_word(intent.id, State.NOT_SENT, TRADER, None, standing=trusted)
     await broker.reconciler.check_words()
     context = Context(
         settings=broker.settings, store=broker.store, exchange=broker.exchange, clock=broker.clock
     )
-    await cancel_rest(context, await broker.intent(intent.id), TRADER)
+    await cancel_rest(context, await broker.intent(intent.id), TRADER, trusted)
     await broker.reconciler.follow_placed()
     assert (await broker.intent(intent.id)).order_status == "cancelled"
 

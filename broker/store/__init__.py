@@ -36,7 +36,7 @@ from .outbox import Outbox
 from .people import People, Session, Trader
 from .refusals import Refusals
 from .sightings import Sightings
-from .standing import NotSignedIn, Standing, standing_first, trusted
+from .standing import NotSignedIn, Standing, standing_first
 from .submissions import NotApproved, Submissions, Uncertain
 from .tables import meta
 from .transitions import Moved, Transitions
@@ -258,5 +258,4 @@ __all__ = [
     "queries",
     "recent_events",
     "standing_first",
-    "trusted",
 ]

@@ -21,7 +21,7 @@ from ..money import from_micros, to_micros
 from ..untrusted import is_blank, one_line
 from .audit import AuditLog
 from .database import Database
-from .standing import Standing, standing_first, trusted
+from .standing import Standing, standing_first
 from .tables import channels
 
 MOST: Final = 20
@@ -66,7 +66,7 @@ class Channels:
         topics: Collection[Topic],
         min_value_usdt: Decimal | None,
         *,
-        standing: Standing = trusted,
+        standing: Standing,
     ) -> Channel:
         """`address` may be shown, `config` may not. Raises INVALID_ARGUMENTS, NotSignedIn."""
         if not 1 <= len(name) <= MAX_NAME or is_blank(name) or name != one_line(name):
@@ -98,7 +98,7 @@ class Channels:
 
         return await self._database.write(standing_first(standing, transaction))
 
-    async def remove(self, channel_id: str, trader: str, *, standing: Standing = trusted) -> bool:
+    async def remove(self, channel_id: str, trader: str, *, standing: Standing) -> bool:
         """With its deliveries. Only one's own; False where there is none of that id."""
 
         def transaction(connection: Connection) -> bool:
@@ -110,9 +110,7 @@ class Channels:
 
         return await self._database.write(standing_first(standing, transaction))
 
-    async def pause(
-        self, channel_id: str, trader: str, paused: bool, *, standing: Standing = trusted
-    ) -> bool:
+    async def pause(self, channel_id: str, trader: str, paused: bool, *, standing: Standing) -> bool:
         """What happens meanwhile is not told on it; what waits already goes on once it resumes."""
 
         def transaction(connection: Connection) -> bool:
@@ -125,7 +123,7 @@ class Channels:
 
         return await self._database.write(standing_first(standing, transaction))
 
-    async def test(self, channel_id: str, trader: str, *, standing: Standing = trusted) -> bool:
+    async def test(self, channel_id: str, trader: str, *, standing: Standing) -> bool:
         """Queue a message whose link proves that the channel works, and send it at once to one that rests.
 
         False where there is none of that id, or it is paused.
@@ -148,7 +146,7 @@ class Channels:
         kind: Kind,
         change: Callable[[Mapping[str, Any]], Mapping[str, Any]],
         *,
-        standing: Standing = trusted,
+        standing: Standing,
     ) -> Channel | None:
         """Other secrets for the same address; None where the trader has none of that id and kind."""
 

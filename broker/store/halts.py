@@ -12,7 +12,7 @@ from ..reasons import Reason, Why
 from .audit import Forged
 from .database import Database
 from .queries import in_states
-from .standing import Standing, trusted
+from .standing import Standing
 from .transitions import Transitions
 
 KINDS: Final = tuple(f"trading:{level}" for level in Level)
@@ -49,7 +49,7 @@ class Halts:
         reason: str | None,
         *,
         shown: int | None = None,
-        standing: Standing = trusted,
+        standing: Standing,
     ) -> Halt:
         """A trader's act on the page, which may also resume. `shown` is the number of the halt that the page
         showed: no other one is loosened.

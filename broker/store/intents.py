@@ -35,7 +35,7 @@ from .queries import (
     find_equal_pending,
 )
 from .rows import decision_columns, to_row
-from .standing import Standing, trusted
+from .standing import Standing
 from .tables import intents
 from .transitions import Transitions
 
@@ -110,7 +110,7 @@ class Intents:
         max_volume: Decimal,
         *,
         confirmed: bool = True,
-        standing: Standing = trusted,
+        standing: Standing,
     ) -> Intent:
         """Record a trader's yes to exactly that digest, and reserve its value in the day's volume (USDT).
 
@@ -144,7 +144,7 @@ class Intents:
         reason: str | None,
         suggestion: Suggestion,
         *,
-        standing: Standing = trusted,
+        standing: Standing,
     ) -> Intent:
         """Record a trader's no. Raises NotSignedIn, NotDecidable, UNKNOWN_INTENT."""
         now = from_ms(to_ms(self._clock()))

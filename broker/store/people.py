@@ -17,7 +17,7 @@ from ..names import check_name, require_distinct
 from ..passwords import check_password, is_text
 from .audit import AuditLog
 from .database import Database
-from .standing import NotSignedIn, Standing, trusted
+from .standing import NotSignedIn, Standing
 from .tables import agents, invitations, sessions, traders
 
 SESSION_DAYS = 7
@@ -226,7 +226,7 @@ class People:
         rows = await self._database.read(lambda connection: connection.execute(ordered).all())
         return [_session(row) for row in rows]
 
-    async def end_session(self, session_id: str, trader: str, *, standing: Standing = trusted) -> bool:
+    async def end_session(self, session_id: str, trader: str, *, standing: Standing) -> bool:
         """Sign out, or revoke another of one's own sessions. Raises NotSignedIn."""
 
         def transaction(connection: Connection) -> bool:

@@ -19,10 +19,6 @@ class NotSignedIn(Exception):
     """The session ended, or its trader was removed, while what he asked for was on its way."""
 
 
-def trusted(connection: Connection) -> None:
-    """Of a caller within the broker, who answers himself for the trader that he names. Pages never do."""
-
-
 def standing_first(standing: Standing, transaction: Transaction[T]) -> Transaction[T]:
     """That transaction, for one who still may."""
 

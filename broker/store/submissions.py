@@ -20,7 +20,7 @@ from .database import Database
 from .halts import Halts
 from .queries import find, find_equal_pending, in_states
 from .rows import UNDECIDED, order_columns, shown_columns
-from .standing import Standing, trusted
+from .standing import Standing
 from .transitions import Transitions
 
 ASKED: Final = ("intent:parked",)
@@ -151,7 +151,7 @@ class Submissions:
         words: str | None,
         *,
         offset_ms: int = 0,
-        standing: Standing = trusted,
+        standing: Standing,
     ) -> Intent:
         """A trader's word on what Binance could not be asked of in time, after the horizon by its clock,
         which was `offset_ms` ahead of ours when last asked.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
@@ -10,7 +11,7 @@ from starlette.routing import BaseRoute, Route
 
 from ..credentials import MAX_NAME, MAX_PASSWORD, MIN_PASSWORD
 from ..errors import BrokerError
-from ..store import Session
+from ..store import NotSignedIn, Session
 from .assets import html
 from .desk import Desk
 from .hashing import RETRY_SECONDS, Crowded
@@ -63,7 +64,9 @@ class SignIn:
         return response or await self._form(then, name, "That name and password do not match.", 401)
 
     async def leave(self, request: Request, session: Session) -> Response:
-        await self._people.end_session(session.id, session.trader)
+        with suppress(NotSignedIn):  # it ended meanwhile
+            standing = self._people.standing(session)
+            await self._people.end_session(session.id, session.trader, standing=standing)
         response = RedirectResponse("/signin", 303)
         let_out(response, self._desk.settings)
         return response

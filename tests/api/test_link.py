@@ -18,7 +18,7 @@ from mcp_types import CallToolResult, ElicitRequestParams, ElicitResult, ErrorDa
 from broker.api import link
 from broker.intents import Intent, State, Suggestion
 
-from ..support import BTC, BUY, KEY, TRADER, Wired, eventually, give_key, http_client, served, wired
+from ..support import BTC, BUY, KEY, TRADER, Wired, eventually, give_key, http_client, served, trusted, wired
 from .modern import CAN_LINKS, CAN_TASKS, FORMS_ONLY, call, request
 
 pytestmark = pytest.mark.anyio
@@ -136,7 +136,9 @@ async def test_the_decision_answers_the_call_at_once(broker: Wired, http: httpx2
 async def test_a_rejection_answers_the_call_too(broker: Wired, http: httpx2.AsyncClient) -> None:
     first = await call(http, CREATE, BUY, CAN_LINKS)
     intent = await the_one(broker)
-    await broker.store.intents.reject(intent.id, intent.digest, TRADER, "not today", Suggestion())
+    await broker.store.intents.reject(
+        intent.id, intent.digest, TRADER, "not today", Suggestion(), standing=trusted
+    )
     told = await again(http, first["requestState"])
     assert (told["isError"], told["structuredContent"]["status"]) == (False, "rejected")
     assert told["structuredContent"]["decision"]["reason"] == "not today"

@@ -15,7 +15,7 @@ from mcp.client.streamable_http import streamable_http_client
 
 from broker.intents import Intent, State, Suggestion
 
-from ..support import BTC, BUY, REST, TRADER, Wired, give_key, http_client, let_write, served, wired
+from ..support import BTC, BUY, REST, TRADER, Wired, give_key, http_client, let_write, served, trusted, wired
 from ..task_client import TASKS, TasksExtension, WasCancelled, ask
 from .modern import CAN_LINKS, CAN_TASKS, call, request, task
 
@@ -62,7 +62,9 @@ async def status(http: httpx2.AsyncClient, intent: Intent) -> dict[str, Any]:
 
 
 async def reject(broker: Wired, intent: Intent) -> None:
-    await broker.store.intents.reject(intent.id, intent.digest, TRADER, "too large", Suggestion())
+    await broker.store.intents.reject(
+        intent.id, intent.digest, TRADER, "too large", Suggestion(), standing=trusted
+    )
 
 
 async def test_a_client_that_polls_gets_the_outcome_as_its_calls_result(

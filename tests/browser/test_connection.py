@@ -21,6 +21,7 @@ from broker.store import Store, queries
 from broker.web.visitor import cookie_name
 
 from ..acceptance.processes import ModuleProcess, environment, free_port
+from ..support import trusted
 from ..web.support import PASSWORD, open_store, request, signed_in
 from .site import Site, connected
 
@@ -31,7 +32,7 @@ async def test_a_revoked_session_is_sent_to_sign_in_at_once(site: Site) -> None:
     site.expected = ("401",)
     page = await site.inbox()
     [session] = await site.desk.store.people.sessions_of("Ana")
-    await site.desk.store.people.end_session(session.id, "Ana")
+    await site.desk.store.people.end_session(session.id, "Ana", standing=trusted)
     await expect(page).to_have_url(f"{site.url}/signin?next=/")
 
 
@@ -41,7 +42,7 @@ async def test_a_decision_with_a_session_that_ended_leads_to_sign_in_and_back(si
     page = await site.open()
     await page.evaluate("document.getElementById('stream').remove()")
     [session] = await site.desk.store.people.sessions_of("Ana")
-    await site.desk.store.people.end_session(session.id, "Ana")
+    await site.desk.store.people.end_session(session.id, "Ana", standing=trusted)
     await page.get_by_role("button", name="Approve").click()
     await expect(page).to_have_url(f"{site.url}/signin?next=/")
 
@@ -201,5 +202,5 @@ async def test_a_click_that_counted_though_its_answer_was_lost_is_shown_as_count
 
 
 async def _answer_lost(server: Server, intent: Intent, route: Route) -> None:
-    await server.store.intents.approve(intent.id, intent.digest, "Ana", Decimal(10000))
+    await server.store.intents.approve(intent.id, intent.digest, "Ana", Decimal(10000), standing=trusted)
     await route.abort("connectionreset")

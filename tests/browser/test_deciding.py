@@ -13,6 +13,7 @@ from playwright.async_api import expect
 from broker.intents import Intent, State
 from broker.store import queries
 
+from ..support import trusted
 from ..web.support import PASSWORD
 from .site import Site, connected
 
@@ -251,7 +252,9 @@ class TestWithoutScript:
         intent = await site.desk.park()
         page = await (await site.context(java_script_enabled=False)).new_page()
         await page.goto(site.url)
-        await site.desk.store.intents.approve(intent.id, intent.digest, "Ben", Decimal(10000))
+        await site.desk.store.intents.approve(
+            intent.id, intent.digest, "Ben", Decimal(10000), standing=trusted
+        )
         await page.get_by_role("button", name="Reject", exact=True).click()
         await expect(page.get_by_text("Not recorded: Ben approved this at")).to_be_visible()
 

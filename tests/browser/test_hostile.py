@@ -16,7 +16,7 @@ from broker.halt import Level
 from broker.intents import State, Suggestion
 from broker.reasons import Reason, Why
 
-from ..support import give_key
+from ..support import give_key, trusted
 from ..web.support import check
 from .site import Site, connected
 
@@ -84,7 +84,9 @@ async def fill(site: Site, text: str) -> dict[str, str]:
     desk.exchange_problem = f"Binance is not available: HTTP 503: {text}"
     desk.figures = [Figure(label="Market now", value="64,250 USDT"), Figure(label="Free", value=f"1 {text}")]
     rejected = await desk.park("0.01", reason=text)
-    await store.intents.reject(rejected.id, rejected.digest, name, text[:300], Suggestion(amount=Decimal(1)))
+    await store.intents.reject(
+        rejected.id, rejected.digest, name, text[:300], Suggestion(amount=Decimal(1)), standing=trusted
+    )
     refused = await desk.submit(
         await desk.park("0.02", reason=text), State.REFUSED, why=Why(Reason.BINANCE_REFUSED, text[:300])
     )
@@ -104,12 +106,19 @@ async def fill(site: Site, text: str) -> dict[str, str]:
         suggestible=["amount", "price"],
     )
     give_key(store, "default", "k" * 20)
-    await store.halts.set(Level.EXITS_ONLY, name, text[:200])
+    await store.halts.set(Level.EXITS_ONLY, name, text[:200], standing=trusted)
     config = {"url": "https://hooks.example/x"}
     channel = await store.channels.add(
-        "Ana", Kind.WEBHOOK, WIDE_NAME, "https://" + "w" * 92 + "…", config, set(Topic), Decimal(250)
+        "Ana",
+        Kind.WEBHOOK,
+        WIDE_NAME,
+        "https://" + "w" * 92 + "…",
+        config,
+        set(Topic),
+        Decimal(250),
+        standing=trusted,
     )
-    await store.channels.test(channel.id, "Ana")
+    await store.channels.test(channel.id, "Ana", standing=trusted)
 
     def fail(connection: Any) -> None:
         queued = [one.id for one in store.outbox.of_trader(connection, "Ana", 99)]

@@ -18,7 +18,7 @@ from broker.halt import Level
 from broker.intents import State, Suggestion
 from broker.notify import Links
 
-from ..support import give_key
+from ..support import give_key, trusted
 from ..web.support import check
 from ..web.support import placed as order_of
 from .site import Site, connected
@@ -33,7 +33,7 @@ async def fill(site: Site) -> dict[str, str]:
     intents = site.desk.store.intents
     site.desk.exchange_problem = "Binance cannot be reached"
     rejected = await site.desk.park("0.01")
-    await intents.reject(rejected.id, rejected.digest, "Ana", "Too large", Suggestion())
+    await intents.reject(rejected.id, rejected.digest, "Ana", "Too large", Suggestion(), standing=trusted)
     unknown = await site.desk.lose(await site.desk.park("0.02"), seconds_ago=60)
     worse = await site.desk.park("0.025")
     await site.desk.submit(worse, State.PLACED, order=order_of(worse, "filled", "0.025", cost="1700"))
@@ -82,11 +82,17 @@ async def told(site: Site) -> str:
     long = "https://hooks.example/" + "a-long-path/" * 6
     config, least = {"url": long}, Decimal(250)
     for kind, name, address in ((Kind.NTFY, "phone", "https://ntfy.sh/ana…"), (Kind.WEBHOOK, "desk", long)):
-        channel = await store.channels.add("Ana", kind, name, address, config, set(Topic), least)
-        await store.channels.test(channel.id, "Ana")
-    failing = await store.channels.add("Ana", Kind.WEBHOOK, "failing", long, config, set(Topic), None)
-    paused = await store.channels.add("Ana", Kind.WEBHOOK, "paused", long, config, set(Topic), None)
-    await store.channels.pause(paused.id, "Ana", True)
+        channel = await store.channels.add(
+            "Ana", kind, name, address, config, set(Topic), least, standing=trusted
+        )
+        await store.channels.test(channel.id, "Ana", standing=trusted)
+    failing = await store.channels.add(
+        "Ana", Kind.WEBHOOK, "failing", long, config, set(Topic), None, standing=trusted
+    )
+    paused = await store.channels.add(
+        "Ana", Kind.WEBHOOK, "paused", long, config, set(Topic), None, standing=trusted
+    )
+    await store.channels.pause(paused.id, "Ana", True, standing=trusted)
     await site.desk.park("0.06", reason=None)
 
     def happen(connection: Connection) -> str:
@@ -149,7 +155,7 @@ async def test_axe_finds_nothing_and_all_can_be_tapped(site: Site, size: str, sc
     await page.get_by_role("button", name="Approve SELL 0.5 BTC").click()
     await page.get_by_role("button", name="Approve anyway").wait_for()
     found["second tap"] = await faults(page)
-    await site.desk.store.halts.set(Level.EXITS_ONLY, "Ana", "a word " * 20)
+    await site.desk.store.halts.set(Level.EXITS_ONLY, "Ana", "a word " * 20, standing=trusted)
     await page.get_by_text("EXITS ONLY", exact=True).wait_for()
     await page.get_by_text("Change", exact=True).click()
     found["halted"] = await faults(page)

@@ -21,7 +21,7 @@ from broker.notify.webhook import new_secret
 from broker.store import Feed, Store, queries
 
 from ..serving import accept_no_more, address, listening
-from ..support import Clock, Randomness, eventually, open_store, running
+from ..support import Clock, Randomness, eventually, open_store, running, trusted
 from ..web.support import request
 
 URL = "https://broker.example"
@@ -164,7 +164,9 @@ class Telling:
         self, trader: str, kind: Kind, config: Mapping[str, Any], *, least: Decimal | None = None
     ) -> Channel:
         address = "an endpoint"
-        return await self.store.channels.add(trader, kind, "phone", address, config, set(Topic), least)
+        return await self.store.channels.add(
+            trader, kind, "phone", address, config, set(Topic), least, standing=trusted
+        )
 
     async def config(self, channel: Channel) -> Mapping[str, Any]:
         _, config = await self.store.read(lambda c: self.store.channels.with_config(c, channel.id))

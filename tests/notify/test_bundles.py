@@ -15,7 +15,7 @@ from broker.intents import Intent, State
 from broker.notify import Refused, Watch
 from broker.store import recent_events
 
-from ..support import NOON, TOO_LATE, eventually
+from ..support import NOON, TOO_LATE, eventually, trusted
 from .support import Endpoint, Telling, endpoint
 from .test_webhook import schema
 
@@ -38,7 +38,9 @@ async def alone(
     """A phone for these topics."""
     config = {"url": url, "topic": "alone"}
     minimum = None if least is None else Decimal(least)
-    return await told.store.channels.add(trader, Kind.NTFY, "alone", "x", config, topics, minimum)
+    return await told.store.channels.add(
+        trader, Kind.NTFY, "alone", "x", config, topics, minimum, standing=trusted
+    )
 
 
 async def quiet(told: Telling) -> None:
@@ -109,7 +111,9 @@ async def test_another_agents_request_and_what_became_of_an_order_are_not_delaye
     await quiet(told)
     there.received.clear()
     other = await told.park(key="of-another-agent", agent="other")
-    approved = await told.store.intents.approve(parked[-1].id, parked[-1].digest, "Ben", LIMIT)
+    approved = await told.store.intents.approve(
+        parked[-1].id, parked[-1].digest, "Ben", LIMIT, standing=trusted
+    )
     await told.store.submissions.settle(approved, State.NOT_SENT, actor="executor", why=TOO_LATE)
     await told.store.audit("order:diverged", "binance", intent_id=parked[0].id, note="more than approved")
     received = await there.count(3)

@@ -10,7 +10,7 @@ import pytest
 from broker.intents import Intent, State
 from broker.reasons import uncertain
 
-from ..support import RESTORED, TOO_LATE
+from ..support import RESTORED, TOO_LATE, trusted
 from .support import Endpoint, Telling
 
 pytestmark = pytest.mark.anyio
@@ -20,7 +20,9 @@ async def sending(told: Telling, there: Endpoint) -> Intent:
     """A request that was told of, and is being sent."""
     intent = await told.park()
     await there.count(1)
-    approved = await told.store.intents.approve(intent.id, intent.digest, "Ana", Decimal(10**6))
+    approved = await told.store.intents.approve(
+        intent.id, intent.digest, "Ana", Decimal(10**6), standing=trusted
+    )
     return await told.store.submissions.begin(
         approved, client_order_id="x", namespace="leverage", wire_timestamp_ms=1, is_exit=False
     )

@@ -9,7 +9,7 @@ import pytest
 from broker.deliveries import Kind, Progress
 from broker.intents import State
 
-from ..support import NO_ANSWER, eventually
+from ..support import NO_ANSWER, eventually, trusted
 from .support import URL, Endpoint, Telling, endpoint
 
 pytestmark = pytest.mark.anyio
@@ -94,7 +94,9 @@ async def test_an_outcome_warns(told: Telling, there: Endpoint) -> None:
     await told.ntfy(there.url)
     intent = await told.park()
     await told.until(Progress.ACCEPTED)
-    approved = await told.store.intents.approve(intent.id, intent.digest, "Ana", Decimal(10**6))
+    approved = await told.store.intents.approve(
+        intent.id, intent.digest, "Ana", Decimal(10**6), standing=trusted
+    )
     sending = await told.store.submissions.begin(
         approved, client_order_id="x", namespace="order", wire_timestamp_ms=1, is_exit=False
     )

@@ -13,7 +13,7 @@ from broker.deliveries import Kind, Topic
 from broker.notify.rejections import REFUSALS
 from broker.store.refusals import ONE_BY_ONE
 
-from ..support import Randomness, settings_in
+from ..support import Randomness, settings_in, trusted
 from .support import ANA, BOT
 from .test_telegram import serving
 
@@ -24,7 +24,9 @@ async def test_pages_and_taps_together_record_no_more_than_ten_an_hour(tmp_path:
     settings = settings_in(tmp_path, notify_allow_private=True)
     async with serving() as telegram, app.running(settings, clock=utc_now, random=Randomness()) as broker:
         config = {"url": telegram.url, "token": BOT, "user": ANA, "chat": ANA}
-        await broker.store.channels.add("Ana", Kind.TELEGRAM, "phone", "x", config, set(Topic), None)
+        await broker.store.channels.add(
+            "Ana", Kind.TELEGRAM, "phone", "x", config, set(Topic), None, standing=trusted
+        )
         transport = httpx2.ASGITransport(app=broker.app)
         async with httpx2.AsyncClient(transport=transport, base_url="http://localhost") as stranger:
             for number in range(REFUSALS.amount - 2):

@@ -23,7 +23,7 @@ from broker.notify.taps import Tap, updates_of
 from broker.store import recent_events
 from broker.store.tables import channels
 
-from ..support import MOVED, NOON, eventually, let_write
+from ..support import MOVED, NOON, eventually, let_write, trusted
 from ..web.support import request as asked
 from .support import ANA, BOT, URL, Telling, answering
 
@@ -182,7 +182,7 @@ async def test_a_message_follows_what_is_decided_elsewhere(told: Telling, telegr
     await told.telegram(telegram.url)
     intent = await told.park()
     await telegram.message()
-    approved = await told.store.intents.approve(intent.id, intent.digest, "Ben", LIMIT)
+    approved = await told.store.intents.approve(intent.id, intent.digest, "Ben", LIMIT, standing=trusted)
     await telegram.until_it_says("Approved by Ben at 12:00:00 UTC.")
     await told.store.submissions.show_anew(approved, asked(reference="61260"), MOVED)
     anew = await telegram.message(101)
@@ -200,7 +200,7 @@ async def test_what_was_decided_before_it_could_be_told_needs_no_message(
     telegram.answers = [(502, {})]
     intent = await told.park()
     await told.until_noted("answered 502")
-    await told.store.intents.reject(intent.id, intent.digest, "Ben", None, Suggestion())
+    await told.store.intents.reject(intent.id, intent.digest, "Ben", None, Suggestion(), standing=trusted)
     told.advance(1)
     notes = {one.event.kind: one.note for one in await told.until(Progress.OBSOLETE, 2)}
     assert notes == {
@@ -242,7 +242,7 @@ async def test_a_second_tap_and_one_that_comes_too_late_say_what_happened(
     assert (await telegram.said(2))[-1].startswith("This button does not hold")
     late = await told.park(key="late")
     data = data_of(await telegram.message(101))
-    await told.store.intents.approve(late.id, late.digest, "Ben", LIMIT)
+    await told.store.intents.approve(late.id, late.digest, "Ben", LIMIT, standing=trusted)
     telegram.tap(data)
     assert (await telegram.said(3))[-1] == "Too late to reject. Approved by Ben at 12:00:00 UTC."
     assert await refusals(told) == ["it was used before", "the request no longer waits"]
@@ -401,7 +401,7 @@ async def test_an_edit_that_is_repeated_has_arrived(told: Telling, telegram: Tel
     await telegram.message()
     await told.until(Progress.ACCEPTED)
     telegram.answers = [(500, {})]
-    await told.store.intents.reject(intent.id, intent.digest, "Ben", None, Suggestion())
+    await told.store.intents.reject(intent.id, intent.digest, "Ben", None, Suggestion(), standing=trusted)
     await told.until_noted("answered 500")
     [method, body] = telegram.calls[-1]
     assert method == "editMessageText"
@@ -417,7 +417,7 @@ async def test_garbage_for_an_answer_is_no_handle(told: Telling, telegram: Teleg
         telegram.answers = [(200, body)]
         intent: Intent = await told.park(key=f"request-{number}")
         await told.until(Progress.ACCEPTED, number + 1)
-        await told.store.intents.reject(intent.id, intent.digest, "Ben", None, Suggestion())
+        await told.store.intents.reject(intent.id, intent.digest, "Ben", None, Suggestion(), standing=trusted)
     await told.until(Progress.OBSOLETE, 3)
 
 

@@ -12,7 +12,7 @@ from broker.intents import Intent
 from broker.notify import Watch
 from broker.store import recent_events
 
-from ..support import MOVED, NOON, eventually
+from ..support import MOVED, NOON, eventually, trusted
 from ..web.support import request as asked
 from .support import Endpoint, Telling, endpoint
 from .test_telegram import Telegram, serving
@@ -42,10 +42,10 @@ async def test_what_nobody_saw_by_half_its_life_goes_out_once_more_wherever_it_i
         await told.ntfy(there.url)
         config = {"url": alerts.url, "topic": "alerts"}
         channels = told.store.channels
-        await channels.add("Ben", Kind.NTFY, "alerts", "x", config, {Topic.ALERTS}, None)
+        await channels.add("Ben", Kind.NTFY, "alerts", "x", config, {Topic.ALERTS}, None, standing=trusted)
         await told.webhook(large.url, "Ben", least=Decimal(10**6))
         paused = await told.ntfy(there.url)
-        await channels.pause(paused.id, "Ana", True)
+        await channels.pause(paused.id, "Ana", True, standing=trusted)
         intent = await told.park()
         await there.count(1)
         watch = watching(told)
@@ -98,7 +98,7 @@ async def test_seen_after_it_was_told_again_it_is_overlooked_no_longer(
 async def test_what_waits_again_with_other_figures_has_to_be_seen_again(told: Telling) -> None:
     intent = await told.park()
     await see(told, intent)
-    approved = await told.store.intents.approve(intent.id, intent.digest, "Ben", LIMIT)
+    approved = await told.store.intents.approve(intent.id, intent.digest, "Ben", LIMIT, standing=trusted)
     told.advance(100)
     await told.store.submissions.show_anew(approved, asked(reference="61260"), MOVED)
     watch = watching(told)
@@ -112,7 +112,7 @@ async def test_what_waits_again_with_other_figures_has_to_be_seen_again(told: Te
 
 async def test_what_is_decided_or_over_is_not_told_again(told: Telling) -> None:
     decided, withdrawn = await told.park(key="decided"), await told.park(key="withdrawn")
-    await told.store.intents.approve(decided.id, decided.digest, "Ana", LIMIT)
+    await told.store.intents.approve(decided.id, decided.digest, "Ana", LIMIT, standing=trusted)
     await told.store.intents.withdraw(withdrawn.id, "default")
     await told.park(key="over", ttl_seconds=30)
     told.advance(200)
@@ -128,7 +128,7 @@ async def test_both_messages_follow_what_is_decided(told: Telling) -> None:
         told.advance(200)
         await watching(told).look()
         await telegram.message(101)
-        await told.store.intents.approve(intent.id, intent.digest, "Ben", LIMIT)
+        await told.store.intents.approve(intent.id, intent.digest, "Ben", LIMIT, standing=trusted)
         for number in (100, 101):
             await telegram.until_it_says("Approved by Ben", number)
         assert _buttons(telegram) == [["Open"], ["Open"]]
@@ -234,7 +234,14 @@ async def test_a_channel_that_fails_is_told_though_it_is_not_tried_meanwhile(
     async with endpoint() as other:
         await told.webhook(there.url)
         await told.store.channels.add(
-            "Ben", Kind.NTFY, "alerts", "x", {"url": other.url, "topic": "alerts"}, {Topic.ALERTS}, None
+            "Ben",
+            Kind.NTFY,
+            "alerts",
+            "x",
+            {"url": other.url, "topic": "alerts"},
+            {Topic.ALERTS},
+            None,
+            standing=trusted,
         )
         there.answers = [answer]
         intent = await told.park(ttl_seconds=86400)
@@ -252,7 +259,7 @@ async def test_a_channel_that_fails_is_told_though_it_is_not_tried_meanwhile(
         [alert] = await other.count(1)
         assert alert.json["message"].endswith(f"phone of Ana: {why}")
         assert len(there.received) == 1
-        await told.store.channels.test((await told.deliveries())[0].channel, "Ana")
+        await told.store.channels.test((await told.deliveries())[0].channel, "Ana", standing=trusted)
         told.advance(3600)
         await told.until(Progress.ACCEPTED)
         await watch.look()

@@ -17,7 +17,7 @@ from broker.clock import to_ms
 from broker.deliveries import Kind
 from broker.notify.webhook import new_secret, rotated
 
-from ..support import Clock
+from ..support import Clock, trusted
 from .support import URL, Endpoint, Received, Telling, telling
 
 pytestmark = pytest.mark.anyio
@@ -65,7 +65,7 @@ async def test_while_a_secret_rotates_both_hold_for_a_day(tmp_path: Path, there:
         channel = await told.webhook(there.url)
         old = await told.config(channel)
         renew = partial(rotated, secret=new_secret(told.random), now=clock())
-        assert await told.store.channels.reconfigure(channel.id, "Ana", Kind.WEBHOOK, renew)
+        assert await told.store.channels.reconfigure(channel.id, "Ana", Kind.WEBHOOK, renew, standing=trusted)
         new = await told.config(channel)
         await told.park(key="meanwhile")
         [during] = await there.count(1)
@@ -88,7 +88,9 @@ async def test_a_secret_that_is_renewed_twice_in_a_day_holds_for_its_own_day(
         secrets = [(await told.config(channel))["secret"]]
         for _ in range(2):
             renew = partial(rotated, secret=new_secret(told.random), now=clock())
-            assert await told.store.channels.reconfigure(channel.id, "Ana", Kind.WEBHOOK, renew)
+            assert await told.store.channels.reconfigure(
+                channel.id, "Ana", Kind.WEBHOOK, renew, standing=trusted
+            )
             secrets.append((await told.config(channel))["secret"])
         await told.park()
         [received] = await there.count(1)
@@ -140,7 +142,7 @@ async def test_the_schema_in_the_documentation_is_kept(told: Telling, there: End
     validator = Draft202012Validator(schema())
     channel = await told.webhook(there.url)
     intent = await told.park()
-    await told.store.channels.test(channel.id, "Ana")
+    await told.store.channels.test(channel.id, "Ana", standing=trusted)
     await told.store.audit("database:restored", "command line")
     await told.store.audit(
         "orders:cancelled", "agent:default", orders=["1"], protective=True, symbol="BTCUSDT", market="spot"

@@ -17,7 +17,7 @@ from broker.notify.worker import LOOK_SECONDS
 from broker.store import recent_events
 from broker.store.tables import channels
 
-from ..support import MOVED, NOON, TOO_LATE, Clock, eventually, let_write
+from ..support import MOVED, NOON, TOO_LATE, Clock, eventually, let_write, trusted
 from ..support import request as bare_request
 from ..web.support import request
 from .support import BOT, PATIENCE, Endpoint, Telling, endpoint, telling
@@ -142,9 +142,13 @@ async def test_an_endpoint_that_comes_back_after_an_hour_hears_what_is_still_tru
     expires = await told.park(key="expires", ttl_seconds=300)
     decided = await told.park(key="decided", ttl_seconds=300)
     waits = await told.park(key="waits", ttl_seconds=86400)
-    await told.store.intents.reject(decided.id, decided.digest, "Ben", None, Suggestion())
+    await told.store.intents.reject(decided.id, decided.digest, "Ben", None, Suggestion(), standing=trusted)
     approved = await told.store.intents.approve(
-        (refused := await told.park(key="refused", ttl_seconds=300)).id, refused.digest, "Ben", LIMIT
+        (refused := await told.park(key="refused", ttl_seconds=300)).id,
+        refused.digest,
+        "Ben",
+        LIMIT,
+        standing=trusted,
     )
     await told.store.submissions.settle(approved, State.NOT_SENT, actor="executor", why=TOO_LATE)
     for _ in range(60):
@@ -190,7 +194,7 @@ async def test_what_was_shown_anew_is_told_with_its_new_figures_alone(told: Tell
     there.answers = [500]
     intent = await told.park()
     await told.until_noted("answered 500")
-    approved = await told.store.intents.approve(intent.id, intent.digest, "Ben", LIMIT)
+    approved = await told.store.intents.approve(intent.id, intent.digest, "Ben", LIMIT, standing=trusted)
     anew = await told.store.submissions.show_anew(approved, request(reference="61260"), MOVED)
     told.advance(1)
     await told.until(Progress.ACCEPTED)
@@ -387,7 +391,7 @@ async def test_a_paused_channel_begins_afresh(told: Telling, there: Endpoint) ->
 
     await eventually(alerted)
     for paused in (True, False):
-        await told.store.channels.pause(channel.id, "Ana", paused)
+        await told.store.channels.pause(channel.id, "Ana", paused, standing=trusted)
     [channel] = await told.store.read(lambda c: told.store.channels.of_trader(c, "Ana"))
     assert (channel.failures, channel.failing_since, channel.alerted) == (0, None, False)
 

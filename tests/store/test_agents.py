@@ -22,7 +22,7 @@ from broker.intents import Intent, State
 from broker.store import NotDecidable, OverDailyVolume, Store, queries
 from broker.store.audit import events_after
 
-from ..support import NOON, Clock, give_key, open_store, order, request
+from ..support import NOON, Clock, give_key, open_store, order, request, trusted
 
 pytestmark = pytest.mark.anyio
 
@@ -79,7 +79,7 @@ async def park(store: Store, number: int = 1, agent: str = "bot", **more: Any) -
 
 
 async def approve(store: Store, intent: Intent) -> Intent:
-    return await store.intents.approve(intent.id, intent.digest, "Ana", PLENTY)
+    return await store.intents.approve(intent.id, intent.digest, "Ana", PLENTY, standing=trusted)
 
 
 async def found(store: Store, intent: Intent) -> Intent:
@@ -371,7 +371,7 @@ async def test_an_approval_past_the_agents_own_volume_of_the_day_does_not_count(
     assert (over.value.used, over.value.limit, over.value.own) == (Decimal(1800), Decimal(1800), True)
     assert (await found(store, third)).state is State.PENDING
     with pytest.raises(OverDailyVolume) as over:
-        await store.intents.approve(third.id, third.digest, "Ana", Decimal(2700))
+        await store.intents.approve(third.id, third.digest, "Ana", Decimal(2700), standing=trusted)
     assert (over.value.limit, over.value.own) == (Decimal(2700), False)
     limit(store, replace(BOT, max_daily_volume_usdt=Decimal(2700)))
     assert (await approve(store, third)).state is State.APPROVED

@@ -17,7 +17,7 @@ from broker.intents import Intent, State
 from broker.store import Moved, NotDecidable, Store, queries, recent_events
 from broker.store.backup import back_up, restore
 
-from ..support import NOON, Clock, Randomness, open_store, order, request
+from ..support import NOON, Clock, Randomness, open_store, order, request, trusted
 
 pytestmark = pytest.mark.anyio
 
@@ -31,7 +31,7 @@ async def parked(store: Store, number: int) -> Intent:
 
 async def approved(store: Store, number: int) -> Intent:
     intent = await parked(store, number)
-    return await store.intents.approve(intent.id, intent.digest, "Ana", LIMIT)
+    return await store.intents.approve(intent.id, intent.digest, "Ana", LIMIT, standing=trusted)
 
 
 async def submitting(store: Store, number: int) -> Intent:
@@ -84,7 +84,7 @@ async def test_nothing_of_a_restored_backup_is_open_and_none_of_it_can_be_sent(
         }
         waiting, agreed, begun = before[:3]
         with pytest.raises(NotDecidable):
-            await again.intents.approve(waiting.id, waiting.digest, "Ana", LIMIT)
+            await again.intents.approve(waiting.id, waiting.digest, "Ana", LIMIT, standing=trusted)
         with pytest.raises(Moved):
             await again.submissions.begin(
                 agreed, is_exit=agreed.is_exit, client_order_id="x", namespace="spot", wire_timestamp_ms=2

@@ -10,7 +10,7 @@ from broker.intents import State
 from broker.store import Store
 from broker.store.export import lines
 
-from ..support import order, request
+from ..support import order, request, trusted
 
 pytestmark = pytest.mark.anyio
 
@@ -20,7 +20,9 @@ LONG_AFTER_MS = 1
 
 async def test_it_says_why_an_order_differs_and_what_a_trader_cancelled(store: Store) -> None:
     parked = (await store.intents.park(request())).intent
-    approved = await store.intents.approve(parked.id, parked.digest, "Ana", Decimal(100_000))
+    approved = await store.intents.approve(
+        parked.id, parked.digest, "Ana", Decimal(100_000), standing=trusted
+    )
     begun = await store.submissions.begin(
         approved,
         is_exit=False,
@@ -29,7 +31,9 @@ async def test_it_says_why_an_order_differs_and_what_a_trader_cancelled(store: S
         wire_timestamp_ms=LONG_AFTER_MS,
     )
     await store.submissions.settle(begun, State.UNKNOWN, actor="binance")
-    recorded = await store.submissions.record_word(parked.id, State.NOT_SENT, "Ana", "saw nothing")
+    recorded = await store.submissions.record_word(
+        parked.id, State.NOT_SENT, "Ana", "saw nothing", standing=trusted
+    )
     await store.submissions.check_word(recorded, State.PLACED, None, order())
     cancelled = {"symbol": "BTCUSDT", "orders": ["7"]}
     await store.audit("order:cancelled", "trader:Ana", intent_id=parked.id, **cancelled)

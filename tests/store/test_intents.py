@@ -17,7 +17,7 @@ from broker.reasons import Reason, Why
 from broker.store import EQUAL_WITHIN, Moved, NotDecidable, OverDailyVolume, Store, events_of, queries
 from broker.store.tables import audit, intents
 
-from ..support import AGENT, NOON, Clock, order, request
+from ..support import AGENT, NOON, Clock, order, request, trusted
 
 pytestmark = pytest.mark.anyio
 
@@ -30,11 +30,13 @@ async def parked(store: Store, **changes: object) -> Intent:
 
 
 async def approve(store: Store, intent: Intent, trader: str = "Ana") -> Intent:
-    return await store.intents.approve(intent.id, intent.digest, trader, LIMIT)
+    return await store.intents.approve(intent.id, intent.digest, trader, LIMIT, standing=trusted)
 
 
 async def reject(store: Store, intent: Intent, trader: str = "Ana", reason: str | None = None) -> Intent:
-    return await store.intents.reject(intent.id, intent.digest, trader, reason, NO_SUGGESTION)
+    return await store.intents.reject(
+        intent.id, intent.digest, trader, reason, NO_SUGGESTION, standing=trusted
+    )
 
 
 async def begin(store: Store, intent: Intent) -> Intent:
@@ -348,8 +350,8 @@ async def test_in_its_last_half_millisecond_it_is_too_late(
 async def test_another_digest_decides_nothing(store: Store) -> None:
     intent = await parked(store)
     for decide in (
-        store.intents.approve(intent.id, "0" * 64, "Ana", LIMIT),
-        store.intents.reject(intent.id, "0" * 64, "Ana", None, NO_SUGGESTION),
+        store.intents.approve(intent.id, "0" * 64, "Ana", LIMIT, standing=trusted),
+        store.intents.reject(intent.id, "0" * 64, "Ana", None, NO_SUGGESTION, standing=trusted),
     ):
         with pytest.raises(NotDecidable) as refused:
             await decide
@@ -359,13 +361,15 @@ async def test_another_digest_decides_nothing(store: Store) -> None:
 async def test_an_approval_repeated_with_another_digest_is_no_repetition(store: Store) -> None:
     intent = await approve(store, await parked(store))
     with pytest.raises(NotDecidable):
-        await store.intents.approve(intent.id, "0" * 64, "Ana", LIMIT)
+        await store.intents.approve(intent.id, "0" * 64, "Ana", LIMIT, standing=trusted)
 
 
 async def test_a_rejection_keeps_its_words_for_the_agent(store: Store) -> None:
     intent = await parked(store)
     suggestion = Suggestion(amount=Decimal("0.010"), price=Decimal(59000))
-    rejected = await store.intents.reject(intent.id, intent.digest, "Ana", "too much", suggestion)
+    rejected = await store.intents.reject(
+        intent.id, intent.digest, "Ana", "too much", suggestion, standing=trusted
+    )
     assert rejected.decision is not None
     assert (rejected.decision.by, rejected.decision.at, rejected.decision.reason) == ("Ana", NOON, "too much")
     assert rejected.decision.suggestion == suggestion
@@ -373,7 +377,7 @@ async def test_a_rejection_keeps_its_words_for_the_agent(store: Store) -> None:
 
 async def test_an_intent_that_does_not_exist_cannot_be_decided(store: Store) -> None:
     with pytest.raises(BrokerError) as unknown:
-        await store.intents.approve("nothing", "0" * 64, "Ana", LIMIT)
+        await store.intents.approve("nothing", "0" * 64, "Ana", LIMIT, standing=trusted)
     assert unknown.value.code is Code.UNKNOWN_INTENT
 
 

@@ -49,7 +49,7 @@ from broker.store.audit import events_after
 from broker.store.backup import back_up, restore
 from broker.store.tables import intents
 
-from ..support import BTC, MOVED, Clock, Randomness, open_store, order, request
+from ..support import BTC, MOVED, Clock, Randomness, open_store, order, request, trusted
 
 LIMIT = Decimal(2_000)
 KEYS = st.sampled_from([None, None, "first-key", "second-key"])
@@ -191,14 +191,16 @@ class Machine(RuleBasedStateMachine):
     @of_what_is_there
     def approve(self, at: int, intent_id: str, trader: str) -> None:
         before = self.found(intent_id)
-        work = self.stores[at].intents.approve(intent_id, before.digest, trader, LIMIT)
+        work = self.stores[at].intents.approve(intent_id, before.digest, trader, LIMIT, standing=trusted)
         self._decide(before, trader, True, work)
 
     @rule(at=PROCESSES, intent_id=parked, trader=TRADERS)
     @of_what_is_there
     def reject(self, at: int, intent_id: str, trader: str) -> None:
         before = self.found(intent_id)
-        work = self.stores[at].intents.reject(intent_id, before.digest, trader, "no", Suggestion())
+        work = self.stores[at].intents.reject(
+            intent_id, before.digest, trader, "no", Suggestion(), standing=trusted
+        )
         self._decide(before, trader, False, work)
 
     def _decide(self, before: Intent, trader: str, approved: bool, work: Any) -> None:
@@ -253,7 +255,9 @@ class Machine(RuleBasedStateMachine):
     @of_what_is_there
     def decide_by_another_digest(self, at: int, intent_id: str) -> None:
         with pytest.raises(NotDecidable):
-            self.runner.run(self.stores[at].intents.approve(intent_id, "0" * 64, "Ana", LIMIT))
+            self.runner.run(
+                self.stores[at].intents.approve(intent_id, "0" * 64, "Ana", LIMIT, standing=trusted)
+            )
 
     @rule(at=PROCESSES, intent_id=parked, agent=AGENTS)
     @of_what_is_there
@@ -339,7 +343,9 @@ class Machine(RuleBasedStateMachine):
         certain = to_ms(self.clock()) > certain_at_ms(latest_sending_ms(before))
         try:
             after = self.runner.run(
-                self.stores[at].submissions.record_word(intent_id, found, trader, "I looked")
+                self.stores[at].submissions.record_word(
+                    intent_id, found, trader, "I looked", standing=trusted
+                )
             )
         except Uncertain:
             assert not (before.state is State.UNKNOWN and certain)
@@ -362,7 +368,7 @@ class Machine(RuleBasedStateMachine):
             after = self.stores[at].halts.tighten(level, "command line", None)
             assert after.level is (level if before.looser_than(level) else before.level)
         else:
-            after = self.runner.run(self.stores[at].halts.set(level, "Ana", None))
+            after = self.runner.run(self.stores[at].halts.set(level, "Ana", None, standing=trusted))
             assert after.level is level
 
     @rule(target=backups)

@@ -39,7 +39,7 @@ from broker.store import Store, queries, recent_events
 from broker.store.channels import MOST
 from broker.store.tables import channels, deliveries, traders
 
-from ..support import NOON, TOO_LATE, Clock, let_write, open_store, order, request
+from ..support import NOON, TOO_LATE, Clock, let_write, open_store, order, request, trusted
 
 pytestmark = pytest.mark.anyio
 
@@ -57,7 +57,7 @@ async def listening(
 ) -> Channel:
     config = {"url": URL, "secret": "whsec_c2VjcmV0"}
     return await store.channels.add(
-        trader, Kind.WEBHOOK, "desk", "https://hooks.example/x", config, topics, least
+        trader, Kind.WEBHOOK, "desk", "https://hooks.example/x", config, topics, least, standing=trusted
     )
 
 
@@ -161,11 +161,11 @@ async def test_a_channel_that_cannot_be_read_stops_nothing_and_the_others_are_to
 ) -> None:
     first, other = await listening(store), await listening(store, "Ben")
     stop = await parked(store)
-    approved = await store.intents.approve(stop.id, stop.digest, "Eve", LIMIT)
+    approved = await store.intents.approve(stop.id, stop.digest, "Eve", LIMIT, standing=trusted)
     await arrive(store, clock)
     this = update(channels).where(channels.c.id == first.id).values(**broken)
     await store.database.write(lambda c: c.execute(this))
-    await store.halts.set(Level.HALTED, "Eve", None)
+    await store.halts.set(Level.HALTED, "Eve", None, standing=trusted)
     assert (await store.read(store.halts.current)).level is Level.HALTED
     put_away = await store.read(lambda c: queries.find(c, approved.id))
     assert put_away.state is State.NOT_SENT
@@ -223,7 +223,7 @@ async def test_a_channel_hears_of_what_it_was_added_for(store: Store, topic: Top
     await store.audit("orders:cancelled", "agent:default", orders=["2"])
     await store.audit("database:restored", "command line")
     intent = await parked(store, idempotency_key="another-one")
-    approved = await store.intents.approve(intent.id, intent.digest, "Ana", LIMIT)
+    approved = await store.intents.approve(intent.id, intent.digest, "Ana", LIMIT, standing=trusted)
     await store.submissions.settle(approved, State.NOT_SENT, actor="executor", why=TOO_LATE)
     told = {
         Topic.REQUESTS: ["intent:parked", "intent:parked"],
@@ -238,7 +238,7 @@ async def test_decisions_are_not_told_nor_what_a_trader_did_himself(store: Store
     await listening(store)
     await listening(store, "Ben")
     intent = await parked(store)
-    await store.intents.reject(intent.id, intent.digest, "Ana", None, Suggestion())
+    await store.intents.reject(intent.id, intent.digest, "Ana", None, Suggestion(), standing=trusted)
     await store.audit("word:contradicted", "trader:Ana")
     assert await kinds(store) == ["intent:parked"]
     assert await kinds(store, "Ben") == ["intent:parked", "word:contradicted"]
@@ -248,7 +248,7 @@ async def test_a_stop_that_filled_is_told_once_however_often_its_order_changes(s
     await listening(store, topics={Topic.OUTCOMES})
     for arguments, filled in ((STOP, ["order:changed"]), (request().arguments, ["order:changed"])):
         intent = await parked(store, arguments=arguments, value_usdt=Decimal(900))
-        approved = await store.intents.approve(intent.id, intent.digest, "Ana", LIMIT)
+        approved = await store.intents.approve(intent.id, intent.digest, "Ana", LIMIT, standing=trusted)
         begun = await store.submissions.begin(
             approved,
             client_order_id=f"cb-{intent.id}",
@@ -270,7 +270,7 @@ async def test_of_one_intent_the_next_goes_out_once_the_one_before_arrived(
 ) -> None:
     await listening(store)
     intent, other = await parked(store), await parked(store, idempotency_key="another-one")
-    approved = await store.intents.approve(intent.id, intent.digest, "Ana", LIMIT)
+    approved = await store.intents.approve(intent.id, intent.digest, "Ana", LIMIT, standing=trusted)
     await store.submissions.settle(approved, State.NOT_SENT, actor="executor", why=TOO_LATE)
     first = [(d.event.kind, d.event.intent_id) for d in await arrive(store, clock)]
     assert first == [("intent:parked", intent.id), ("intent:parked", other.id)]
@@ -426,12 +426,12 @@ async def test_a_paused_channel_hears_nothing_and_goes_on_with_what_waited(
 ) -> None:
     channel = await listening(store)
     await parked(store)
-    assert not await store.channels.pause(channel.id, "Ben", True)
-    assert await store.channels.pause(channel.id, "Ana", True)
+    assert not await store.channels.pause(channel.id, "Ben", True, standing=trusted)
+    assert await store.channels.pause(channel.id, "Ana", True, standing=trusted)
     await parked(store, idempotency_key="meanwhile")
     assert await claim(store, clock) == []
-    assert not await store.channels.test(channel.id, "Ana")
-    await store.channels.pause(channel.id, "Ana", False)
+    assert not await store.channels.test(channel.id, "Ana", standing=trusted)
+    await store.channels.pause(channel.id, "Ana", False, standing=trusted)
     assert len(await claim(store, clock)) == 1
 
 
@@ -443,8 +443,8 @@ async def test_a_test_goes_to_its_own_channel_alone_and_at_once(store: Store, cl
     for delivery, _ in await claim(store, clock):
         await record(store, delivery, clock, REFUSED)
     assert await claim(store, clock) == []
-    assert not await store.channels.test(channel.id, "Ben")
-    assert await store.channels.test(channel.id, "Ana")
+    assert not await store.channels.test(channel.id, "Ben", standing=trusted)
+    assert await store.channels.test(channel.id, "Ana", standing=trusted)
     [(delivery, _)] = await claim(store, clock)
     assert (delivery.channel, delivery.event.kind) == (channel.id, "channel:test")
 
@@ -484,8 +484,8 @@ async def test_a_removed_channel_takes_its_deliveries_along(store: Store, clock:
     channel = await listening(store)
     await parked(store)
     [(delivery, _)] = await claim(store, clock)
-    assert not await store.channels.remove(channel.id, "Ben")
-    assert await store.channels.remove(channel.id, "Ana")
+    assert not await store.channels.remove(channel.id, "Ben", standing=trusted)
+    assert await store.channels.remove(channel.id, "Ana", standing=trusted)
     await record(store, delivery, clock, Attempt())
     assert await store.read(lambda c: c.execute(select(deliveries)).all()) == []
 
@@ -514,8 +514,13 @@ async def test_where_a_channel_leads_and_its_secrets_stand_nowhere_in_the_clear(
     assert config == {"url": URL, "secret": "whsec_c2VjcmV0"}
     renewed = {"url": URL, "secret": "whsec_bmV3"}
     for trader, kind in (("Ben", Kind.WEBHOOK), ("Ana", Kind.NTFY)):
-        assert await store.channels.reconfigure(channel.id, trader, kind, lambda _: renewed) is None
-    assert await store.channels.reconfigure(channel.id, "Ana", Kind.WEBHOOK, lambda _: renewed)
+        assert (
+            await store.channels.reconfigure(channel.id, trader, kind, lambda _: renewed, standing=trusted)
+            is None
+        )
+    assert await store.channels.reconfigure(
+        channel.id, "Ana", Kind.WEBHOOK, lambda _: renewed, standing=trusted
+    )
     rows = await store.read(lambda c: [str(row) for row in c.execute(select(channels))])
     audited = await store.read(
         lambda c: str(recent_events(c, ("channel:added", "channel:secret-changed"), NOON))

@@ -13,7 +13,7 @@ from broker.store import NotSignedIn, Session, Store
 from broker.store.audit import events_after
 from broker.store.tables import traders
 
-from ..support import Clock, give_key
+from ..support import Clock, give_key, trusted
 
 pytestmark = pytest.mark.anyio
 
@@ -157,16 +157,16 @@ async def test_a_session_is_known_by_its_token_until_it_ends(store: Store) -> No
     assert await store.people.session(token) == session
     assert len(session.user_agent) == 200
     assert await store.people.session(session.id) is None
-    assert await store.people.end_session(session.id, "Ana")
+    assert await store.people.end_session(session.id, "Ana", standing=trusted)
     assert await store.people.session(token) is None
-    assert not await store.people.end_session(session.id, "Ana")
+    assert not await store.people.end_session(session.id, "Ana", standing=trusted)
     assert kinds(store)[1:] == [("session:opened", "trader:Ana"), ("session:ended", "trader:Ana")]
 
 
 async def test_nobody_ends_anothers_session(store: Store) -> None:
     add(store)
     session, token = await enter(store)
-    assert not await store.people.end_session(session.id, "Ben")
+    assert not await store.people.end_session(session.id, "Ben", standing=trusted)
     assert await store.people.session(token) == session
 
 
@@ -244,7 +244,7 @@ async def test_a_session_that_ended_changes_no_password(store: Store) -> None:
     add(store)
     session, _ = await enter(store)
     old = await store.people.hash_of("Ana")
-    assert old and await store.people.end_session(session.id, "Ana")
+    assert old and await store.people.end_session(session.id, "Ana", standing=trusted)
     with pytest.raises(NotSignedIn):
         await store.people.change_password(session, old, "another hash")
     assert await store.people.hash_of("Ana") == old

@@ -17,7 +17,7 @@ from broker.errors import BrokerError, Code, StartError
 from broker.intents import Intent, State
 from broker.store import Store, queries
 
-from ..support import Clock, open_store, order, request
+from ..support import Clock, open_store, order, request, trusted
 
 pytestmark = pytest.mark.anyio
 
@@ -31,7 +31,7 @@ def step(store: Store, reached: Intent | None) -> Coroutine[Any, Any, Intent]:
         return _parked(store)
     match reached.state:
         case State.PENDING:
-            return store.intents.approve(reached.id, reached.digest, "Ana", LIMIT)
+            return store.intents.approve(reached.id, reached.digest, "Ana", LIMIT, standing=trusted)
         case State.APPROVED:
             order_id = f"cb-{reached.id}"
             return store.submissions.begin(

@@ -15,7 +15,7 @@ import pytest
 from broker.errors import Code
 from broker.intents import Intent, State, certain_at_ms
 
-from ..support import BTC, NOON, ORDER, TRADER, Wired, http_client, served, wired
+from ..support import BTC, NOON, ORDER, TRADER, Wired, http_client, served, trusted, wired
 from .support import (
     FAPI_ALGO,
     FAPI_ORDER,
@@ -328,7 +328,7 @@ async def test_a_word_is_borne_out_only_where_all_of_them_are_cancelled(
     for stop in stops[:gone]:
         await asked_first.exchange.futures.cancel(BTC, stop["orderId"], conditional=True)
     asked_first.clock.advance(60)
-    await asked_first.store.submissions.record_word(intent.id, State.PLACED, TRADER, words)
+    await asked_first.store.submissions.record_word(intent.id, State.PLACED, TRADER, words, standing=trusted)
     assert "result" not in await asked_first.call("intent_get", intentId=intent.id)
     for _ in range(2):
         await asked_first.reconciler.check_words()

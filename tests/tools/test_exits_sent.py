@@ -29,7 +29,7 @@ from broker.store import OverDailyVolume
 from ..paper.futures.support import new_algo as futures_algo
 from ..paper.futures.support import new_order as futures_order
 from ..paper.support import new_order as spot_order
-from ..support import BTC, TRADER, Wired, wired
+from ..support import BTC, TRADER, Wired, trusted, wired
 from .support import CLOSE, CREATE, LEVERAGE
 
 pytestmark = pytest.mark.anyio
@@ -76,7 +76,7 @@ async def test_only_what_lowers_the_exposure_is_sent(tmp_path: Path, way: str) -
         broker.paper.futures.pin(BTC, Decimal(60_000))
         broker.paper.futures.set_level_size(BTC, Decimal(1))
         if way == "halted to exits only":
-            await broker.store.halts.set(Level.EXITS_ONLY, TRADER, None)
+            await broker.store.halts.set(Level.EXITS_ONLY, TRADER, None, standing=trusted)
         loop, came_to = asyncio.get_running_loop(), Counter[str]()
 
         @settings(

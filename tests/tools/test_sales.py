@@ -13,7 +13,7 @@ from broker.exchange.weight import Weight
 from broker.halt import Level
 from broker.intents import State
 
-from ..support import TRADER, Wired, wired
+from ..support import TRADER, Wired, trusted, wired
 from .support import CREATE, checks_of, failing, figures_of, parked, refused, trade_spot
 
 pytestmark = pytest.mark.anyio
@@ -93,7 +93,7 @@ async def test_cash_for_cash_is_no_exit_and_leaves_no_position(pairs: Wired, ord
         *(["balance"] if order is EUROS_FOR_DOLLARS else []),
         "order_value",
     ]
-    await pairs.store.halts.set(Level.EXITS_ONLY, TRADER, None)
+    await pairs.store.halts.set(Level.EXITS_ONLY, TRADER, None, standing=trusted)
     error = await refused(pairs, CREATE, **{**order, "amount": "400"})
     assert error.code is Code.TRADING_HALTED
     assert "a spot sale, for cash" in error.message

@@ -16,7 +16,7 @@ from broker.paper.futures.positions import MarginType
 from broker.tools import HIGH, Context
 from broker.tools.leverage_change import Change
 
-from ..support import BTC, RESTORED, TRADER, Wired, eventually, running
+from ..support import BTC, RESTORED, TRADER, Wired, eventually, running, trusted
 from .support import (
     CREATE,
     FAPI_LEVERAGE,
@@ -175,7 +175,7 @@ async def test_what_is_set_now_neither_bears_out_nor_contradicts_a_traders_word(
     venue = futures.exchange.futures
     await venue.set_leverage(BTC, 7, timestamp_ms=await venue.server_time_ms())
     futures.clock.advance(60)
-    await futures.store.submissions.record_word(lost.id, word, TRADER, None)
+    await futures.store.submissions.record_word(lost.id, word, TRADER, None, standing=trusted)
     for _ in range(4):
         await futures.reconciler.check_words()
     checked = await futures.intent(lost.id)

@@ -31,7 +31,7 @@ from broker.store.tables import traders
 from broker.web import Desk, guarded, routes
 from broker.web.visitor import cookie_name
 
-from ..support import NO_ANSWER, order
+from ..support import NO_ANSWER, order, trusted
 
 NOON = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 PASSWORD = "correct horse battery staple"
@@ -149,7 +149,9 @@ class World:
 
     async def approve(self, intent: Intent) -> Intent:
         limit = self.settings.max_daily_volume_usdt
-        return await self.store.intents.approve(intent.id, intent.digest, "Ana", limit, confirmed=True)
+        return await self.store.intents.approve(
+            intent.id, intent.digest, "Ana", limit, confirmed=True, standing=trusted
+        )
 
     async def submit(
         self, intent: Intent, to: State, *, wire_timestamp_ms: int = 1795348800000, **result: Any

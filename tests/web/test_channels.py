@@ -17,6 +17,7 @@ from broker.errors import BrokerError
 from broker.store import Store, recent_events
 from broker.web.lists import notices
 
+from ..support import trusted
 from .support import NOON, CountedBytes, MovableClock, World, world
 
 pytestmark = pytest.mark.anyio
@@ -53,7 +54,9 @@ async def fail(store: Store, clock: MovableClock) -> None:
 async def test_a_name_that_cannot_be_seen_is_refused(desk: World, name: str) -> None:
     config = {"url": "https://hooks.example/x"}
     with pytest.raises(BrokerError, match="visible characters"):
-        await desk.store.channels.add("Ana", Kind.WEBHOOK, name, "shown", config, set(Topic), None)
+        await desk.store.channels.add(
+            "Ana", Kind.WEBHOOK, name, "shown", config, set(Topic), None, standing=trusted
+        )
 
 
 async def test_a_webhook_is_added_and_its_secret_shown_this_once(

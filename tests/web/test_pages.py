@@ -12,7 +12,7 @@ from broker.intents import State, Suggestion
 from broker.store.audit import events_after
 from broker.web import readings
 
-from ..support import give_key
+from ..support import give_key, trusted
 from .support import PASSWORD, MovableClock, World, check
 
 pytestmark = pytest.mark.anyio
@@ -137,7 +137,7 @@ async def test_the_strip_shows_the_days_volume_against_its_limit_and_what_waits(
     desk: World, ana: httpx2.AsyncClient
 ) -> None:
     intent = await desk.park("0.02", value="1284.28")
-    await desk.store.intents.approve(intent.id, intent.digest, "Ana", Decimal(10000))
+    await desk.store.intents.approve(intent.id, intent.digest, "Ana", Decimal(10000), standing=trusted)
     await desk.park(value="963.20")
     page = text_of((await ana.get("/")).text)
     assert "Today 1,284.28 of 10,000.00 USDT" in page
@@ -172,7 +172,9 @@ async def test_decided_requests_come_latest_change_first_with_their_outcome(
 ) -> None:
     intents = desk.store.intents
     first, second = await desk.park("0.01"), await desk.park("0.02")
-    await intents.reject(second.id, second.digest, "Ana", "Too large", Suggestion(amount=Decimal("0.005")))
+    await intents.reject(
+        second.id, second.digest, "Ana", "Too large", Suggestion(amount=Decimal("0.005")), standing=trusted
+    )
     clock.advance(seconds=1)
     await intents.withdraw(first.id, "default")
     page = text_of((await ana.get("/")).text)
@@ -186,7 +188,7 @@ async def test_a_request_that_is_over_has_no_buttons(
 ) -> None:
     intent = await desk.park()
     if how == "rejected":
-        await desk.store.intents.reject(intent.id, intent.digest, "Ana", None, Suggestion())
+        await desk.store.intents.reject(intent.id, intent.digest, "Ana", None, Suggestion(), standing=trusted)
     else:
         clock.advance(seconds=300)
     if how == "expired":
@@ -341,7 +343,9 @@ class TestPassword:
 
 async def test_a_state_that_waits_for_nobody_is_never_counted(desk: World, ana: httpx2.AsyncClient) -> None:
     intent = await desk.park()
-    approved = await desk.store.intents.approve(intent.id, intent.digest, "Ana", Decimal(10000))
+    approved = await desk.store.intents.approve(
+        intent.id, intent.digest, "Ana", Decimal(10000), standing=trusted
+    )
     assert approved.state is State.APPROVED
     assert "<title>Confirmation broker</title>" in (await ana.get("/")).text
 

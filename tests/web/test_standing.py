@@ -16,7 +16,7 @@ from broker.store import Session
 from broker.store.audit import head
 from broker.web import routes
 
-from ..support import give_key
+from ..support import give_key, trusted
 from .support import PASSWORD, World
 from .test_decisions import HTMX
 
@@ -89,7 +89,9 @@ async def add_channel(desk: World) -> Act:
 
 async def a_channel(desk: World, act: str) -> Act:
     config = {"url": "https://hooks.example/", "secret": "whsec_c2VjcmV0"}
-    channel = await desk.store.channels.add("Ana", Kind.WEBHOOK, "desk", "x", config, {Topic.ALERTS}, None)
+    channel = await desk.store.channels.add(
+        "Ana", Kind.WEBHOOK, "desk", "x", config, {Topic.ALERTS}, None, standing=trusted
+    )
     return f"/channels/{channel.id}/{act}", {}
 
 
@@ -146,7 +148,7 @@ async def removed(desk: World, session: Session) -> None:
 
 
 async def signed_out(desk: World, session: Session) -> None:
-    assert await desk.store.people.end_session(session.id, session.trader)
+    assert await desk.store.people.end_session(session.id, session.trader, standing=trusted)
 
 
 async def timed_out(desk: World, session: Session) -> None:

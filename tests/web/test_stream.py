@@ -11,6 +11,7 @@ from broker.intents import Suggestion
 from broker.web.assets import render
 from broker.web.messages import Messages, Snapshot
 
+from ..support import trusted
 from .support import MovableClock, World
 from .tab import tab
 
@@ -52,7 +53,7 @@ async def test_a_decision_replaces_the_card_and_leads_the_list_of_what_was_decid
     intent = await desk.park()
     async with tab(desk.app, await desk.sign_in()) as page:
         await page.message()
-        await desk.store.intents.reject(intent.id, intent.digest, "Ana", None, Suggestion())
+        await desk.store.intents.reject(intent.id, intent.digest, "Ana", None, Suggestion(), standing=trusted)
         change = await page.message()
     assert f'<hx-partial hx-target="#intent-{intent.id}" hx-swap="outerHTML">' in change
     assert '<hx-partial hx-target="#decided" hx-swap="afterbegin">' in change
@@ -112,7 +113,7 @@ async def test_a_requests_own_page_gets_its_card_and_its_record(desk: World) -> 
     async with tab(desk.app, await desk.sign_in(), intent.id) as page:
         whole = await page.message()
         assert f'hx-target="#record-{intent.id}"' in whole and "#pending" not in whole
-        await desk.store.intents.approve(intent.id, intent.digest, "Ana", Decimal(10000))
+        await desk.store.intents.approve(intent.id, intent.digest, "Ana", Decimal(10000), standing=trusted)
         assert "Approved by Ana" in await page.message_with(f"#record-{intent.id}")
 
 
@@ -141,7 +142,7 @@ async def test_a_revoked_session_loses_its_stream_at_once_and_others_keep_theirs
     async with tab(app, lost) as on_lost, tab(app, kept) as on_kept:
         await on_lost.message()
         await on_kept.message()
-        await desk.store.people.end_session(session.id, "Ana")
+        await desk.store.people.end_session(session.id, "Ana", standing=trusted)
         await on_lost.ended()
         await desk.park()
         assert "intent-" in await on_kept.message()

@@ -22,7 +22,7 @@ from broker.store import queries, recent_events
 from broker.store.audit import head
 from broker.store.refusals import ONE_BY_ONE
 
-from ..support import let_write
+from ..support import let_write, trusted
 from .support import NOON, MovableClock, World
 
 pytestmark = pytest.mark.anyio
@@ -46,7 +46,7 @@ class Sent:
 
 async def channel_of(desk: World, trader: str) -> Channel:
     kind, topics = Kind.NTFY, set(Topic)
-    return await desk.store.channels.add(trader, kind, "phone", "x", CONFIG, topics, None)
+    return await desk.store.channels.add(trader, kind, "phone", "x", CONFIG, topics, None, standing=trusted)
 
 
 async def sent(desk: World, trader: str = "Ana", key: str = "first") -> Sent:
@@ -113,7 +113,9 @@ async def test_what_its_trader_rejected_elsewhere_was_not_rejected_from_it(
     desk: World, stranger: httpx2.AsyncClient
 ) -> None:
     told = await sent(desk)
-    await desk.store.intents.reject(told.intent.id, told.intent.digest, "Ana", None, Suggestion())
+    await desk.store.intents.reject(
+        told.intent.id, told.intent.digest, "Ana", None, Suggestion(), standing=trusted
+    )
     answer = await stranger.post(told.link)
     assert (answer.status_code, "rejected by Ana" in answer.text) == (200, True)
     assert (await deliveries(desk))[0].progress is Progress.QUEUED
@@ -125,7 +127,9 @@ async def approve(desk: World, told: Sent) -> None:
 
 
 async def reject(desk: World, told: Sent) -> None:
-    await desk.store.intents.reject(told.intent.id, told.intent.digest, "Ben", None, Suggestion())
+    await desk.store.intents.reject(
+        told.intent.id, told.intent.digest, "Ben", None, Suggestion(), standing=trusted
+    )
 
 
 async def expire(desk: World, told: Sent) -> None:
@@ -174,7 +178,7 @@ async def move_price(desk: World, told: Sent) -> None:
 
 
 async def remove_channel(desk: World, told: Sent) -> None:
-    await desk.store.channels.remove(told.channel.id, "Ana")
+    await desk.store.channels.remove(told.channel.id, "Ana", standing=trusted)
 
 
 async def remove_trader(desk: World, told: Sent) -> None:
@@ -314,7 +318,7 @@ async def test_a_forged_or_a_foreign_link_does_nothing_and_is_recorded(
 
 async def test_a_test_message_rejects_nothing(desk: World, stranger: httpx2.AsyncClient) -> None:
     channel = await channel_of(desk, "Ana")
-    await desk.store.channels.test(channel.id, "Ana")
+    await desk.store.channels.test(channel.id, "Ana", standing=trusted)
     [delivery] = await deliveries(desk)
     link = links(desk).reject(delivery, "Ana").removeprefix(desk.settings.url)
     assert (await stranger.post(link)).status_code == 410
