@@ -31,7 +31,7 @@ from broker.web.desk import Desk
 from broker.web.drawing import Drawing
 from broker.web.live import Live
 from broker.web.messages import Messages
-from tests.support import trusted
+from tests.support import LONG_AGO, MANY_PENDING, trusted
 
 from .ccxt_alone import SYMBOL
 from .house import NAME, PASSWORD, House, since
@@ -150,7 +150,7 @@ async def _live(shop: Workshop, steps: Steps) -> None:
         request = await TOOL.prepare(shop.call, given, rounded)
     before = await store.read(head)
     with steps.step(PARKED):
-        intent = (await intents.park(request)).intent
+        intent = (await intents.park(request, max_pending=MANY_PENDING)).intent
     with steps.step(ANSWER):
         answer(shop.call, intent).model_dump(mode="json", exclude_defaults=True)
     with steps.step(NEWS):
@@ -162,7 +162,9 @@ async def _live(shop: Workshop, steps: Steps) -> None:
     with steps.step(ASKED):
         await store.read(lambda it: queries.find(it, intent.id))
     with steps.step(APPROVED):
-        intent = await intents.approve(intent.id, intent.digest, NAME, NO_LIMIT, standing=trusted)
+        intent = await intents.approve(
+            intent.id, intent.digest, NAME, NO_LIMIT, standing=trusted, confirmed=True
+        )
     with steps.step(PAGE):
         page = await shop.drawing.request(NAME, intent.id)
         render("card.html", card=page.card)
@@ -177,6 +179,8 @@ async def _live(shop: Workshop, steps: Steps) -> None:
             client_order_id=order_id,
             namespace="spot",
             wire_timestamp_ms=timestamp,
+            value_usdt=None,
+            approved_since=LONG_AGO,
         )
     started = time.time()
     await TOOL.submit(shop.exchange, intent.terms, order_id, timestamp)

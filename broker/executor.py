@@ -59,7 +59,7 @@ class Executor:
         store: Store,
         exchange: Exchange,
         clock: Clock,
-        permit: Callable[[], None] = lambda: None,
+        permit: Callable[[], None],
     ) -> None:
         """`permit` raises BrokerError while nothing may be sent at all."""
         self._settings = settings

@@ -118,7 +118,7 @@ class Gateway:
             if waiting := await self._waiting(call, tool, given, rounded):
                 return await told_again(call, waiting)
             raise
-        parked = await self.store.intents.park(request, self.settings.max_pending_per_agent)
+        parked = await self.store.intents.park(request, max_pending=self.settings.max_pending_per_agent)
         if parked.deduplicated:
             return await told_again(call, parked.intent)
         return answer(call, parked.intent, same_as=parked.earlier)

@@ -94,9 +94,7 @@ class ServerTimes:
 class Reconciler:
     """`submitting` says whether an answer of Binance is still waited for in this process."""
 
-    def __init__(
-        self, *, store: Store, exchange: Exchange, submitting: Callable[[str], bool] = lambda _: False
-    ) -> None:
+    def __init__(self, *, store: Store, exchange: Exchange, submitting: Callable[[str], bool]) -> None:
         self._store = store
         self._exchange = exchange
         self._submitting = submitting

@@ -42,6 +42,12 @@ KEY = "the-agents-own-key"
 STATE_KEY = bytes(range(32))
 TRADER = "Ana"
 NOON = datetime(2026, 3, 4, 12, tzinfo=UTC)
+LONG_AGO = datetime(2000, 1, 1, tzinfo=UTC)
+"""As `approved_since`: no approval is too old."""
+
+MANY_PENDING = 1_000_000
+"""As `max_pending`: no agent has too many waiting."""
+
 BTC = "BTCUSDT"
 ORDER = "/api/v3/order"
 MOVED = Why(Reason.PRICE_MOVED, "Price moved")
@@ -109,6 +115,15 @@ def trusted(connection: Connection) -> None:
     """A session check that always passes."""
 
 
+def always_permit() -> None:
+    """Orders may be sent."""
+
+
+def never_submitting(intent_id: str) -> bool:
+    """No answer of Binance is waited for in this process."""
+    return False
+
+
 def settings_in(folder: Path, **changes: Any) -> Settings:
     return Settings(_env_file=None, data_dir=folder, **changes)
 
@@ -141,7 +156,9 @@ class Wired:
 
     async def approve(self, intent: Intent) -> Intent:
         limit = self.settings.max_daily_volume_usdt
-        return await self.store.intents.approve(intent.id, intent.digest, TRADER, limit, standing=trusted)
+        return await self.store.intents.approve(
+            intent.id, intent.digest, TRADER, limit, standing=trusted, confirmed=True
+        )
 
     async def approved(self, **arguments: Any) -> Intent:
         """Parked and approved, and in nobody's hands yet."""
@@ -156,6 +173,8 @@ class Wired:
             client_order_id=f"cb-{intent.id}",
             namespace="spot",
             wire_timestamp_ms=await self.exchange.spot.server_time_ms(),
+            value_usdt=None,
+            approved_since=LONG_AGO,
         )
 
     async def intent(self, intent_id: str) -> Intent:
@@ -219,8 +238,10 @@ async def wired(
             hub=hub,
             exchange=exchange,
             gateway=Gateway(settings=settings, exchange=exchange, store=store, hub=hub, clock=clock),
-            executor=Executor(settings=settings, store=store, exchange=exchange, clock=clock),
-            reconciler=Reconciler(store=store, exchange=exchange),
+            executor=Executor(
+                settings=settings, store=store, exchange=exchange, clock=clock, permit=always_permit
+            ),
+            reconciler=Reconciler(store=store, exchange=exchange, submitting=never_submitting),
             paper=paper,
             control=Control(client),
         )

@@ -27,7 +27,7 @@ from broker.locks import hold, hold_alone, take_lock
 from broker.store import Store
 
 from .store.test_audit import tamper
-from .support import Clock, open_store, request, settings_in, trusted
+from .support import MANY_PENDING, Clock, open_store, request, settings_in, trusted
 
 CONTEXT = re.compile(r"[A-Z]+ mode, database |Brokers that run on this machine|  ")
 """What a command says beside its answer: the database it means, and the brokers that run, any test's too."""
@@ -287,7 +287,7 @@ def test_a_halt_waits_for_nothing_that_it_does_not_need(tmp_path: Path) -> None:
 
 def test_a_halt_names_the_trader_who_halted_before(run: Run, tmp_path: Path) -> None:
     with closing(open_store(make_database(tmp_path), Clock())) as store:
-        asyncio.run(store.halts.set(Level.HALTED, "Ana McKay", None, standing=trusted))
+        asyncio.run(store.halts.set(Level.HALTED, "Ana McKay", None, standing=trusted, shown=0))
     with closing(take_lock(tmp_path / "data" / "paper.db")):
         assert run("halt", "--exits-only") == (0, "Trading is halted (by Ana McKay).\n", "")
 
@@ -295,8 +295,14 @@ def test_a_halt_names_the_trader_who_halted_before(run: Run, tmp_path: Path) -> 
 def test_the_log_is_exported_as_json_lines(run: Run, tmp_path: Path) -> None:
     run("traders", "add", "Ana", "--password-stdin", typed="correct horse\n")
     with closing(open_store(tmp_path / "data" / "paper.db", Clock())) as store:
-        parked = asyncio.run(store.intents.park(request(reason="Überweisung"))).intent
-        asyncio.run(store.intents.approve(parked.id, parked.digest, "Ana", Decimal(1_000), standing=trusted))
+        parked = asyncio.run(
+            store.intents.park(request(reason="Überweisung"), max_pending=MANY_PENDING)
+        ).intent
+        asyncio.run(
+            store.intents.approve(
+                parked.id, parked.digest, "Ana", Decimal(1_000), standing=trusted, confirmed=True
+            )
+        )
     code, said, _ = run("audit", "export")
     lines = [json.loads(line) for line in said.splitlines()]
     assert (code, [line.get("kind", line["type"]) for line in lines]) == (
@@ -317,7 +323,7 @@ def test_what_others_wrote_is_exported_as_it_was_and_does_nothing_to_a_terminal(
 ) -> None:
     reason = "\x9b2J\u202elles\u3164" + "e\u0301" * 50 + "\U0001f469\u200d\U0001f467"
     with closing(open_store(make_database(tmp_path), Clock())) as store:
-        asyncio.run(store.intents.park(request(reason=reason)))
+        asyncio.run(store.intents.park(request(reason=reason), max_pending=MANY_PENDING))
     code, said, _ = run("audit", "export")
     assert code == 0 and said.isascii()
     assert json.loads(said.splitlines()[-1])["asked"]["reason"] == reason

@@ -30,6 +30,7 @@ from .support import (
     REST,
     TRADER,
     Wired,
+    always_permit,
     eventually,
     give_key,
     let_write,
@@ -64,7 +65,11 @@ LOST: list[dict[str, Any]] = [
 def another(broker: Wired) -> Executor:
     """As after a restart: it knows only what is in the database."""
     return Executor(
-        settings=broker.settings, store=broker.store, exchange=broker.exchange, clock=broker.clock
+        settings=broker.settings,
+        store=broker.store,
+        exchange=broker.exchange,
+        clock=broker.clock,
+        permit=always_permit,
     )
 
 
@@ -153,8 +158,8 @@ async def test_an_approval_that_comes_beside_a_halt_is_not_sent(broker: Wired) -
 
 async def test_what_was_put_away_cannot_be_sent_by_rewriting_its_row(broker: Wired) -> None:
     intent = await broker.approved(**BUY)
-    await broker.store.halts.set(Level.HALTED, TRADER, None, standing=trusted)
-    await broker.store.halts.set(Level.OPEN, TRADER, None, standing=trusted)
+    halt = await broker.store.halts.set(Level.HALTED, TRADER, None, standing=trusted, shown=0)
+    await broker.store.halts.set(Level.OPEN, TRADER, None, standing=trusted, shown=halt.seq)
     forged = await rewrite(broker, intent, state="approved")
     stopped = await broker.submitted(forged)
     assert (stopped.state, stopped.note) == (
@@ -177,7 +182,7 @@ async def test_an_old_approval_cannot_be_made_young_by_rewriting_its_row(broker:
 
 
 async def test_a_record_of_a_halt_that_was_tampered_with_halts_everything(broker: Wired) -> None:
-    await broker.store.halts.set(Level.HALTED, TRADER, None, standing=trusted)
+    await broker.store.halts.set(Level.HALTED, TRADER, None, standing=trusted, shown=0)
     resumed = "INSERT INTO audit SELECT max(seq) + 1, at, 'trading:open', actor, NULL, data, mac FROM audit"
     await broker.store.database.write(lambda connection: connection.exec_driver_sql(resumed))
     halt = await broker.store.read(broker.store.halts.current)
@@ -319,7 +324,13 @@ async def test_what_is_no_exit_any_more_waits_anew_as_an_entry(tmp_path: Path) -
         intent = await broker.approved(symbol="EURUSDT", side="sell", amount="50")
         assert intent.is_exit
         now = settings_in(tmp_path, cash_assets="USDT,EUR")
-        executor = Executor(settings=now, store=broker.store, exchange=broker.exchange, clock=broker.clock)
+        executor = Executor(
+            settings=now,
+            store=broker.store,
+            exchange=broker.exchange,
+            clock=broker.clock,
+            permit=always_permit,
+        )
         executor.take(intent)
         waits = await broker.until(intent, State.PENDING, State.PLACED)
         assert (waits.state, waits.is_exit, waits.note) == (State.PENDING, False, "It is no exit any more")
@@ -329,7 +340,7 @@ async def test_what_is_no_exit_any_more_waits_anew_as_an_entry(tmp_path: Path) -
 
 async def test_an_entry_that_was_rewritten_to_be_an_exit_does_not_pass_exits_only(broker: Wired) -> None:
     intent = await broker.park(**BUY)
-    await broker.store.halts.set(Level.EXITS_ONLY, TRADER, None, standing=trusted)
+    await broker.store.halts.set(Level.EXITS_ONLY, TRADER, None, standing=trusted, shown=0)
     forged = await rewrite(broker, intent, is_exit=True)
     sent = await broker.submitted(await broker.approve(forged))
     assert sent.state is State.NOT_SENT
@@ -410,7 +421,13 @@ async def test_two_approvals_never_count_on_the_same_money(broker: Wired) -> Non
     await broker.control.do("balance", asset="USDT", free="1500")
     settings = broker.settings.model_copy(update={"max_position_size_pct": Decimal(100)})
     object.__setattr__(broker.gateway, "settings", settings)
-    executor = Executor(settings=settings, store=broker.store, exchange=broker.exchange, clock=broker.clock)
+    executor = Executor(
+        settings=settings,
+        store=broker.store,
+        exchange=broker.exchange,
+        clock=broker.clock,
+        permit=always_permit,
+    )
     intents = [await broker.approved(**BUY, idempotencyKey=f"attempt-{number}") for number in range(2)]
     await broker.control.fault("received", "hold")
     for intent in intents:
@@ -531,9 +548,19 @@ async def test_what_a_folder_that_was_put_back_holds_as_waiting_is_not_sent_a_se
     await broker.submitted(await broker.approve(intent))
     broker.clock.advance(1)
     with closing(open_store(again, broker.clock)) as store:
-        anew = Executor(settings=broker.settings, store=store, exchange=broker.exchange, clock=broker.clock)
+        anew = Executor(
+            settings=broker.settings,
+            store=store,
+            exchange=broker.exchange,
+            clock=broker.clock,
+            permit=always_permit,
+        )
         limit = broker.settings.max_daily_volume_usdt
-        anew.take(await store.intents.approve(intent.id, intent.digest, TRADER, limit, standing=trusted))
+        anew.take(
+            await store.intents.approve(
+                intent.id, intent.digest, TRADER, limit, standing=trusted, confirmed=True
+            )
+        )
         await asyncio.wait(anew._under_way.values())
         found: Intent = await store.read(lambda connection: queries.find(connection, intent.id))
     assert found.state is State.UNKNOWN
@@ -702,7 +729,7 @@ async def test_no_trouble_is_remembered_of_what_was_put_away(broker: Wired) -> N
     broker.executor.take(intent)
     await asyncio.wait(broker.executor._under_way.values())
     assert await _was_delayed(broker)
-    await broker.store.halts.set(Level.HALTED, TRADER, None, standing=trusted)
+    await broker.store.halts.set(Level.HALTED, TRADER, None, standing=trusted, shown=0)
 
     async def forgotten() -> bool:
         return not broker.executor._troubles

@@ -205,7 +205,7 @@ async def test_a_retry_without_a_key_finds_what_waits_when_it_could_no_longer_be
     first = await broker.park(**BUY)
     match trouble:
         case "halted" | "expired":
-            await broker.store.halts.set(Level.HALTED, TRADER, None, standing=trusted)
+            await broker.store.halts.set(Level.HALTED, TRADER, None, standing=trusted, shown=0)
         case "no money":
             await broker.control.do("balance", asset="USDT", free="1")
         case "no answer":
@@ -472,7 +472,7 @@ async def test_the_agent_is_told_whose_word_an_outcome_is_and_what_binance_says(
     await broker.control.fault("executed", "drop")
     assert (await broker.submitted(intent)).state is State.UNKNOWN
     broker.clock.advance(21)
-    await broker.store.submissions.record_word(intent.id, word, TRADER, None, standing=trusted)
+    await broker.store.submissions.record_word(intent.id, word, TRADER, None, standing=trusted, offset_ms=0)
     unchecked = await broker.call("intent_get", intentId=intent.id)
     assert "Binance is still being asked." in unchecked["outcome"]
     assert unchecked["next"]["say"].startswith("Do not repeat it.")
@@ -484,7 +484,7 @@ async def test_the_agent_is_told_whose_word_an_outcome_is_and_what_binance_says(
 
 
 async def test_while_trading_is_halted_the_agent_is_told_and_binance_is_not_asked(broker: Wired) -> None:
-    await broker.store.halts.set(Level.HALTED, TRADER, "lunch", standing=trusted)
+    await broker.store.halts.set(Level.HALTED, TRADER, "lunch", standing=trusted, shown=0)
     asked = len((await broker.control.get("requests"))["requests"])
     with pytest.raises(BrokerError) as refused:
         await broker.park(**BUY)
@@ -501,7 +501,7 @@ async def test_while_trading_is_halted_the_agent_is_told_and_binance_is_not_aske
 
 async def test_when_only_exits_are_allowed_an_entry_is_refused_and_an_exit_waits(broker: Wired) -> None:
     await broker.submitted(await broker.approved(**BUY))
-    await broker.store.halts.set(Level.EXITS_ONLY, TRADER, None, standing=trusted)
+    await broker.store.halts.set(Level.EXITS_ONLY, TRADER, None, standing=trusted, shown=0)
     with pytest.raises(BrokerError) as refused:
         await broker.park(**{**BUY, "amount": "0.01"})
     assert refused.value.code is Code.TRADING_HALTED

@@ -14,7 +14,7 @@ from broker.intents import State
 from broker.parts import WELL_AFTER_SECONDS, Parts
 from broker.store import Store, queries
 
-from .support import Randomness, eventually, request, running, settings_in
+from .support import MANY_PENDING, Randomness, eventually, request, running, settings_in
 
 pytestmark = pytest.mark.anyio
 
@@ -85,7 +85,7 @@ async def test_a_row_that_cannot_be_read_shows_on_health_and_expiry_goes_on_afte
                 return not await is_well()
 
             await eventually(is_well)
-            parked = await broker.store.intents.park(request(ttl_seconds=0))
+            parked = await broker.store.intents.park(request(ttl_seconds=0), max_pending=MANY_PENDING)
             await set_card(broker.store, "{")
             await eventually(is_unwell)
             await set_card(broker.store, "{}")

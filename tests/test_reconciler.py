@@ -153,7 +153,7 @@ async def test_binance_is_still_asked_about_what_a_trader_recorded(
     intent = await unknown(broker, when, **REST)
     broker.clock.advance(21)
     recorded = await broker.store.submissions.record_word(
-        intent.id, word, TRADER, "seen in the app", standing=trusted
+        intent.id, word, TRADER, "seen in the app", standing=trusted, offset_ms=0
     )
     await broker.control.fault("received", "code", method="GET", http=503)
     await broker.reconciler.check_words()
@@ -177,7 +177,9 @@ async def test_an_order_that_lives_against_a_traders_word_is_followed_and_can_be
 ) -> None:
     intent = await unknown(broker, "executed", **REST)
     broker.clock.advance(21)
-    await broker.store.submissions.record_word(intent.id, State.NOT_SENT, TRADER, None, standing=trusted)
+    await broker.store.submissions.record_word(
+        intent.id, State.NOT_SENT, TRADER, None, standing=trusted, offset_ms=0
+    )
     await broker.reconciler.check_words()
     context = Context(
         settings=broker.settings, store=broker.store, exchange=broker.exchange, clock=broker.clock

@@ -48,7 +48,7 @@ class Halts:
         trader: str,
         reason: str | None,
         *,
-        shown: int | None = None,
+        shown: int,
         standing: Standing,
     ) -> Halt:
         """A trader's act on the page, which may also resume. `shown` is the number of the halt that the page
@@ -60,7 +60,7 @@ class Halts:
         def transaction(connection: Connection) -> Halt:
             standing(connection)
             now = self.current(connection)
-            if shown is not None and now.seq != shown and not now.looser_than(level):
+            if now.seq != shown and not now.looser_than(level):
                 raise Stale(now)
             return self.put(connection, level, f"trader:{trader}", reason)
 

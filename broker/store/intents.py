@@ -93,7 +93,7 @@ class Intents:
         self._clock = transitions.clock
         self._random = random
 
-    async def park(self, request: Request, max_pending: int | None = None) -> Parked:
+    async def park(self, request: Request, *, max_pending: int) -> Parked:
         """Store a checked request as pending, or answer the intent that it repeats. `max_pending` is how
         many one agent may have waiting, unless its own limit is lower.
 
@@ -109,7 +109,7 @@ class Intents:
         trader: str,
         max_volume: Decimal,
         *,
-        confirmed: bool = True,
+        confirmed: bool,
         standing: Standing,
     ) -> Intent:
         """Record a trader's yes to exactly that digest, and reserve its value in the day's volume (USDT).
@@ -183,7 +183,7 @@ class Intents:
 
     # -- within one transaction
 
-    def _park(self, connection: Connection, request: Request, max_pending: int | None) -> Parked:
+    def _park(self, connection: Connection, request: Request, max_pending: int) -> Parked:
         self._expire_due(connection)
         agent = self._agents.named(connection, request.agent)
         if request.idempotency_key is not None:
@@ -196,7 +196,8 @@ class Intents:
             return Parked(earlier, deduplicated=True)
         agent.require(request.tool, request.arguments.get("symbol"))  # of now: it asked a while ago
         self._halts.require_open(connection, is_exit=request.is_exit, what_happened=NOT_PARKED)
-        self._require_room(connection, request.agent, agent.max_pending, max_pending)
+        allowed = max_pending if agent.max_pending is None else min(agent.max_pending, max_pending)
+        self._require_room(connection, request.agent, allowed)
         intent = self._new(request)
         connection.execute(insert(intents), to_row(intent))
         self._moves.log.append(
@@ -218,10 +219,9 @@ class Intents:
         same = find_earlier_equal(connection, intent, intent.created_at - EQUAL_WITHIN)
         return Parked(intent, deduplicated=False, earlier=same)
 
-    def _require_room(self, connection: Connection, agent: str, *limits: int | None) -> None:
-        allowed = min((limit for limit in limits if limit is not None), default=None)
+    def _require_room(self, connection: Connection, agent: str, allowed: int) -> None:
         pending = count_pending_of(connection, agent)
-        if allowed is not None and pending >= allowed:
+        if pending >= allowed:
             raise BrokerError(
                 Code.TOO_MANY_PENDING,
                 f"{pending} of your requests wait already, and at most {allowed} may. {NOT_PARKED}",

@@ -59,8 +59,8 @@ class Submissions:
         namespace: str,
         wire_timestamp_ms: int,
         is_exit: bool,
-        value_usdt: Decimal | None = None,
-        approved_since: datetime | None = None,
+        value_usdt: Decimal | None,
+        approved_since: datetime,
     ) -> Intent:
         """approved → submitting: all that a look-up needs is on disk before the one POST. `is_exit` and
         `value_usdt` are what it was last checked with; the value counts in the day's volume from now on, and
@@ -85,7 +85,7 @@ class Submissions:
                 connection, intent, State.SUBMITTING, "executor", None, columns={**sent, **value}, data=sent
             )
             self._halts.require_open(connection, is_exit=is_exit, what_happened="")
-            if approval is None or (approved_since is not None and approval.at < approved_since):
+            if approval is None or approval.at < approved_since:
                 raise NotApproved(intent.id)
             return moved
 
@@ -150,7 +150,7 @@ class Submissions:
         trader: str,
         words: str | None,
         *,
-        offset_ms: int = 0,
+        offset_ms: int,
         standing: Standing,
     ) -> Intent:
         """A trader's word on what Binance could not be asked of in time, after the horizon by its clock,

@@ -21,7 +21,7 @@ from broker.store import Store, queries
 from broker.web.visitor import cookie_name
 
 from ..acceptance.processes import ModuleProcess, environment, free_port
-from ..support import trusted
+from ..support import MANY_PENDING, trusted
 from ..web.support import PASSWORD, open_store, request, signed_in
 from .site import Site, connected
 
@@ -138,14 +138,14 @@ async def inbox(browser: Browser, server: Server) -> Page:
 async def test_a_frozen_server_shows_as_not_connected_and_the_page_finds_back(
     browser: Browser, server: Server
 ) -> None:
-    intent = (await server.store.intents.park(request("0.01"))).intent
+    intent = (await server.store.intents.park(request("0.01"), max_pending=MANY_PENDING)).intent
     page = await inbox(browser, server)
     await expect(page.get_by_role("button", name="Approve")).to_be_enabled()
     server.signal(signal.SIGSTOP)
     await page.get_by_role("button", name="Approve").click()
     await expect(page.locator("#lost")).to_contain_text("NOT CONNECTED", timeout=20_000)
     await expect(page.get_by_text("Not confirmed, checking")).to_be_visible(timeout=20_000)
-    await server.store.intents.park(request("0.02"))
+    await server.store.intents.park(request("0.02"), max_pending=MANY_PENDING)
     server.signal(signal.SIGCONT)
     await connected(page)
     await expect(page.locator("#lost")).to_be_hidden()
@@ -159,13 +159,13 @@ async def test_a_frozen_server_shows_as_not_connected_and_the_page_finds_back(
 async def test_a_killed_server_that_comes_back_shows_the_list_as_it_is_then(
     browser: Browser, server: Server
 ) -> None:
-    gone = (await server.store.intents.park(request("0.01"))).intent
-    kept = (await server.store.intents.park(request("0.02"))).intent
+    gone = (await server.store.intents.park(request("0.01"), max_pending=MANY_PENDING)).intent
+    kept = (await server.store.intents.park(request("0.02"), max_pending=MANY_PENDING)).intent
     page = await inbox(browser, server)
     await page.locator(f"#intent-{kept.id}").get_by_text("Reject with a reason").click()
     server.kill()
     await server.store.intents.withdraw(gone.id, "default")
-    new = (await server.store.intents.park(request("0.03"))).intent
+    new = (await server.store.intents.park(request("0.03"), max_pending=MANY_PENDING)).intent
     await expect(page.locator("#connection")).to_have_text("NOT CONNECTED", timeout=20_000)
     await server.start()
     await connected(page)
@@ -178,7 +178,7 @@ async def test_a_killed_server_that_comes_back_shows_the_list_as_it_is_then(
 async def test_a_click_without_an_answer_is_not_confirmed_until_the_server_says(
     browser: Browser, server: Server
 ) -> None:
-    intent = (await server.store.intents.park(request())).intent
+    intent = (await server.store.intents.park(request(), max_pending=MANY_PENDING)).intent
     page = await inbox(browser, server)
     await expect(page.get_by_role("button", name="Approve")).to_be_enabled()
     server.kill()
@@ -194,7 +194,7 @@ async def test_a_click_without_an_answer_is_not_confirmed_until_the_server_says(
 async def test_a_click_that_counted_though_its_answer_was_lost_is_shown_as_counted(
     browser: Browser, server: Server
 ) -> None:
-    intent = (await server.store.intents.park(request())).intent
+    intent = (await server.store.intents.park(request(), max_pending=MANY_PENDING)).intent
     page = await inbox(browser, server)
     await page.route("**/decision", lambda route: _answer_lost(server, intent, route))
     await page.get_by_role("button", name="Approve").click()
@@ -202,5 +202,7 @@ async def test_a_click_that_counted_though_its_answer_was_lost_is_shown_as_count
 
 
 async def _answer_lost(server: Server, intent: Intent, route: Route) -> None:
-    await server.store.intents.approve(intent.id, intent.digest, "Ana", Decimal(10000), standing=trusted)
+    await server.store.intents.approve(
+        intent.id, intent.digest, "Ana", Decimal(10000), standing=trusted, confirmed=True
+    )
     await route.abort("connectionreset")

@@ -253,7 +253,7 @@ class TestWithoutScript:
         page = await (await site.context(java_script_enabled=False)).new_page()
         await page.goto(site.url)
         await site.desk.store.intents.approve(
-            intent.id, intent.digest, "Ben", Decimal(10000), standing=trusted
+            intent.id, intent.digest, "Ben", Decimal(10000), standing=trusted, confirmed=True
         )
         await page.get_by_role("button", name="Reject", exact=True).click()
         await expect(page.get_by_text("Not recorded: Ben approved this at")).to_be_visible()

@@ -106,7 +106,7 @@ async def fill(site: Site, text: str) -> dict[str, str]:
         suggestible=["amount", "price"],
     )
     give_key(store, "default", "k" * 20)
-    await store.halts.set(Level.EXITS_ONLY, name, text[:200], standing=trusted)
+    await store.halts.set(Level.EXITS_ONLY, name, text[:200], standing=trusted, shown=0)
     config = {"url": "https://hooks.example/x"}
     channel = await store.channels.add(
         "Ana",

@@ -21,7 +21,7 @@ from broker.notify.webhook import new_secret
 from broker.store import Feed, Store, queries
 
 from ..serving import accept_no_more, address, listening
-from ..support import Clock, Randomness, eventually, open_store, running, trusted
+from ..support import MANY_PENDING, Clock, Randomness, eventually, open_store, running, trusted
 from ..web.support import request
 
 URL = "https://broker.example"
@@ -146,7 +146,7 @@ class Telling:
         return found
 
     async def park(self, amount: str = "0.015", **changes: Any) -> Intent:
-        return (await self.store.intents.park(request(amount, **changes))).intent
+        return (await self.store.intents.park(request(amount, **changes), max_pending=MANY_PENDING)).intent
 
     async def webhook(self, url: str, trader: str = "Ana", **changes: Any) -> Channel:
         secret = new_secret(self.random)

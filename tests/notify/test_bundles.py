@@ -112,7 +112,7 @@ async def test_another_agents_request_and_what_became_of_an_order_are_not_delaye
     there.received.clear()
     other = await told.park(key="of-another-agent", agent="other")
     approved = await told.store.intents.approve(
-        parked[-1].id, parked[-1].digest, "Ben", LIMIT, standing=trusted
+        parked[-1].id, parked[-1].digest, "Ben", LIMIT, standing=trusted, confirmed=True
     )
     await told.store.submissions.settle(approved, State.NOT_SENT, actor="executor", why=TOO_LATE)
     await told.store.audit("order:diverged", "binance", intent_id=parked[0].id, note="more than approved")

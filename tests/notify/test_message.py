@@ -10,7 +10,7 @@ import pytest
 from broker.intents import Intent, State
 from broker.reasons import uncertain
 
-from ..support import RESTORED, TOO_LATE, trusted
+from ..support import LONG_AGO, RESTORED, TOO_LATE, trusted
 from .support import Endpoint, Telling
 
 pytestmark = pytest.mark.anyio
@@ -21,10 +21,16 @@ async def sending(told: Telling, there: Endpoint) -> Intent:
     intent = await told.park()
     await there.count(1)
     approved = await told.store.intents.approve(
-        intent.id, intent.digest, "Ana", Decimal(10**6), standing=trusted
+        intent.id, intent.digest, "Ana", Decimal(10**6), standing=trusted, confirmed=True
     )
     return await told.store.submissions.begin(
-        approved, client_order_id="x", namespace="leverage", wire_timestamp_ms=1, is_exit=False
+        approved,
+        client_order_id="x",
+        namespace="leverage",
+        wire_timestamp_ms=1,
+        is_exit=False,
+        value_usdt=None,
+        approved_since=LONG_AGO,
     )
 
 

@@ -9,7 +9,7 @@ import pytest
 from broker.deliveries import Kind, Progress
 from broker.intents import State
 
-from ..support import NO_ANSWER, eventually, trusted
+from ..support import LONG_AGO, NO_ANSWER, eventually, trusted
 from .support import URL, Endpoint, Telling, endpoint
 
 pytestmark = pytest.mark.anyio
@@ -95,10 +95,16 @@ async def test_an_outcome_warns(told: Telling, there: Endpoint) -> None:
     intent = await told.park()
     await told.until(Progress.ACCEPTED)
     approved = await told.store.intents.approve(
-        intent.id, intent.digest, "Ana", Decimal(10**6), standing=trusted
+        intent.id, intent.digest, "Ana", Decimal(10**6), standing=trusted, confirmed=True
     )
     sending = await told.store.submissions.begin(
-        approved, client_order_id="x", namespace="order", wire_timestamp_ms=1, is_exit=False
+        approved,
+        client_order_id="x",
+        namespace="order",
+        wire_timestamp_ms=1,
+        is_exit=False,
+        value_usdt=None,
+        approved_since=LONG_AGO,
     )
     await told.store.submissions.settle(sending, State.UNKNOWN, actor="executor", why=NO_ANSWER)
 

@@ -182,7 +182,9 @@ async def test_a_message_follows_what_is_decided_elsewhere(told: Telling, telegr
     await told.telegram(telegram.url)
     intent = await told.park()
     await telegram.message()
-    approved = await told.store.intents.approve(intent.id, intent.digest, "Ben", LIMIT, standing=trusted)
+    approved = await told.store.intents.approve(
+        intent.id, intent.digest, "Ben", LIMIT, standing=trusted, confirmed=True
+    )
     await telegram.until_it_says("Approved by Ben at 12:00:00 UTC.")
     await told.store.submissions.show_anew(approved, asked(reference="61260"), MOVED)
     anew = await telegram.message(101)
@@ -242,7 +244,7 @@ async def test_a_second_tap_and_one_that_comes_too_late_say_what_happened(
     assert (await telegram.said(2))[-1].startswith("This button does not hold")
     late = await told.park(key="late")
     data = data_of(await telegram.message(101))
-    await told.store.intents.approve(late.id, late.digest, "Ben", LIMIT, standing=trusted)
+    await told.store.intents.approve(late.id, late.digest, "Ben", LIMIT, standing=trusted, confirmed=True)
     telegram.tap(data)
     assert (await telegram.said(3))[-1] == "Too late to reject. Approved by Ben at 12:00:00 UTC."
     assert await refusals(told) == ["it was used before", "the request no longer waits"]

@@ -98,7 +98,9 @@ async def test_seen_after_it_was_told_again_it_is_overlooked_no_longer(
 async def test_what_waits_again_with_other_figures_has_to_be_seen_again(told: Telling) -> None:
     intent = await told.park()
     await see(told, intent)
-    approved = await told.store.intents.approve(intent.id, intent.digest, "Ben", LIMIT, standing=trusted)
+    approved = await told.store.intents.approve(
+        intent.id, intent.digest, "Ben", LIMIT, standing=trusted, confirmed=True
+    )
     told.advance(100)
     await told.store.submissions.show_anew(approved, asked(reference="61260"), MOVED)
     watch = watching(told)
@@ -112,7 +114,9 @@ async def test_what_waits_again_with_other_figures_has_to_be_seen_again(told: Te
 
 async def test_what_is_decided_or_over_is_not_told_again(told: Telling) -> None:
     decided, withdrawn = await told.park(key="decided"), await told.park(key="withdrawn")
-    await told.store.intents.approve(decided.id, decided.digest, "Ana", LIMIT, standing=trusted)
+    await told.store.intents.approve(
+        decided.id, decided.digest, "Ana", LIMIT, standing=trusted, confirmed=True
+    )
     await told.store.intents.withdraw(withdrawn.id, "default")
     await told.park(key="over", ttl_seconds=30)
     told.advance(200)
@@ -128,7 +132,9 @@ async def test_both_messages_follow_what_is_decided(told: Telling) -> None:
         told.advance(200)
         await watching(told).look()
         await telegram.message(101)
-        await told.store.intents.approve(intent.id, intent.digest, "Ben", LIMIT, standing=trusted)
+        await told.store.intents.approve(
+            intent.id, intent.digest, "Ben", LIMIT, standing=trusted, confirmed=True
+        )
         for number in (100, 101):
             await telegram.until_it_says("Approved by Ben", number)
         assert _buttons(telegram) == [["Open"], ["Open"]]

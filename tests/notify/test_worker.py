@@ -17,7 +17,7 @@ from broker.notify.worker import LOOK_SECONDS
 from broker.store import recent_events
 from broker.store.tables import channels
 
-from ..support import MOVED, NOON, TOO_LATE, Clock, eventually, let_write, trusted
+from ..support import MANY_PENDING, MOVED, NOON, TOO_LATE, Clock, eventually, let_write, trusted
 from ..support import request as bare_request
 from ..web.support import request
 from .support import BOT, PATIENCE, Endpoint, Telling, endpoint, telling
@@ -149,6 +149,7 @@ async def test_an_endpoint_that_comes_back_after_an_hour_hears_what_is_still_tru
         "Ben",
         LIMIT,
         standing=trusted,
+        confirmed=True,
     )
     await told.store.submissions.settle(approved, State.NOT_SENT, actor="executor", why=TOO_LATE)
     for _ in range(60):
@@ -194,7 +195,9 @@ async def test_what_was_shown_anew_is_told_with_its_new_figures_alone(told: Tell
     there.answers = [500]
     intent = await told.park()
     await told.until_noted("answered 500")
-    approved = await told.store.intents.approve(intent.id, intent.digest, "Ben", LIMIT, standing=trusted)
+    approved = await told.store.intents.approve(
+        intent.id, intent.digest, "Ben", LIMIT, standing=trusted, confirmed=True
+    )
     anew = await told.store.submissions.show_anew(approved, request(reference="61260"), MOVED)
     told.advance(1)
     await told.until(Progress.ACCEPTED)
@@ -283,7 +286,9 @@ async def test_a_stopped_broker_goes_on_where_it_was(tmp_path: Path, there: Endp
 
 async def test_a_message_that_cannot_be_drawn_keeps_no_other_waiting(told: Telling, there: Endpoint) -> None:
     await told.webhook(there.url)
-    broken = (await told.store.intents.park(bare_request())).intent  # its card lacks nearly everything
+    broken = (
+        await told.store.intents.park(bare_request(), max_pending=MANY_PENDING)
+    ).intent  # its card lacks nearly everything
     intent = await told.park(key="a-whole-one")
     [received] = await there.count(1)
     assert received.json["data"]["intent"]["id"] == intent.id

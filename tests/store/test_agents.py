@@ -22,7 +22,7 @@ from broker.intents import Intent, State
 from broker.store import NotDecidable, OverDailyVolume, Store, queries
 from broker.store.audit import events_after
 
-from ..support import NOON, Clock, give_key, open_store, order, request, trusted
+from ..support import LONG_AGO, NOON, Clock, give_key, open_store, order, request, trusted
 
 pytestmark = pytest.mark.anyio
 
@@ -75,11 +75,13 @@ def told(store: Store) -> list[tuple[str, str, dict[str, Any]]]:
 async def park(store: Store, number: int = 1, agent: str = "bot", **more: Any) -> Intent:
     arguments = {"symbol": "BTCUSDT", "side": "buy", "amount": str(number)}
     given = {"agent": agent, "arguments": arguments, **more}
-    return (await store.intents.park(request(**given), 50)).intent
+    return (await store.intents.park(request(**given), max_pending=50)).intent
 
 
 async def approve(store: Store, intent: Intent) -> Intent:
-    return await store.intents.approve(intent.id, intent.digest, "Ana", PLENTY, standing=trusted)
+    return await store.intents.approve(
+        intent.id, intent.digest, "Ana", PLENTY, standing=trusted, confirmed=True
+    )
 
 
 async def found(store: Store, intent: Intent) -> Intent:
@@ -296,6 +298,8 @@ async def test_revoking_withdraws_what_waits_and_stops_what_is_not_sent_yet(stor
         client_order_id=f"cb-{begun.id}",
         namespace="spot",
         wire_timestamp_ms=1,
+        value_usdt=None,
+        approved_since=LONG_AGO,
     )
     assert revoke(store) == 2
     assert [(await found(store, one)).state for one in (waiting, approved, begun, others)] == [
@@ -353,9 +357,13 @@ async def test_repeats_are_answered_when_no_more_may_wait_and_room_comes_back(
 async def test_an_agents_own_limit_is_never_higher_than_the_brokers(store: Store) -> None:
     add(store, replace(BOT, max_pending=3))
     for number in (1, 2):
-        await store.intents.park(request(agent="bot", arguments={"symbol": "B", "amount": str(number)}), 2)
+        await store.intents.park(
+            request(agent="bot", arguments={"symbol": "B", "amount": str(number)}), max_pending=2
+        )
     with pytest.raises(BrokerError) as refused:
-        await store.intents.park(request(agent="bot", arguments={"symbol": "B", "amount": "3"}), 2)
+        await store.intents.park(
+            request(agent="bot", arguments={"symbol": "B", "amount": "3"}), max_pending=2
+        )
     assert refused.value.details == {"pending": 2, "allowed": 2}
 
 
@@ -371,7 +379,9 @@ async def test_an_approval_past_the_agents_own_volume_of_the_day_does_not_count(
     assert (over.value.used, over.value.limit, over.value.own) == (Decimal(1800), Decimal(1800), True)
     assert (await found(store, third)).state is State.PENDING
     with pytest.raises(OverDailyVolume) as over:
-        await store.intents.approve(third.id, third.digest, "Ana", Decimal(2700), standing=trusted)
+        await store.intents.approve(
+            third.id, third.digest, "Ana", Decimal(2700), standing=trusted, confirmed=True
+        )
     assert (over.value.limit, over.value.own) == (Decimal(2700), False)
     limit(store, replace(BOT, max_daily_volume_usdt=Decimal(2700)))
     assert (await approve(store, third)).state is State.APPROVED

@@ -21,7 +21,7 @@ from broker.files import AuditFiles
 from broker.store import Broken, Store, recent_events
 from broker.store.audit import events_after
 
-from ..support import Clock, eventually, open_store, request, running
+from ..support import MANY_PENDING, Clock, eventually, open_store, request, running
 
 ROWS = 6
 LAST = ROWS + 2
@@ -58,7 +58,7 @@ def filled(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 async def park(store: Store) -> None:
-    await store.intents.park(request())
+    await store.intents.park(request(), max_pending=MANY_PENDING)
 
 
 @pytest.fixture

@@ -17,7 +17,7 @@ from broker.intents import Intent, State
 from broker.store import Moved, NotDecidable, Store, queries, recent_events
 from broker.store.backup import back_up, restore
 
-from ..support import NOON, Clock, Randomness, open_store, order, request, trusted
+from ..support import LONG_AGO, MANY_PENDING, NOON, Clock, Randomness, open_store, order, request, trusted
 
 pytestmark = pytest.mark.anyio
 
@@ -26,12 +26,14 @@ LIMIT = Decimal(100_000)
 
 async def parked(store: Store, number: int) -> Intent:
     arguments = {"symbol": "BTCUSDT", "side": "buy", "amount": str(number)}
-    return (await store.intents.park(request(arguments=arguments))).intent
+    return (await store.intents.park(request(arguments=arguments), max_pending=MANY_PENDING)).intent
 
 
 async def approved(store: Store, number: int) -> Intent:
     intent = await parked(store, number)
-    return await store.intents.approve(intent.id, intent.digest, "Ana", LIMIT, standing=trusted)
+    return await store.intents.approve(
+        intent.id, intent.digest, "Ana", LIMIT, standing=trusted, confirmed=True
+    )
 
 
 async def submitting(store: Store, number: int) -> Intent:
@@ -42,6 +44,8 @@ async def submitting(store: Store, number: int) -> Intent:
         client_order_id=f"cb-{intent.id}",
         namespace="spot",
         wire_timestamp_ms=1,
+        value_usdt=None,
+        approved_since=LONG_AGO,
     )
 
 
@@ -84,10 +88,18 @@ async def test_nothing_of_a_restored_backup_is_open_and_none_of_it_can_be_sent(
         }
         waiting, agreed, begun = before[:3]
         with pytest.raises(NotDecidable):
-            await again.intents.approve(waiting.id, waiting.digest, "Ana", LIMIT, standing=trusted)
+            await again.intents.approve(
+                waiting.id, waiting.digest, "Ana", LIMIT, standing=trusted, confirmed=True
+            )
         with pytest.raises(Moved):
             await again.submissions.begin(
-                agreed, is_exit=agreed.is_exit, client_order_id="x", namespace="spot", wire_timestamp_ms=2
+                agreed,
+                is_exit=agreed.is_exit,
+                client_order_id="x",
+                namespace="spot",
+                wire_timestamp_ms=2,
+                value_usdt=None,
+                approved_since=LONG_AGO,
             )
         with pytest.raises(Moved):
             await again.submissions.settle(begun, State.NOT_SENT, actor="executor")

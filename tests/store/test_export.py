@@ -10,7 +10,7 @@ from broker.intents import State
 from broker.store import Store
 from broker.store.export import lines
 
-from ..support import order, request, trusted
+from ..support import LONG_AGO, MANY_PENDING, order, request, trusted
 
 pytestmark = pytest.mark.anyio
 
@@ -19,9 +19,9 @@ LONG_AFTER_MS = 1
 
 
 async def test_it_says_why_an_order_differs_and_what_a_trader_cancelled(store: Store) -> None:
-    parked = (await store.intents.park(request())).intent
+    parked = (await store.intents.park(request(), max_pending=MANY_PENDING)).intent
     approved = await store.intents.approve(
-        parked.id, parked.digest, "Ana", Decimal(100_000), standing=trusted
+        parked.id, parked.digest, "Ana", Decimal(100_000), standing=trusted, confirmed=True
     )
     begun = await store.submissions.begin(
         approved,
@@ -29,10 +29,12 @@ async def test_it_says_why_an_order_differs_and_what_a_trader_cancelled(store: S
         client_order_id=f"cb-{parked.id}",
         namespace="spot",
         wire_timestamp_ms=LONG_AFTER_MS,
+        value_usdt=None,
+        approved_since=LONG_AGO,
     )
     await store.submissions.settle(begun, State.UNKNOWN, actor="binance")
     recorded = await store.submissions.record_word(
-        parked.id, State.NOT_SENT, "Ana", "saw nothing", standing=trusted
+        parked.id, State.NOT_SENT, "Ana", "saw nothing", standing=trusted, offset_ms=0
     )
     await store.submissions.check_word(recorded, State.PLACED, None, order())
     cancelled = {"symbol": "BTCUSDT", "orders": ["7"]}

@@ -9,7 +9,7 @@ import pytest
 from broker.hub import Hub
 from broker.store import Feed, Store
 
-from ..support import request, running
+from ..support import MANY_PENDING, request, running
 
 pytestmark = pytest.mark.anyio
 
@@ -37,7 +37,7 @@ async def test_each_row_is_published_once_and_in_order_whoever_wrote_it(
 
 async def test_a_commit_wakes_who_waits_for_the_intent(store: Store) -> None:
     hub = Hub()
-    parked = (await store.intents.park(request())).intent
+    parked = (await store.intents.park(request(), max_pending=MANY_PENDING)).intent
     async with running(Feed(store.database, hub).run()):
         with hub.waiting(parked.id) as changed:
             await store.intents.withdraw(parked.id, parked.agent)

@@ -16,7 +16,7 @@ from broker.store import EQUAL_WITHIN, Store, queries
 from broker.store.rows import order_columns, to_row
 from broker.store.tables import intents
 
-from ..support import AGENT, NOON, order, request
+from ..support import AGENT, MANY_PENDING, NOON, order, request
 
 pytestmark = pytest.mark.anyio
 
@@ -44,7 +44,7 @@ READS: dict[str, Callable[[Connection, Intent], Any]] = {
 
 
 async def test_no_read_grows_with_the_history(store: Store, subtests: pytest.Subtests) -> None:
-    waiting = (await store.intents.park(request())).intent
+    waiting = (await store.intents.park(request(), max_pending=MANY_PENDING)).intent
     grown: dict[str, list[int]] = {name: [] for name in READS}
     for first, last in ((0, FEW), (FEW, MANY)):
         store.database.write_now(partial(_live, waiting, first, last))

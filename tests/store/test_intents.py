@@ -17,7 +17,7 @@ from broker.reasons import Reason, Why
 from broker.store import EQUAL_WITHIN, Moved, NotDecidable, OverDailyVolume, Store, events_of, queries
 from broker.store.tables import audit, intents
 
-from ..support import AGENT, NOON, Clock, order, request, trusted
+from ..support import AGENT, LONG_AGO, MANY_PENDING, NOON, Clock, order, request, trusted
 
 pytestmark = pytest.mark.anyio
 
@@ -26,11 +26,13 @@ NO_SUGGESTION = Suggestion()
 
 
 async def parked(store: Store, **changes: object) -> Intent:
-    return (await store.intents.park(request(**changes))).intent
+    return (await store.intents.park(request(**changes), max_pending=MANY_PENDING)).intent
 
 
 async def approve(store: Store, intent: Intent, trader: str = "Ana") -> Intent:
-    return await store.intents.approve(intent.id, intent.digest, trader, LIMIT, standing=trusted)
+    return await store.intents.approve(
+        intent.id, intent.digest, trader, LIMIT, standing=trusted, confirmed=True
+    )
 
 
 async def reject(store: Store, intent: Intent, trader: str = "Ana", reason: str | None = None) -> Intent:
@@ -46,6 +48,8 @@ async def begin(store: Store, intent: Intent) -> Intent:
         client_order_id=f"cb-{intent.id}",
         namespace="spot",
         wire_timestamp_ms=1,
+        value_usdt=None,
+        approved_since=LONG_AGO,
     )
 
 
@@ -135,7 +139,7 @@ async def test_only_a_pending_intent_expires(store: Store, clock: Clock, before:
 
 async def test_an_intent_is_kept_whole(store: Store) -> None:
     asked = request(reason="dip", idempotency_key="a-key-of-mine", value_usdt=Decimal("900.123456"))
-    intent = (await store.intents.park(asked)).intent
+    intent = (await store.intents.park(asked, max_pending=MANY_PENDING)).intent
     assert intent == await found(store, intent)
     assert (intent.arguments, intent.card, intent.value_usdt) == (
         asked.arguments,
@@ -206,7 +210,10 @@ async def test_fifty_parks_with_one_key_through_two_stores_make_one_intent(
 ) -> None:
     asked = request(idempotency_key="a-key-of-mine")
     answers = await asyncio.gather(
-        *((store, neighbour)[number % 2].intents.park(asked) for number in range(50))
+        *(
+            (store, neighbour)[number % 2].intents.park(asked, max_pending=MANY_PENDING)
+            for number in range(50)
+        )
     )
     assert len({answer.intent.id for answer in answers}) == 1
     assert sum(not answer.deduplicated for answer in answers) == 1
@@ -214,7 +221,10 @@ async def test_fifty_parks_with_one_key_through_two_stores_make_one_intent(
 
 async def test_fifty_equal_parks_without_a_key_make_one_intent(store: Store, neighbour: Store) -> None:
     answers = await asyncio.gather(
-        *((store, neighbour)[number % 2].intents.park(request()) for number in range(50))
+        *(
+            (store, neighbour)[number % 2].intents.park(request(), max_pending=MANY_PENDING)
+            for number in range(50)
+        )
     )
     assert len({answer.intent.id for answer in answers}) == 1
     assert sum(not answer.deduplicated for answer in answers) == 1
@@ -235,14 +245,16 @@ async def test_a_key_repeated_as_it_was_asked_is_no_conflict_though_it_rounds_ot
     """As where a position, which the broker reads, changed between two calls that came at once."""
     first = await parked(store, idempotency_key="a-key-of-mine")
     now = {"symbol": "BTCUSDT", "side": "buy", "type": "market", "amount": "0.014"}
-    again = await store.intents.park(request(idempotency_key="a-key-of-mine", arguments=now))
+    again = await store.intents.park(
+        request(idempotency_key="a-key-of-mine", arguments=now), max_pending=MANY_PENDING
+    )
     assert (again.intent, again.deduplicated) == (first, True)
 
 
 async def test_a_key_answers_its_intent_whatever_became_of_it(store: Store, clock: Clock) -> None:
     first = await parked(store, idempotency_key="a-key-of-mine")
     clock.advance(300)
-    again = await store.intents.park(request(idempotency_key="a-key-of-mine"))
+    again = await store.intents.park(request(idempotency_key="a-key-of-mine"), max_pending=MANY_PENDING)
     assert (again.intent.id, again.intent.state, again.deduplicated) == (first.id, State.EXPIRED, True)
 
 
@@ -254,7 +266,9 @@ async def test_keys_are_each_agents_own(store: Store) -> None:
 
 async def test_without_a_key_a_request_attaches_only_while_the_other_waits(store: Store) -> None:
     first = await parked(store)
-    again = await store.intents.park(request(reason="said otherwise", ttl_seconds=60))
+    again = await store.intents.park(
+        request(reason="said otherwise", ttl_seconds=60), max_pending=MANY_PENDING
+    )
     assert (again.intent, again.deduplicated) == (first, True)
     await reject(store, first)
     assert (await parked(store)).id != first.id
@@ -350,7 +364,7 @@ async def test_in_its_last_half_millisecond_it_is_too_late(
 async def test_another_digest_decides_nothing(store: Store) -> None:
     intent = await parked(store)
     for decide in (
-        store.intents.approve(intent.id, "0" * 64, "Ana", LIMIT, standing=trusted),
+        store.intents.approve(intent.id, "0" * 64, "Ana", LIMIT, standing=trusted, confirmed=True),
         store.intents.reject(intent.id, "0" * 64, "Ana", None, NO_SUGGESTION, standing=trusted),
     ):
         with pytest.raises(NotDecidable) as refused:
@@ -361,7 +375,7 @@ async def test_another_digest_decides_nothing(store: Store) -> None:
 async def test_an_approval_repeated_with_another_digest_is_no_repetition(store: Store) -> None:
     intent = await approve(store, await parked(store))
     with pytest.raises(NotDecidable):
-        await store.intents.approve(intent.id, "0" * 64, "Ana", LIMIT, standing=trusted)
+        await store.intents.approve(intent.id, "0" * 64, "Ana", LIMIT, standing=trusted, confirmed=True)
 
 
 async def test_a_rejection_keeps_its_words_for_the_agent(store: Store) -> None:
@@ -377,7 +391,7 @@ async def test_a_rejection_keeps_its_words_for_the_agent(store: Store) -> None:
 
 async def test_an_intent_that_does_not_exist_cannot_be_decided(store: Store) -> None:
     with pytest.raises(BrokerError) as unknown:
-        await store.intents.approve("nothing", "0" * 64, "Ana", LIMIT, standing=trusted)
+        await store.intents.approve("nothing", "0" * 64, "Ana", LIMIT, standing=trusted, confirmed=True)
     assert unknown.value.code is Code.UNKNOWN_INTENT
 
 
@@ -487,6 +501,8 @@ async def test_only_what_may_be_at_binance_stays_in_the_days_volume(
         client_order_id="cb-1",
         namespace="spot",
         wire_timestamp_ms=round(clock.now.timestamp() * 1000),
+        value_usdt=None,
+        approved_since=LONG_AGO,
     )
     assert await used(store) == 900
     await store.submissions.settle(begun, end, actor="binance")
@@ -502,6 +518,8 @@ async def test_a_new_day_starts_at_midnight_utc_and_counts_by_submission(store: 
         client_order_id="cb-1",
         namespace="spot",
         wire_timestamp_ms=round(clock.now.timestamp() * 1000),
+        value_usdt=None,
+        approved_since=LONG_AGO,
     )
     waiting = await approve(store, await parked(store, **of_value(2, 600)))
     clock.advance(15)
@@ -512,6 +530,8 @@ async def test_a_new_day_starts_at_midnight_utc_and_counts_by_submission(store: 
         client_order_id="cb-2",
         namespace="spot",
         wire_timestamp_ms=round(clock.now.timestamp() * 1000),
+        value_usdt=None,
+        approved_since=LONG_AGO,
     )
     assert await used(store) == 600
     clock.advance(86_400)
@@ -529,6 +549,8 @@ async def test_an_order_whose_binance_time_is_past_midnight_before_ours_counts_i
         client_order_id="cb-1",
         namespace="spot",
         wire_timestamp_ms=round(clock.now.timestamp() * 1000) + 5_000,
+        value_usdt=None,
+        approved_since=LONG_AGO,
     )
     clock.advance(4)
     assert await used(store) == 900

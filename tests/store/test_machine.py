@@ -49,7 +49,18 @@ from broker.store.audit import events_after
 from broker.store.backup import back_up, restore
 from broker.store.tables import intents
 
-from ..support import BTC, MOVED, Clock, Randomness, open_store, order, request, trusted
+from ..support import (
+    BTC,
+    LONG_AGO,
+    MANY_PENDING,
+    MOVED,
+    Clock,
+    Randomness,
+    open_store,
+    order,
+    request,
+    trusted,
+)
 
 LIMIT = Decimal(2_000)
 KEYS = st.sampled_from([None, None, "first-key", "second-key"])
@@ -167,7 +178,7 @@ class Machine(RuleBasedStateMachine):
         mine = [old for old in before if (old.agent, old.equality) == (agent, asked.equality)]
         equal = [old for old in mine if self.open_for(old)]
         try:
-            answer = self.runner.run(self.stores[at].intents.park(asked))
+            answer = self.runner.run(self.stores[at].intents.park(asked, max_pending=MANY_PENDING))
         except BrokerError as error:
             if error.code is Code.TRADING_HALTED:
                 assert self.halt().stops(is_exit=is_exit)
@@ -191,7 +202,9 @@ class Machine(RuleBasedStateMachine):
     @of_what_is_there
     def approve(self, at: int, intent_id: str, trader: str) -> None:
         before = self.found(intent_id)
-        work = self.stores[at].intents.approve(intent_id, before.digest, trader, LIMIT, standing=trusted)
+        work = self.stores[at].intents.approve(
+            intent_id, before.digest, trader, LIMIT, standing=trusted, confirmed=True
+        )
         self._decide(before, trader, True, work)
 
     @rule(at=PROCESSES, intent_id=parked, trader=TRADERS)
@@ -256,7 +269,9 @@ class Machine(RuleBasedStateMachine):
     def decide_by_another_digest(self, at: int, intent_id: str) -> None:
         with pytest.raises(NotDecidable):
             self.runner.run(
-                self.stores[at].intents.approve(intent_id, "0" * 64, "Ana", LIMIT, standing=trusted)
+                self.stores[at].intents.approve(
+                    intent_id, "0" * 64, "Ana", LIMIT, standing=trusted, confirmed=True
+                )
             )
 
     @rule(at=PROCESSES, intent_id=parked, agent=AGENTS)
@@ -288,6 +303,8 @@ class Machine(RuleBasedStateMachine):
             client_order_id=client_order_id(picture.id),
             namespace="spot",
             wire_timestamp_ms=to_ms(self.clock()),
+            value_usdt=None,
+            approved_since=LONG_AGO,
         )
         if self._move(picture, now, State.SUBMITTING, work):
             assert not self.halt().stops(is_exit=now.is_exit)
@@ -344,7 +361,7 @@ class Machine(RuleBasedStateMachine):
         try:
             after = self.runner.run(
                 self.stores[at].submissions.record_word(
-                    intent_id, found, trader, "I looked", standing=trusted
+                    intent_id, found, trader, "I looked", standing=trusted, offset_ms=0
                 )
             )
         except Uncertain:
@@ -368,7 +385,8 @@ class Machine(RuleBasedStateMachine):
             after = self.stores[at].halts.tighten(level, "command line", None)
             assert after.level is (level if before.looser_than(level) else before.level)
         else:
-            after = self.runner.run(self.stores[at].halts.set(level, "Ana", None, standing=trusted))
+            work = self.stores[at].halts.set(level, "Ana", None, standing=trusted, shown=before.seq)
+            after = self.runner.run(work)
             assert after.level is level
 
     @rule(target=backups)

@@ -12,7 +12,7 @@ from broker.errors import BrokerError, Code, StartError
 from broker.halt import Level
 from broker.store import Store
 
-from ..support import Clock, open_store, request
+from ..support import MANY_PENDING, Clock, open_store, request
 from .test_survival import STEPS, step, stored
 
 pytestmark = pytest.mark.anyio
@@ -55,7 +55,7 @@ async def test_a_replaced_database_is_not_read_by_connections_that_come_later(
     store: Store, path: Path
 ) -> None:
     """The one that tells of commits is opened at its first use."""
-    await store.intents.park(request())
+    await store.intents.park(request(), max_pending=MANY_PENDING)
     other = path.with_name("other") / path.name
     open_store(other, Clock()).close()
     os.replace(other, path)

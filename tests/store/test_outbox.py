@@ -39,7 +39,18 @@ from broker.store import Store, queries, recent_events
 from broker.store.channels import MOST
 from broker.store.tables import channels, deliveries, traders
 
-from ..support import NOON, TOO_LATE, Clock, let_write, open_store, order, request, trusted
+from ..support import (
+    LONG_AGO,
+    MANY_PENDING,
+    NOON,
+    TOO_LATE,
+    Clock,
+    let_write,
+    open_store,
+    order,
+    request,
+    trusted,
+)
 
 pytestmark = pytest.mark.anyio
 
@@ -62,7 +73,7 @@ async def listening(
 
 
 async def parked(store: Store, **changes: Any) -> Intent:
-    return (await store.intents.park(request(**changes))).intent
+    return (await store.intents.park(request(**changes), max_pending=MANY_PENDING)).intent
 
 
 async def claim(
@@ -161,11 +172,13 @@ async def test_a_channel_that_cannot_be_read_stops_nothing_and_the_others_are_to
 ) -> None:
     first, other = await listening(store), await listening(store, "Ben")
     stop = await parked(store)
-    approved = await store.intents.approve(stop.id, stop.digest, "Eve", LIMIT, standing=trusted)
+    approved = await store.intents.approve(
+        stop.id, stop.digest, "Eve", LIMIT, standing=trusted, confirmed=True
+    )
     await arrive(store, clock)
     this = update(channels).where(channels.c.id == first.id).values(**broken)
     await store.database.write(lambda c: c.execute(this))
-    await store.halts.set(Level.HALTED, "Eve", None, standing=trusted)
+    await store.halts.set(Level.HALTED, "Eve", None, standing=trusted, shown=0)
     assert (await store.read(store.halts.current)).level is Level.HALTED
     put_away = await store.read(lambda c: queries.find(c, approved.id))
     assert put_away.state is State.NOT_SENT
@@ -223,7 +236,9 @@ async def test_a_channel_hears_of_what_it_was_added_for(store: Store, topic: Top
     await store.audit("orders:cancelled", "agent:default", orders=["2"])
     await store.audit("database:restored", "command line")
     intent = await parked(store, idempotency_key="another-one")
-    approved = await store.intents.approve(intent.id, intent.digest, "Ana", LIMIT, standing=trusted)
+    approved = await store.intents.approve(
+        intent.id, intent.digest, "Ana", LIMIT, standing=trusted, confirmed=True
+    )
     await store.submissions.settle(approved, State.NOT_SENT, actor="executor", why=TOO_LATE)
     told = {
         Topic.REQUESTS: ["intent:parked", "intent:parked"],
@@ -248,13 +263,17 @@ async def test_a_stop_that_filled_is_told_once_however_often_its_order_changes(s
     await listening(store, topics={Topic.OUTCOMES})
     for arguments, filled in ((STOP, ["order:changed"]), (request().arguments, ["order:changed"])):
         intent = await parked(store, arguments=arguments, value_usdt=Decimal(900))
-        approved = await store.intents.approve(intent.id, intent.digest, "Ana", LIMIT, standing=trusted)
+        approved = await store.intents.approve(
+            intent.id, intent.digest, "Ana", LIMIT, standing=trusted, confirmed=True
+        )
         begun = await store.submissions.begin(
             approved,
             client_order_id=f"cb-{intent.id}",
             namespace="spot",
             wire_timestamp_ms=1,
             is_exit=True,
+            value_usdt=None,
+            approved_since=LONG_AGO,
         )
         placed = await store.submissions.settle(
             begun, State.PLACED, actor="binance", order=order(side="sell")
@@ -270,7 +289,9 @@ async def test_of_one_intent_the_next_goes_out_once_the_one_before_arrived(
 ) -> None:
     await listening(store)
     intent, other = await parked(store), await parked(store, idempotency_key="another-one")
-    approved = await store.intents.approve(intent.id, intent.digest, "Ana", LIMIT, standing=trusted)
+    approved = await store.intents.approve(
+        intent.id, intent.digest, "Ana", LIMIT, standing=trusted, confirmed=True
+    )
     await store.submissions.settle(approved, State.NOT_SENT, actor="executor", why=TOO_LATE)
     first = [(d.event.kind, d.event.intent_id) for d in await arrive(store, clock)]
     assert first == [("intent:parked", intent.id), ("intent:parked", other.id)]

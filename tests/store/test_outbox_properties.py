@@ -19,7 +19,7 @@ from broker.deliveries import LEASE, LONGEST_ASKED_PAUSE, Attempt, Delivery, Pro
 from broker.store import Store
 from broker.store.tables import channels
 
-from ..support import NOON, Clock, Randomness, open_store, request
+from ..support import MANY_PENDING, NOON, Clock, Randomness, open_store, request
 
 ATTEMPTS = {
     "accept": Attempt(),
@@ -79,7 +79,7 @@ class Model:
 
     def _park(self, number: int) -> str:
         wanted = request(idempotency_key=f"request-{number}", ttl_seconds=86400)
-        return asyncio.run(self.store.intents.park(wanted)).intent.id
+        return asyncio.run(self.store.intents.park(wanted, max_pending=MANY_PENDING)).intent.id
 
     def _add_channel(self, connection: Connection) -> None:
         row = {

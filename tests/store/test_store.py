@@ -18,7 +18,7 @@ from broker.store import Store, queries
 from broker.store.migrate import MIGRATIONS, NEWEST
 from broker.store.tables import metadata
 
-from ..support import Clock, Randomness, request
+from ..support import MANY_PENDING, Clock, Randomness, request
 
 pytestmark = pytest.mark.anyio
 
@@ -45,7 +45,7 @@ def test_a_migration_that_breaks_off_leaves_nothing(path: Path) -> None:
 
 
 async def test_what_was_parked_is_there_after_a_restart(store: Store, path: Path) -> None:
-    parked = (await store.intents.park(request())).intent
+    parked = (await store.intents.park(request(), max_pending=MANY_PENDING)).intent
     store.close()
     with closing(open_as(path)) as again:
         assert again.database.read_now(lambda connection: queries.find(connection, parked.id)) == parked
@@ -129,7 +129,7 @@ async def test_a_failed_transaction_leaves_nothing(store: Store) -> None:
 
 async def test_a_caller_who_goes_away_leaves_a_whole_commit_or_none(store: Store) -> None:
     for _ in range(10):
-        task = asyncio.create_task(store.intents.park(request()))
+        task = asyncio.create_task(store.intents.park(request(), max_pending=MANY_PENDING))
         await asyncio.sleep(0)
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
@@ -146,10 +146,10 @@ async def test_a_locked_database_is_named_as_unavailable(store: Store, path: Pat
     with closing(sqlite3.connect(path, isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")
         with pytest.raises(BrokerError) as refused:
-            await store.intents.park(request())
+            await store.intents.park(request(), max_pending=MANY_PENDING)
     assert refused.value.code is Code.STORE_UNAVAILABLE
     assert "database is locked" in refused.value.message
-    assert (await store.intents.park(request())).deduplicated is False
+    assert (await store.intents.park(request(), max_pending=MANY_PENDING)).deduplicated is False
 
 
 def test_a_folder_that_cannot_be_written_is_refused_in_one_line(tmp_path: Path) -> None:

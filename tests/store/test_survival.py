@@ -17,7 +17,7 @@ from broker.errors import BrokerError, Code, StartError
 from broker.intents import Intent, State
 from broker.store import Store, queries
 
-from ..support import Clock, open_store, order, request, trusted
+from ..support import LONG_AGO, MANY_PENDING, Clock, open_store, order, request, trusted
 
 pytestmark = pytest.mark.anyio
 
@@ -31,7 +31,9 @@ def step(store: Store, reached: Intent | None) -> Coroutine[Any, Any, Intent]:
         return _parked(store)
     match reached.state:
         case State.PENDING:
-            return store.intents.approve(reached.id, reached.digest, "Ana", LIMIT, standing=trusted)
+            return store.intents.approve(
+                reached.id, reached.digest, "Ana", LIMIT, standing=trusted, confirmed=True
+            )
         case State.APPROVED:
             order_id = f"cb-{reached.id}"
             return store.submissions.begin(
@@ -40,13 +42,15 @@ def step(store: Store, reached: Intent | None) -> Coroutine[Any, Any, Intent]:
                 client_order_id=order_id,
                 namespace="spot",
                 wire_timestamp_ms=1,
+                value_usdt=None,
+                approved_since=LONG_AGO,
             )
         case _:
             return store.submissions.settle(reached, State.PLACED, actor="binance", order=order())
 
 
 async def _parked(store: Store) -> Intent:
-    return (await store.intents.park(request())).intent
+    return (await store.intents.park(request(), max_pending=MANY_PENDING)).intent
 
 
 async def live(store: Store) -> Intent:
@@ -94,12 +98,14 @@ async def test_at_whatever_step_the_disk_is_full_nothing_is_lost_and_nothing_hal
 
 
 async def test_what_had_nothing_to_write_does_not_say_that_the_disk_has_room_again(store: Store) -> None:
-    first = (await store.intents.park(request())).intent
+    first = (await store.intents.park(request(), max_pending=MANY_PENDING)).intent
     on_the_writer(store, f"max_page_count = {on_the_writer(store, 'page_count')}")
     with pytest.raises(BrokerError, match="full"):
         for number in range(20):
-            await store.intents.park(request(arguments={"symbol": "BTCUSDT", "amount": str(number)}))
-    repeated = await store.intents.park(request())
+            await store.intents.park(
+                request(arguments={"symbol": "BTCUSDT", "amount": str(number)}), max_pending=MANY_PENDING
+            )
+    repeated = await store.intents.park(request(), max_pending=MANY_PENDING)
     assert (repeated.intent.id, repeated.deduplicated) == (first.id, True)
     assert store.database.problem
     on_the_writer(store, "max_page_count = 1000000")

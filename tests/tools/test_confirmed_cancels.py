@@ -15,7 +15,7 @@ import pytest
 from broker.errors import Code
 from broker.intents import Intent, State, certain_at_ms
 
-from ..support import BTC, NOON, ORDER, TRADER, Wired, http_client, served, trusted, wired
+from ..support import BTC, LONG_AGO, NOON, ORDER, TRADER, Wired, http_client, served, trusted, wired
 from .support import (
     FAPI_ALGO,
     FAPI_ORDER,
@@ -323,12 +323,16 @@ async def test_a_word_is_borne_out_only_where_all_of_them_are_cancelled(
         namespace="cancel",
         is_exit=True,
         wire_timestamp_ms=await asked_first.exchange.futures.server_time_ms(),
+        value_usdt=None,
+        approved_since=LONG_AGO,
     )
     await asked_first.reconciler.adopt()
     for stop in stops[:gone]:
         await asked_first.exchange.futures.cancel(BTC, stop["orderId"], conditional=True)
     asked_first.clock.advance(60)
-    await asked_first.store.submissions.record_word(intent.id, State.PLACED, TRADER, words, standing=trusted)
+    await asked_first.store.submissions.record_word(
+        intent.id, State.PLACED, TRADER, words, standing=trusted, offset_ms=0
+    )
     assert "result" not in await asked_first.call("intent_get", intentId=intent.id)
     for _ in range(2):
         await asked_first.reconciler.check_words()
@@ -353,6 +357,8 @@ async def test_a_broker_that_died_while_cancelling_asks_and_never_sends_again(as
         client_order_id=f"cb-{intent.id}",
         namespace="cancel",
         wire_timestamp_ms=await asked_first.exchange.futures.server_time_ms(),
+        value_usdt=None,
+        approved_since=LONG_AGO,
     )
     await asked_first.reconciler.adopt()
     done = await past_the_horizon(asked_first, begun)

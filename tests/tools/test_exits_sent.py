@@ -76,7 +76,7 @@ async def test_only_what_lowers_the_exposure_is_sent(tmp_path: Path, way: str) -
         broker.paper.futures.pin(BTC, Decimal(60_000))
         broker.paper.futures.set_level_size(BTC, Decimal(1))
         if way == "halted to exits only":
-            await broker.store.halts.set(Level.EXITS_ONLY, TRADER, None, standing=trusted)
+            await broker.store.halts.set(Level.EXITS_ONLY, TRADER, None, standing=trusted, shown=0)
         loop, came_to = asyncio.get_running_loop(), Counter[str]()
 
         @settings(

@@ -93,7 +93,7 @@ async def test_cash_for_cash_is_no_exit_and_leaves_no_position(pairs: Wired, ord
         *(["balance"] if order is EUROS_FOR_DOLLARS else []),
         "order_value",
     ]
-    await pairs.store.halts.set(Level.EXITS_ONLY, TRADER, None, standing=trusted)
+    await pairs.store.halts.set(Level.EXITS_ONLY, TRADER, None, standing=trusted, shown=0)
     error = await refused(pairs, CREATE, **{**order, "amount": "400"})
     assert error.code is Code.TRADING_HALTED
     assert "a spot sale, for cash" in error.message

@@ -175,7 +175,7 @@ async def test_what_is_set_now_neither_bears_out_nor_contradicts_a_traders_word(
     venue = futures.exchange.futures
     await venue.set_leverage(BTC, 7, timestamp_ms=await venue.server_time_ms())
     futures.clock.advance(60)
-    await futures.store.submissions.record_word(lost.id, word, TRADER, None, standing=trusted)
+    await futures.store.submissions.record_word(lost.id, word, TRADER, None, standing=trusted, offset_ms=0)
     for _ in range(4):
         await futures.reconciler.check_words()
     checked = await futures.intent(lost.id)

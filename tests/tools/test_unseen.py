@@ -16,7 +16,7 @@ from broker.intents import Intent, State, canonical_text, client_order_id
 from broker.money import cents
 from broker.tools import Context, own, unseen
 
-from ..support import BTC, BUY, NOON, REST, Wired, request, wired
+from ..support import BTC, BUY, LONG_AGO, MANY_PENDING, NOON, REST, Wired, request, wired
 from .support import CREATE, FUTURES_BUY, checks_of, failing, figures_of, hold_futures_price, refused
 
 pytestmark = pytest.mark.anyio
@@ -238,13 +238,15 @@ async def test_the_card_tells_what_all_waiting_requests_would_take(broker: Wired
 
 async def test_what_is_left_of_an_order_of_another_symbol_is_known_from_our_own_record(broker: Wired) -> None:
     arguments = {"symbol": "BTCUSDC", "side": "buy", "type": "limit", "amount": "0.01", "price": "59000"}
-    parked = await broker.store.intents.park(request(arguments=arguments))
+    parked = await broker.store.intents.park(request(arguments=arguments), max_pending=MANY_PENDING)
     begun = await broker.store.submissions.begin(
         await broker.approve(parked.intent),
         is_exit=False,
         client_order_id="cb-1",
         namespace="spot",
         wire_timestamp_ms=1,
+        value_usdt=None,
+        approved_since=LONG_AGO,
     )
     resting = {"status": "partly_filled", "filled": "0.004", "timestamp": 1, "fee": None}
     await broker.store.submissions.settle(begun, State.PLACED, actor="binance", order=resting)

@@ -31,7 +31,7 @@ from broker.store.tables import traders
 from broker.web import Desk, guarded, routes
 from broker.web.visitor import cookie_name
 
-from ..support import NO_ANSWER, order, trusted
+from ..support import LONG_AGO, MANY_PENDING, NO_ANSWER, order, trusted
 
 NOON = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 PASSWORD = "correct horse battery staple"
@@ -143,7 +143,7 @@ class World:
         return guarded(Starlette(routes=routes(self.desk)), self.settings)
 
     async def park(self, amount: str = "0.015", **changes: Any) -> Intent:
-        parked = await self.store.intents.park(request(amount, **changes))
+        parked = await self.store.intents.park(request(amount, **changes), max_pending=MANY_PENDING)
         assert not parked.deduplicated
         return parked.intent
 
@@ -165,6 +165,8 @@ class World:
             client_order_id=f"cb-{intent.id}",
             namespace="spot",
             wire_timestamp_ms=wire_timestamp_ms,
+            value_usdt=None,
+            approved_since=LONG_AGO,
         )
         return await submissions.settle(begun, to, actor="binance", **result)
 

@@ -137,7 +137,9 @@ async def test_the_strip_shows_the_days_volume_against_its_limit_and_what_waits(
     desk: World, ana: httpx2.AsyncClient
 ) -> None:
     intent = await desk.park("0.02", value="1284.28")
-    await desk.store.intents.approve(intent.id, intent.digest, "Ana", Decimal(10000), standing=trusted)
+    await desk.store.intents.approve(
+        intent.id, intent.digest, "Ana", Decimal(10000), standing=trusted, confirmed=True
+    )
     await desk.park(value="963.20")
     page = text_of((await ana.get("/")).text)
     assert "Today 1,284.28 of 10,000.00 USDT" in page
@@ -344,7 +346,7 @@ class TestPassword:
 async def test_a_state_that_waits_for_nobody_is_never_counted(desk: World, ana: httpx2.AsyncClient) -> None:
     intent = await desk.park()
     approved = await desk.store.intents.approve(
-        intent.id, intent.digest, "Ana", Decimal(10000), standing=trusted
+        intent.id, intent.digest, "Ana", Decimal(10000), standing=trusted, confirmed=True
     )
     assert approved.state is State.APPROVED
     assert "<title>Confirmation broker</title>" in (await ana.get("/")).text

@@ -113,7 +113,9 @@ async def test_a_requests_own_page_gets_its_card_and_its_record(desk: World) -> 
     async with tab(desk.app, await desk.sign_in(), intent.id) as page:
         whole = await page.message()
         assert f'hx-target="#record-{intent.id}"' in whole and "#pending" not in whole
-        await desk.store.intents.approve(intent.id, intent.digest, "Ana", Decimal(10000), standing=trusted)
+        await desk.store.intents.approve(
+            intent.id, intent.digest, "Ana", Decimal(10000), standing=trusted, confirmed=True
+        )
         assert "Approved by Ana" in await page.message_with(f"#record-{intent.id}")
 
 
