@@ -160,7 +160,7 @@ async def _live(shop: Workshop, steps: Steps) -> None:
     with steps.step(SESSION):
         await store.people.session(shop.session)
     with steps.step(ASKED):
-        await store.read(lambda it: queries.find(it, intent.id))
+        await store.read(lambda it: queries.find_any(it, intent.id))
     with steps.step(APPROVED):
         intent = await intents.approve(
             intent.id, intent.digest, NAME, NO_LIMIT, standing=trusted, confirmed=True

@@ -178,7 +178,7 @@ class Wired:
         )
 
     async def intent(self, intent_id: str) -> Intent:
-        found: Intent = await self.store.read(lambda connection: queries.find(connection, intent_id))
+        found: Intent = await self.store.read(lambda connection: queries.find_any(connection, intent_id))
         return found
 
     async def submitted(self, intent: Intent) -> Intent:

@@ -174,7 +174,7 @@ class House:
         return newest
 
     async def now(self) -> Intent:
-        found: Intent = await self.store.read(lambda connection: queries.find(connection, self.intent.id))
+        found: Intent = await self.store.read(lambda connection: queries.find_any(connection, self.intent.id))
         return found
 
 
@@ -200,7 +200,7 @@ async def house(tmp_path: Path) -> AsyncIterator[House]:
             ended=ended,
             other=await let_in(store, "other"),
             revoked=await let_in(store, "gone", then_revoke=True),
-            intent=await store.read(lambda connection: queries.find(connection, parked["intentId"])),
+            intent=await store.read(lambda connection: queries.find_any(connection, parked["intentId"])),
         )
 
 
@@ -449,7 +449,7 @@ async def test_what_one_agent_read_stands_on_no_card_of_another(house: House) ->
 
 
 async def figures(house: House, intent_id: str) -> dict[str, str]:
-    intent = await house.store.read(lambda connection: queries.find(connection, intent_id))
+    intent = await house.store.read(lambda connection: queries.find_any(connection, intent_id))
     return {figure["label"]: figure["value"] for figure in intent.card["figures"]}
 
 

@@ -92,7 +92,7 @@ async def test_a_row_that_cannot_be_read_shows_on_health_and_expiry_goes_on_afte
             await eventually(is_well)
 
             async def is_expired() -> bool:
-                found = await broker.store.read(lambda it: queries.find(it, parked.intent.id))
+                found = await broker.store.read(lambda it: queries.find_any(it, parked.intent.id))
                 return bool(found.state is State.EXPIRED)
 
             await eventually(is_expired)

@@ -94,7 +94,7 @@ class Rejections:
             raise Refused("it is about no request")
         if delivery.progress is Progress.ACTED:
             raise Refused("it was used before")
-        intent = queries.find(connection, delivery.intent_id)
+        intent = queries.find_any(connection, delivery.intent_id)
         if intent.digest != delivery.digest:
             raise Refused("the request was shown anew, with other figures")
         return Held(delivery, channel, intent)
@@ -104,7 +104,7 @@ class Rejections:
         delivery = self._store.outbox.find(connection, held.delivery.id)
         if delivery is None or delivery.progress is Progress.ACTED:
             raise Refused("it was used before")
-        if queries.find(connection, held.intent.id).state is not State.PENDING:
+        if queries.find_any(connection, held.intent.id).state is not State.PENDING:
             return  # he rejected it elsewhere, and hears so; or it comes too late
         self._store.outbox.progress(connection, delivery, Progress.ACTED, self._clock())
         self._store.record(

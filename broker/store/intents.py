@@ -29,10 +29,11 @@ from .queries import (
     count_pending_of,
     daily_volume,
     due,
-    find,
+    find_any,
     find_by_key,
     find_earlier_equal,
     find_equal_pending,
+    find_own,
 )
 from .rows import decision_columns, to_row
 from .standing import Standing
@@ -162,7 +163,7 @@ class Intents:
 
         def transaction(connection: Connection) -> Intent:
             self._expire_due(connection)
-            intent = find(connection, intent_id, agent)
+            intent = find_own(connection, intent_id, agent)
             if intent.state is State.WITHDRAWN:
                 return intent
             if intent.state is not State.PENDING:
@@ -276,14 +277,14 @@ class Intents:
             await self.expire_due()
             intent_id = late.intent.id
             raise NotDecidable(
-                await self._database.read(lambda connection: find(connection, intent_id))
+                await self._database.read(lambda connection: find_any(connection, intent_id))
             ) from None
 
     def _decidable(
         self, connection: Connection, intent_id: str, digest: str, decision: Decision
     ) -> tuple[Intent, bool]:
         """The intent, and whether this decision only repeats the one that stands."""
-        intent = find(connection, intent_id)
+        intent = find_any(connection, intent_id)
         if intent.digest == digest:
             if intent.state is State.PENDING and intent.expires_at > decision.at:
                 return intent, False

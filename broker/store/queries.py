@@ -90,16 +90,19 @@ WORDS_OF_A_KIND = WORDS.where(*_OF_A_KIND)
 SENT_OF_A_KIND = SENT_SINCE.where(*_OF_A_KIND)
 
 
-def find(connection: Connection, intent_id: str, agent: str | None = None) -> Intent:
-    """One intent; with `agent`, only that agent's: another's answers like one that does not exist.
-
-    Raises UNKNOWN_INTENT.
-    """
+def find_any(connection: Connection, intent_id: str) -> Intent:
+    """Whichever agent asked for it: for traders, and for the broker itself. Raises UNKNOWN_INTENT."""
     found = _first(connection, BY_ID, intent_id=intent_id)
-    if found is None or agent not in (None, found.agent):
-        raise BrokerError(
-            Code.UNKNOWN_INTENT, "No intent of yours has that id.", details={"intentId": intent_id[:64]}
-        )
+    if found is None:
+        raise _unknown(intent_id)
+    return found
+
+
+def find_own(connection: Connection, intent_id: str, agent: str) -> Intent:
+    """Only that agent's: another's answers like one that does not exist. Raises UNKNOWN_INTENT."""
+    found = find_any(connection, intent_id)
+    if found.agent != agent:
+        raise _unknown(intent_id)
     return found
 
 
@@ -222,6 +225,12 @@ def _unseen(intent: Intent, since_ms: int) -> bool:
     if intent.state is State.PLACED:
         return (intent.wire_timestamp_ms or 0) >= since_ms
     return intent.state in (State.SUBMITTING, State.UNKNOWN) or intent.doubted
+
+
+def _unknown(intent_id: str) -> BrokerError:
+    return BrokerError(
+        Code.UNKNOWN_INTENT, "No intent of yours has that id.", details={"intentId": intent_id[:64]}
+    )
 
 
 def _all(connection: Connection, query: Select[tuple[object, ...]], **values: object) -> Sequence[Intent]:

@@ -18,7 +18,7 @@ from ..reasons import Reason, Why
 from .audit import Forged
 from .database import Database
 from .halts import Halts
-from .queries import find, find_equal_pending, in_states
+from .queries import find_any, find_equal_pending, in_states
 from .rows import UNDECIDED, order_columns, shown_columns
 from .standing import Standing
 from .transitions import Transitions
@@ -165,7 +165,7 @@ class Submissions:
 
         def transaction(connection: Connection) -> Intent:
             standing(connection)
-            intent = find(connection, intent_id)
+            intent = find_any(connection, intent_id)
             if intent.state is not State.UNKNOWN or not past_horizon(intent, now_ms, offset_ms):
                 raise Uncertain(intent)
             why = Why(Reason.RECORDED_BY_TRADER, words)

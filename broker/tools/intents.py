@@ -90,7 +90,7 @@ async def told_again(call: Call, intent: Intent) -> IntentAnswer:
 
 async def _get(call: Call, arguments: IntentInput) -> IntentAnswer:
     def transaction(connection: Connection) -> Read:
-        intent = queries.find(connection, arguments.intentId, call.agent.name)
+        intent = queries.find_own(connection, arguments.intentId, call.agent.name)
         return intent, _earlier(call, connection, intent)
 
     read: Read = await call.store.read(transaction)
@@ -110,7 +110,7 @@ async def _wait(call: Call, arguments: WaitInput) -> IntentAnswer:
         )
 
     def transaction(connection: Connection) -> Read:
-        intent = queries.find(connection, arguments.intentId, call.agent.name)
+        intent = queries.find_own(connection, arguments.intentId, call.agent.name)
         if not _reached(intent, arguments.until):  # what a revocation itself ended is still told
             call.store.agents.named(connection, call.agent.name)
         return intent, _earlier(call, connection, intent)

@@ -132,7 +132,7 @@ class Decisions:
 
     async def _reject(self, shown: _Answer, form: Form) -> Response:
         intent: Intent = await self._desk.store.read(
-            lambda connection: queries.find(connection, shown.intent_id)
+            lambda connection: queries.find_any(connection, shown.intent_id)
         )
         try:
             reason = form.reason()

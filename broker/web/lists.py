@@ -131,7 +131,7 @@ def priced(
             shown[subject] = waiting(connection, now)
         elif subject:
             with suppress(BrokerError):
-                intent = queries.find(connection, subject)
+                intent = queries.find_any(connection, subject)
                 shown[subject] = [intent] if waits(intent, now) or rests(intent) else []
     return shown
 
@@ -149,7 +149,7 @@ def place_of(intent: Intent) -> tuple[str, str]:
 def record(connection: Connection, intent_id: str, now: datetime) -> Record:
     """Raises UNKNOWN_INTENT."""
     events = events_of(connection, intent_id)
-    intent = queries.find(connection, intent_id)
+    intent = queries.find_any(connection, intent_id)
     return Record(
         asked=asked(connection, intent, waiting(connection, now), now),
         events=[*events[:1], *events[1:][-MOST_STEPS:]],  # an order may be filled in very many parts

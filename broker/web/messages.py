@@ -86,7 +86,7 @@ class Messages:
         def read(
             connection: Connection,
         ) -> tuple[lists.Asked, Sequence[lists.Asked], lists.Tally, Sequence[Event]]:
-            intent: Intent = queries.find(connection, intent_id)
+            intent: Intent = queries.find_any(connection, intent_id)
             pending = lists.waiting(connection, now) if event.kind in DECIDABLE else []
             others = lists.beside(intent, pending, now)
             news = lists.notices(connection, now) if event.kind in ANNOUNCED else []

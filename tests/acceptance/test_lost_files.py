@@ -187,7 +187,7 @@ def test_nothing_of_an_unlinked_wal_is_lost_when_the_broker_stops(
     assert serving.stop() == 0
     with opened(data) as store:
         assert store.verify() is None
-        assert store.database.read_now(partial(queries.find, intent_id=parked["intentId"]))
+        assert store.database.read_now(partial(queries.find_any, intent_id=parked["intentId"]))
 
 
 def test_a_link_that_leads_to_another_database_is_a_lost_database(

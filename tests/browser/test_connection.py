@@ -151,7 +151,7 @@ async def test_a_frozen_server_shows_as_not_connected_and_the_page_finds_back(
     await expect(page.locator("#lost")).to_be_hidden()
     await expect(page.get_by_role("button", name="Approve BUY 0.02 BTC")).to_be_visible()
     await expect(page.get_by_text("Not confirmed, checking")).to_have_count(0)
-    stored = await server.store.read(lambda connection: queries.find(connection, intent.id))
+    stored = await server.store.read(lambda connection: queries.find_any(connection, intent.id))
     shown = page.locator(f"#intent-{intent.id}").get_by_text("Approved by Ana")
     await expect(shown).to_have_count(1 if stored.decision else 0)
 

@@ -28,7 +28,7 @@ CLICK_AT = """([ids, at]) => new Promise((done) => setTimeout(() => {
 
 
 async def now(site: Site, intent: Intent) -> Intent:
-    found: Intent = await site.desk.store.read(lambda connection: queries.find(connection, intent.id))
+    found: Intent = await site.desk.store.read(lambda connection: queries.find_any(connection, intent.id))
     return found
 
 

@@ -23,7 +23,7 @@ VISIBLE = "document.visibilityState = 'visible'"
 
 
 async def now(site: Site, intent: Intent) -> Intent:
-    found: Intent = await site.desk.store.read(lambda connection: queries.find(connection, intent.id))
+    found: Intent = await site.desk.store.read(lambda connection: queries.find_any(connection, intent.id))
     return found
 
 

@@ -142,7 +142,7 @@ class Telling:
 
     async def intent(self, intent: Intent) -> Intent:
         """As it is now."""
-        found: Intent = await self.store.read(lambda c: queries.find(c, intent.id))
+        found: Intent = await self.store.read(lambda c: queries.find_any(c, intent.id))
         return found
 
     async def park(self, amount: str = "0.015", **changes: Any) -> Intent:

@@ -85,7 +85,7 @@ async def approve(store: Store, intent: Intent) -> Intent:
 
 
 async def found(store: Store, intent: Intent) -> Intent:
-    again: Intent = await store.read(lambda connection: queries.find(connection, intent.id))
+    again: Intent = await store.read(lambda connection: queries.find_any(connection, intent.id))
     return again
 
 

@@ -54,7 +54,7 @@ async def begin(store: Store, intent: Intent) -> Intent:
 
 
 async def found(store: Store, intent: Intent) -> Intent:
-    read: Intent = await store.read(lambda connection: queries.find(connection, intent.id))
+    read: Intent = await store.read(lambda connection: queries.find_any(connection, intent.id))
     return read
 
 

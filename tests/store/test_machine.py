@@ -134,7 +134,7 @@ class Machine(RuleBasedStateMachine):
         return self.stores[0].database.read_now(transaction)
 
     def found(self, intent_id: str) -> Intent:
-        found: Intent = self.read(lambda connection: queries.find(connection, intent_id))
+        found: Intent = self.read(lambda connection: queries.find_any(connection, intent_id))
         return found
 
     def ids(self) -> list[str]:

@@ -180,7 +180,7 @@ async def test_a_channel_that_cannot_be_read_stops_nothing_and_the_others_are_to
     await store.database.write(lambda c: c.execute(this))
     await store.halts.set(Level.HALTED, "Eve", None, standing=trusted, shown=0)
     assert (await store.read(store.halts.current)).level is Level.HALTED
-    put_away = await store.read(lambda c: queries.find(c, approved.id))
+    put_away = await store.read(lambda c: queries.find_any(c, approved.id))
     assert put_away.state is State.NOT_SENT
     assert (await kinds(store, "Ben"))[-1] == "intent:not_sent"
     assert other.id in {delivery.channel for delivery, _ in await claim(store, clock)}

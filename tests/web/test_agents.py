@@ -152,7 +152,7 @@ async def test_revoking_withdraws_what_waits_and_says_so(desk: World, ana: httpx
     answer = await ana.post("/agents/bot/revocation")
     assert (answer.status_code, answer.headers["location"]) == (303, "/agents")
     assert who(desk, key) is None
-    found = desk.store.database.read_now(lambda connection: queries.find(connection, waiting.id))
+    found = desk.store.database.read_now(lambda connection: queries.find_any(connection, waiting.id))
     assert found.state is State.WITHDRAWN
     page = (await ana.get(f"/intents/{waiting.id}")).text
     assert "Withdrawn: its agent was revoked by Ana" in page

@@ -30,7 +30,7 @@ async def decide(
 
 
 async def now(desk: World, intent: Intent) -> Intent:
-    found: Intent = await desk.store.read(lambda connection: queries.find(connection, intent.id))
+    found: Intent = await desk.store.read(lambda connection: queries.find_any(connection, intent.id))
     return found
 
 

@@ -41,7 +41,7 @@ async def standing(desk: World) -> Halt:
 
 
 async def state(desk: World, intent: Intent) -> State:
-    found: Intent = await desk.store.read(lambda connection: queries.find(connection, intent.id))
+    found: Intent = await desk.store.read(lambda connection: queries.find_any(connection, intent.id))
     return found.state
 
 

@@ -21,7 +21,7 @@ HORIZON_SECONDS = 20
 
 
 async def now(desk: World, intent: Intent) -> Intent:
-    found: Intent = await desk.store.read(lambda connection: queries.find(connection, intent.id))
+    found: Intent = await desk.store.read(lambda connection: queries.find_any(connection, intent.id))
     return found
 
 
