@@ -193,22 +193,19 @@ class Executor:
         for the figures of an entry.
         """
 
-        async def check() -> tuple[Context, Assessment]:
-            context = replace(self._context, agent=await self._agent_of(intent))
-            return context, await tool.reassess(context, intent)
+        async def check() -> Assessment:
+            return await tool.reassess(self._context.of(await self._agent_of(intent)), intent)
 
-        async def commit(checked: tuple[Context, Assessment]) -> Intent | None:
-            return await self._commit(tool, intent, order_id, *checked)
+        async def commit(now: Assessment) -> Intent | None:
+            return await self._commit(tool, intent, order_id, now)
 
         turns = self._accounts[intent.terms["market"]]
         take_turn = turns.leave if intent.is_exit else turns.enter
         return await take_turn(check, commit)
 
-    async def _commit(
-        self, tool: HighTool, intent: Intent, order_id: str, context: Context, now: Assessment
-    ) -> Intent | None:
+    async def _commit(self, tool: HighTool, intent: Intent, order_id: str, now: Assessment) -> Intent | None:
         if changed := _no_exit(intent, now) or tool.changed(intent.terms, now):
-            await self._store.submissions.show_anew(intent, tool.anew(context, intent, now), changed)
+            await self._store.submissions.show_anew(intent, tool.anew(self._context, intent, now), changed)
             return None
         self._require_fit(intent)  # Binance may have taken its time to answer
         venue = self._exchange.on(intent.terms["market"])

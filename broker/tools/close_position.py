@@ -14,7 +14,7 @@ from ..money import Side, about, cents, grouped, plain
 from ..risk import Check
 from . import futures_quotes, order_card, order_checks, quotes
 from .answers import CloseAnswer
-from .declaration import Context, Look, Symbol
+from .declaration import AgentContext, Context, Look, Symbol
 from .futures_quotes import FuturesQuote, reducible
 from .high import NEVER_BY_ITSELF, Assessment, HighInput
 from .order_tool import OrderTool
@@ -52,7 +52,7 @@ class ClosePosition(OrderTool):
 
     async def assess(
         self,
-        context: Context,
+        context: AgentContext,
         arguments: Mapping[str, Any],
         *,
         itself: Intent | None = None,

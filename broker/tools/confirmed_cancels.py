@@ -22,7 +22,7 @@ from ..settings import Settings
 from . import order_card
 from .answers import CancelAllAnswer, CancelAnswer
 from .cancels import CANCEL_ALL, CANCEL_ONE, CancelAllInput, CancelOrderInput
-from .declaration import Call, Context, Look
+from .declaration import AgentContext, Call, Context, Look
 from .high import Assessment, Found, HighInput, StandIn
 from .order_words import resting_words
 from .results import CancelAllResult, CancelledOrder, CancelResult, RoundedCancel
@@ -58,7 +58,7 @@ class ConfirmedCancel(StandIn):
 
     async def assess(
         self,
-        context: Context,
+        context: AgentContext,
         arguments: Arguments,
         *,
         itself: Intent | None = None,

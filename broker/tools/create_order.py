@@ -17,7 +17,7 @@ from ..reasons import Why
 from ..settings import Mode, Settings
 from . import futures_quotes, order_card, order_checks, quotes, spot_quotes
 from .answers import OrderAnswer
-from .declaration import A_NUMBER, Context, Look, MarketName, Positive, Symbol
+from .declaration import A_NUMBER, AgentContext, Context, Look, MarketName, Positive, Symbol
 from .futures_quotes import FuturesQuote
 from .high import NEVER_BY_ITSELF, Assessment, HighInput, leverage_changed
 from .order_tool import OrderTool
@@ -128,7 +128,7 @@ class CreateOrder(OrderTool):
 
     async def assess(
         self,
-        context: Context,
+        context: AgentContext,
         arguments: Mapping[str, Any],
         *,
         itself: Intent | None = None,
@@ -193,7 +193,7 @@ class CreateOrder(OrderTool):
         return [order_card.now("Book average now", average or best, asked_at, unit)]
 
 
-async def _read(context: Context, arguments: Mapping[str, Any], itself: Intent | None) -> Quote:
+async def _read(context: AgentContext, arguments: Mapping[str, Any], itself: Intent | None) -> Quote:
     order = order_of(arguments)
     if order.market == "spot":
         return await spot_quotes.read(context, order, itself)

@@ -92,25 +92,35 @@ class Look:
 
 @dataclass(frozen=True, kw_only=True)
 class Context:
-    """What a tool may use. `agent` is whose request it is about, where it is about one."""
+    """What a tool may use, whoever asks."""
 
     settings: Settings
     exchange: Exchange
     store: Store
     clock: Clock
-    agent: Agent | None = None
+
+    def of(self, agent: Agent) -> AgentContext:
+        return AgentContext(
+            settings=self.settings, exchange=self.exchange, store=self.store, clock=self.clock, agent=agent
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class AgentContext(Context):
+    """The same for one agent's request: what is checked, is checked against its limits too."""
+
+    agent: Agent
 
     @property
     def limits(self) -> Limits:
         """The broker's, or the agent's own where they are lower."""
-        return (self.agent or Agent(name="")).limits(self.settings)
+        return self.agent.limits(self.settings)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Call(Context):
-    """One tool call: who asks, and what this agent read of a market's symbol before."""
+class Call(AgentContext):
+    """One tool call, and what this agent read of a market's symbol before."""
 
-    agent: Agent
     hub: Hub
     looked_at: Callable[[str, str], Sequence[Look]]
     progress: Callable[[float], Awaitable[None]] | None = None

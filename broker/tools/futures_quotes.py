@@ -15,7 +15,7 @@ from ..money import Side
 from ..risk import Check
 from ..settings import Settings
 from . import own, unseen
-from .declaration import Context
+from .declaration import AgentContext
 from .quotes import Need, Quote, attempt, figure, fresh, patience, read_market
 from .unseen import Claim
 from .valuation import USDT
@@ -89,7 +89,7 @@ class FuturesQuote(Quote):
         need = self.need
         return risk.margin(*(None, None) if need is None else (need.amount, need.free))
 
-    def exposure_checks(self, context: Context) -> list[Check]:
+    def exposure_checks(self, context: AgentContext) -> list[Check]:
         if self.is_exit:
             return []
         limits = context.limits
@@ -157,7 +157,7 @@ class FuturesQuote(Quote):
         return self.reference if self.position is None else self.position.mark_price
 
 
-async def read(context: Context, order: OrderRequest, itself: Intent | None = None) -> FuturesQuote:
+async def read(context: AgentContext, order: OrderRequest, itself: Intent | None = None) -> FuturesQuote:
     """All figures at once. Raises BrokerError for one that is needed and cannot be read: for an entry that
     is every figure, for an exit the position and the position mode.
     """

@@ -20,7 +20,7 @@ from ..reasons import Reason, Why
 from ..risk import refuse_failed
 from ..settings import Settings
 from .answers import IntentAnswer
-from .declaration import WHOLE, Call, Context, Input, Look, Risk
+from .declaration import WHOLE, AgentContext, Call, Context, Input, Look, Risk
 from .quotes import PRICE_MAX_AGE_MS
 from .results import Result, Rounded
 
@@ -96,7 +96,7 @@ class HighTool(ABC):
     @abstractmethod
     async def assess(
         self,
-        context: Context,
+        context: AgentContext,
         arguments: Mapping[str, Any],
         *,
         itself: Intent | None = None,
@@ -167,7 +167,7 @@ class HighTool(ABC):
             ttl_seconds=given.ttlSeconds or ttl,
         )
 
-    async def reassess(self, context: Context, intent: Intent) -> Assessment:
+    async def reassess(self, context: AgentContext, intent: Intent) -> Assessment:
         """All checks again, just before submission. Raises RISK_CHECK_FAILED, BINANCE_UNAVAILABLE where the
         price is old by the time that all is read, and as `assess` does.
         """

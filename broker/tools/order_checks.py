@@ -10,14 +10,14 @@ from ..errors import BrokerError, Code
 from ..money import grouped, plain
 from ..risk import Check
 from . import filters
-from .declaration import Context
+from .declaration import AgentContext
 from .quotes import Quote, best_of
 
 RISES: Final = frozenset({("buy", "stop_loss"), ("sell", "take_profit")})
 """Side and type of the orders that wait for the price to rise; the others wait for it to fall."""
 
 
-def checks(quote: Quote, context: Context) -> list[Check]:
+def checks(quote: Quote, context: AgentContext) -> list[Check]:
     value, leaves, limits = quote.value_usdt, quote.is_exit, context.limits
     balance = quote.balance_check()
     return [
@@ -36,7 +36,7 @@ def _own_volume(quote: Quote, limit: Decimal | None) -> list[Check]:
     return [risk.daily_volume(quote.used_by_agent, value, limit, is_exit=leaves, own=True)]
 
 
-def obey_the_exchange(quote: Quote, context: Context) -> None:
+def obey_the_exchange(quote: Quote, context: AgentContext) -> None:
     """Before parking. Raises ORDER_FILTER and PRICE_COLLAR."""
     if quote.rate is not None and not quote.is_exit:
         limits = context.limits

@@ -12,7 +12,7 @@ from sqlalchemy import Connection
 from ..clock import to_ms
 from ..intents import Intent, State
 from ..store import queries
-from .declaration import Context
+from .declaration import AgentContext
 from .orders import order_in
 
 LATELY_MS: Final = 10_000
@@ -53,7 +53,7 @@ class Own:
         return any(order is not None and order.symbol == symbol and not order.reduce_only for order in orders)
 
 
-async def read(context: Context, market: str, itself: Intent | None) -> Own:
+async def read(context: AgentContext, market: str, itself: Intent | None) -> Own:
     """In one transaction. Before any figure is asked for: what was placed by now, all of those may show."""
     now, without = context.clock(), "" if itself is None else itself.id
     since_ms = to_ms(now) + context.exchange.on(market).clock_offset_ms - LATELY_MS
@@ -62,7 +62,7 @@ async def read(context: Context, market: str, itself: Intent | None) -> Own:
         return [intent for intent in found if intent.market == market and intent.id != without]
 
     def used_by_agent(connection: Connection) -> Decimal | None:
-        if context.agent is None or context.agent.max_daily_volume_usdt is None:
+        if context.agent.max_daily_volume_usdt is None:
             return None
         return queries.daily_volume(connection, now, without=without, agent=context.agent.name)
 

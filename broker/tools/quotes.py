@@ -15,7 +15,7 @@ from ..errors import BrokerError, Code
 from ..exchange import Book, Futures, OrderRequest, RestingOrder, Rules, Spot
 from ..money import SHOWN_DIGITS, Side, ceil_to, floor_to, unit_of
 from ..risk import Check
-from .declaration import Context
+from .declaration import AgentContext
 
 T = TypeVar("T")
 
@@ -86,7 +86,7 @@ class Quote(ABC):
         """Check 1."""
 
     @abstractmethod
-    def exposure_checks(self, context: Context) -> list[Check]:
+    def exposure_checks(self, context: AgentContext) -> list[Check]:
         """Checks 4 and 5; none for an exit."""
 
     @property

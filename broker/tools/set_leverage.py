@@ -18,7 +18,7 @@ from ..money import grouped
 from ..reasons import Why, uncertain
 from . import leverage_change, order_card, own
 from .answers import LeverageAnswer
-from .declaration import WHOLE, Context, Look, Symbol
+from .declaration import WHOLE, AgentContext, Context, Look, Symbol
 from .high import NEVER_BY_ITSELF, Assessment, Found, HighInput, HighTool, leverage_changed
 from .results import LeverageResult, RoundedLeverage
 
@@ -51,7 +51,7 @@ class SetLeverage(HighTool):
 
     async def assess(
         self,
-        context: Context,
+        context: AgentContext,
         arguments: Mapping[str, Any],
         *,
         itself: Intent | None = None,

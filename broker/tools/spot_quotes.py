@@ -12,7 +12,7 @@ from ..exchange import Account, Balance, OrderRequest, RestingOrder, Rules
 from ..intents import Intent
 from ..risk import Check
 from . import own, unseen
-from .declaration import Context
+from .declaration import AgentContext, Context
 from .quotes import Need, Quote, figure, fresh, read_market
 from .unseen import Claim
 from .valuation import equity, rate
@@ -66,7 +66,7 @@ class SpotQuote(Quote):
     def balance_check(self) -> Check:
         return risk.balance(self.need.asset, self.need.amount, self.need.free)
 
-    def exposure_checks(self, context: Context) -> list[Check]:
+    def exposure_checks(self, context: AgentContext) -> list[Check]:
         """Check 4: what would be held at most of the bought asset, at the market. Cash is no position."""
         if self.bought in self.cash:
             return []
@@ -119,7 +119,7 @@ def bought_by(order: OrderRequest, rules: Rules) -> str:
     return rules.base if order.side == "buy" else rules.quote
 
 
-async def read(context: Context, order: OrderRequest, itself: Intent | None = None) -> SpotQuote:
+async def read(context: AgentContext, order: OrderRequest, itself: Intent | None = None) -> SpotQuote:
     """All figures at once. Raises BrokerError for one that is needed and cannot be read: for an entry that
     is every figure, for an exit the account.
     """

@@ -22,9 +22,12 @@ from broker.exchange.models import PriceLevel
 from broker.halt import Halt, Level
 from broker.money import Side
 from broker.settings import Settings
-from broker.tools import Context, order_checks
+from broker.tools import order_checks
+from broker.tools.declaration import AgentContext
 from broker.tools.futures_quotes import FuturesQuote, reducible
 from broker.tools.spot_quotes import SpotQuote
+
+from ..support import LONE
 
 T = TypeVar("T")
 
@@ -64,10 +67,10 @@ class Drawn:
         return options[next(self._chosen) % len(options)]
 
 
-def context(named: str) -> Context:
-    """The checks read the settings alone."""
+def context(named: str) -> AgentContext:
+    """The checks read the settings and the agent alone."""
     absent = cast(Any, None)
-    return Context(settings=SETTINGS[named], exchange=absent, store=absent, clock=absent)
+    return AgentContext(settings=SETTINGS[named], exchange=absent, store=absent, clock=absent, agent=LONE)
 
 
 def rules(base: str, quote: str) -> Rules:

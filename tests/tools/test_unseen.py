@@ -15,8 +15,9 @@ from broker.errors import BrokerError
 from broker.intents import Intent, State, canonical_text, client_order_id
 from broker.money import cents
 from broker.tools import Context, own, unseen
+from broker.tools.declaration import AgentContext
 
-from ..support import BTC, BUY, LONG_AGO, MANY_PENDING, NOON, REST, Wired, request, wired
+from ..support import BTC, BUY, LONE, LONG_AGO, MANY_PENDING, NOON, REST, Wired, request, wired
 from .support import CREATE, FUTURES_BUY, checks_of, failing, figures_of, hold_futures_price, refused
 
 pytestmark = pytest.mark.anyio
@@ -263,5 +264,8 @@ async def test_what_is_left_of_an_order_of_another_symbol_is_known_from_our_own_
     assert await elsewhere(BTC) == []
 
 
-def broker_context(broker: Wired) -> Context:
-    return Context(settings=broker.settings, exchange=broker.exchange, store=broker.store, clock=broker.clock)
+def broker_context(broker: Wired) -> AgentContext:
+    context = Context(
+        settings=broker.settings, exchange=broker.exchange, store=broker.store, clock=broker.clock
+    )
+    return context.of(LONE)
