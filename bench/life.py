@@ -200,7 +200,12 @@ async def _workshop(house: House) -> AsyncIterator[Workshop]:
     )
     configure(settings)
     store = Store.open(
-        settings.database, mode=settings.mode, account=settings.account, clock=utc_now, random=random_bytes
+        settings.database,
+        mode=settings.mode,
+        account=settings.account,
+        clock=utc_now,
+        random=random_bytes,
+        may_make=True,
     )
     exchange = Exchange(settings, paper_url=house.exchange_url, clock=utc_now, cache_folder=None)
     hub = Hub()

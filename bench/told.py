@@ -81,7 +81,12 @@ async def _workshop(waiting: int) -> AsyncIterator[_Shop]:
         folder = Path(stack.enter_context(TemporaryDirectory(prefix="bench-")))
         configure(Settings(_env_file=None, data_dir=folder, log_level="error"))
         store = Store.open(
-            folder / "paper.db", mode="paper", account="paper", clock=utc_now, random=random_bytes
+            folder / "paper.db",
+            mode="paper",
+            account="paper",
+            clock=utc_now,
+            random=random_bytes,
+            may_make=True,
         )
         stack.callback(store.close)
         arrived, hub = asyncio.Event(), Hub()

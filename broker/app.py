@@ -84,7 +84,7 @@ async def running(settings: Settings, *, clock: Clock, random: Randomness) -> As
         prepare_folder(settings.database.parent)
         lock = stack.enter_context(take_lock(settings.database))
         held = stack.enter_context(hold(settings.database))
-        store = open_store(settings, clock, random)
+        store = open_store(settings, clock, random, may_make=True)
         stack.callback(store.close)
         stack.push_async_callback(store.refusals.close)
         lock.tell(_serving(settings, store))

@@ -286,7 +286,7 @@ def restore_database(file: Path, data_dir: DataDir = None) -> None:
     settings = settings_in(data_dir)
 
     def open_copy(copy: Path) -> Store:
-        return open_store(settings, utc_now, random_bytes, path=copy, to_verify=True)
+        return open_store(settings, utc_now, random_bytes, may_make=True, path=copy, to_verify=True)
 
     prepare_folder(settings.database.parent)
     with take_lock(settings.database), hold_alone(settings.database):

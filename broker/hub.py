@@ -76,7 +76,7 @@ class Hub:
         return self._newest.get(subject, 0)
 
     @contextmanager
-    def waiting(self, intent_id: str, *, agent: str | None = None) -> Iterator[asyncio.Event]:
+    def waiting(self, intent_id: str, *, agent: str) -> Iterator[asyncio.Event]:
         """An asyncio.Event that is set at each change of the intent, or of the agent that waits for it, and
         when the hub closes.
 
@@ -85,7 +85,7 @@ class Hub:
         waiter = asyncio.Event()
         if self.closed:
             waiter.set()
-        subjects = (intent_id,) if agent is None else (intent_id, f"{AGENT}{agent}")
+        subjects = (intent_id, f"{AGENT}{agent}")
         for about in subjects:
             self._waiters[about].add(waiter)
         try:

@@ -129,7 +129,8 @@ def settings_in(folder: Path, **changes: Any) -> Settings:
 
 
 def open_store(path: Path, clock: Clock, random: Randomness | None = None, **more: Any) -> Store:
-    return Store.open(path, mode="paper", account="paper", clock=clock, random=random or Randomness(), **more)
+    given: dict[str, Any] = {"random": random or Randomness(), "may_make": True, **more}
+    return Store.open(path, mode="paper", account="paper", clock=clock, **given)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -188,7 +189,7 @@ class Wired:
 
     async def until(self, intent: Intent, *states: State) -> Intent:
         async with asyncio.timeout(10):
-            with self.hub.waiting(intent.id) as changed:
+            with self.hub.waiting(intent.id, agent=intent.agent) as changed:
                 while (found := await self.intent(intent.id)).state not in states:
                     await changed.wait()
                     changed.clear()
@@ -199,7 +200,7 @@ class Wired:
         return counted
 
     async def audit_holds(self) -> bool:
-        return await self.store.read(self.store.log.verify) is None
+        return await self.store.read(lambda it: self.store.log.verify(it, None)) is None
 
 
 @asynccontextmanager

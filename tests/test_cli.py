@@ -71,7 +71,7 @@ def command(folder: Path, *arguments: str, **settings: str) -> subprocess.Popen[
 
 def make_database(folder: Path, mode: str = "paper") -> Path:
     path = folder / "data" / "paper.db"
-    Store.open(path, mode=mode, account="paper", clock=utc_now, random=random_bytes).close()
+    Store.open(path, mode=mode, account="paper", clock=utc_now, random=random_bytes, may_make=True).close()
     return path
 
 

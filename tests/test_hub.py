@@ -20,7 +20,11 @@ def event(seq: int, intent_id: str | None = "one") -> Event:
 
 async def test_who_waits_for_an_intent_is_woken_by_its_event_only() -> None:
     hub = Hub()
-    with hub.waiting("one") as one, hub.waiting("one") as also, hub.waiting("two") as two:
+    with (
+        hub.waiting("one", agent="a") as one,
+        hub.waiting("one", agent="a") as also,
+        hub.waiting("two", agent="a") as two,
+    ):
         hub.publish(event(1))
         assert (one.is_set(), also.is_set(), two.is_set()) == (True, True, False)
 
@@ -35,7 +39,7 @@ async def test_who_waits_for_an_intent_is_woken_when_its_agent_changes() -> None
 
 async def test_an_event_of_no_intent_wakes_nobody_but_listeners() -> None:
     hub = Hub()
-    with hub.waiting("one") as waiter, hub.subscribed() as listener:
+    with hub.waiting("one", agent="a") as waiter, hub.subscribed() as listener:
         hub.publish(event(1, None))
         assert not waiter.is_set()
         assert await listener.get() == event(1, None)
@@ -64,7 +68,7 @@ async def test_a_slow_listener_is_told_and_sees_nothing_after_the_gap() -> None:
 
 async def test_closing_lets_go_of_everybody() -> None:
     hub = Hub()
-    with hub.waiting("one") as waiter, hub.subscribed() as listener:
+    with hub.waiting("one", agent="a") as waiter, hub.subscribed() as listener:
         waiting = asyncio.create_task(listener.get())
         await asyncio.sleep(0)
         hub.close()
@@ -75,14 +79,14 @@ async def test_closing_lets_go_of_everybody() -> None:
 async def test_who_comes_after_the_close_does_not_wait() -> None:
     hub = Hub()
     hub.close()
-    with hub.waiting("one") as waiter, hub.subscribed() as listener:
+    with hub.waiting("one", agent="a") as waiter, hub.subscribed() as listener:
         assert waiter.is_set()
         assert await listener.get() is None
 
 
 async def test_who_left_is_forgotten() -> None:
     hub = Hub()
-    with hub.waiting("one") as waiter, hub.subscribed(size=1) as listener:
+    with hub.waiting("one", agent="a") as waiter, hub.subscribed(size=1) as listener:
         pass
     hub.publish(event(1))
     hub.publish(event(2))

@@ -34,7 +34,7 @@ class Calls:
         weight: Weight,
         timeout_seconds: float,
         *,
-        distrust: Callable[[], None] = lambda: None,
+        distrust: Callable[[], None],
     ) -> None:
         self._market = market
         self._weight = weight

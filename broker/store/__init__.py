@@ -74,9 +74,9 @@ class Store:
         account: str,
         clock: Clock,
         random: Randomness,
+        may_make: bool,
         files: AuditFiles | None = None,
         to_verify: bool = False,
-        may_make: bool = True,
         of_any_mode: bool = False,
     ) -> Store:
         """Make or migrate the database. Raises StartError, also where there is none and none may be made.

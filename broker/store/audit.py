@@ -115,7 +115,7 @@ class AuditLog:
             raise Forged(row.seq)
         return to_event(row)
 
-    def verify(self, connection: Connection, mark: Mark | None = None) -> Broken | None:
+    def verify(self, connection: Connection, mark: Mark | None) -> Broken | None:
         """Walk the whole chain, which also has to hold the row that `mark` names; None when it holds."""
         previous, number = GENESIS, 0
         try:

@@ -115,7 +115,7 @@ def _make_safe(store: Store, name: str) -> Mark:
         replaced = None  # it does not hold, which is one reason to restore
 
     def transaction(connection: Connection) -> Mark:
-        broken, copied = store.log.verify(connection), store.log.mark(connection)
+        broken, copied = store.log.verify(connection, None), store.log.mark(connection)
         if broken is not None or copied is None:
             raise StartError(f"The audit log of {name} does not hold: {broken and broken.problem}")
         store.record(

@@ -41,7 +41,7 @@ TOUCH = "PRAGMA user_version = 0"
 
 
 class Database:
-    def __init__(self, path: Path, *, may_make: bool = True) -> None:
+    def __init__(self, path: Path, *, may_make: bool) -> None:
         """Raises StartError where there is no such file and none may be made."""
         if may_make:
             _make(path.resolve())

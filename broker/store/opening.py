@@ -16,9 +16,9 @@ def open_store(
     clock: Clock,
     random: Randomness,
     *,
+    may_make: bool,
     path: Path | None = None,
     to_verify: bool = False,
-    may_make: bool = True,
     of_any_mode: bool = False,
 ) -> Store:
     """The database of these settings, or a copy of it that lies at `path`.

@@ -37,7 +37,13 @@ def opened(data: Path) -> closing[Store]:
     database = data / "paper.db"
     return closing(
         Store.open(
-            database, mode="paper", account="paper", clock=utc_now, random=random_bytes, to_verify=True
+            database,
+            mode="paper",
+            account="paper",
+            clock=utc_now,
+            random=random_bytes,
+            to_verify=True,
+            may_make=True,
         )
     )
 

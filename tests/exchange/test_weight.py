@@ -94,7 +94,7 @@ def test_an_answer_without_the_header_changes_nothing(weight: Weight) -> None:
 
 @pytest.mark.anyio
 async def test_a_read_is_shared_among_those_who_leave_the_same_room(weight: Weight) -> None:
-    calls, made, goes_on = Calls(Market.SPOT, weight, 8.0), [], asyncio.Event()
+    calls, made, goes_on = Calls(Market.SPOT, weight, 8.0, distrust=lambda: None), [], asyncio.Event()
 
     async def read() -> int:
         made.append(share())

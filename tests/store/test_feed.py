@@ -39,6 +39,6 @@ async def test_a_commit_wakes_who_waits_for_the_intent(store: Store) -> None:
     hub = Hub()
     parked = (await store.intents.park(request(), max_pending=MANY_PENDING)).intent
     async with running(Feed(store.database, hub).run()):
-        with hub.waiting(parked.id) as changed:
+        with hub.waiting(parked.id, agent=parked.agent) as changed:
             await store.intents.withdraw(parked.id, parked.agent)
             await asyncio.wait_for(changed.wait(), 10)

@@ -447,7 +447,7 @@ class Machine(RuleBasedStateMachine):
 
     @invariant()
     def the_log_holds_and_tells_every_change_of_state_once(self) -> None:
-        assert self.read(self.stores[0].log.verify) is None
+        assert self.read(lambda it: self.stores[0].log.verify(it, None)) is None
         told: dict[str, State] = {}
         for event in self.events():
             if event.intent_id is None or not event.kind.startswith("intent:"):

@@ -24,7 +24,7 @@ pytestmark = pytest.mark.anyio
 
 
 def open_as(path: Path, mode: str = "paper", account: str = "paper") -> Store:
-    return Store.open(path, mode=mode, account=account, clock=Clock(), random=Randomness())
+    return Store.open(path, mode=mode, account=account, clock=Clock(), random=Randomness(), may_make=True)
 
 
 def test_the_migrations_make_the_tables_as_they_are_declared(store: Store) -> None:
@@ -104,7 +104,7 @@ def test_two_first_starts_at_once_make_one_database(path: Path) -> None:
     one, other = asyncio.run(both())
     with closing(one), closing(other):
         assert one.log._key == other.log._key
-        assert one.database.read_now(one.log.verify) is None
+        assert one.database.read_now(lambda it: one.log.verify(it, None)) is None
 
 
 async def test_commits_survive_power_loss_as_far_as_the_database_can_tell(store: Store) -> None:
@@ -135,7 +135,7 @@ async def test_a_caller_who_goes_away_leaves_a_whole_commit_or_none(store: Store
         with pytest.raises(asyncio.CancelledError):
             await task
     await store.audit("test:after", "test")
-    assert await store.read(store.log.verify) is None
+    assert await store.read(lambda it: store.log.verify(it, None)) is None
     parked = await store.read(queries.count_pending)
     rows = text("SELECT count(*) FROM audit WHERE kind = 'intent:parked'")
     assert parked == await store.read(lambda connection: connection.execute(rows).scalar()) <= 1
@@ -209,7 +209,7 @@ def test_a_database_of_a_newer_release_is_refused(tmp_path: Path) -> None:
 
 
 def opened(path: Path) -> Store:
-    return Store.open(path, mode="paper", account="paper", clock=Clock(), random=Randomness())
+    return Store.open(path, mode="paper", account="paper", clock=Clock(), random=Randomness(), may_make=True)
 
 
 def _kinds(connection: Connection) -> list[str]:

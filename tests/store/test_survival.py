@@ -92,7 +92,7 @@ async def test_at_whatever_step_the_disk_is_full_nothing_is_lost_and_nothing_hal
                 assert store.database.problem is None
             assert reached.state is to
         on_the_writer(store, "max_page_count = 1000000")
-        assert await store.read(store.log.verify) is None
+        assert await store.read(lambda it: store.log.verify(it, None)) is None
     assert State.PENDING in met
     assert len(await stored(store)) == 12
 

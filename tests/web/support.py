@@ -250,7 +250,9 @@ async def signed_in(store: Store, trader: str = "Ana", browser: str = "Firefox o
 
 
 def open_store(folder: Path, clock: Any, random: Any) -> Store:
-    return Store.open(folder / "paper.db", mode="paper", account="paper", clock=clock, random=random)
+    return Store.open(
+        folder / "paper.db", mode="paper", account="paper", clock=clock, random=random, may_make=True
+    )
 
 
 def bound(worst: str) -> str:
