@@ -290,19 +290,24 @@ ENGINE_WAIT_MS: Final = 10_000
 SLACK_MS: Final = 5_000
 
 
-def latest_sending_ms(intent: Intent) -> int:
-    """The wire's timestamp; where its record is lost (a restored backup), when it was found to be unknown."""
-    return to_ms(intent.updated_at) if intent.wire_timestamp_ms is None else intent.wire_timestamp_ms
+def horizon_ms(intent: Intent, offset_ms: int) -> int:
+    """By Binance's clock, `offset_ms` ahead of ours: once it is past, what was sent can no longer arrive, and
+    "no such order" means that there never will be one.
 
-
-def certain_at_ms(wire_timestamp_ms: int) -> int:
-    """From then on, by Binance's clock, "no such order" means that there never will be one."""
-    return wire_timestamp_ms + RECV_WINDOW_MS + ENGINE_WAIT_MS + SLACK_MS
+    It counts from the wire's timestamp. Where that record is lost (a restored backup), it counts from when
+    the intent was found to be unknown, which is of our clock.
+    """
+    sent_ms = intent.wire_timestamp_ms
+    if sent_ms is None:
+        sent_ms = to_ms(intent.updated_at) + offset_ms
+    return sent_ms + RECV_WINDOW_MS + ENGINE_WAIT_MS + SLACK_MS
 
 
 def past_horizon(intent: Intent, our_ms: int, offset_ms: int) -> bool:
-    """Whether by now Binance has it, or never will. Its clock is `offset_ms` ahead of ours. The wire's
-    timestamp is of its clock; the time at which a record was found to be lost is of ours.
-    """
-    ahead_ms = 0 if intent.wire_timestamp_ms is None else offset_ms
-    return our_ms + ahead_ms > certain_at_ms(latest_sending_ms(intent))
+    """Whether by now Binance has it, or never will. Its clock is `offset_ms` ahead of ours."""
+    return our_ms + offset_ms > horizon_ms(intent, offset_ms)
+
+
+def certain_by(intent: Intent) -> datetime:
+    """The horizon as people and agents are told it: as if Binance's clock went with ours."""
+    return from_ms(horizon_ms(intent, 0))

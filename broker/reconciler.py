@@ -12,7 +12,7 @@ from typing import Any
 
 from .errors import BrokerError, Code
 from .exchange import FOLLOW_PCT, Exchange, OrderState, RestingOrder, leaving_room
-from .intents import OURS, Intent, State, certain_at_ms, client_order_id, latest_sending_ms
+from .intents import OURS, Intent, State, client_order_id, horizon_ms
 from .logs import get_logger
 from .reasons import Reason, Why, uncertain
 from .store import Moved, Store, queries
@@ -191,7 +191,8 @@ class Reconciler:
         """None while nobody can be certain. A look between two passes counts no not-found: an answer may lag,
         and two in a row have to be a pass apart.
         """
-        certain = await now.on(intent.market) > certain_at_ms(self._latest_sending_ms(intent))
+        now_ms = await now.on(intent.market)
+        certain = now_ms > horizon_ms(intent, self._exchange.on(intent.market).clock_offset_ms)
         if not certain and not HIGH[intent.tool].found_is_final:
             return None
         found = await self._look_up(intent)
@@ -217,11 +218,6 @@ class Reconciler:
         with suppress(BrokerError):  # the outcome does not wait for its fees
             order = await self._exchange.on(intent.market).with_trades(order)
         return Truth(State.PLACED, found.why, order)
-
-    def _latest_sending_ms(self, intent: Intent) -> int:
-        """By Binance's clock, as the wire's timestamp is."""
-        offset_ms = self._exchange.on(intent.market).clock_offset_ms
-        return latest_sending_ms(intent) + (offset_ms if intent.wire_timestamp_ms is None else 0)
 
     async def _follow(self, market: str, symbol: str, intents: Sequence[Intent]) -> None:
         venue = self._exchange.on(market)

@@ -6,6 +6,7 @@ import json
 import re
 from datetime import UTC, datetime
 from decimal import Decimal
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -21,10 +22,10 @@ from broker.intents import (
     State,
     Suggestion,
     canonical_text,
-    certain_at_ms,
     client_order_id,
     digest_of,
     fingerprint,
+    horizon_ms,
     new_id,
 )
 
@@ -134,8 +135,9 @@ def test_a_client_order_id_is_one_that_binance_accepts(now: datetime, random: by
 
 
 def test_an_order_that_never_was_is_certain_only_after_the_engines_time_too() -> None:
-    sent = datetime(2026, 1, 1, tzinfo=UTC)
-    assert certain_at_ms(to_ms(sent)) - to_ms(sent) > 5_000 + 10_000
+    sent_ms = to_ms(datetime(2026, 1, 1, tzinfo=UTC))
+    sent: Any = SimpleNamespace(wire_timestamp_ms=sent_ms)
+    assert horizon_ms(sent, 0) - sent_ms > 5_000 + 10_000
 
 
 def test_an_empty_suggestion_is_none() -> None:

@@ -12,7 +12,7 @@ import pytest
 
 from broker.cancel_rest import cancel_rest
 from broker.exchange import OrderRequest
-from broker.intents import Intent, State, certain_at_ms
+from broker.intents import Intent, State, horizon_ms
 from broker.reconciler import FOLLOW_SECONDS, PASS_SECONDS, Lost, Reconciler
 from broker.store import events_of
 from broker.tools import Context
@@ -37,7 +37,7 @@ async def state(broker: Wired, intent: Intent) -> State:
 
 async def move_binances_clock(broker: Wired, intent: Intent, *, past_the_horizon_ms: int) -> None:
     assert intent.wire_timestamp_ms is not None
-    horizon = certain_at_ms(intent.wire_timestamp_ms) - intent.wire_timestamp_ms
+    horizon = horizon_ms(intent, 0) - intent.wire_timestamp_ms
     await broker.control.do("clock", offset_ms=horizon + past_the_horizon_ms)
 
 

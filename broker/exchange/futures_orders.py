@@ -7,11 +7,12 @@ from typing import Final
 
 import ccxt
 
+from ..intents import RECV_WINDOW_MS
 from ..money import plain
 from . import futures_answers as answers
 from .answers import Raw
 from .models import Market, OrderRequest, OrderState, Sent
-from .orders import RECV_WINDOW_MS, Orders, timing
+from .orders import Orders, timing
 from .outcome import BadAnswer
 from .wire import Asked
 

@@ -8,13 +8,14 @@ from enum import StrEnum
 from typing import Final
 
 from ..errors import BrokerError, Code
+from ..intents import RECV_WINDOW_MS
 from ..settings import Mode, Settings
 from .exchange import Exchange
 from .venue import Venue
 
 SKEW_WARN_MS: Final = 1_000
-SKEW_BAD_MS: Final = 5_000
-"""recvWindow: beyond it Binance would refuse every order, were they not stamped by its own clock."""
+SKEW_BAD_MS: Final = RECV_WINDOW_MS
+"""Beyond it Binance would refuse every order, were they not stamped by its own clock."""
 
 
 class Level(StrEnum):

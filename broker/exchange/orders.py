@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, ClassVar, Final
 
 from ..errors import BrokerError
+from ..intents import RECV_WINDOW_MS
 from ..logs import redact
 from ..money import plain
 from ..untrusted import one_line
@@ -18,8 +19,6 @@ from .markets import Markets
 from .models import Market, OrderRequest, OrderState, Sent, Verdict
 from .outcome import BadAnswer, WireFacts, judge
 from .wire import MAX_MESSAGE, Asked, recording
-
-RECV_WINDOW_MS: Final = 5000
 
 NO_SUCH_ORDER: Final = -2013
 

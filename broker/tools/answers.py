@@ -14,8 +14,7 @@ from ..intents import (
     Decision,
     Intent,
     State,
-    certain_at_ms,
-    latest_sending_ms,
+    certain_by,
 )
 from ..reasons import Reason
 from .declaration import Number, Output
@@ -276,8 +275,8 @@ def _why(intent: Intent) -> str:
 
 
 def _certainty(intent: Intent, now: datetime) -> str:
-    certain = certain_at_ms(latest_sending_ms(intent))
-    return f"Certain by {iso(from_ms(certain))}." if certain > to_ms(now) else "Binance is being asked."
+    certain = certain_by(intent)
+    return f"Certain by {iso(certain)}." if certain > now else "Binance is being asked."
 
 
 def _placed(intent: Intent) -> str:

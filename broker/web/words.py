@@ -10,9 +10,8 @@ from decimal import Decimal
 from typing import Any, Final
 
 from ..cards import Tone
-from ..clock import from_ms
 from ..hub import Event
-from ..intents import RECORDABLE, Intent, State, certain_at_ms, latest_sending_ms
+from ..intents import RECORDABLE, Intent, State, certain_by
 from ..money import about, cents, grouped
 from ..reasons import Reason
 from ..untrusted import is_blank, one_line
@@ -105,9 +104,8 @@ def _unknown(intent: Intent, now: datetime) -> Outcome:
     lost = intent.wire_timestamp_ms is None
     text = "Perhaps sent: a backup was restored." if lost else "Sent, no answer."
     text += " May be live. Don't repeat it."
-    certain_by = from_ms(certain_at_ms(latest_sending_ms(intent)))
-    if certain_by > now:
-        return Outcome(text=text, tone=Tone.BAD, certain_by=certain_by)
+    if (certain := certain_by(intent)) > now:
+        return Outcome(text=text, tone=Tone.BAD, certain_by=certain)
     return Outcome(text=f"{text} Binance is being asked.", tone=Tone.BAD)
 
 

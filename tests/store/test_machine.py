@@ -40,9 +40,8 @@ from broker.intents import (
     Intent,
     State,
     Suggestion,
-    certain_at_ms,
     client_order_id,
-    latest_sending_ms,
+    past_horizon,
 )
 from broker.store import Moved, NotDecidable, OverDailyVolume, Store, Uncertain, queries
 from broker.store.audit import events_after
@@ -357,7 +356,7 @@ class Machine(RuleBasedStateMachine):
     @of_what_is_there
     def record_word(self, at: int, intent_id: str, found: State, trader: str) -> None:
         before = self.found(intent_id)
-        certain = to_ms(self.clock()) > certain_at_ms(latest_sending_ms(before))
+        certain = past_horizon(before, to_ms(self.clock()), 0)
         try:
             after = self.runner.run(
                 self.stores[at].submissions.record_word(

@@ -13,7 +13,7 @@ import pytest
 
 from broker.errors import BrokerError
 from broker.exchange import Market, OrderRequest, Verdict
-from broker.intents import Intent, certain_at_ms
+from broker.intents import Intent, horizon_ms
 
 from ..support import BTC, KEY, Wired, http_client, mcp_client
 
@@ -131,5 +131,5 @@ def failing(error: BrokerError) -> list[str]:
 async def past_the_horizon(broker: Wired, intent: Intent) -> None:
     """By Binance's clock: what was not carried out by now never will be."""
     assert intent.wire_timestamp_ms is not None
-    ahead = certain_at_ms(intent.wire_timestamp_ms) - intent.wire_timestamp_ms + 1
+    ahead = horizon_ms(intent, 0) - intent.wire_timestamp_ms + 1
     await broker.control.do("clock", offset_ms=ahead)

@@ -13,7 +13,7 @@ import jsonschema  # type: ignore[import-untyped]
 import pytest
 
 from broker.errors import Code
-from broker.intents import Intent, State, certain_at_ms
+from broker.intents import Intent, State, horizon_ms
 
 from ..support import BTC, LONG_AGO, NOON, ORDER, TRADER, Wired, http_client, served, trusted, wired
 from .support import (
@@ -93,7 +93,7 @@ async def past_the_horizon(broker: Wired, intent: Intent) -> Intent:
     """What is settled once Binance can no longer accept what was sent."""
     sent = intent.wire_timestamp_ms
     assert sent is not None
-    await broker.control.do("clock", offset_ms=certain_at_ms(sent) - sent + 1)
+    await broker.control.do("clock", offset_ms=horizon_ms(intent, 0) - sent + 1)
     for _ in range(2):
         await broker.reconciler.settle_unknown()
     return await broker.intent(intent.id)
