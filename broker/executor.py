@@ -224,10 +224,7 @@ class Executor:
 
     async def _agent_of(self, intent: Intent) -> Agent:
         """With the limits of now. Raises UNAUTHORIZED once it is revoked."""
-        agent: Agent = await self._store.read(
-            lambda connection: self._store.agents.named(connection, intent.agent)
-        )
-        return agent
+        return await self._store.read(lambda connection: self._store.agents.named(connection, intent.agent))
 
     def _require_fit(self, intent: Intent) -> None:
         """Raises _Unfit for an approved intent that must not be sent any more."""

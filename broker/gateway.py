@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import dataclass, field
 from functools import cached_property, partial
@@ -140,7 +140,7 @@ class Gateway:
         """
         if given.idempotencyKey is not None:
             return None
-        pending: Sequence[Intent] = await self.store.read(
+        pending = await self.store.read(
             lambda connection: queries.of_agent_in(connection, call.agent.name, {State.PENDING})
         )
         equal = (
@@ -156,7 +156,7 @@ class Gateway:
         key = given.idempotencyKey
         if key is None:
             return None
-        earlier: Intent | None = await self.store.read(
+        earlier = await self.store.read(
             lambda connection: queries.find_by_key(connection, call.agent.name, tool.name, key)
         )
         if earlier is None or earlier.asked == given.asked():

@@ -249,10 +249,7 @@ class Reconciler:
         return await HIGH[intent.tool].look_up(self._exchange, intent.terms, client_order_id(intent.id))
 
     async def _in_state(self, state: State) -> Sequence[Intent]:
-        found: Sequence[Intent] = await self._store.read(
-            lambda connection: queries.in_states(connection, {state})
-        )
-        return found
+        return await self._store.read(lambda connection: queries.in_states(connection, {state}))
 
     async def _guarded(self, work: Any) -> None:
         """One intent's trouble never stops the others."""

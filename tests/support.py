@@ -179,8 +179,7 @@ class Wired:
         )
 
     async def intent(self, intent_id: str) -> Intent:
-        found: Intent = await self.store.read(lambda connection: queries.find_any(connection, intent_id))
-        return found
+        return await self.store.read(lambda connection: queries.find_any(connection, intent_id))
 
     async def submitted(self, intent: Intent) -> Intent:
         """Through the executor, until there is a verdict."""
@@ -196,8 +195,7 @@ class Wired:
                 return found
 
     async def parked_count(self) -> int:
-        counted: int = await self.store.read(queries.count_pending)
-        return counted
+        return await self.store.read(queries.count_pending)
 
     async def audit_holds(self) -> bool:
         return await self.store.read(lambda it: self.store.log.verify(it, None)) is None

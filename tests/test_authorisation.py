@@ -170,12 +170,10 @@ class House:
 
     async def recorded(self) -> int:
         """The number of the audit log's last row: whatever changes something writes one."""
-        newest: int = await self.store.read(head)
-        return newest
+        return await self.store.read(head)
 
     async def now(self) -> Intent:
-        found: Intent = await self.store.read(lambda connection: queries.find_any(connection, self.intent.id))
-        return found
+        return await self.store.read(lambda connection: queries.find_any(connection, self.intent.id))
 
 
 @pytest.fixture

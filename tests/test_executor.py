@@ -562,7 +562,7 @@ async def test_what_a_folder_that_was_put_back_holds_as_waiting_is_not_sent_a_se
             )
         )
         await asyncio.wait(anew._under_way.values())
-        found: Intent = await store.read(lambda connection: queries.find_any(connection, intent.id))
+        found = await store.read(lambda connection: queries.find_any(connection, intent.id))
     assert found.state is State.UNKNOWN
     assert len(await broker.control.orders()) == 1
 

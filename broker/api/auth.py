@@ -46,7 +46,7 @@ class Agents:
         known = self._admitted.get(hashed)
         if known is not None and (known.ends_at is None or known.ends_at > self._clock()):
             return known.agent
-        found: Admitted | None = await self._store.read(partial(self._store.agents.by_key, key=key))
+        found = await self._store.read(partial(self._store.agents.by_key, key=key))
         if found is None:
             return None
         if self._version == version:  # or what was read may be older than what is remembered

@@ -53,10 +53,7 @@ class Rejections:
         """
         if not ID.fullmatch(delivery_id):
             raise Refused("no delivery has such an id")
-        found: Held = await self._store.read(
-            lambda connection: self._find(connection, delivery_id, token, letters)
-        )
-        return found
+        return await self._store.read(lambda connection: self._find(connection, delivery_id, token, letters))
 
     async def reject(self, held: Held) -> Intent:
         """In the recipient's name. Raises Refused where another tap was quicker, or his channel is gone, and

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from sqlalchemy import Connection, insert, select
 from sqlalchemy.exc import DatabaseError
@@ -41,6 +41,8 @@ from .submissions import NotApproved, Submissions, Uncertain
 from .tables import meta
 from .transitions import Moved, Transitions
 from .upkeep import Upkeep
+
+T = TypeVar("T")
 
 
 class Store:
@@ -119,7 +121,7 @@ class Store:
             database.close()
             raise
 
-    async def read(self, transaction: Transaction[Any]) -> Any:
+    async def read(self, transaction: Transaction[T]) -> T:
         return await self.database.read(transaction)
 
     async def audit(self, kind: str, actor: str, *, intent_id: str | None = None, **data: Any) -> None:

@@ -93,8 +93,7 @@ async def _get(call: Call, arguments: IntentInput) -> IntentAnswer:
         intent = queries.find_own(connection, arguments.intentId, call.agent.name)
         return intent, _earlier(call, connection, intent)
 
-    read: Read = await call.store.read(transaction)
-    intent, earlier = read
+    intent, earlier = await call.store.read(transaction)
     return answer(call, intent, same_as=earlier)
 
 
@@ -119,8 +118,7 @@ async def _wait(call: Call, arguments: WaitInput) -> IntentAnswer:
     with call.hub.waiting(arguments.intentId, agent=call.agent.name) as changed:
         while True:
             changed.clear()
-            read: Read = await call.store.read(transaction)
-            intent, earlier = read
+            intent, earlier = await call.store.read(transaction)
             if (
                 _reached(intent, arguments.until)
                 or call.hub.closed

@@ -76,5 +76,4 @@ async def read(context: AgentContext, market: str, itself: Intent | None) -> Own
             used_by_agent=used_by_agent(connection),
         )
 
-    own: Own = await context.store.read(transaction)
-    return own
+    return await context.store.read(transaction)

@@ -217,7 +217,7 @@ class AgentPages:
         refusal: Refusal | None = None,
         status: int = 200,
     ) -> Response:
-        known: Sequence[Known] = await self._desk.store.read(self._agents.all)
+        known = await self._desk.store.read(self._agents.all)
         return html(
             "agents.html",
             status,

@@ -52,7 +52,4 @@ class Cancels:
         return f"Nothing was left to cancel: {outcome(intent, self._desk.clock()).text}."
 
     async def _find(self, intent_id: str) -> Intent:
-        found: Intent = await self._desk.store.read(
-            lambda connection: queries.find_any(connection, intent_id)
-        )
-        return found
+        return await self._desk.store.read(lambda connection: queries.find_any(connection, intent_id))

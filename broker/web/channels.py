@@ -212,8 +212,7 @@ class ChannelPages:
                 **more,
             )
 
-        view: ChannelsView = await self._desk.store.read(read)
-        return view
+        return await self._desk.store.read(read)
 
 
 def _server(url: str, allow_private: bool) -> str:

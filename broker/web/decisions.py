@@ -131,9 +131,7 @@ class Decisions:
             return await shown.decided()
 
     async def _reject(self, shown: _Answer, form: Form) -> Response:
-        intent: Intent = await self._desk.store.read(
-            lambda connection: queries.find_any(connection, shown.intent_id)
-        )
+        intent = await self._desk.store.read(lambda connection: queries.find_any(connection, shown.intent_id))
         try:
             reason = form.reason()
             suggestion = form.suggestion(intent.card["suggestible"])

@@ -41,7 +41,7 @@ class Drawing:
 
     async def inbox(self, trader: str) -> InboxView:
         now = self._desk.clock()
-        inbox: lists.Inbox = await self._desk.store.read(lambda connection: lists.inbox(connection, now))
+        inbox = await self._desk.store.read(lambda connection: lists.inbox(connection, now))
         frame = await self.frame(trader)
         full = len(inbox.waiting) == lists.MOST_WAITING
         return InboxView(
@@ -55,9 +55,7 @@ class Drawing:
     async def request(self, trader: str, intent_id: str) -> RequestView:
         """Raises UNKNOWN_INTENT."""
         now = self._desk.clock()
-        record: lists.Record = await self._desk.store.read(
-            lambda connection: lists.record(connection, intent_id, now)
-        )
+        record = await self._desk.store.read(lambda connection: lists.record(connection, intent_id, now))
         [card] = await self._with_figures([record.asked])
         return RequestView(frame=await self.frame(trader), card=card, events=record.events, seen=record.seen)
 

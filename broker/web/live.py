@@ -84,9 +84,7 @@ class Live:
         if as_of == self._as_of:
             return
         subjects, now = {follower.subject for follower in self._followers}, self._desk.clock()
-        shown: Mapping[str, Sequence[Intent]] = await self._desk.store.read(
-            lambda connection: lists.priced(connection, subjects, now)
-        )
+        shown = await self._desk.store.read(lambda connection: lists.priced(connection, subjects, now))
         self._as_of = as_of
         self._shown = {intent.id: intent for intents in shown.values() for intent in intents}
         self._keys = {subject: frozenset(map(place_of, intents)) for subject, intents in shown.items()}

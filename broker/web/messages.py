@@ -110,8 +110,8 @@ class Messages:
         events, halt = await self._desk.store.read(
             lambda connection: (lists.notices(connection, now), halts.current(connection))
         )
-        halt = halt if event.kind in HALTS else None
-        return _message(event.seq, "stream/news.html", events=events, halt=halt)
+        changed = halt if event.kind in HALTS else None
+        return _message(event.seq, "stream/news.html", events=events, halt=changed)
 
 
 SUPERSEDED: Final = ServerSentEvent("", event="superseded", sep="\n").encode()

@@ -36,9 +36,7 @@ class Unknowns:
     async def check(self, request: Request, session: Session) -> Response:
         """The request as it is after asking Binance; 409 with why, when it could not be asked."""
         intent_id = request.path_params["id"]
-        intent: Intent = await self._desk.store.read(
-            lambda connection: queries.find_any(connection, intent_id)
-        )
+        intent = await self._desk.store.read(lambda connection: queries.find_any(connection, intent_id))
         if intent.state is State.UNKNOWN:
             try:
                 with suppress(Moved):  # somebody else asked at the same time
@@ -69,7 +67,7 @@ class Unknowns:
 
     async def _record(self, intent_id: str, found: State, session: Session, words: str | None) -> None:
         store = self._desk.store
-        intent: Intent = await store.read(lambda connection: queries.find_any(connection, intent_id))
+        intent = await store.read(lambda connection: queries.find_any(connection, intent_id))
         offset_ms = self._desk.offset_ms(intent.market)
         await store.submissions.record_word(
             intent_id,

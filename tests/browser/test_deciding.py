@@ -28,8 +28,7 @@ CLICK_AT = """([ids, at]) => new Promise((done) => setTimeout(() => {
 
 
 async def now(site: Site, intent: Intent) -> Intent:
-    found: Intent = await site.desk.store.read(lambda connection: queries.find_any(connection, intent.id))
-    return found
+    return await site.desk.store.read(lambda connection: queries.find_any(connection, intent.id))
 
 
 async def test_a_request_appears_by_itself_and_is_approved(site: Site) -> None:

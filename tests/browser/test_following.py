@@ -23,8 +23,7 @@ VISIBLE = "document.visibilityState = 'visible'"
 
 
 async def now(site: Site, intent: Intent) -> Intent:
-    found: Intent = await site.desk.store.read(lambda connection: queries.find_any(connection, intent.id))
-    return found
+    return await site.desk.store.read(lambda connection: queries.find_any(connection, intent.id))
 
 
 async def test_a_price_changes_in_place_without_moving_cards_or_taking_the_focus(site: Site) -> None:

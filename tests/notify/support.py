@@ -142,8 +142,7 @@ class Telling:
 
     async def intent(self, intent: Intent) -> Intent:
         """As it is now."""
-        found: Intent = await self.store.read(lambda c: queries.find_any(c, intent.id))
-        return found
+        return await self.store.read(lambda c: queries.find_any(c, intent.id))
 
     async def park(self, amount: str = "0.015", **changes: Any) -> Intent:
         return (await self.store.intents.park(request(amount, **changes), max_pending=MANY_PENDING)).intent

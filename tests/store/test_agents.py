@@ -85,8 +85,7 @@ async def approve(store: Store, intent: Intent) -> Intent:
 
 
 async def found(store: Store, intent: Intent) -> Intent:
-    again: Intent = await store.read(lambda connection: queries.find_any(connection, intent.id))
-    return again
+    return await store.read(lambda connection: queries.find_any(connection, intent.id))
 
 
 # Keys

@@ -54,13 +54,11 @@ async def begin(store: Store, intent: Intent) -> Intent:
 
 
 async def found(store: Store, intent: Intent) -> Intent:
-    read: Intent = await store.read(lambda connection: queries.find_any(connection, intent.id))
-    return read
+    return await store.read(lambda connection: queries.find_any(connection, intent.id))
 
 
 async def events(store: Store, intent: Intent) -> Sequence[Event]:
-    read: Sequence[Event] = await store.read(lambda connection: events_of(connection, intent.id))
-    return read
+    return await store.read(lambda connection: events_of(connection, intent.id))
 
 
 async def force(store: Store, intent: Intent, state: State) -> Intent:
@@ -430,8 +428,7 @@ def of_value(number: int, value: int, **more: object) -> dict[str, object]:
 
 async def used(store: Store) -> Decimal:
     now = store.intents._clock()
-    counted: Decimal = await store.read(lambda connection: queries.daily_volume(connection, now))
-    return counted
+    return await store.read(lambda connection: queries.daily_volume(connection, now))
 
 
 async def test_a_thousand_approvals_at_once_never_pass_the_days_limit(store: Store, neighbour: Store) -> None:
@@ -588,10 +585,7 @@ async def test_an_equal_order_that_may_be_at_binance_is_found(store: Store, cloc
     again = await parked(store)
 
     async def earlier() -> Intent | None:
-        found: Intent | None = await store.read(
-            lambda c: queries.find_earlier_equal(c, again, clock() - EQUAL_WITHIN)
-        )
-        return found
+        return await store.read(lambda c: queries.find_earlier_equal(c, again, clock() - EQUAL_WITHIN))
 
     assert await earlier() == first
     begun = await begin(store, first)

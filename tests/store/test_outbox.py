@@ -111,8 +111,7 @@ async def kinds(store: Store, trader: str = "Ana") -> list[str]:
 
 
 async def everything(store: Store, trader: str) -> Sequence[Delivery]:
-    found: Sequence[Delivery] = await store.read(lambda c: store.outbox.of_trader(c, trader, 99))
-    return found
+    return await store.read(lambda c: store.outbox.of_trader(c, trader, 99))
 
 
 async def now(store: Store, delivery: Delivery) -> Delivery:

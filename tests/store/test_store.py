@@ -138,7 +138,7 @@ async def test_a_caller_who_goes_away_leaves_a_whole_commit_or_none(store: Store
     assert await store.read(lambda it: store.log.verify(it, None)) is None
     parked = await store.read(queries.count_pending)
     rows = text("SELECT count(*) FROM audit WHERE kind = 'intent:parked'")
-    assert parked == await store.read(lambda connection: connection.execute(rows).scalar()) <= 1
+    assert parked == await store.read(lambda connection: connection.execute(rows).scalar_one()) <= 1
 
 
 async def test_a_locked_database_is_named_as_unavailable(store: Store, path: Path) -> None:

@@ -67,8 +67,7 @@ def on_the_writer(store: Store, pragma: str) -> int:
 
 
 async def stored(store: Store) -> list[Intent]:
-    found: list[Intent] = await store.read(lambda connection: list(queries.in_states(connection, set(State))))
-    return found
+    return await store.read(lambda connection: list(queries.in_states(connection, set(State))))
 
 
 async def test_at_whatever_step_the_disk_is_full_nothing_is_lost_and_nothing_half_done(store: Store) -> None:

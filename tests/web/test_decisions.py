@@ -30,8 +30,7 @@ async def decide(
 
 
 async def now(desk: World, intent: Intent) -> Intent:
-    found: Intent = await desk.store.read(lambda connection: queries.find_any(connection, intent.id))
-    return found
+    return await desk.store.read(lambda connection: queries.find_any(connection, intent.id))
 
 
 async def test_an_approval_is_recorded_and_the_executor_told(desk: World, ana: httpx2.AsyncClient) -> None:

@@ -17,7 +17,7 @@ pytestmark = pytest.mark.anyio
 
 
 async def seen(desk: World, intent: Intent) -> bool:
-    found: Intent = await desk.store.read(lambda c: queries.find_any(c, intent.id))
+    found = await desk.store.read(lambda c: queries.find_any(c, intent.id))
     return found.seen_at is not None
 
 
@@ -26,7 +26,7 @@ async def test_a_page_that_is_drawn_shows_it(desk: World, ana: httpx2.AsyncClien
     intent = await desk.park()
     assert not await seen(desk, intent)
     await ana.get(path.format(id=intent.id))
-    found: Intent = await desk.store.read(lambda c: queries.find_any(c, intent.id))
+    found = await desk.store.read(lambda c: queries.find_any(c, intent.id))
     assert found.seen_at is not None and to_ms(found.seen_at) == to_ms(desk.clock())
 
 

@@ -156,8 +156,7 @@ async def timed_out(desk: World, session: Session) -> None:
 
 
 async def newest_row(desk: World) -> int:
-    row: int = await desk.store.read(head)
-    return row
+    return await desk.store.read(head)
 
 
 async def test_no_act_is_forgotten_here(desk: World) -> None:

@@ -63,12 +63,11 @@ def links(desk: World) -> Links:
 
 
 async def deliveries(desk: World, trader: str = "Ana") -> Sequence[Delivery]:
-    found: Sequence[Delivery] = await desk.store.read(lambda c: desk.store.outbox.of_trader(c, trader, 99))
-    return found
+    return await desk.store.read(lambda c: desk.store.outbox.of_trader(c, trader, 99))
 
 
 async def state(desk: World, intent: Intent) -> State:
-    found: Intent = await desk.store.read(lambda c: queries.find_any(c, intent.id))
+    found = await desk.store.read(lambda c: queries.find_any(c, intent.id))
     return found.state
 
 
@@ -95,6 +94,7 @@ async def test_the_button_rejects_in_the_recipients_name(desk: World, stranger: 
     answer = await stranger.post(told.link)
     assert (answer.status_code, "rejected by Ana" in answer.text) == (200, True)
     found = await desk.store.read(lambda c: queries.find_any(c, told.intent.id))
+    assert found.decision is not None
     assert (found.state, found.decision.by) == (State.REJECTED, "Ana")
     assert (await deliveries(desk))[0].progress is Progress.ACTED
     events = await desk.store.read(lambda c: recent_events(c, ("link:rejected",), NOON))
@@ -388,6 +388,7 @@ async def test_opened_by_its_trader_it_is_seen_and_by_nobody_else(
     assert (await ana.get(path)).headers["location"] == f"/intents/{told.intent.id}"
     assert (await deliveries(desk))[0].progress is Progress.SEEN
     [channel] = await desk.store.read(lambda c: desk.store.channels.of_trader(c, "Ana"))
+    assert channel.proven_at is not None
     assert to_ms(channel.proven_at) == to_ms(desk.clock())
     assert (await ana.get("/told/nothing-of-ours")).headers["location"] == "/"
 

@@ -36,12 +36,11 @@ async def put(
 
 
 async def standing(desk: World) -> Halt:
-    halt: Halt = await desk.store.read(desk.store.halts.current)
-    return halt
+    return await desk.store.read(desk.store.halts.current)
 
 
 async def state(desk: World, intent: Intent) -> State:
-    found: Intent = await desk.store.read(lambda connection: queries.find_any(connection, intent.id))
+    found = await desk.store.read(lambda connection: queries.find_any(connection, intent.id))
     return found.state
 
 

@@ -21,8 +21,7 @@ HORIZON_SECONDS = 20
 
 
 async def now(desk: World, intent: Intent) -> Intent:
-    found: Intent = await desk.store.read(lambda connection: queries.find_any(connection, intent.id))
-    return found
+    return await desk.store.read(lambda connection: queries.find_any(connection, intent.id))
 
 
 async def record(browser: httpx2.AsyncClient, intent: Intent, found: str, words: str = "") -> httpx2.Response:
