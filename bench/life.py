@@ -145,7 +145,7 @@ async def _live(shop: Workshop, steps: Steps) -> None:
     given = cast(HighInput, validated(TOOL.input, shop.house.next_order()))
     rounded = TOOL.rounded(shop.call, given)
     with steps.step(FIGURES):
-        await spot_quotes.read(shop.call, order_of(rounded))
+        await spot_quotes.read(shop.call, order_of(rounded), None)
     with steps.step(PREPARED):
         request = await TOOL.prepare(shop.call, given, rounded)
     before = await store.read(head)

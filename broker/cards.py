@@ -43,3 +43,7 @@ class Card(BaseModel):
     warnings: list[str] = []
     second_tap: list[str] = []
     suggestible: list[str] = []
+
+    def beside(self, figure: Figure) -> Card:
+        """With one more figure, the last."""
+        return self.model_copy(update={"figures": [*self.figures, figure]})

@@ -14,7 +14,7 @@ from ..money import Side, about, cents, grouped, plain
 from ..risk import Check
 from . import futures_quotes, order_card, order_checks, quotes
 from .answers import CloseAnswer
-from .declaration import AgentContext, Context, Look, Symbol
+from .declaration import AgentContext, Context, Symbol
 from .futures_quotes import FuturesQuote, reducible
 from .high import NEVER_BY_ITSELF, Assessment, HighInput
 from .order_tool import OrderTool
@@ -51,14 +51,9 @@ class ClosePosition(OrderTool):
         return True
 
     async def assess(
-        self,
-        context: AgentContext,
-        arguments: Mapping[str, Any],
-        *,
-        itself: Intent | None = None,
-        looks: Sequence[Look] = (),
+        self, context: AgentContext, arguments: Mapping[str, Any], *, itself: Intent | None
     ) -> Assessment:
-        settings, now = context.settings, context.clock()
+        settings = context.settings
         if "amount" not in arguments:
             arguments = await _whole(context, arguments["symbol"])
         order = order_of(arguments)
@@ -68,7 +63,6 @@ class ClosePosition(OrderTool):
             order_checks.obey_the_exchange(quote, context)
         tolerance = settings.exit_price_tolerance_pct
         worst = quotes.worst_for(quote, tolerance)
-        looked = order_card.looked(itself, looks, order.market, order.symbol, now)
         return Assessment(
             arguments=arguments,
             market=str(order.market),
@@ -80,7 +74,7 @@ class ClosePosition(OrderTool):
             worst_price=worst,
             value_usdt=quote.value_usdt,
             is_exit=True,
-            card=_card(quote, position, order_checks.checks(quote, context), worst=worst, looked=looked),
+            card=_card(quote, position, order_checks.checks(quote, context), worst=worst),
             previous=plain(position.entry_price),
         )
 
@@ -149,14 +143,7 @@ async def _whole(context: Context, symbol: str) -> Mapping[str, Any]:
     }
 
 
-def _card(
-    quote: FuturesQuote,
-    position: Position,
-    checks: Sequence[Check],
-    *,
-    worst: Decimal | None,
-    looked: Figure | None,
-) -> Card:
+def _card(quote: FuturesQuote, position: Position, checks: Sequence[Check], *, worst: Decimal | None) -> Card:
     price = quote.average or quote.best
     shown = order_card.figures(quote)
     if price is not None:
@@ -166,7 +153,7 @@ def _card(
         act=act,
         sentence=_sentence(act, quote, position, price, worst),
         symbol=quote.rules.symbol,
-        figures=[*shown, *([] if looked is None else [looked])],
+        figures=shown,
         checks=list(checks),
         warnings=_warnings(quote),
         second_tap=order_card.second_tap(checks),

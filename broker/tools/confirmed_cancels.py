@@ -22,7 +22,7 @@ from ..settings import Settings
 from . import order_card
 from .answers import CancelAllAnswer, CancelAnswer
 from .cancels import CANCEL_ALL, CANCEL_ONE, CancelAllInput, CancelOrderInput
-from .declaration import AgentContext, Call, Context, Look
+from .declaration import AgentContext, Call, Context
 from .high import Assessment, Found, HighInput, StandIn
 from .order_words import resting_words
 from .results import CancelAllResult, CancelledOrder, CancelResult, RoundedCancel
@@ -57,12 +57,7 @@ class ConfirmedCancel(StandIn):
         return any(order.protective for order in self.picked(arguments, resting))
 
     async def assess(
-        self,
-        context: AgentContext,
-        arguments: Arguments,
-        *,
-        itself: Intent | None = None,
-        looks: Sequence[Look] = (),
+        self, context: AgentContext, arguments: Arguments, *, itself: Intent | None
     ) -> Assessment:
         market, symbol = arguments["market"], arguments["symbol"]
         resting, position = await asyncio.gather(
@@ -72,7 +67,6 @@ class ConfirmedCancel(StandIn):
         if not going:
             raise BrokerError(Code.NOTHING_TO_CANCEL, "Nothing of it is open any more.")
         staying = [order for order in resting if order.protective and order not in going]
-        looked = order_card.looked(itself, looks, market, symbol, context.clock())
         base = context.exchange.on(market).rules(symbol).base
         return Assessment(
             arguments={**arguments, "orders": [_told(order) for order in going]},
@@ -84,7 +78,7 @@ class ConfirmedCancel(StandIn):
             worst_price=None,
             value_usdt=Decimal(0),
             is_exit=True,  # what rests may be what keeps a position from being closed
-            card=_card(market, base, going, staying, position, looked),
+            card=_card(market, base, going, staying, position),
         )
 
     def changed(self, terms: Arguments, now: Assessment) -> Why | None:
@@ -262,7 +256,6 @@ def _card(
     going: Sequence[RestingOrder],
     staying: Sequence[RestingOrder],
     position: Position | None,
-    looked: Figure | None,
 ) -> Card:
     one = len(going) == 1
     act = f"CANCEL {_words(going[0], base)}" if one else f"CANCEL {len(going)} orders"
@@ -281,7 +274,7 @@ def _card(
         act=act,
         sentence=f"{act}{listed}: {_loses(market, base, staying, position)}",
         symbol=going[0].symbol,
-        figures=[*shown, *([] if looked is None else [looked])],
+        figures=shown,
         checks=[],
     )
 

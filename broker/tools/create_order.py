@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from decimal import Decimal
 from typing import Annotated, Any, Literal
 
@@ -17,7 +17,7 @@ from ..reasons import Why
 from ..settings import Mode, Settings
 from . import futures_quotes, order_card, order_checks, quotes, spot_quotes
 from .answers import OrderAnswer
-from .declaration import A_NUMBER, AgentContext, Context, Look, MarketName, Positive, Symbol
+from .declaration import A_NUMBER, AgentContext, Context, MarketName, Positive, Symbol
 from .futures_quotes import FuturesQuote
 from .high import NEVER_BY_ITSELF, Assessment, HighInput, leverage_changed
 from .order_tool import OrderTool
@@ -127,14 +127,9 @@ class CreateOrder(OrderTool):
         return spot_quotes.may_exit(order, rules, context.settings.cash)
 
     async def assess(
-        self,
-        context: AgentContext,
-        arguments: Mapping[str, Any],
-        *,
-        itself: Intent | None = None,
-        looks: Sequence[Look] = (),
+        self, context: AgentContext, arguments: Mapping[str, Any], *, itself: Intent | None
     ) -> Assessment:
-        order, settings, now = order_of(arguments), context.settings, context.clock()
+        order, settings = order_of(arguments), context.settings
         quote = await _read(context, arguments, itself)
         if itself is None:
             order_checks.obey_the_exchange(quote, context)
@@ -158,7 +153,6 @@ class CreateOrder(OrderTool):
                 order_checks.checks(quote, context),
                 worst=worst,
                 live=settings.mode is Mode.LIVE,
-                looked=order_card.looked(itself, looks, order.market, order.symbol, now),
             ),
         )
 

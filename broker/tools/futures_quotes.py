@@ -157,7 +157,7 @@ class FuturesQuote(Quote):
         return self.reference if self.position is None else self.position.mark_price
 
 
-async def read(context: AgentContext, order: OrderRequest, itself: Intent | None = None) -> FuturesQuote:
+async def read(context: AgentContext, order: OrderRequest, itself: Intent | None) -> FuturesQuote:
     """All figures at once. Raises BrokerError for one that is needed and cannot be read: for an entry that
     is every figure, for an exit the position and the position mode.
     """

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Annotated, Any, ClassVar, Final
 
@@ -20,7 +20,8 @@ from ..reasons import Reason, Why
 from ..risk import refuse_failed
 from ..settings import Settings
 from .answers import IntentAnswer
-from .declaration import WHOLE, AgentContext, Call, Context, Input, Look, Risk
+from .declaration import WHOLE, AgentContext, Call, Context, Input, Risk
+from .looks import looked_at
 from .quotes import PRICE_MAX_AGE_MS
 from .results import Result, Rounded
 
@@ -95,12 +96,7 @@ class HighTool(ABC):
 
     @abstractmethod
     async def assess(
-        self,
-        context: AgentContext,
-        arguments: Mapping[str, Any],
-        *,
-        itself: Intent | None = None,
-        looks: Sequence[Look] = (),
+        self, context: AgentContext, arguments: Mapping[str, Any], *, itself: Intent | None
     ) -> Assessment:
         """Read the figures and run all checks on rounded arguments; the card holds them, also failed ones.
 
@@ -149,8 +145,8 @@ class HighTool(ABC):
     async def prepare(self, call: Call, given: HighInput, rounded: Mapping[str, Any]) -> Request:
         """A request ready to be parked. Raises BrokerError; then nothing is parked."""
         try:
-            market = rounded.get("market", self.market)
-            assessment = await self.assess(call, rounded, looks=call.looked_at(market, rounded["symbol"]))
+            looked = self._looked(call, rounded)
+            assessment = await self.assess(call, rounded, itself=None)
             refuse_failed(assessment.card.checks)
         except BrokerError as error:
             error.message = f"{error.message.removesuffix('.')}. Nothing was parked."
@@ -159,13 +155,18 @@ class HighTool(ABC):
         ttl = settings.intent_exit_ttl_seconds if assessment.is_exit else settings.intent_ttl_seconds
         return self.request(
             call,
-            assessment,
+            replace(assessment, card=assessment.card.beside(looked)),
             agent=call.agent.name,
             asked=given.asked(),
             reason=given.reason or None,
             idempotency_key=given.idempotencyKey,
             ttl_seconds=given.ttlSeconds or ttl,
         )
+
+    def _looked(self, call: Call, rounded: Mapping[str, Any]) -> Figure:
+        """Told when it is asked; when the same request waits anew, nobody has looked again."""
+        market, symbol = rounded.get("market", self.market), rounded["symbol"]
+        return looked_at(call.looked_at(market, symbol), market, symbol, call.clock())
 
     async def reassess(self, context: AgentContext, intent: Intent) -> Assessment:
         """All checks again, just before submission. Raises RISK_CHECK_FAILED, BINANCE_UNAVAILABLE where the

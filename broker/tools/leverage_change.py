@@ -94,13 +94,13 @@ def checks(change: Change, unsettled: int, limits: Limits) -> list[Check]:
     ]
 
 
-def draw(change: Change, checks: Sequence[Check], looked: Figure | None) -> Card:
+def draw(change: Change, checks: Sequence[Check]) -> Card:
     act = f"LEVERAGE {change.now.leverage}× → {change.target}×"
     return Card(
         act=act,
         sentence=f"{act}, {change.now.margin_type}, {_liquidation(change)}",
         symbol=change.now.symbol,
-        figures=[*_figures(change), *([] if looked is None else [looked])],
+        figures=_figures(change),
         checks=list(checks),
         second_tap=order_card.second_tap(checks),
     )

@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Final
 
+from ..cards import Figure, Tone
+from ..exchange import Market
 from .declaration import Input, Look, Output, Risk, Tool
 
 MOST: Final = 2_000
@@ -34,3 +36,18 @@ class Looks:
         read = self._last.get((agent, market, symbol), {})
         looks = [Look(tool=tool, at=at) for tool, at in read.items()]
         return sorted(looks, key=lambda look: look.at, reverse=True)
+
+
+def looked_at(looks: Sequence[Look], market: str, symbol: str, now: datetime) -> Figure:
+    """What the agent read of the market before it asked, as its card tells it."""
+    if not looks:
+        of = "" if market == Market.SPOT else f" {market}"
+        return Figure(label="Looked at", value=f"nothing on {symbol}{of}", tone=Tone.WARN)
+    return Figure(
+        label="Looked at", value=", ".join(f"{look.tool} {_ago(look.at, now)} ago" for look in looks)
+    )
+
+
+def _ago(at: datetime, now: datetime) -> str:
+    seconds = max(0, int((now - at).total_seconds()))
+    return f"{seconds} s" if seconds < 120 else f"{seconds // 60} min"

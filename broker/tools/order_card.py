@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
 from decimal import Decimal
 
 from ..cards import Card, Figure, Tone
-from ..exchange import Market, Position
-from ..intents import Intent
+from ..exchange import Position
 from ..money import about, cents, grouped, in_unit, percent, signed_percent
 from ..risk import Check, above_limits, share_of
 from .collisions import crossing
-from .declaration import Look
 from .futures_quotes import FuturesQuote
 from .order_words import act, resting_words, sentence
 from .quotes import Need, Quote
@@ -22,15 +19,13 @@ SLIPPAGE_WARN_PCT = Decimal("0.1")
 MOVED_WARN_PCT = Decimal("0.5")
 
 
-def draw(
-    quote: Quote, checks: Sequence[Check], *, worst: Decimal | None, live: bool, looked: Figure | None
-) -> Card:
+def draw(quote: Quote, checks: Sequence[Check], *, worst: Decimal | None, live: bool) -> Card:
     order = quote.order
     return Card(
         act=act(quote),
         sentence=sentence(quote, worst),
         symbol=quote.rules.symbol,
-        figures=[*figures(quote), *([] if looked is None else [looked])],
+        figures=figures(quote),
         checks=list(checks),
         warnings=_warnings(quote),
         second_tap=second_tap(checks, sells_all=quote.rules.base if live and quote.takes_all else None),
@@ -48,23 +43,6 @@ def figures(quote: Quote) -> list[Figure]:
     if need is not None:
         shown += [Figure(label=need.label, value=in_unit(need.free, need.asset)), _waiting(need)]
     return [*shown, *_collisions(quote)]
-
-
-def looked_at(looks: Sequence[Look], market: str, symbol: str, now: datetime) -> Figure:
-    """What the agent read of the market before it asked: the broker's own record."""
-    if not looks:
-        of = "" if market == Market.SPOT else f" {market}"
-        return Figure(label="Looked at", value=f"nothing on {symbol}{of}", tone=Tone.WARN)
-    return Figure(
-        label="Looked at", value=", ".join(f"{look.tool} {_ago(look.at, now)} ago" for look in looks)
-    )
-
-
-def looked(
-    itself: Intent | None, looks: Sequence[Look], market: str, symbol: str, now: datetime
-) -> Figure | None:
-    """Told when it is asked; when the same request waits anew, nobody has looked again."""
-    return looked_at(looks, market, symbol, now) if itself is None else None
 
 
 def now(label: str, price: Decimal, reference: Decimal | None, unit: str) -> Figure:
@@ -186,8 +164,3 @@ def _warnings(quote: Quote) -> list[str]:
 
 def _in_quote(quote: Quote, price: Decimal) -> str:
     return f"{grouped(price)} {quote.rules.quote}"
-
-
-def _ago(at: datetime, now: datetime) -> str:
-    seconds = max(0, int((now - at).total_seconds()))
-    return f"{seconds} s" if seconds < 120 else f"{seconds // 60} min"

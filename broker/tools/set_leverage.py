@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from decimal import Decimal
 from typing import Annotated, Any
 
@@ -12,13 +12,13 @@ from pydantic import Field
 from ..agents import Limits
 from ..cards import Figure, Tone
 from ..errors import BrokerError, Code, invalid
-from ..exchange import Exchange, Market, Sent
+from ..exchange import Exchange, Sent
 from ..intents import Intent
 from ..money import grouped
 from ..reasons import Why, uncertain
-from . import leverage_change, order_card, own
+from . import leverage_change, own
 from .answers import LeverageAnswer
-from .declaration import WHOLE, AgentContext, Context, Look, Symbol
+from .declaration import WHOLE, AgentContext, Context, Symbol
 from .high import NEVER_BY_ITSELF, Assessment, Found, HighInput, HighTool, leverage_changed
 from .results import LeverageResult, RoundedLeverage
 
@@ -50,12 +50,7 @@ class SetLeverage(HighTool):
         return {"symbol": symbol, "leverage": arguments.leverage}
 
     async def assess(
-        self,
-        context: AgentContext,
-        arguments: Mapping[str, Any],
-        *,
-        itself: Intent | None = None,
-        looks: Sequence[Look] = (),
+        self, context: AgentContext, arguments: Mapping[str, Any], *, itself: Intent | None
     ) -> Assessment:
         symbol, target = arguments["symbol"], arguments["leverage"]
         limits = context.limits
@@ -71,7 +66,6 @@ class SetLeverage(HighTool):
         if change.now.leverage == target:
             raise invalid("leverage", f"is {target}× already")
         checks = leverage_change.checks(change, ours.changing(symbol), limits)
-        looked = order_card.looked(itself, looks, Market.FUTURES, symbol, context.clock())
         return Assessment(
             arguments=arguments,
             market="futures",
@@ -82,7 +76,7 @@ class SetLeverage(HighTool):
             worst_price=None,
             value_usdt=Decimal(0),
             is_exit=False,
-            card=leverage_change.draw(change, checks, looked),
+            card=leverage_change.draw(change, checks),
             previous=str(change.now.leverage),
         )
 

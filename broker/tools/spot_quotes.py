@@ -119,7 +119,7 @@ def bought_by(order: OrderRequest, rules: Rules) -> str:
     return rules.base if order.side == "buy" else rules.quote
 
 
-async def read(context: AgentContext, order: OrderRequest, itself: Intent | None = None) -> SpotQuote:
+async def read(context: AgentContext, order: OrderRequest, itself: Intent | None) -> SpotQuote:
     """All figures at once. Raises BrokerError for one that is needed and cannot be read: for an entry that
     is every figure, for an exit the account.
     """
