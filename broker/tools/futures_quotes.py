@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import cached_property
 
 from .. import risk
 from ..errors import BrokerError, Code
@@ -32,25 +33,25 @@ class FuturesQuote(Quote):
     unseen: Sequence[Claim]
     pending: Sequence[Claim]
 
-    @property
+    @cached_property
     def is_exit(self) -> bool:
         return self.order.reduce_only
 
-    @property
+    @cached_property
     def leverage(self) -> int | None:
         return None if self.leverages is None else self.leverages.get(self.order.symbol)
 
-    @property
+    @cached_property
     def signed(self) -> Decimal:
         """The order's amount, below zero for a sell."""
         return self.order.amount if self.order.side == "buy" else -self.order.amount
 
-    @property
+    @cached_property
     def held(self) -> Decimal:
         """The position, below zero when short."""
         return Decimal(0) if self.position is None else self.position.signed
 
-    @property
+    @cached_property
     def after(self) -> Decimal:
         """The position when it has filled. What only reduces never opens the other side."""
         after = self.held + self.signed
@@ -58,16 +59,16 @@ class FuturesQuote(Quote):
             return Decimal(0)
         return after
 
-    @property
+    @cached_property
     def covers(self) -> Decimal:
         """How much of the position it closes, in percent."""
         return Decimal(0) if not self.held else min(Decimal(1), self.order.amount / abs(self.held)) * 100
 
-    @property
+    @cached_property
     def takes_all(self) -> bool:
         return False
 
-    @property
+    @cached_property
     def need(self) -> Need | None:
         """Margin and fee of what it adds to the exposure; an exit needs none."""
         if self.is_exit or self.account is None or self.leverages is None or self.taker_fee is None:
@@ -122,7 +123,7 @@ class FuturesQuote(Quote):
         )
         return amount if side == "buy" else -amount
 
-    @property
+    @cached_property
     def _out_of_sight(self) -> Sequence[Claim]:
         return unseen.besides(self.unseen, self.resting or ())
 
@@ -151,7 +152,7 @@ class FuturesQuote(Quote):
             Decimal(0),
         )
 
-    @property
+    @cached_property
     def position_price(self) -> Decimal | None:
         """The mark price, which margin goes by."""
         return self.reference if self.position is None else self.position.mark_price

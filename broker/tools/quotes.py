@@ -46,7 +46,7 @@ class Need:
 
 @dataclass(frozen=True, kw_only=True)
 class Quote(ABC):
-    """One order beside the market and the account, all read for it.
+    """One order beside the market and the account, all read for it; what follows from that is computed once.
 
     `reference` is the exchange's own price for its rules, `rate` is USDT per quote asset, `resting` are the
     account's own orders (of the symbol, or of all where a spot pair is not quoted in cash), `used` is the
@@ -89,14 +89,14 @@ class Quote(ABC):
     def exposure_checks(self, context: AgentContext) -> list[Check]:
         """Checks 4 and 5; none for an exit."""
 
-    @property
+    @cached_property
     def best(self) -> Decimal | None:
         """What the order would trade against first: the ask for a buy, the bid for a sell."""
         if self.book is None:
             return None
         return self.book.best_ask if self.order.side == "buy" else self.book.best_bid
 
-    @property
+    @cached_property
     def middle(self) -> Decimal | None:
         if self.book is None or self.book.best_ask is None or self.book.best_bid is None:
             return None
@@ -110,24 +110,24 @@ class Quote(ABC):
         walk = self.book.walk(self.order.side, self.order.amount)
         return walk.average if walk.filled == self.order.amount else None
 
-    @property
+    @cached_property
     def asked_at(self) -> Decimal | None:
         """The market's price that the order is held against: by the book, or the last one for a trigger."""
         if self.order.stop_price is not None:
             return self.last
         return self.average or self.best if self.order.type == "market" else self.best
 
-    @property
+    @cached_property
     def traded_at(self) -> Decimal | None:
         """By the book, for an order that trades at the market now."""
         return self.average if self.order.type == "market" else None
 
-    @property
+    @cached_property
     def priced_at_ms(self) -> int | None:
         """When, by our clock, the book was asked for."""
         return None if self.book is None else self.book.asked_at_ms
 
-    @property
+    @cached_property
     def fills_now(self) -> bool:
         """A limit order at or through the market."""
         price, best = self.order.price, self.best
@@ -135,7 +135,7 @@ class Quote(ABC):
             return False
         return price >= best if self.order.side == "buy" else price <= best
 
-    @property
+    @cached_property
     def value(self) -> Decimal | None:
         """In the quote asset. A limit buy: at its limit; a limit sell: at the higher of limit and bid.
 
@@ -146,7 +146,7 @@ class Quote(ABC):
         price = self._valued_at
         return None if price is None else price * self.order.amount
 
-    @property
+    @cached_property
     def _valued_at(self) -> Decimal | None:
         price, trigger, best = self.order.price, self.order.stop_price, self.best
         if trigger is not None:
@@ -155,7 +155,7 @@ class Quote(ABC):
             return price if self.order.side == "buy" or best is None else max(price, best)
         return self.average or (best if self.order.side == "sell" and self.is_exit else None)
 
-    @property
+    @cached_property
     def value_usdt(self) -> Decimal | None:
         return None if self.value is None or self.rate is None else self.value * self.rate
 

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import cached_property
 
 from .. import risk
 from ..exchange import Account, Balance, OrderRequest, RestingOrder, Rules
@@ -32,16 +33,16 @@ class SpotQuote(Quote):
     coming: Decimal
     cash: frozenset[str]
 
-    @property
+    @cached_property
     def is_exit(self) -> bool:
         return may_exit(self.order, self.rules, self.cash) and self.base.total > 0
 
-    @property
+    @cached_property
     def bought(self) -> str:
         """The asset that it brings."""
         return bought_by(self.order, self.rules)
 
-    @property
+    @cached_property
     def proceeds(self) -> Decimal | None:
         """The most that it brings of the bought asset: what a buy buys, what a sale could fill at."""
         if self.order.side == "buy":
@@ -50,7 +51,7 @@ class SpotQuote(Quote):
             return self.value
         return max(self.value, self.order.amount * self.best)
 
-    @property
+    @cached_property
     def need(self) -> Need:
         """Base for a sell; for a buy its value and the fee, in the quote asset."""
         if self.order.side == "sell":
@@ -58,7 +59,7 @@ class SpotQuote(Quote):
         with_fee = None if self.value is None else self.value * (1 + self.account.taker_fee)
         return self._need(self.quote, with_fee)
 
-    @property
+    @cached_property
     def takes_all(self) -> bool:
         left = self.base.free - self.order.amount
         return self.order.side == "sell" and 0 <= left < self.rules.step
@@ -74,15 +75,15 @@ class SpotQuote(Quote):
         limit = context.settings.max_position_size_pct
         return [risk.position(label, self._position_usdt, self.equity, limit)]
 
-    @property
+    @cached_property
     def base(self) -> Balance:
         return self._balance(self.rules.base)
 
-    @property
+    @cached_property
     def quote(self) -> Balance:
         return self._balance(self.rules.quote)
 
-    @property
+    @cached_property
     def _position_usdt(self) -> Decimal | None:
         """None for a bought asset whose worth is not known."""
         price = self.best if self.order.side == "buy" else Decimal(1)  # in the quote asset
