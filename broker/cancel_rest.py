@@ -8,8 +8,9 @@ from typing import Any, Final
 from sqlalchemy import Connection
 
 from .errors import BrokerError, Code
-from .intents import ORDER_FINAL, Intent, client_order_id
+from .intents import Intent, client_order_id
 from .logs import get_logger
+from .order_record import FINAL
 from .store import Standing, standing_first
 from .tools import HIGH, Context
 from .tools.cancels import PERHAPS_DONE
@@ -31,11 +32,11 @@ async def cancel_rest(context: Context, intent: Intent, trader: str, standing: S
     order = intent.order
     if order is None or intent.order_is_final:
         raise BrokerError(Code.NOTHING_TO_CANCEL, "Nothing is left of this order that could be cancelled.")
-    order_id, conditional = await _to_cancel(context, intent, str(order["id"]), order["symbol"])
-    cancelling = _Cancelling(context, intent, f"trader:{trader}", order["symbol"], order_id, conditional)
+    order_id, conditional = await _to_cancel(context, intent, order.id, order.symbol)
+    cancelling = _Cancelling(context, intent, f"trader:{trader}", order.symbol, order_id, conditional)
     await cancelling.asked(standing)
     try:
-        await context.exchange.on(intent.market).cancel(order["symbol"], order_id, conditional=conditional)
+        await context.exchange.on(intent.market).cancel(order.symbol, order_id, conditional=conditional)
     except BrokerError as error:
         kind = await cancelling.came_to(error)
         await cancelling.record(kind, error=str(error.code))
@@ -79,7 +80,7 @@ class _Cancelling:
             return UNCLEAR
         if now.status == "cancelled":
             return CANCELLED
-        over = now.status in ORDER_FINAL or now.executed_as is not None
+        over = now.status in FINAL or now.executed_as is not None
         return FAILED if over or error.code is Code.BINANCE_REFUSED else UNCLEAR
 
     async def record(self, kind: str, **more: Any) -> None:

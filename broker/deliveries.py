@@ -154,7 +154,8 @@ def concerns(event: Event, intent: Intent | None) -> bool:
     if event.kind == TEST:
         return True
     if event.kind in _OF_A_STOP:
-        return intent is not None and "stopPrice" in intent.arguments and intent.order_status == "filled"
+        order = None if intent is None or intent.order_status != "filled" else intent.ordering
+        return order is not None and order.stop_price is not None
     return TOPICS[event.kind] is not Topic.CANCELS or event.data.get("protective") is True
 
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from decimal import Decimal
-from typing import Any, Final
+from typing import Final
 
+from .arguments import OrderArguments
+from .intents import Terms
 from .money import about, grouped
+from .order_record import OrderRecord
 
 BUY: Final = "buy"
 
@@ -14,35 +16,31 @@ ROUNDING: Final = Decimal("0.00000001")
 """Binance tells what a fill cost in eight decimals."""
 
 
-def divergence(terms: Mapping[str, Any], order: Mapping[str, Any]) -> str | None:
+def divergence(terms: Terms, order: OrderRecord) -> str | None:
     """In what the order differs from the approved terms, for people; None where it matches.
 
-    A partial fill matches, and so does less than was approved. `order` is as it is kept beside its intent.
+    A partial fill matches, and so does less than was approved.
     """
-    approved = terms["arguments"]
-    for name in ("symbol", "side"):
-        if order.get(name) != approved.get(name):
-            return f"{name} {order.get(name)}, approved was {approved.get(name)}"
-    return _too_much(approved, order) or _too_dear(terms, order)
+    approved = OrderArguments.of(terms.arguments)
+    if order.symbol != approved.symbol:
+        return f"symbol {order.symbol}, approved was {approved.symbol}"
+    if order.side != approved.side:
+        return f"side {order.side}, approved was {approved.side}"
+    return _too_much(approved.amount, order) or _too_dear(approved.price or terms.worst_price, order)
 
 
-def _too_much(approved: Mapping[str, Any], order: Mapping[str, Any]) -> str | None:
-    allowed = Decimal(approved["amount"])
-    for what, name in (("ordered", "amount"), ("filled", "filled")):
-        amount = Decimal(order[name])
+def _too_much(allowed: Decimal, order: OrderRecord) -> str | None:
+    for what, amount in (("ordered", order.amount), ("filled", order.filled)):
         if amount > allowed:
             return f"{what} {grouped(amount)}, approved was {grouped(allowed)}"
     return None
 
 
-def _too_dear(terms: Mapping[str, Any], order: Mapping[str, Any]) -> str | None:
+def _too_dear(worst: Decimal | None, order: OrderRecord) -> str | None:
     """Worse than the limit, or than the price that a market order was approved at."""
-    filled, cost = Decimal(order["filled"]), Decimal(order["cost"])
-    bound = terms["arguments"].get("price") or terms["worstPrice"]
-    if not filled or bound is None:
+    if not order.filled or worst is None:
         return None
-    worst = Decimal(bound)
-    lost = cost - worst * filled if order["side"] == BUY else worst * filled - cost
+    lost = order.cost - worst * order.filled if order.side == BUY else worst * order.filled - order.cost
     if lost <= ROUNDING:
         return None
-    return f"filled at {about(cost / filled)}, approved was {grouped(worst)} or better"
+    return f"filled at {about(order.cost / order.filled)}, approved was {grouped(worst)} or better"

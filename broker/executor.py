@@ -24,7 +24,7 @@ from .logs import get_logger
 from .reasons import Reason, Why, of_error
 from .settings import Settings
 from .store import Moved, NotApproved, Store, queries
-from .tools import HIGH, Assessment, Context, HighTool, order_json
+from .tools import HIGH, Assessment, Context, HighTool, order_record
 from .turns import Turns
 
 SWEEP_SECONDS = 1.0
@@ -174,7 +174,7 @@ class Executor:
         self._permit()
         tool, terms = HIGH[intent.tool], intent.terms
         order_id = client_order_id(intent.id)
-        await self._exchange.on(terms["market"]).take_budget()
+        await self._exchange.on(terms.market).take_budget()
         if look_first and tool.has_own_id and await tool.look_up(self._exchange, terms, order_id):
             why = Why(Reason.FOUND_AT_BINANCE, "an order with this request's id is at Binance already")
             await self._store.submissions.settle(intent, State.UNKNOWN, actor="executor", why=why)
@@ -199,7 +199,7 @@ class Executor:
         async def commit(now: Assessment) -> Intent | None:
             return await self._commit(tool, intent, order_id, now)
 
-        turns = self._accounts[intent.terms["market"]]
+        turns = self._accounts[intent.terms.market]
         take_turn = turns.leave if intent.is_exit else turns.enter
         return await take_turn(check, commit)
 
@@ -208,7 +208,7 @@ class Executor:
             await self._store.submissions.show_anew(intent, tool.anew(self._context, intent, now), changed)
             return None
         self._require_fit(intent)  # Binance may have taken its time to answer
-        venue = self._exchange.on(intent.terms["market"])
+        venue = self._exchange.on(intent.terms.market)
         try:
             return await self._store.submissions.begin(
                 intent,
@@ -232,7 +232,7 @@ class Executor:
             raise _Unfit(Reason.NOT_APPROVED, "there is no approval on record")
         if digest_of(intent.canonical) != intent.digest:
             raise _Unfit(Reason.REQUEST_ALTERED, "the stored request is not the one that was approved")
-        if (intent.terms["mode"], intent.terms["account"]) != (self._settings.mode, self._settings.account):
+        if (intent.terms.mode, intent.terms.account) != (self._settings.mode, self._settings.account):
             raise _Unfit(Reason.OTHER_ACCOUNT, "the request is for another account")
         age = self._clock() - intent.decision.at
         if age < -CLOCK_SLACK:
@@ -267,7 +267,7 @@ class Executor:
                     State(sent.verdict),
                     actor="executor" if sent.verdict is Verdict.NOT_SENT else "binance",
                     why=_why(sent, explained),
-                    order=None if order is None else order_json(order),
+                    order=None if order is None else order_record(order),
                     data={"http": sent.http, "code": sent.code, "message": sent.message},
                 )
                 return

@@ -9,6 +9,7 @@ from functools import cached_property, partial
 from typing import Any, cast
 
 from .agents import OWN_TOOLS, Agent
+from .arguments import Arguments
 from .clock import Clock
 from .errors import BrokerError, Code
 from .exchange import AGENTS_PCT, PAGES_PCT, READS_PCT, Asker, Exchange, leaving_room
@@ -123,9 +124,7 @@ class Gateway:
             return await told_again(call, parked.intent)
         return answer(call, parked.intent, same_as=parked.earlier)
 
-    async def _checked(
-        self, call: Call, tool: HighTool, given: HighInput, rounded: Mapping[str, Any]
-    ) -> Request:
+    async def _checked(self, call: Call, tool: HighTool, given: HighInput, rounded: Arguments) -> Request:
         await self._require_open()
         leaves = tool.may_leave(call, rounded)
         async with nullcontext() if leaves else self.pace.checking(call.agent.name):
@@ -133,7 +132,7 @@ class Gateway:
                 return await tool.prepare(call, given, rounded)
 
     async def _waiting(
-        self, call: Call, tool: HighTool, given: HighInput, rounded: Mapping[str, Any]
+        self, call: Call, tool: HighTool, given: HighInput, rounded: Arguments
     ) -> Intent | None:
         """What a call without a key repeats, when it can no longer be parked itself. "Nothing was parked"
         would be true of this call alone, while the first one's request waits.
@@ -148,7 +147,7 @@ class Gateway:
             for intent in pending
             if intent.tool == tool.name
             and intent.expires_at > self.clock()
-            and _asked(intent, tool) == rounded
+            and _asked(intent, tool) == rounded.stored()
         )
         return next(equal, None)
 
@@ -161,7 +160,7 @@ class Gateway:
         )
         if earlier is None or earlier.asked == given.asked():
             return earlier
-        if _asked(earlier, tool) == tool.rounded(call, given):
+        if _asked(earlier, tool) == tool.rounded(call, given).stored():
             return earlier
         raise idempotency_conflict(earlier)
 
@@ -181,7 +180,7 @@ class Gateway:
 
 def _asked(intent: Intent, tool: HighTool) -> dict[str, Any]:
     """Its rounded arguments, without what the tool read for itself."""
-    return {name: value for name, value in intent.arguments.items() if name not in tool.adds}
+    return {name: value for name, value in intent.arguments.stored().items() if name not in tool.adds}
 
 
 def _asker(agent: Agent, *, leaves: bool = False) -> Asker:

@@ -10,12 +10,16 @@ from decimal import Decimal
 from enum import StrEnum
 from functools import cached_property
 from hashlib import sha256
-from typing import Any, Final
+from typing import Any, Final, Self
 
 import rfc8785
 
+from .arguments import Arguments, OrderArguments, read_arguments
+from .cards import Card
 from .clock import from_ms, to_ms
 from .money import plain
+from .order_record import OrderRecord
+from .order_types import Market
 from .reasons import Reason
 
 
@@ -81,9 +85,6 @@ COMMITTED: Final = frozenset({State.APPROVED, State.SUBMITTING, State.UNKNOWN, S
 
 DECIDED_AGAINST: Final = frozenset({State.REJECTED, State.EXPIRED, State.WITHDRAWN})
 
-ORDER_FINAL: Final = frozenset({"filled", "cancelled", "expired", "rejected"})
-"""Statuses of an order at the exchange after which nothing more becomes of it."""
-
 
 @dataclass(frozen=True, kw_only=True)
 class Suggestion:
@@ -107,9 +108,13 @@ class Decision:
     suggestion: Suggestion = field(default_factory=Suggestion)
 
 
+Asked = Mapping[str, str | int | bool]
+"""Arguments as the agent gave them, decimals as text."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Request:
-    """A checked request, ready to be parked. `arguments` are rounded, decimals as plain strings.
+    """A checked request, ready to be parked. `asked`: the arguments before they were rounded.
 
     `previous` is what was there when it was asked: the leverage (to change, or of a futures entry), the entry
     price of what is closed.
@@ -117,8 +122,8 @@ class Request:
 
     agent: str
     tool: str
-    asked: Mapping[str, Any]
-    arguments: Mapping[str, Any]
+    asked: Asked
+    arguments: Arguments
     market: str
     mode: str
     account: str
@@ -128,7 +133,7 @@ class Request:
     value_usdt: Decimal | None
     is_exit: bool
     summary: str
-    card: Mapping[str, Any]
+    card: Card
     reason: str | None
     idempotency_key: str | None
     ttl_seconds: int
@@ -137,7 +142,7 @@ class Request:
     @property
     def equality(self) -> str:
         """The same for equal requests of one agent: tool and rounded trading arguments."""
-        return fingerprint({"tool": self.tool, "market": self.market, "arguments": dict(self.arguments)})
+        return fingerprint({"tool": self.tool, "market": self.market, "arguments": self.arguments.stored()})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -149,13 +154,13 @@ class Intent:
     tool: str
     state: State
     market: str
-    asked: Mapping[str, Any]
-    arguments: Mapping[str, Any]
+    asked: Asked
+    arguments: Arguments
     canonical: str
     digest: str
     equality: str
     summary: str
-    card: Mapping[str, Any]
+    card: Card
     reason: str | None
     idempotency_key: str | None
     ttl_seconds: int
@@ -173,7 +178,7 @@ class Intent:
     """Why it stands where it does. None on the straight way from the request to the order."""
     note: str | None = None
     """The same for people; nothing else reads it."""
-    order: Mapping[str, Any] | None = None
+    order: OrderRecord | None = None
     word_by: str | None = None
     """The trader whose word settled it, after Binance could not be asked in time."""
     word_holds: bool | None = None
@@ -186,10 +191,17 @@ class Intent:
     """In what the exchange's truth differs from what was approved, or from a trader's word."""
 
     @cached_property
-    def terms(self) -> Mapping[str, Any]:
-        """The canonical text, read: what was approved, and the only source of what is sent."""
-        terms: Mapping[str, Any] = json.loads(self.canonical)
-        return terms
+    def terms(self) -> Terms:
+        """The canonical text, read: what was approved, and the only source of what is sent.
+
+        Raises ValueError for what this release cannot read.
+        """
+        return Terms.of(self.canonical)
+
+    @property
+    def ordering(self) -> OrderArguments | None:
+        """What it orders; None for one that changes a setting or cancels."""
+        return self.arguments if isinstance(self.arguments, OrderArguments) else None
 
     @property
     def overlooked(self) -> bool:
@@ -217,12 +229,45 @@ class Intent:
 
     @property
     def order_status(self) -> str | None:
-        return self.order["status"] if self.order else None
+        return self.order.status if self.order else None
 
     @property
     def order_is_final(self) -> bool:
         """Nothing more becomes of it; a setting that was changed (a leverage) has no order."""
-        return self.order is None or self.order_status in ORDER_FINAL
+        return self.order is None or self.order.is_final
+
+
+@dataclass(frozen=True, kw_only=True)
+class Terms:
+    """What was approved: what would be sent, on which account, and within which prices."""
+
+    tool: str
+    arguments: Arguments
+    market: Market
+    mode: str
+    account: str
+    reference_price: Decimal | None
+    tolerance_pct: Decimal | None
+    worst_price: Decimal | None
+    expires_at_ms: int
+    previous: str | None
+
+    @classmethod
+    def of(cls, canonical: str) -> Self:
+        """Raises ValueError."""
+        told = json.loads(canonical)
+        return cls(
+            tool=told["tool"],
+            arguments=read_arguments(told["tool"], told["arguments"]),
+            market=Market(told["market"]),
+            mode=told["mode"],
+            account=told["account"],
+            reference_price=_decimal(told["referencePrice"]),
+            tolerance_pct=_decimal(told["tolerancePct"]),
+            worst_price=_decimal(told["worstPrice"]),
+            expires_at_ms=told["expiresAt"],
+            previous=told.get("previous"),
+        )
 
 
 def canonical_text(request: Request, expires_at: datetime) -> str:
@@ -231,7 +276,7 @@ def canonical_text(request: Request, expires_at: datetime) -> str:
     return canonical(
         {
             "tool": request.tool,
-            "arguments": dict(request.arguments),
+            "arguments": request.arguments.stored(),
             "market": request.market,
             "mode": request.mode,
             "account": request.account,
@@ -254,6 +299,10 @@ def digest_of(text: str) -> str:
 
 def fingerprint(value: Any) -> str:
     return digest_of(canonical(value))
+
+
+def _decimal(text: str | None) -> Decimal | None:
+    return None if text is None else Decimal(text)
 
 
 def _text(value: Decimal | None) -> str | None:

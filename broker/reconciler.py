@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from decimal import Decimal
 from typing import Any
 
 from .errors import BrokerError, Code
 from .exchange import FOLLOW_PCT, Exchange, OrderState, RestingOrder, leaving_room
 from .intents import OURS, Intent, State, client_order_id, horizon_ms
 from .logs import get_logger
+from .order_record import OrderRecord
 from .reasons import Reason, Why, uncertain
 from .store import Moved, Store, queries
-from .tools import HIGH, Found, order_json
+from .tools import HIGH, Found, order_record
 
 PASS_SECONDS = 1.0
 """Between two looks at what is unknown; at least so much between two at resting orders, whatever the news."""
@@ -181,7 +181,7 @@ class Reconciler:
         places: dict[tuple[str, str], list[Intent]] = defaultdict(list)
         followed = await self._store.read(queries.followed)
         for intent in followed:
-            places[intent.market, intent.arguments["symbol"]].append(intent)
+            places[intent.market, intent.arguments.symbol].append(intent)
         self._lost.keep({client_order_id(intent.id) for intent in followed})
         self._exchange.watch_orders(any(not intent.order_is_final for intent in followed))
         for (market, symbol), intents in places.items():
@@ -239,7 +239,7 @@ class Reconciler:
         if found is None or found.order is None:
             self._lost.missed(order_id)
             return
-        told = order_json(await self._exchange.on(intent.market).with_trades(found.order))
+        told = order_record(await self._exchange.on(intent.market).with_trades(found.order))
         if told != intent.order:
             await self._store.submissions.follow(intent, told)
         elif intent.order_is_final:  # only its fees are missing, and Binance does not list them yet
@@ -265,11 +265,11 @@ class Reconciler:
             log.exception("reconciler: failed")
 
 
-def _told(truth: Truth) -> Mapping[str, Any] | None:
-    return None if truth.order is None else order_json(truth.order)
+def _told(truth: Truth) -> OrderRecord | None:
+    return None if truth.order is None else order_record(truth.order)
 
 
 def _unchanged(intent: Intent, resting: RestingOrder | None) -> bool:
     if resting is None or intent.order is None:
         return False
-    return resting.filled == Decimal(intent.order["filled"])
+    return resting.filled == intent.order.filled

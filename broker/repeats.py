@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from decimal import Decimal
-from typing import Final
+from typing import Any, Final
 
 from .intents import Intent
 
 NEAR: Final = Decimal("0.01")
 """Amounts and prices that differ by no more than this share of the larger one count as the same."""
-
-MEASURED: Final = ("amount", "price", "stopPrice")
 
 
 def repeats(intent: Intent, earlier: Intent) -> bool:
@@ -20,12 +18,11 @@ def repeats(intent: Intent, earlier: Intent) -> bool:
     whose = (intent.agent, intent.tool, intent.market)
     if whose != (earlier.agent, earlier.tool, earlier.market):
         return False
-    mine, other = intent.arguments, earlier.arguments
-    return mine.keys() == other.keys() and all(
-        _near(Decimal(mine[name]), Decimal(other[name])) if name in MEASURED else mine[name] == other[name]
-        for name in mine
-    )
+    mine, other = dict(intent.arguments), dict(earlier.arguments)
+    return mine.keys() == other.keys() and all(_near(mine[name], other[name]) for name in mine)
 
 
-def _near(one: Decimal, other: Decimal) -> bool:
-    return abs(one - other) <= max(one, other) * NEAR
+def _near(one: Any, other: Any) -> bool:
+    if isinstance(one, Decimal) and isinstance(other, Decimal):
+        return abs(one - other) <= max(one, other) * NEAR
+    return bool(one == other)

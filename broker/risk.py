@@ -5,36 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from decimal import Decimal
 
-from pydantic import BaseModel, ConfigDict
-
+from .cards import Check
 from .errors import BrokerError, Code
 from .money import Side, in_unit, percent, plain, signed_percent
 
 NEAR = Decimal("0.8")
 """From this share of its limit on, a figure is shown unfolded."""
-
-
-class Check(BaseModel):
-    """One figure against its limit. `enforced` is false where an exit may pass all the same."""
-
-    model_config = ConfigDict(frozen=True)
-
-    name: str
-    label: str
-    figure: str | None
-    limit: str | None
-    unit: str
-    passed: bool
-    enforced: bool = True
-    near: bool = False
-
-    @property
-    def readable(self) -> bool:
-        return self.figure is not None and self.limit is not None
-
-    @property
-    def refuses(self) -> bool:
-        return self.enforced and not self.passed
 
 
 def balance(asset: str, needed: Decimal | None, free: Decimal | None) -> Check:

@@ -36,4 +36,4 @@ async def _want(store: Store, exchange: Exchange) -> None:
     except BrokerError as error:  # the store logs it, once
         log.debug("prices: the database cannot be read", error=error.message)
         return
-    exchange.prices.want(OWNER, {(intent.market, intent.arguments["symbol"]) for intent in waiting})
+    exchange.prices.want(OWNER, {(intent.market, intent.arguments.symbol) for intent in waiting})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import json
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager, closing, suppress
 from dataclasses import dataclass
@@ -21,16 +22,20 @@ from starlette.routing import Route
 
 from broker import api
 from broker.agents import Agent
+from broker.arguments import LeverageArguments, OrderArguments
+from broker.cards import Card
 from broker.exchange import Exchange
 from broker.executor import Executor
 from broker.gateway import Gateway
 from broker.hub import Hub
 from broker.intents import Intent, Request, State
+from broker.order_record import OrderRecord
 from broker.paper import PaperServer
 from broker.reasons import Reason, Why
 from broker.reconciler import Reconciler
 from broker.settings import Settings
 from broker.store import Feed, Store, queries
+from broker.stored import Stored
 
 from .serving import serving
 
@@ -311,8 +316,11 @@ async def eventually(found: Callable[[], Awaitable[T]]) -> T:
             await asyncio.sleep(0.01)
 
 
-def order(**changes: Any) -> dict[str, Any]:
-    """What `request()` came to at the exchange, as it is kept beside its intent: it rests."""
+def order(**changes: Any) -> OrderRecord:
+    """What `request()` came to at the exchange, as it is kept beside its intent: it rests.
+
+    `changes` have the names that rows have.
+    """
     values: dict[str, Any] = {
         "id": "1",
         "clientOrderId": "cb-1",
@@ -328,16 +336,50 @@ def order(**changes: Any) -> dict[str, Any]:
         "status": "open",
         "timestamp": 1,
     }
-    return {**values, **changes}
+    return OrderRecord.model_validate({**values, **changes})
+
+
+def card(**changes: Any) -> Card:
+    values: dict[str, Any] = {
+        "act": "BUY 0.015 BTC",
+        "sentence": "BUY 0.015 BTC at market",
+        "symbol": BTC,
+        "figures": [],
+        "checks": [],
+    }
+    return Card.model_validate({**values, **changes})
+
+
+S = TypeVar("S", bound=Stored)
+
+
+def changed(part: S, **changes: Any) -> S:
+    """`changes` have the names that rows have."""
+    return type(part).model_validate({**part.stored(), **changes})
+
+
+def terms_of(intent: Intent) -> dict[str, Any]:
+    """The canonical text as JSON: what digests are made of."""
+    terms: dict[str, Any] = json.loads(intent.canonical)
+    return terms
+
+
+def order_arguments(**changes: Any) -> OrderArguments:
+    """`changes` have the names that rows have."""
+    values: dict[str, Any] = {"symbol": BTC, "side": "buy", "type": "market", "amount": "0.015"}
+    return OrderArguments.model_validate({**values, **changes})
 
 
 def request(**changes: Any) -> Request:
     """A checked request, as a tool would hand it to the store."""
+    if isinstance(given := changes.get("arguments"), dict):
+        leverage = changes.get("tool") == "binance_set_leverage"
+        changes["arguments"] = LeverageArguments(**given) if leverage else order_arguments(**given)
     values: dict[str, Any] = {
         "agent": AGENT,
         "tool": "binance_create_order",
         "asked": {"symbol": BTC, "side": "buy", "amount": "0.015"},
-        "arguments": {"symbol": BTC, "side": "buy", "type": "market", "amount": "0.015"},
+        "arguments": order_arguments(),
         "market": "spot",
         "mode": "paper",
         "account": "paper",
@@ -347,7 +389,7 @@ def request(**changes: Any) -> Request:
         "value_usdt": Decimal(900),
         "is_exit": False,
         "summary": "BUY 0.015 BTC at market",
-        "card": {"act": "BUY 0.015 BTC"},
+        "card": card(),
         "reason": None,
         "idempotency_key": None,
         "ttl_seconds": 300,

@@ -448,7 +448,7 @@ async def test_what_one_agent_read_stands_on_no_card_of_another(house: House) ->
 
 async def figures(house: House, intent_id: str) -> dict[str, str]:
     intent = await house.store.read(lambda connection: queries.find_any(connection, intent_id))
-    return {figure["label"]: figure["value"] for figure in intent.card["figures"]}
+    return {figure["label"]: figure["value"] for figure in intent.card.stored()["figures"]}
 
 
 async def test_a_card_names_the_agent_that_asked(house: House) -> None:

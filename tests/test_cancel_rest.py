@@ -49,7 +49,7 @@ async def test_of_a_partly_filled_order_only_the_rest_goes(broker: Wired) -> Non
     await broker.reconciler.follow_placed()
     after = await broker.intent(intent.id)
     assert after.order is not None and after.order_status == "cancelled"
-    assert after.order["filled"] == "0.00001"
+    assert after.order.stored()["filled"] == "0.00001"
 
 
 async def test_a_conditional_order_is_cancelled_before_its_trigger_and_after_it(broker: Wired) -> None:

@@ -10,18 +10,21 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from broker.divergence import divergence
+from broker.intents import Terms, canonical_text
+from broker.order_record import OrderRecord
 
-from .support import order
+from .support import NOON, order, order_arguments, request
 
 
-def terms(side: str = "buy", price: str | None = None, worst: str | None = "60300") -> dict[str, Any]:
-    arguments = {"symbol": "BTCUSDT", "side": side, "type": "market", "amount": "0.015"}
+def terms(side: str = "buy", price: str | None = None, worst: str | None = "60300", **more: Any) -> Terms:
+    given = {"side": side, **more}
     if price is not None:
-        arguments |= {"type": "limit", "price": price}
-    return {"arguments": arguments, "worstPrice": worst}
+        given |= {"type": "limit", "price": price}
+    asked = request(arguments=order_arguments(**given), worst_price=None if worst is None else Decimal(worst))
+    return Terms.of(canonical_text(asked, NOON))
 
 
-def filled(at: str, amount: str = "0.015", **changes: Any) -> dict[str, Any]:
+def filled(at: str, amount: str = "0.015", **changes: Any) -> OrderRecord:
     cost = Decimal(at) * Decimal(amount)
     return order(**{"filled": amount, "cost": str(cost), "average": at, "status": "filled", **changes})
 
@@ -54,7 +57,7 @@ def filled(at: str, amount: str = "0.015", **changes: Any) -> dict[str, Any]:
     ],
 )
 def test_only_what_is_wrong_more_or_worse_differs(
-    approved: dict[str, Any], told: dict[str, Any], found: str | None
+    approved: Terms, told: OrderRecord, found: str | None
 ) -> None:
     assert divergence(approved, told) == found
 
@@ -75,6 +78,5 @@ def test_what_was_paid_in_eight_decimals_is_never_worse_than_each_fill(
     """Binance rounds what a fill cost; no order whose every fill was good enough diverges by that."""
     amount = sum((part for part, _ in fills), Decimal(0))
     cost = sum((part * price for part, price in fills), Decimal(0)).quantize(Decimal("1E-8"))
-    approved = terms()
-    approved["arguments"]["amount"] = str(amount)
+    approved = terms(amount=str(amount))
     assert divergence(approved, order(amount=str(amount), filled=str(amount), cost=str(cost))) is None

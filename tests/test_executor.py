@@ -31,12 +31,14 @@ from .support import (
     TRADER,
     Wired,
     always_permit,
+    card,
     eventually,
     give_key,
     let_write,
     open_store,
     running,
     settings_in,
+    terms_of,
     trusted,
     wired,
 )
@@ -89,7 +91,7 @@ async def test_an_approved_market_order_is_placed_once_and_its_fill_is_kept(brok
     intent = await broker.submitted(await broker.approved(**BUY))
     assert intent.state is State.PLACED
     assert intent.order is not None
-    assert (intent.order["status"], intent.order["filled"]) == ("filled", "0.015")
+    assert (intent.order.stored()["status"], intent.order.stored()["filled"]) == ("filled", "0.015")
     (order,) = await broker.control.orders()
     assert order["clientOrderId"] == intent.client_order_id == f"cb-{intent.id}"
     assert await kinds(broker, intent) == [
@@ -288,7 +290,7 @@ async def test_a_request_for_another_account_is_not_sent(broker: Wired) -> None:
 
 async def test_the_order_is_built_from_the_approved_text_and_nothing_else(broker: Wired) -> None:
     intent = await broker.approved(**BUY)
-    arguments = {**intent.arguments, "amount": "1.5", "side": "sell"}
+    arguments = {**intent.arguments.stored(), "amount": "1.5", "side": "sell"}
     await broker.submitted(await rewrite(broker, intent, arguments=arguments, asked={}))
     (order,) = await broker.control.orders()
     assert (order["side"], order["origQty"]) == ("BUY", "0.01500000")
@@ -297,7 +299,7 @@ async def test_the_order_is_built_from_the_approved_text_and_nothing_else(broker
 @pytest.mark.parametrize(
     "forged",
     [
-        {"card": {"sentence": "SELL 0.001 BTC", "act": "SELL 0.001 BTC"}},
+        {"card": card(sentence="SELL 0.001 BTC", act="SELL 0.001 BTC").stored()},
         {"summary": "SELL 0.001 BTC"},
         {"reason": "Ana asked for it."},
         {"reason": None},
@@ -450,7 +452,7 @@ async def test_a_price_that_moved_brings_it_back_with_new_figures(broker: Wired)
     assert back.note is not None and back.note.startswith("Price moved +2.0 %: now 61,200")
     assert back.decision is None and back.digest != intent.digest == digest_of(intent.canonical)
     assert back.digest == digest_of(back.canonical)
-    assert Decimal(back.terms["referencePrice"]) > 61_000 > Decimal(intent.terms["worstPrice"])
+    assert Decimal(terms_of(back)["referencePrice"]) > 61_000 > Decimal(terms_of(intent)["worstPrice"])
     assert back.expires_at == broker.clock() + (intent.expires_at - intent.created_at)
     assert back.summary != intent.summary
     assert await broker.control.requests() == []
@@ -718,7 +720,7 @@ async def test_what_cannot_be_read_does_not_end_the_executor_and_gives_up_nothin
         await eventually(unwell)
         await broker.control.do("release")
         assert (await broker.until(approved, *VERDICTS)).state is State.PLACED
-        await rewritten("{}")
+        await rewritten('{"act": "BUY"}')
         await eventually(healthy)
 
 

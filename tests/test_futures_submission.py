@@ -130,8 +130,8 @@ async def test_a_conditional_order_is_followed_from_its_trigger_to_its_fill(brok
     await broker.reconciler.follow_placed()
     filled = await broker.intent(intent.id)
     assert filled.order is not None
-    assert (filled.order_status, filled.order["filled"]) == ("filled", "0.015")
-    assert filled.order["fee"]["asset"] == "USDT"
+    assert (filled.order_status, filled.order.stored()["filled"]) == ("filled", "0.015")
+    assert filled.order.stored()["fee"]["asset"] == "USDT"
     assert await broker.exchange.futures.positions(BTC) == []
 
 

@@ -371,15 +371,19 @@ async def test_a_withdrawn_request_can_be_asked_for_anew(broker: Wired) -> None:
 async def test_a_cancel_passes_through_and_is_recorded_before_and_after(broker: Wired) -> None:
     intent = await broker.submitted(await broker.approved(**REST))
     assert intent.order is not None
-    answer = await broker.call("binance_cancel_order", symbol=BTC, orderId=intent.order["id"])
-    assert answer["cancelledOrder"] == {"id": intent.order["id"], "symbol": BTC, "status": "CANCELLED"}
+    answer = await broker.call("binance_cancel_order", symbol=BTC, orderId=intent.order.stored()["id"])
+    assert answer["cancelledOrder"] == {
+        "id": intent.order.stored()["id"],
+        "symbol": BTC,
+        "status": "CANCELLED",
+    }
     await broker.reconciler.follow_placed()
     told = await broker.call("intent_get", intentId=intent.id)
     assert told["outcome"] == "Order placed, filled 0 of 0.015; the rest was cancelled."
     kinds = ["orders:cancelled", "orders:cancel-asked"]
     events = await broker.store.read(lambda c: recent_events(c, kinds, broker.clock()))
     assert [(event.kind, event.actor, event.data["orders"]) for event in events] == [
-        (kind, f"agent:{AGENT}", [intent.order["id"]]) for kind in kinds
+        (kind, f"agent:{AGENT}", [intent.order.stored()["id"]]) for kind in kinds
     ]
 
 
@@ -388,7 +392,7 @@ async def test_a_cancel_that_cannot_be_recorded_is_not_sent(broker: Wired) -> No
     assert intent.order is not None
     await let_write(broker.store, False)
     with pytest.raises(BrokerError) as refused:
-        await broker.call("binance_cancel_order", symbol=BTC, orderId=intent.order["id"])
+        await broker.call("binance_cancel_order", symbol=BTC, orderId=intent.order.stored()["id"])
     assert refused.value.code is Code.STORE_UNAVAILABLE
     assert await broker.control.requests("DELETE") == []
 
@@ -399,7 +403,9 @@ async def test_a_cancel_that_was_carried_out_is_told_so_even_when_the_database_f
     intent = await broker.submitted(await broker.approved(**REST))
     assert intent.order is not None
     await broker.control.fault("received", "hold", method="DELETE")
-    calling = asyncio.create_task(broker.call("binance_cancel_order", symbol=BTC, orderId=intent.order["id"]))
+    calling = asyncio.create_task(
+        broker.call("binance_cancel_order", symbol=BTC, orderId=intent.order.stored()["id"])
+    )
     await broker.control.held()
     await let_write(broker.store, False)
     await broker.control.do("release")
@@ -410,7 +416,9 @@ async def test_a_cancel_whose_client_left_is_recorded_all_the_same(broker: Wired
     intent = await broker.submitted(await broker.approved(**REST))
     assert intent.order is not None
     await broker.control.fault("received", "hold", method="DELETE")
-    calling = asyncio.create_task(broker.call("binance_cancel_order", symbol=BTC, orderId=intent.order["id"]))
+    calling = asyncio.create_task(
+        broker.call("binance_cancel_order", symbol=BTC, orderId=intent.order.stored()["id"])
+    )
     await broker.control.held()
     calling.cancel()
     with broker.hub.subscribed() as events:
@@ -419,7 +427,7 @@ async def test_a_cancel_whose_client_left_is_recorded_all_the_same(broker: Wired
             while (event := await events.get()) and event.kind != "orders:cancelled":
                 pass
     assert event is not None
-    assert event.data["orders"] == [intent.order["id"]]
+    assert event.data["orders"] == [intent.order.stored()["id"]]
 
 
 async def test_a_key_beside_arguments_that_name_none_counts(broker: Wired) -> None:

@@ -47,7 +47,7 @@ async def test_an_order_that_was_carried_out_is_found_with_its_fees(broker: Wire
     found = await broker.intent(intent.id)
     assert (found.state, found.order_status) == (State.PLACED, "filled")
     assert found.order is not None
-    assert found.order["fee"] == {"cost": "0.000015", "asset": "BTC"}
+    assert found.order.stored()["fee"] == {"cost": "0.000015", "asset": "BTC"}
     assert len(await broker.control.requests()) == 1
 
 
@@ -224,7 +224,7 @@ async def test_an_order_that_rests_unchanged_costs_one_request_for_all_and_no_re
 async def test_an_order_cancelled_elsewhere_is_noticed(broker: Wired) -> None:
     intent = await broker.submitted(await broker.approved(**REST))
     assert intent.order is not None
-    await broker.exchange.spot.cancel(BTC, intent.order["id"])
+    await broker.exchange.spot.cancel(BTC, intent.order.stored()["id"])
     await broker.reconciler.follow_placed()
     assert (await broker.intent(intent.id)).order_status == "cancelled"
 

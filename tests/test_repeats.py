@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from broker.arguments import LeverageArguments
 from broker.intents import Intent, State
 from broker.repeats import repeats
 
@@ -63,7 +64,8 @@ def test_a_price_that_differs_by_more_makes_another_request() -> None:
 
 def test_a_leverage_is_repeated_by_the_same_leverage_alone() -> None:
     one, other = (
-        replace(asked(), arguments={"symbol": "BTCUSDT", "leverage": times}) for times in (100, 101)
+        replace(asked(), arguments=LeverageArguments(symbol="BTCUSDT", leverage=times))
+        for times in (100, 101)
     )
     assert repeats(one, one)
     assert not repeats(one, other)

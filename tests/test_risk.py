@@ -7,6 +7,7 @@ from decimal import Decimal
 import pytest
 
 from broker import risk
+from broker.cards import Check
 from broker.errors import BrokerError, Code
 from broker.money import Side
 
@@ -43,7 +44,7 @@ def test_an_exit_still_needs_the_balance() -> None:
     ],
     ids=lambda check: check.name,
 )
-def test_a_figure_that_cannot_be_read_fails(check: risk.Check) -> None:
+def test_a_figure_that_cannot_be_read_fails(check: Check) -> None:
     with pytest.raises(BrokerError, match="could not be read"):
         risk.refuse_failed([check])
 

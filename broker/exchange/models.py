@@ -8,20 +8,13 @@ from enum import StrEnum
 from typing import Literal, NamedTuple
 
 from ..money import Side
-
-OrderType = Literal["market", "limit", "stop_loss", "take_profit"]
-"""The last two rest until their trigger; with a price they then rest as a limit order."""
+from ..order_types import Market as Market
+from ..order_types import OrderStatus as OrderStatus
+from ..order_types import OrderType as OrderType
 
 PositionSide = Literal["LONG", "SHORT"]
 
 MarginType = Literal["cross", "isolated"]
-
-OrderStatus = Literal["open", "partly_filled", "filled", "cancelled", "expired", "rejected"]
-
-
-class Market(StrEnum):
-    SPOT = "spot"
-    FUTURES = "futures"
 
 
 class Verdict(StrEnum):

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from decimal import Decimal
 from enum import IntEnum
-from typing import Any, Final
+from typing import Final
 
-from ..cards import Card, Figure
+from ..cards import Figure
 from ..deliveries import (
     CLOSING,
     FAILING,
@@ -25,6 +24,7 @@ from ..deliveries import (
 from ..hub import Event
 from ..intents import Intent, State
 from ..money import grouped
+from ..order_record import OrderRecord
 from ..store import Gathered
 from ..tools.cancelled import CANCELS, sentence
 from ..untrusted import is_blank, one_line
@@ -138,8 +138,7 @@ class About:
 
     def _outcome(self, intent: Intent, event: Event) -> Message:
         if event.kind in _FILLS:
-            order = intent.order or {}
-            return self._of_intent(intent, "outcome.stop_filled", "Stop filled", [_filled(order)])
+            return self._of_intent(intent, "outcome.stop_filled", "Stop filled", [_filled(intent.order)])
         if f"intent:{intent.state}" != event.kind:
             raise Obsolete(f"it is {intent.state} meanwhile")
         head, said = _told(intent)
@@ -165,7 +164,7 @@ class About:
     def _of_intent(
         self, intent: Intent, kind: str, head: str, said: Sequence[str], *, waiting: bool = False
     ) -> Message:
-        card = Card.model_validate(intent.card)
+        card = intent.card
         title = f"{head}: {card.act}" if head else card.act
         return Message(
             type=kind,
@@ -194,10 +193,7 @@ class About:
             case Bundle.CANCELLED:
                 times = "once more" if gathered.messages == 1 else f"{gathered.messages} more times"
                 head = f"{agent} cancelled protections {times}"
-        listed = [
-            f"{Card.model_validate(intent.card).act}, until {intent.expires_at:%H:%M:%S} UTC"
-            for intent in gathered.listed
-        ]
+        listed = [f"{intent.card.act}, until {intent.expires_at:%H:%M:%S} UTC" for intent in gathered.listed]
         rest = [f"And {count - len(listed)} more."] if count > len(listed) else []
         why = f"Beyond {SINGLES[gathered.bundle]} an hour, messages that one agent causes come as one."
         message = self._plain(f"bundle.{gathered.bundle}", head, f"{head}.", *listed, *rest, why, high=True)
@@ -248,12 +244,11 @@ def _told(intent: Intent) -> tuple[str, str]:
     return head, f"{text}: {note}" if note else f"{text}."
 
 
-def _filled(order: Mapping[str, Any]) -> str:
-    filled, average = order.get("filled"), order.get("average")
-    if filled is None:
+def _filled(order: OrderRecord | None) -> str:
+    if order is None:
         return "Filled."
-    price = f" at {grouped(Decimal(str(average)))}" if average is not None else ""
-    return f"Filled {grouped(Decimal(str(filled)))}{price}."
+    price = "" if order.average is None else f" at {grouped(order.average)}"
+    return f"Filled {grouped(order.filled)}{price}."
 
 
 _PRIORITIES: Final = {

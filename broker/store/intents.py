@@ -128,7 +128,7 @@ class Intents:
                 return intent
             self._halts.require_open(connection, is_exit=intent.is_exit, what_happened=STILL_WAITS)
             if not confirmed and (
-                intent.card.get("second_tap") or find_earlier_equal(connection, intent, now - EQUAL_WITHIN)
+                intent.card.second_tap or find_earlier_equal(connection, intent, now - EQUAL_WITHIN)
             ):
                 raise NeedsSecondTap(intent_id)
             if not intent.is_exit and intent.value_usdt != 0:  # no leverage, no cancel adds to a full day
@@ -195,7 +195,7 @@ class Intents:
             earlier = find_equal_pending(connection, request.agent, request.equality)
         if earlier is not None:
             return Parked(earlier, deduplicated=True)
-        agent.require(request.tool, request.arguments.get("symbol"))  # of now: it asked a while ago
+        agent.require(request.tool, request.arguments.symbol)  # of now: it asked a while ago
         self._halts.require_open(connection, is_exit=request.is_exit, what_happened=NOT_PARKED)
         allowed = max_pending if agent.max_pending is None else min(agent.max_pending, max_pending)
         self._require_room(connection, request.agent, allowed)
@@ -213,7 +213,7 @@ class Intents:
                 "canonical": intent.canonical,
                 "digest": intent.digest,
                 "summary": intent.summary,
-                "card": dict(intent.card),
+                "card": intent.card.stored(),
                 "reason": intent.reason,
             },
         )

@@ -119,7 +119,7 @@ def find_earlier_equal(connection: Connection, intent: Intent, since: datetime) 
     also one that is nearly equal.
     """
     given = {"agent": intent.agent, "equality": intent.equality, "itself": intent.id, "since": to_ms(since)}
-    kind = {"tool": intent.tool, "market": intent.market, "symbol": intent.arguments.get("symbol")}
+    kind = {"tool": intent.tool, "market": intent.market, "symbol": intent.arguments.symbol}
     alike = (
         *_all(connection, OPEN_OF_A_KIND, **kind),
         *_all(connection, WORDS_OF_A_KIND, **kind),

@@ -9,9 +9,12 @@ from typing import Any, Final
 
 from sqlalchemy import Row
 
+from ..arguments import read_arguments
+from ..cards import Card
 from ..clock import from_ms, to_ms
-from ..intents import ORDER_FINAL, Decision, Intent, Request, State, Suggestion, canonical_text, digest_of
+from ..intents import Decision, Intent, Request, State, Suggestion, canonical_text, digest_of
 from ..money import from_micros, plain, to_micros
+from ..order_record import OrderRecord
 from ..reasons import Reason
 
 
@@ -24,12 +27,12 @@ def to_row(intent: Intent) -> dict[str, Any]:
         "state": str(intent.state),
         "market": intent.market,
         "asked": dict(intent.asked),
-        "arguments": dict(intent.arguments),
+        "arguments": intent.arguments.stored(),
         "canonical": intent.canonical,
         "digest": intent.digest,
         "equality": intent.equality,
         "summary": intent.summary,
-        "card": dict(intent.card),
+        "card": intent.card.stored(),
         "reason": intent.reason,
         "idempotency_key": intent.idempotency_key,
         "ttl_seconds": intent.ttl_seconds,
@@ -45,12 +48,12 @@ def shown_columns(request: Request, expires_at: datetime) -> dict[str, Any]:
     """What changes when a request is shown anew, with new figures."""
     text = canonical_text(request, expires_at)
     return {
-        "arguments": dict(request.arguments),
+        "arguments": request.arguments.stored(),
         "canonical": text,
         "digest": digest_of(text),
         "equality": request.equality,
         "summary": request.summary,
-        "card": dict(request.card),
+        "card": request.card.stored(),
         "is_exit": request.is_exit,
         "value_micros": None if request.value_usdt is None else to_micros(request.value_usdt),
         "expires_at": to_ms(expires_at),
@@ -64,11 +67,8 @@ UNDECIDED: Final[Mapping[str, None]] = dict.fromkeys(
 )
 
 
-def order_columns(order: Mapping[str, Any]) -> dict[str, Any]:
-    """An order at the exchange, and whether it may still change, or its fees are not known yet."""
-    status, fee = order["status"], order.get("fee") or {}
-    followed = status not in ORDER_FINAL or (status == "filled" and fee.get("cost") is None)
-    return {"order": dict(order), "followed": followed}
+def order_columns(order: OrderRecord) -> dict[str, Any]:
+    return {"order": order.stored(), "followed": order.follows_on}
 
 
 def decision_columns(decision: Decision) -> dict[str, Any]:
@@ -84,6 +84,7 @@ def decision_columns(decision: Decision) -> dict[str, Any]:
 
 
 def to_intent(row: Row[Any]) -> Intent:
+    """Raises ValueError for what this release cannot read."""
     return Intent(
         id=row.id,
         agent=row.agent,
@@ -91,12 +92,12 @@ def to_intent(row: Row[Any]) -> Intent:
         state=State(row.state),
         market=row.market,
         asked=row.asked,
-        arguments=row.arguments,
+        arguments=read_arguments(row.tool, row.arguments),
         canonical=row.canonical,
         digest=row.digest,
         equality=row.equality,
         summary=row.summary,
-        card=row.card,
+        card=Card.model_validate(row.card),
         reason=row.reason,
         idempotency_key=row.idempotency_key,
         ttl_seconds=row.ttl_seconds,
@@ -112,7 +113,7 @@ def to_intent(row: Row[Any]) -> Intent:
         not_founds=row.not_founds,
         reason_code=None if row.reason_code is None else Reason(row.reason_code),
         note=row.note,
-        order=row.order,
+        order=None if row.order is None else OrderRecord.model_validate(row.order),
         word_by=row.word_by,
         word_holds=row.word_holds,
         diverged=row.diverged,

@@ -9,11 +9,13 @@ from typing import Any, Final
 
 from sqlalchemy import Connection
 
+from ..cards import Card
 from ..clock import from_ms, to_ms
 from ..divergence import divergence
 from ..hub import COMMAND_LINE, Event
 from ..intents import RECORDABLE, Intent, Request, State, past_horizon
 from ..money import to_micros
+from ..order_record import OrderRecord
 from ..reasons import Reason, Why
 from .audit import Forged
 from .database import Database
@@ -128,14 +130,14 @@ class Submissions:
         *,
         actor: str,
         why: Why | None = None,
-        order: Mapping[str, Any] | None = None,
+        order: OrderRecord | None = None,
         data: Mapping[str, Any] | None = None,
     ) -> Intent:
         """Record what a submission came to. Raises Moved, and ValueError for what waits for a decision."""
         if intent.state is State.PENDING:
             raise ValueError(f"nobody has approved {intent.id}")
         columns = {} if order is None else order_columns(order)
-        shown = {"order": None if order is None else dict(order), **(data or {})}
+        shown = {"order": None if order is None else order.stored(), **(data or {})}
 
         def transaction(connection: Connection) -> Intent:
             settled = self._moves.move(connection, intent, to, actor, why, columns=columns, data=shown)
@@ -175,7 +177,7 @@ class Submissions:
         return await self._database.write(transaction)
 
     async def check_word(
-        self, intent: Intent, truth: State, why: Why | None, order: Mapping[str, Any] | None
+        self, intent: Intent, truth: State, why: Why | None, order: OrderRecord | None
     ) -> Intent:
         """What Binance says of an outcome that a trader recorded. It does not hold for what was carried out
         only in part. Raises Moved.
@@ -187,7 +189,7 @@ class Submissions:
         columns: dict[str, Any] = {"word_holds": holds}
         if order is not None:
             columns |= order_columns(order)
-        shown = {"note": note, "order": None if order is None else dict(order), "truth": str(truth)}
+        shown = {"note": note, "order": None if order is None else order.stored(), "truth": str(truth)}
 
         def transaction(connection: Connection) -> Intent:
             checked = self._moves.update(connection, intent, columns)
@@ -199,13 +201,13 @@ class Submissions:
 
         return await self._database.write(transaction)
 
-    async def follow(self, intent: Intent, order: Mapping[str, Any]) -> Intent:
+    async def follow(self, intent: Intent, order: OrderRecord) -> Intent:
         """Keep what became of a placed order beside the state. Raises Moved."""
 
         def transaction(connection: Connection) -> Intent:
             changed = {**order_columns(order), "updated_at": to_ms(self._moves.clock())}
             followed = self._moves.update(connection, intent, changed)
-            self._note(connection, followed, "order:changed", {"order": dict(order)})
+            self._note(connection, followed, "order:changed", {"order": order.stored()})
             return self._compared(connection, followed)
 
         return await self._database.write(transaction)
@@ -235,15 +237,16 @@ class Submissions:
             asked = self._moves.log.newest(connection, ASKED, intent_id=intent.id)
             shown = self._moves.log.newest(connection, SHOWN, intent_id=intent.id)
             last = self._moves.log.newest(connection, STEPS, intent_id=intent.id)
-        except Forged:
+            card = None if shown is None else Card.model_validate(shown.data["card"])
+        except (Forged, ValueError):
             return None
-        if shown is None or last is None or last.kind != APPROVED:
+        if shown is None or card is None or last is None or last.kind != APPROVED:
             return None
-        if asked is None or (shown.data["card"], shown.data["summary"]) != (intent.card, intent.summary):
+        if asked is None or (card.stored(), shown.data["summary"]) != (intent.card.stored(), intent.summary):
             return None
         if (asked.actor, asked.data["reason"]) != (f"agent:{intent.agent}", intent.reason):
             return None
-        if (intent.terms["market"], intent.terms["expiresAt"]) != (intent.market, to_ms(intent.expires_at)):
+        if (intent.terms.market, intent.terms.expires_at_ms) != (intent.market, to_ms(intent.expires_at)):
             return None
         if shown.data.get("note") != intent.note:
             return None

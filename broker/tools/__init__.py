@@ -12,7 +12,7 @@ from .declaration import Call, Context, Input, Output, Risk, Tool, validated
 from .high import Assessment, Found, HighInput, HighTool, StandIn
 from .intents import HIGH, OFFERED, STAND_INS, answer, told_again
 from .looks import Looks
-from .placed import order_json
+from .placed import order_record
 from .valuation import read_equity
 
 AnyTool = Tool | HighTool
@@ -60,7 +60,7 @@ __all__ = [
     "StandIn",
     "Tool",
     "answer",
-    "order_json",
+    "order_record",
     "output_schema",
     "read_equity",
     "text",

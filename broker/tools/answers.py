@@ -9,13 +9,13 @@ from pydantic import Field
 
 from ..clock import from_ms, iso, to_ms
 from ..intents import (
-    ORDER_FINAL,
     RECORDABLE,
     Decision,
     Intent,
     State,
     certain_by,
 )
+from ..money import plain
 from ..reasons import Reason
 from .declaration import Number, Output
 from .results import (
@@ -283,9 +283,9 @@ def _placed(intent: Intent) -> str:
     order = intent.order
     if order is None:
         return "Done at Binance." if intent.reason_code is None else f"Done at Binance: {_why(intent)}."
-    base = f"Order placed, filled {order.get('filled', '?')} of {order.get('amount', '?')}"
-    if order.get("status") in ORDER_FINAL - {"filled"}:
-        return f"{base}; the rest was {order['status']}."
+    base = f"Order placed, filled {plain(order.filled)} of {plain(order.amount)}"
+    if order.is_final and order.status != "filled":
+        return f"{base}; the rest was {order.status}."
     return f"{base}."
 
 

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from decimal import Decimal
-from typing import Any, Final
+from typing import Final
 
-from ..cards import Card, Figure, Tone
+from ..arguments import Arguments, CloseArguments, OrderArguments
+from ..cards import Card, Check, Figure, Tone
 from ..exchange import Position, RestingOrder, Sent
 from ..intents import Intent
 from ..money import Side, about, cents, grouped, plain
-from ..risk import Check
+from ..order_types import Market
 from . import futures_quotes, order_card, order_checks, quotes
 from .answers import CloseAnswer
 from .declaration import AgentContext, Context, Symbol
@@ -44,18 +45,18 @@ class ClosePosition(OrderTool):
     sends = RoundedOrder
     adds = frozenset({"side", "type", "amount", "market", "reduceOnly"})
 
-    def rounded(self, context: Context, arguments: ClosePositionInput) -> Mapping[str, Any]:
-        return {"symbol": context.exchange.futures.symbol(arguments.symbol)}
+    def rounded(self, context: Context, arguments: ClosePositionInput) -> CloseArguments:
+        return CloseArguments(symbol=context.exchange.futures.symbol(arguments.symbol))
 
-    def may_leave(self, context: Context, rounded: Mapping[str, Any]) -> bool:
+    def may_leave(self, context: Context, rounded: Arguments) -> bool:
         return True
 
     async def assess(
-        self, context: AgentContext, arguments: Mapping[str, Any], *, itself: Intent | None
+        self, context: AgentContext, arguments: Arguments, *, itself: Intent | None
     ) -> Assessment:
         settings = context.settings
-        if "amount" not in arguments:
-            arguments = await _whole(context, arguments["symbol"])
+        if isinstance(arguments, CloseArguments):
+            arguments = await _whole(context, arguments.symbol)
         order = order_of(arguments)
         quote = await futures_quotes.read(context, order, itself)
         position = reducible(quote.position, order.symbol, order.side)
@@ -82,7 +83,7 @@ class ClosePosition(OrderTool):
         """Resting reduce-only orders may stand for the whole position already: they are named."""
         if sent.code != NOT_REDUCING:
             return None
-        orders = await context.exchange.futures.open_orders(intent.arguments["symbol"])
+        orders = await context.exchange.futures.open_orders(intent.arguments.symbol)
         reducing = [order for order in orders if order.reduce_only]
         if not reducing:
             return None
@@ -94,13 +95,13 @@ class ClosePosition(OrderTool):
         if order is None:
             return None
         closed = {
-            "symbol": intent.arguments["symbol"],
-            "closedSize": order["filled"],
+            "symbol": intent.arguments.symbol,
+            "closedSize": order.filled,
             "closedSide": _side_closed_by(intent.arguments),
-            "entryPrice": intent.terms["previous"],
-            "exitPrice": order["average"],
+            "entryPrice": intent.terms.previous,
+            "exitPrice": order.average,
             "realizedPnL": net_profit(order),
-            "orderId": order["id"],
+            "orderId": order.id,
             **other_fees(order),
         }
         return CloseResult(success=True, closedPosition=ClosedPosition.model_validate(closed))
@@ -110,8 +111,7 @@ class ClosePosition(OrderTool):
         book, positions = await asyncio.gather(venue.book(order.symbol), venue.positions(order.symbol))
         rules = venue.rules(order.symbol)
         price = book.walk(order.side, order.amount).average or quotes.best_of(book, order.side)
-        reference = intent.terms["referencePrice"]
-        asked_at = None if reference is None else Decimal(reference)
+        asked_at = intent.terms.reference_price
         position = positions[0] if positions else None
         shown = [
             order_card.now("Book average now", price, asked_at, rules.quote),
@@ -126,21 +126,21 @@ class ClosePosition(OrderTool):
         return shown
 
 
-async def _whole(context: Context, symbol: str) -> Mapping[str, Any]:
+async def _whole(context: Context, symbol: str) -> OrderArguments:
     """The order that closes all of the position. Raises NO_POSITION, HEDGE_MODE_UNSUPPORTED."""
     venue = context.exchange.futures
     await venue.require_one_way()
     positions = await venue.positions(symbol)
     position = positions[0] if positions else None
     side: Side = "buy" if position is not None and position.side == "SHORT" else "sell"
-    return {
-        "symbol": symbol,
-        "side": side,
-        "type": "market",
-        "amount": plain(reducible(position, symbol, side).size),
-        "market": "futures",
-        "reduceOnly": True,
-    }
+    return OrderArguments(
+        symbol=symbol,
+        side=side,
+        type="market",
+        amount=reducible(position, symbol, side).size,
+        market=Market.FUTURES,
+        reduce_only=True,
+    )
 
 
 def _card(quote: FuturesQuote, position: Position, checks: Sequence[Check], *, worst: Decimal | None) -> Card:
@@ -213,5 +213,5 @@ def _listed(orders: Sequence[RestingOrder], *, with_ids: bool = False) -> str:
     return ", ".join([*shown, *more])
 
 
-def _side_closed_by(arguments: Mapping[str, Any]) -> str:
-    return "LONG" if arguments["side"] == "sell" else "SHORT"
+def _side_closed_by(arguments: Arguments) -> str:
+    return "LONG" if OrderArguments.of(arguments).side == "sell" else "SHORT"

@@ -12,7 +12,7 @@ from ..intents import Intent
 def opposite(intent: Intent, pending: Sequence[Intent], now: datetime) -> list[str]:
     """What waits on the other side of the same symbol: "agent-b SELL 0.010 BTC, 3:10 left"."""
     return [
-        f"{other.agent} {other.card['act']}, {_left(other.expires_at - now)} left"
+        f"{other.agent} {other.card.act}, {_left(other.expires_at - now)} left"
         for other in pending
         if other.expires_at > now and collide(intent, other)
     ]
@@ -20,8 +20,8 @@ def opposite(intent: Intent, pending: Sequence[Intent], now: datetime) -> list[s
 
 def collide(intent: Intent, other: Intent) -> bool:
     """A request without a side (a leverage) is against nothing."""
-    sides = {intent.arguments.get("side"), other.arguments.get("side")}
-    same_place = (intent.market, intent.arguments["symbol"]) == (other.market, other.arguments["symbol"])
+    sides = {order.side for order in (intent.ordering, other.ordering) if order is not None}
+    same_place = (intent.market, intent.arguments.symbol) == (other.market, other.arguments.symbol)
     return same_place and sides == {"buy", "sell"}
 
 

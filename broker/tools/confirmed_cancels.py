@@ -7,16 +7,18 @@ from __future__ import annotations
 
 import asyncio
 from abc import abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from decimal import Decimal
 from typing import Any, Final
 
+from ..arguments import Arguments, CancelArguments, RestingArguments
 from ..cards import Card, Figure, Tone
 from ..errors import BrokerError, Code
 from ..exchange import Exchange, OrderState, Position, RestingOrder, Sent, Verdict
-from ..intents import Intent
-from ..money import grouped, plain
+from ..intents import Intent, Terms
+from ..money import grouped
+from ..order_types import Market
 from ..reasons import Reason, Why
 from ..settings import Settings
 from . import order_card
@@ -32,8 +34,6 @@ _OPEN: Final = "still open"
 _VERBS: Final = {_OPEN: "is", "expired": "has"}
 MOST_NAMED: Final = 5
 
-Arguments = Mapping[str, Any]
-
 
 class ConfirmedCancel(StandIn):
     sends = RoundedCancel
@@ -41,7 +41,7 @@ class ConfirmedCancel(StandIn):
     has_own_id = False
 
     @abstractmethod
-    def picked(self, arguments: Arguments, resting: Sequence[RestingOrder]) -> Sequence[RestingOrder]:
+    def picked(self, arguments: CancelArguments, resting: Sequence[RestingOrder]) -> Sequence[RestingOrder]:
         """Of a symbol's resting orders those that are to go."""
 
     def wanted(self, settings: Settings) -> bool:
@@ -49,9 +49,9 @@ class ConfirmedCancel(StandIn):
 
     async def asks(self, call: Call, given: Any) -> bool:
         """Also when the orders cannot be read: any may be a protection."""
-        arguments = self.rounded(call, given)
+        arguments = CancelArguments.of(self.rounded(call, given))
         try:
-            resting = await call.exchange.on(arguments["market"]).open_orders(arguments["symbol"])
+            resting = await call.exchange.on(arguments.venue).open_orders(arguments.symbol)
         except BrokerError:
             return True
         return any(order.protective for order in self.picked(arguments, resting))
@@ -59,17 +59,18 @@ class ConfirmedCancel(StandIn):
     async def assess(
         self, context: AgentContext, arguments: Arguments, *, itself: Intent | None
     ) -> Assessment:
-        market, symbol = arguments["market"], arguments["symbol"]
+        asked = CancelArguments.of(arguments)
+        market, symbol = asked.venue, asked.symbol
         resting, position = await asyncio.gather(
             context.exchange.on(market).open_orders(symbol), _position(context, market, symbol)
         )
-        going = self.picked(arguments, resting)
+        going = self.picked(asked, resting)
         if not going:
             raise BrokerError(Code.NOTHING_TO_CANCEL, "Nothing of it is open any more.")
         staying = [order for order in resting if order.protective and order not in going]
         base = context.exchange.on(market).rules(symbol).base
         return Assessment(
-            arguments={**arguments, "orders": [_told(order) for order in going]},
+            arguments=asked.model_copy(update={"orders": tuple(_told(order) for order in going)}),
             market=market,
             side=None,
             price=None,
@@ -81,20 +82,18 @@ class ConfirmedCancel(StandIn):
             card=_card(market, base, going, staying, position),
         )
 
-    def changed(self, terms: Arguments, now: Assessment) -> Why | None:
-        if terms["arguments"]["orders"] == now.arguments["orders"]:
+    def changed(self, terms: Terms, now: Assessment) -> Why | None:
+        if CancelArguments.of(terms.arguments).orders == CancelArguments.of(now.arguments).orders:
             return None
         return Why(Reason.ORDERS_CHANGED, "What rests is no longer what was shown")
 
-    def namespace(self, terms: Arguments) -> str:
+    def namespace(self, terms: Terms) -> str:
         return NAMESPACE
 
-    async def submit(
-        self, exchange: Exchange, terms: Arguments, client_order_id: str, timestamp_ms: int
-    ) -> Sent:
+    async def submit(self, exchange: Exchange, terms: Terms, client_order_id: str, timestamp_ms: int) -> Sent:
         """One DELETE for each order, in turn; once one is not clearly done, no other is sent."""
-        arguments = terms["arguments"]
-        first, *others = arguments["orders"]
+        arguments = CancelArguments.of(terms.arguments)
+        first, *others = arguments.orders
         sent = await _cancel(exchange, arguments, first, timestamp_ms)
         for order in others:
             if sent.verdict is not Verdict.PLACED:
@@ -104,15 +103,16 @@ class ConfirmedCancel(StandIn):
                 return replace(sent, verdict=Verdict.UNKNOWN)  # an earlier one is gone for certain
         return sent
 
-    async def look_up(self, exchange: Exchange, terms: Arguments, client_order_id: str) -> Found | None:
-        became = await _became(exchange, terms["arguments"])
+    async def look_up(self, exchange: Exchange, terms: Terms, client_order_id: str) -> Found | None:
+        became = await _became(exchange, terms.arguments)
         return None if _OPEN in became else _found(became)
 
-    async def not_found(self, exchange: Exchange, terms: Arguments) -> Found:
-        return _found(await _became(exchange, terms["arguments"]))
+    async def not_found(self, exchange: Exchange, terms: Terms) -> Found:
+        return _found(await _became(exchange, terms.arguments))
 
     async def figures_now(self, context: Context, intent: Intent) -> list[Figure]:
-        market, symbol = intent.arguments["market"], intent.arguments["symbol"]
+        asked = CancelArguments.of(intent.arguments)
+        market, symbol = asked.venue, asked.symbol
         venue = context.exchange.on(market)
         price, position, became = await asyncio.gather(
             venue.last_price(symbol),
@@ -143,21 +143,21 @@ class ConfirmedCancelOrder(ConfirmedCancel):
     input = ConfirmedCancelOrderInput
     output = CancelAnswer
 
-    def rounded(self, context: Context, arguments: CancelOrderInput) -> Arguments:
-        return {
-            "symbol": context.exchange.on(arguments.market).symbol(arguments.symbol),
-            "market": arguments.market,
-            "orderId": arguments.orderId,
-            "conditional": arguments.conditional,
-        }
+    def rounded(self, context: Context, arguments: CancelOrderInput) -> CancelArguments:
+        return CancelArguments(
+            symbol=context.exchange.on(arguments.market).symbol(arguments.symbol),
+            market=Market(arguments.market),
+            order_id=arguments.orderId,
+            conditional=arguments.conditional,
+        )
 
-    def picked(self, arguments: Arguments, resting: Sequence[RestingOrder]) -> Sequence[RestingOrder]:
-        wanted = (arguments["orderId"], arguments["conditional"])
+    def picked(self, arguments: CancelArguments, resting: Sequence[RestingOrder]) -> Sequence[RestingOrder]:
+        wanted = (arguments.order_id, arguments.conditional)
         return [order for order in resting if (order.id, order.conditional) == wanted]
 
     def result(self, intent: Intent) -> CancelResult:
-        arguments = intent.arguments
-        cancelled = CancelledOrder(id=arguments["orderId"], symbol=arguments["symbol"], status="CANCELLED")
+        asked = CancelArguments.of(intent.arguments)
+        cancelled = CancelledOrder(id=asked.order_id or "", symbol=asked.symbol, status="CANCELLED")
         return CancelResult(success=True, cancelledOrder=cancelled)
 
 
@@ -172,23 +172,25 @@ class ConfirmedCancelAll(ConfirmedCancel):
     input = ConfirmedCancelAllInput
     output = CancelAllAnswer
 
-    def rounded(self, context: Context, arguments: CancelAllInput) -> Arguments:
+    def rounded(self, context: Context, arguments: CancelAllInput) -> CancelArguments:
         symbol = context.exchange.on(arguments.market).symbol(arguments.symbol)
-        return {"symbol": symbol, "market": arguments.market}
+        return CancelArguments(symbol=symbol, market=Market(arguments.market))
 
-    def picked(self, arguments: Arguments, resting: Sequence[RestingOrder]) -> Sequence[RestingOrder]:
+    def picked(self, arguments: CancelArguments, resting: Sequence[RestingOrder]) -> Sequence[RestingOrder]:
         return sorted(resting, key=lambda order: (order.conditional, int(order.id)))
 
     def result(self, intent: Intent) -> CancelAllResult | None:
         """None where only some were cancelled: how many, the outcome says."""
         if intent.reason_code is Reason.PARTLY_DONE:
             return None
-        return CancelAllResult(success=True, cancelledCount=len(intent.arguments["orders"]))
+        return CancelAllResult(success=True, cancelledCount=len(CancelArguments.of(intent.arguments).orders))
 
 
-async def _cancel(exchange: Exchange, arguments: Arguments, order: Arguments, timestamp_ms: int) -> Sent:
-    return await exchange.on(arguments["market"]).cancel_once(
-        arguments["symbol"], order["id"], conditional=order["conditional"], timestamp_ms=timestamp_ms
+async def _cancel(
+    exchange: Exchange, arguments: CancelArguments, order: RestingArguments, timestamp_ms: int
+) -> Sent:
+    return await exchange.on(arguments.venue).cancel_once(
+        arguments.symbol, order.id, conditional=order.conditional, timestamp_ms=timestamp_ms
     )
 
 
@@ -199,27 +201,27 @@ async def _position(context: Context, market: str, symbol: str) -> Position | No
     return positions[0] if positions else None
 
 
-def _told(order: RestingOrder) -> dict[str, Any]:
-    return {
-        "id": order.id,
-        "conditional": order.conditional,
-        "side": order.side,
-        "type": order.type,
-        "price": None if order.price is None else plain(order.price),
-        "stopPrice": None if order.stop_price is None else plain(order.stop_price),
-        "remaining": plain(order.remaining),
-        "reduceOnly": order.reduce_only,
-    }
+def _told(order: RestingOrder) -> RestingArguments:
+    return RestingArguments(
+        id=order.id,
+        conditional=order.conditional,
+        side=order.side,
+        type=order.type,
+        price=order.price,
+        stop_price=order.stop_price,
+        remaining=order.remaining,
+        reduce_only=order.reduce_only,
+    )
 
 
 # What became of the orders
 
 
 async def _became(exchange: Exchange, arguments: Arguments) -> list[str]:
-    venue = exchange.on(arguments["market"])
+    asked = CancelArguments.of(arguments)
+    venue = exchange.on(asked.venue)
     states = [
-        await venue.find(arguments["symbol"], order["id"], conditional=order["conditional"])
-        for order in arguments["orders"]
+        await venue.find(asked.symbol, order.id, conditional=order.conditional) for order in asked.orders
     ]
     return [_became_of(state) for state in states]
 

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from decimal import Decimal
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
+from ..arguments import Arguments, OrderArguments
 from ..cards import Figure
 from ..errors import invalid
 from ..exchange import Market
-from ..intents import Intent
+from ..intents import Intent, Terms
 from ..money import floor_to, percent, plain, round_price, signed_percent
 from ..reasons import Why
 from ..settings import Mode, Settings
@@ -97,7 +97,7 @@ class CreateOrder(OrderTool):
     output = OrderAnswer
     sends = RoundedOrder
 
-    def rounded(self, context: Context, arguments: CreateOrderInput) -> Mapping[str, Any]:
+    def rounded(self, context: Context, arguments: CreateOrderInput) -> OrderArguments:
         venue = context.exchange.on(arguments.market)
         symbol = venue.symbol(arguments.symbol)
         rules = venue.rules(symbol)
@@ -105,21 +105,22 @@ class CreateOrder(OrderTool):
         if not amount:
             step = plain(rules.step)
             raise invalid("amount", f"rounds down to nothing at the step {step}", step=step)
-        text: dict[str, Any] = {
-            "symbol": symbol,
-            "side": arguments.side,
-            "type": arguments.type,
-            "amount": plain(amount),
-            "market": arguments.market,
-        }
-        for name, price in (("price", arguments.price), ("stopPrice", arguments.stopPrice)):
+        more: dict[str, Any] = {}
+        for name, price in (("price", arguments.price), ("stop_price", arguments.stopPrice)):
             if price is not None:
-                text[name] = plain(round_price(price, rules.tick, arguments.side))
+                more[name] = round_price(price, rules.tick, arguments.side)
         if arguments.market == "futures":
-            text["reduceOnly"] = arguments.reduces
-        return text
+            more["reduce_only"] = arguments.reduces
+        return OrderArguments(
+            symbol=symbol,
+            side=arguments.side,
+            type=arguments.type,
+            amount=amount,
+            market=Market(arguments.market),
+            **more,
+        )
 
-    def may_leave(self, context: Context, rounded: Mapping[str, Any]) -> bool:
+    def may_leave(self, context: Context, rounded: Arguments) -> bool:
         order = order_of(rounded)
         if order.market is Market.FUTURES:
             return order.reduce_only
@@ -127,7 +128,7 @@ class CreateOrder(OrderTool):
         return spot_quotes.may_exit(order, rules, context.settings.cash)
 
     async def assess(
-        self, context: AgentContext, arguments: Mapping[str, Any], *, itself: Intent | None
+        self, context: AgentContext, arguments: Arguments, *, itself: Intent | None
     ) -> Assessment:
         order, settings = order_of(arguments), context.settings
         quote = await _read(context, arguments, itself)
@@ -156,7 +157,7 @@ class CreateOrder(OrderTool):
             ),
         )
 
-    def changed(self, terms: Mapping[str, Any], now: Assessment) -> Why | None:
+    def changed(self, terms: Terms, now: Assessment) -> Why | None:
         """Also when the leverage that its card showed is no longer set."""
         return leverage_changed(terms, now) or super().changed(terms, now)
 
@@ -168,7 +169,7 @@ class CreateOrder(OrderTool):
     async def figures_now(self, context: Context, intent: Intent) -> list[Figure]:
         order = order_of(intent.arguments)
         venue = context.exchange.on(order.market)
-        unit, asked_at = venue.rules(order.symbol).quote, _reference(intent)
+        unit, asked_at = venue.rules(order.symbol).quote, intent.terms.reference_price
         if order.stop_price is not None:
             last = await venue.last_price(order.symbol)
             away = signed_percent(percent(order.stop_price - last, last))
@@ -187,7 +188,7 @@ class CreateOrder(OrderTool):
         return [order_card.now("Book average now", average or best, asked_at, unit)]
 
 
-async def _read(context: AgentContext, arguments: Mapping[str, Any], itself: Intent | None) -> Quote:
+async def _read(context: AgentContext, arguments: Arguments, itself: Intent | None) -> Quote:
     order = order_of(arguments)
     if order.market == "spot":
         return await spot_quotes.read(context, order, itself)
@@ -209,8 +210,3 @@ def _tolerance(quote: Quote, settings: Settings) -> Decimal | None:
     if quote.order.type != "market":
         return None
     return settings.exit_price_tolerance_pct if quote.is_exit else settings.price_tolerance_pct
-
-
-def _reference(intent: Intent) -> Decimal | None:
-    reference = intent.terms["referencePrice"]
-    return None if reference is None else Decimal(reference)

@@ -9,11 +9,11 @@ from decimal import Decimal
 from functools import cached_property
 
 from .. import risk
+from ..cards import Check
 from ..errors import BrokerError, Code
 from ..exchange import Futures, FuturesAccount, OrderRequest, Position
 from ..intents import Intent
 from ..money import Side
-from ..risk import Check
 from ..settings import Settings
 from . import own, unseen
 from .declaration import AgentContext

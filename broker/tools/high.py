@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Annotated, Any, ClassVar, Final
 
 from pydantic import Field
 
+from ..arguments import Arguments
 from ..cards import Card, Figure
 from ..clock import to_ms
 from ..errors import BrokerError, Code
 from ..exchange import Exchange, Market, OrderState, Sent
-from ..intents import Intent, Request
+from ..intents import Intent, Request, Terms
 from ..money import Side, about, grouped, kept, percent, signed_percent
 from ..reasons import Reason, Why
 from ..risk import refuse_failed
@@ -36,7 +36,7 @@ class Assessment:
     closed is now.
     """
 
-    arguments: Mapping[str, Any]
+    arguments: Arguments
     market: str
     side: Side | None
     price: Decimal | None
@@ -88,15 +88,15 @@ class HighTool(ABC):
     """Arguments that it reads for itself: nobody asks for them, so they tell no two requests apart."""
 
     @abstractmethod
-    def rounded(self, context: Context, arguments: Any) -> Mapping[str, Any]:
-        """The trading arguments as they would be sent: decimals as plain strings. Reads nothing.
+    def rounded(self, context: Context, arguments: Any) -> Arguments:
+        """The trading arguments as they would be sent. Reads nothing.
 
         Raises BrokerError for what can be refused without asking Binance.
         """
 
     @abstractmethod
     async def assess(
-        self, context: AgentContext, arguments: Mapping[str, Any], *, itself: Intent | None
+        self, context: AgentContext, arguments: Arguments, *, itself: Intent | None
     ) -> Assessment:
         """Read the figures and run all checks on rounded arguments; the card holds them, also failed ones.
 
@@ -105,27 +105,23 @@ class HighTool(ABC):
         all, and where a figure cannot be read.
         """
 
-    def may_leave(self, context: Context, rounded: Mapping[str, Any]) -> bool:
+    def may_leave(self, context: Context, rounded: Arguments) -> bool:
         """Whether it can be an exit, as far as rounded arguments and the symbol's rules tell."""
         return False
 
     @abstractmethod
-    def namespace(self, terms: Mapping[str, Any]) -> str:
+    def namespace(self, terms: Terms) -> str:
         """Where a client order id of it is looked up: spot, futures, futures_algo, leverage."""
 
     @abstractmethod
-    async def submit(
-        self, exchange: Exchange, terms: Mapping[str, Any], client_order_id: str, timestamp_ms: int
-    ) -> Sent:
+    async def submit(self, exchange: Exchange, terms: Terms, client_order_id: str, timestamp_ms: int) -> Sent:
         """The one POST, built from the canonical text alone."""
 
     @abstractmethod
-    async def look_up(
-        self, exchange: Exchange, terms: Mapping[str, Any], client_order_id: str
-    ) -> Found | None:
+    async def look_up(self, exchange: Exchange, terms: Terms, client_order_id: str) -> Found | None:
         """What became of it; None when Binance knows nothing of it now. Raises BrokerError."""
 
-    async def not_found(self, exchange: Exchange, terms: Mapping[str, Any]) -> Found:
+    async def not_found(self, exchange: Exchange, terms: Terms) -> Found:
         """What it came to, once a look-up finds nothing for good. Raises BrokerError."""
         note = "Binance has no such order, and by its clock can no longer accept it"
         return Found(done=False, why=Why(Reason.NEVER_EXECUTED, note))
@@ -142,7 +138,7 @@ class HighTool(ABC):
         """What Binance's refusal comes from, where more can be told than its own words; else None."""
         return None
 
-    async def prepare(self, call: Call, given: HighInput, rounded: Mapping[str, Any]) -> Request:
+    async def prepare(self, call: Call, given: HighInput, rounded: Arguments) -> Request:
         """A request ready to be parked. Raises BrokerError; then nothing is parked."""
         try:
             looked = self._looked(call, rounded)
@@ -163,18 +159,18 @@ class HighTool(ABC):
             ttl_seconds=given.ttlSeconds or ttl,
         )
 
-    def _looked(self, call: Call, rounded: Mapping[str, Any]) -> Figure:
+    def _looked(self, call: Call, rounded: Arguments) -> Figure:
         """Told when it is asked; when the same request waits anew, nobody has looked again."""
-        market, symbol = rounded.get("market", self.market), rounded["symbol"]
+        market, symbol = rounded.market or self.market, rounded.symbol
         return looked_at(call.looked_at(market, symbol), market, symbol, call.clock())
 
     async def reassess(self, context: AgentContext, intent: Intent) -> Assessment:
         """All checks again, just before submission. Raises RISK_CHECK_FAILED, BINANCE_UNAVAILABLE where the
         price is old by the time that all is read, and as `assess` does.
         """
-        assessment = await self.assess(context, intent.terms["arguments"], itself=intent)
+        assessment = await self.assess(context, intent.terms.arguments, itself=intent)
         refuse_failed(assessment.card.checks)
-        if intent.terms["worstPrice"] is not None:
+        if intent.terms.worst_price is not None:
             _require_fresh(assessment, to_ms(context.clock()))
         return assessment
 
@@ -190,13 +186,13 @@ class HighTool(ABC):
             ttl_seconds=intent.ttl_seconds,
         )
 
-    def changed(self, terms: Mapping[str, Any], now: Assessment) -> Why | None:
+    def changed(self, terms: Terms, now: Assessment) -> Why | None:
         """Why it would now do something else, or cost more, than the card said; None when it would not."""
-        if terms["worstPrice"] is None:
+        worst, reference = terms.worst_price, terms.reference_price
+        if worst is None or reference is None:
             return None
         if now.price is None:
             return Why(Reason.BOOK_TOO_THIN, "The order book is too thin now to know its price")
-        worst, reference = Decimal(terms["worstPrice"]), Decimal(terms["referencePrice"])
         if now.price <= worst if now.side == "buy" else now.price >= worst:
             return None
         moved = signed_percent(percent(now.price - reference, reference))
@@ -216,7 +212,7 @@ class HighTool(ABC):
             value_usdt=now.value_usdt,
             is_exit=now.is_exit,
             summary=now.card.sentence,
-            card=now.card.model_dump(mode="json"),
+            card=now.card,
             previous=now.previous,
             **asked,
         )
@@ -236,9 +232,9 @@ class StandIn(HighTool):
         """Whether this call, of validated arguments, has to wait for a trader."""
 
 
-def leverage_changed(terms: Mapping[str, Any], now: Assessment) -> Why | None:
+def leverage_changed(terms: Terms, now: Assessment) -> Why | None:
     """For tools whose `previous` is a leverage."""
-    was = terms.get("previous")
+    was = terms.previous
     if was is None or now.previous == was:
         return None
     return Why(Reason.LEVERAGE_CHANGED, f"Leverage is {now.previous}× now, shown was {was}×")

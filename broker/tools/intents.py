@@ -75,7 +75,7 @@ def answer(
         intent,
         now=call.clock(),
         url=call.settings.url,
-        rounded=tool.sends.model_validate(intent.arguments),
+        rounded=tool.sends.model_validate(intent.arguments.stored()),
         result=tool.result(intent) if intent.state is State.PLACED and not intent.doubted else None,
         deduplicated=deduplicated,
         same_as=same_as,

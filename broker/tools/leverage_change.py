@@ -9,11 +9,10 @@ from decimal import Decimal
 
 from .. import risk
 from ..agents import Limits
-from ..cards import Card, Figure
+from ..cards import Card, Check, Figure
 from ..errors import BrokerError, Code
 from ..exchange import FuturesAccount, Leverage, Position
 from ..money import about, cents
-from ..risk import Check
 from . import order_card
 from .declaration import Context
 

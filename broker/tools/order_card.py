@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from decimal import Decimal
 
-from ..cards import Card, Figure, Tone
+from ..cards import Card, Check, Figure, Tone
 from ..exchange import Position
 from ..money import about, cents, grouped, in_unit, percent, signed_percent
-from ..risk import Check, above_limits, share_of
+from ..risk import above_limits, share_of
 from .collisions import crossing
 from .futures_quotes import FuturesQuote
 from .order_words import act, resting_words, sentence

@@ -6,9 +6,9 @@ from decimal import Decimal
 from typing import Final
 
 from .. import risk
+from ..cards import Check
 from ..errors import BrokerError, Code
 from ..money import grouped, plain
-from ..risk import Check
 from . import filters
 from .declaration import AgentContext
 from .quotes import Quote, best_of

@@ -2,36 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from decimal import Decimal
-from typing import Any, Final, cast
-
-from ..exchange import Market, OrderRequest
-from ..exchange.models import OrderType
+from ..arguments import Arguments, OrderArguments
+from ..exchange import OrderRequest
 from ..intents import Intent
-from ..money import Side
-
-SIDES: Final[Mapping[str, Side]] = {"buy": "buy", "sell": "sell"}
+from ..order_types import Market
 
 
-def order_of(arguments: Mapping[str, Any]) -> OrderRequest:
-    """From rounded arguments."""
+def order_of(arguments: Arguments) -> OrderRequest:
+    """From rounded arguments. Raises TypeError where they are no order's."""
+    order = OrderArguments.of(arguments)
     return OrderRequest(
-        symbol=arguments["symbol"],
-        side=SIDES[arguments["side"]],
-        type=cast(OrderType, arguments["type"]),
-        amount=Decimal(arguments["amount"]),
-        price=_decimal(arguments.get("price")),
-        stop_price=_decimal(arguments.get("stopPrice")),
-        reduce_only=arguments.get("reduceOnly", False),
-        market=Market(arguments.get("market", Market.SPOT)),
+        symbol=order.symbol,
+        side=order.side,
+        type=order.type,
+        amount=order.amount,
+        price=order.price,
+        stop_price=order.stop_price,
+        reduce_only=order.reduce_only,
+        market=order.market or Market.SPOT,
     )
 
 
 def order_in(intent: Intent) -> OrderRequest | None:
     """What a request orders; None for one that changes a setting."""
-    return order_of(intent.arguments) if "amount" in intent.arguments else None
-
-
-def _decimal(text: str | None) -> Decimal | None:
-    return None if text is None else Decimal(text)
+    return None if intent.ordering is None else order_of(intent.ordering)

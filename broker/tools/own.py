@@ -9,6 +9,7 @@ from typing import Final
 
 from sqlalchemy import Connection
 
+from ..arguments import LeverageArguments
 from ..clock import to_ms
 from ..intents import Intent, State
 from ..store import queries
@@ -40,8 +41,8 @@ class Own:
         """How many changes of a symbol's leverage are under way, or of unknown outcome."""
         return sum(
             intent.state is not State.PLACED
-            and "leverage" in intent.arguments
-            and intent.arguments["symbol"] == symbol
+            and isinstance(intent.arguments, LeverageArguments)
+            and intent.arguments.symbol == symbol
             for intent in self.sent
         )
 

@@ -10,11 +10,11 @@ from decimal import Decimal
 from functools import cached_property
 from typing import Final, TypeVar
 
+from ..cards import Check
 from ..clock import Clock, to_ms
 from ..errors import BrokerError, Code
 from ..exchange import Book, Futures, OrderRequest, RestingOrder, Rules, Spot
 from ..money import SHOWN_DIGITS, Side, ceil_to, floor_to, unit_of
-from ..risk import Check
 from .declaration import AgentContext
 
 T = TypeVar("T")

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
 from decimal import Decimal
-from typing import Annotated, Any
+from typing import Annotated
 
 from pydantic import Field
 
 from ..agents import Limits
+from ..arguments import Arguments, LeverageArguments
 from ..cards import Figure, Tone
 from ..errors import BrokerError, Code, invalid
 from ..exchange import Exchange, Sent
-from ..intents import Intent
+from ..intents import Intent, Terms
 from ..money import grouped
 from ..reasons import Why, uncertain
 from . import leverage_change, own
@@ -45,14 +45,14 @@ class SetLeverage(HighTool):
     has_own_id = False
     found_is_final = False
 
-    def rounded(self, context: Context, arguments: SetLeverageInput) -> Mapping[str, Any]:
+    def rounded(self, context: Context, arguments: SetLeverageInput) -> LeverageArguments:
         symbol = context.exchange.futures.symbol(arguments.symbol)
-        return {"symbol": symbol, "leverage": arguments.leverage}
+        return LeverageArguments(symbol=symbol, leverage=arguments.leverage)
 
     async def assess(
-        self, context: AgentContext, arguments: Mapping[str, Any], *, itself: Intent | None
+        self, context: AgentContext, arguments: Arguments, *, itself: Intent | None
     ) -> Assessment:
-        symbol, target = arguments["symbol"], arguments["leverage"]
+        symbol, target = _asked(arguments)
         limits = context.limits
         _require_within(target, limits)
         ours = await own.read(context, "futures", itself)
@@ -80,35 +80,32 @@ class SetLeverage(HighTool):
             previous=str(change.now.leverage),
         )
 
-    def changed(self, terms: Mapping[str, Any], now: Assessment) -> Why | None:
+    def changed(self, terms: Terms, now: Assessment) -> Why | None:
         return leverage_changed(terms, now)
 
-    def namespace(self, terms: Mapping[str, Any]) -> str:
+    def namespace(self, terms: Terms) -> str:
         return NAMESPACE
 
-    async def submit(
-        self, exchange: Exchange, terms: Mapping[str, Any], client_order_id: str, timestamp_ms: int
-    ) -> Sent:
+    async def submit(self, exchange: Exchange, terms: Terms, client_order_id: str, timestamp_ms: int) -> Sent:
         """It has no client order id: Binance knows only what is set."""
-        symbol, target = terms["arguments"]["symbol"], terms["arguments"]["leverage"]
+        symbol, target = _asked(terms.arguments)
         return await exchange.futures.set_leverage(symbol, target, timestamp_ms=timestamp_ms)
 
-    async def look_up(
-        self, exchange: Exchange, terms: Mapping[str, Any], client_order_id: str
-    ) -> Found | None:
-        now = await exchange.futures.leverage(terms["arguments"]["symbol"])
-        return Found(order=None) if now.leverage == terms["arguments"]["leverage"] else None
+    async def look_up(self, exchange: Exchange, terms: Terms, client_order_id: str) -> Found | None:
+        symbol, target = _asked(terms.arguments)
+        now = await exchange.futures.leverage(symbol)
+        return Found(order=None) if now.leverage == target else None
 
-    async def not_found(self, exchange: Exchange, terms: Mapping[str, Any]) -> Found:
+    async def not_found(self, exchange: Exchange, terms: Terms) -> Found:
         """It may have been set, and then changed by somebody else."""
-        now = await exchange.futures.leverage(terms["arguments"]["symbol"])
-        target = terms["arguments"]["leverage"]
+        symbol, target = _asked(terms.arguments)
+        now = await exchange.futures.leverage(symbol)
         because = f"the leverage is {now.leverage}× now, not the {target}× asked for"
         return Found(done=False, why=uncertain(because))
 
     def result(self, intent: Intent) -> LeverageResult:
-        symbol, target = intent.arguments["symbol"], intent.arguments["leverage"]
-        previous = int(intent.terms["previous"])
+        symbol, target = _asked(intent.arguments)
+        previous = int(intent.terms.previous or 0)
         return LeverageResult(
             success=True,
             symbol=symbol,
@@ -118,9 +115,9 @@ class SetLeverage(HighTool):
         )
 
     async def figures_now(self, context: Context, intent: Intent) -> list[Figure]:
-        venue, symbol = context.exchange.futures, intent.arguments["symbol"]
+        venue, symbol = context.exchange.futures, intent.arguments.symbol
         now, price = await asyncio.gather(venue.leverage(symbol), venue.last_price(symbol))
-        as_asked = str(now.leverage) == intent.terms["previous"]
+        as_asked = str(now.leverage) == intent.terms.previous
         return [
             Figure(
                 label="Leverage now", value=f"{now.leverage}×", tone=Tone.PLAIN if as_asked else Tone.WARN
@@ -137,3 +134,8 @@ def _require_within(target: int, limits: Limits) -> None:
             f"leverage: {target}× is above the limit of {limits.leverage}× ({whose})",
             details={"field": "leverage", "leverage": target, "limit": limits.leverage},
         )
+
+
+def _asked(arguments: Arguments) -> tuple[str, int]:
+    asked = LeverageArguments.of(arguments)
+    return asked.symbol, asked.leverage

@@ -9,9 +9,9 @@ from decimal import Decimal
 from functools import cached_property
 
 from .. import risk
+from ..cards import Check
 from ..exchange import Account, Balance, OrderRequest, RestingOrder, Rules
 from ..intents import Intent
-from ..risk import Check
 from . import own, unseen
 from .declaration import AgentContext, Context
 from .quotes import Need, Quote, figure, fresh, read_market

@@ -41,7 +41,7 @@ def elsewhere(resting: Iterable[Intent], symbol: str) -> list[Claim]:
 
     Binance's weight for the orders of all symbols is 80, and 6 for those of one.
     """
-    others = [intent for intent in resting if intent.arguments["symbol"] != symbol]
+    others = [intent for intent in resting if intent.arguments.symbol != symbol]
     return [
         replace(claim, order=replace(claim.order, amount=claim.order.amount - _filled(intent)))
         for intent in others
@@ -156,7 +156,7 @@ def moved(claims: Iterable[Claim], symbol: str, side: Side) -> Decimal:
 def _shown(intent: Intent, shown_at_ms: int) -> bool:
     if intent.state is not State.PLACED or intent.order is None:
         return False
-    return int(intent.order["timestamp"]) <= shown_at_ms
+    return intent.order.timestamp <= shown_at_ms
 
 
 def _left(intent: Intent, order: OrderRequest) -> Decimal:
@@ -167,14 +167,14 @@ def _left(intent: Intent, order: OrderRequest) -> Decimal:
 
 
 def _filled(intent: Intent) -> Decimal:
-    return Decimal(intent.order["filled"]) if intent.order else Decimal(0)
+    return intent.order.filled if intent.order else Decimal(0)
 
 
 def _price(intent: Intent, order: OrderRequest) -> Decimal:
     """The higher of its limit and its trigger; a market order's is the one that its card showed, and so is
     that of a limit sale that fills above its limit.
     """
-    shown = Decimal(intent.terms["referencePrice"] or 0)
+    shown = intent.terms.reference_price or Decimal(0)
     own = [price for price in (order.price, order.stop_price) if price is not None]
     if order.side == "sell" and order.stop_price is None:
         own.append(shown)

@@ -134,7 +134,7 @@ class Decisions:
         intent = await self._desk.store.read(lambda connection: queries.find_any(connection, shown.intent_id))
         try:
             reason = form.reason()
-            suggestion = form.suggestion(intent.card["suggestible"])
+            suggestion = form.suggestion(intent.card.suggestible)
         except BrokerError as error:
             return await shown(422, problem=error.message)
         await self._desk.store.intents.reject(

@@ -143,7 +143,7 @@ def beside(intent: Intent, pending: Sequence[Intent], now: datetime) -> Sequence
 
 def place_of(intent: Intent) -> tuple[str, str]:
     """Market and symbol."""
-    return intent.market, intent.arguments["symbol"]
+    return intent.market, intent.arguments.symbol
 
 
 def record(connection: Connection, intent_id: str, now: datetime) -> Record:

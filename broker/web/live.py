@@ -6,7 +6,6 @@ import asyncio
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from decimal import Decimal
 
 from sse_starlette import ServerSentEvent
 
@@ -108,10 +107,10 @@ class Live:
         return {key: _message(prices) for key, prices in changed.items()}
 
     def _figure(self, intent: Intent) -> Figure:
-        reference = intent.terms["referencePrice"]
+        reference = intent.terms.reference_price
         return price_now(
             self._desk.prices.last(*place_of(intent)),
-            None if reference is None else Decimal(reference),
+            reference,
             to_ms(self._desk.clock()),
         )
 

@@ -83,14 +83,14 @@ class Told:
             return await self._refuse(request, str(why))
         except NotDecidable as late:
             return self._late(late.intent)
-        act = as_quoted(intent.card["act"])
+        act = as_quoted(intent.card.act)
         said = f"{act}: rejected by {held.channel.trader}. Nothing is sent, and the agent is told."
         return html("message.html", title="Rejected", message=said)
 
     def _late(self, intent: Intent) -> Response:
         """What happened instead."""
         happened = outcome(intent, self._desk.clock()).text
-        act = as_quoted(intent.card["act"])
+        act = as_quoted(intent.card.act)
         return html("message.html", 409, title="Too late to reject", message=f"{act}: {happened}.")
 
     async def _refuse(self, request: Request, why: str) -> Response:

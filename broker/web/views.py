@@ -7,12 +7,11 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 
-from ..cards import Card, Figure
+from ..cards import Card, Check, Figure
 from ..clock import to_ms
 from ..halt import Halt
 from ..hub import Event
 from ..intents import Intent, State
-from ..risk import Check
 from ..settings import Settings
 from ..untrusted import is_blank
 from .lists import Asked, Tally
@@ -98,13 +97,13 @@ class CardView:
     @property
     def asked_at(self) -> str | None:
         """The price when the agent asked."""
-        reference = self.intent.terms["referencePrice"]
-        return None if reference is None else quoted(Decimal(reference))
+        reference = self.intent.terms.reference_price
+        return None if reference is None else quoted(reference)
 
     @property
     def takes_a_side(self) -> bool:
         """Whether something else can work against it."""
-        return "side" in self.intent.arguments
+        return self.intent.ordering is not None
 
     @property
     def moved(self) -> str | None:
@@ -144,7 +143,7 @@ class CardView:
 
 def card_view(asked: Asked, settings: Settings, at: datetime) -> CardView:
     intent = asked.intent
-    card = Card.model_validate(intent.card)
+    card = intent.card
     waiting = waits(intent, at)
     again = [repeats(intent, asked.earlier, at)] if asked.earlier else []
     return CardView(

@@ -7,12 +7,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
-from typing import Any, Final
+from typing import Final
 
 from ..cards import Tone
 from ..hub import Event
 from ..intents import RECORDABLE, Intent, State, certain_by
 from ..money import about, cents, grouped
+from ..order_record import OrderRecord
 from ..reasons import Reason
 from ..untrusted import is_blank, one_line
 
@@ -70,20 +71,18 @@ def _placed(intent: Intent, _: datetime) -> Outcome:
 
 def _trigger(intent: Intent) -> str:
     """A limit order may rest after its trigger, which its status does not tell."""
-    trigger = intent.arguments.get("stopPrice")
-    if trigger is None or intent.order_status != "open":
+    order = intent.ordering
+    if order is None or order.stop_price is None or intent.order_status != "open":
         return ""
-    at = grouped(_number(trigger))
-    return f", trigger at {at}" if "price" in intent.arguments else f", waits for its trigger at {at}"
+    at = grouped(order.stop_price)
+    return f", waits for its trigger at {at}" if order.price is None else f", trigger at {at}"
 
 
-def _filled(order: Mapping[str, Any]) -> str:
-    if order.get("amount") is None or order.get("filled") is None:
+def _filled(order: OrderRecord | None) -> str:
+    if order is None:
         return ""
-    filled = _number(order["filled"])
-    average = order.get("average")
-    price = f" at {about(_number(average))}" if filled and average is not None else ""
-    return f", filled {grouped(filled)} of {grouped(_number(order['amount']))}{price}"
+    price = f" at {about(order.average)}" if order.filled and order.average is not None else ""
+    return f", filled {grouped(order.filled)} of {grouped(order.amount)}{price}"
 
 
 def _refused(intent: Intent, _: datetime) -> Outcome:
@@ -116,9 +115,9 @@ def _word(intent: Intent) -> Outcome:
         case None:
             return Outcome(text=f"{said}. Binance is still asked.", tone=Tone.WARN)
         case True:
-            return Outcome(text=f"{said}. Binance says so too{_filled(intent.order or {})}")
+            return Outcome(text=f"{said}. Binance says so too{_filled(intent.order)}")
         case False:
-            return Outcome(text=f"{said}. Binance says otherwise{_filled(intent.order or {})}", tone=Tone.BAD)
+            return Outcome(text=f"{said}. Binance says otherwise{_filled(intent.order)}", tone=Tone.BAD)
 
 
 def _rejected(intent: Intent, _: datetime) -> Outcome:
@@ -179,7 +178,8 @@ def happened(event: Event) -> str:
     if event.data.get("reasonCode") == Reason.UNCERTAIN:
         line = "Settled"
     if event.kind in ("intent:placed", "order:changed"):
-        return line + _filled(event.data.get("order") or {})
+        told = event.data.get("order")
+        return line + _filled(OrderRecord.model_validate(told) if told else None)
     return with_reason(line, event.data.get("note"))
 
 
@@ -216,7 +216,7 @@ def repeats(intent: Intent, earlier: Intent, now: datetime) -> str:
     ago = "less than a minute" if minutes < 1 else "1 minute" if minutes == 1 else f"{minutes} minutes"
     what = "The same request"
     if earlier.equality != intent.equality:
-        what = f"Almost the same request ({as_quoted(earlier.card['act'])})"
+        what = f"Almost the same request ({as_quoted(earlier.card.act)})"
     return f"{what} went through {ago} ago: {outcome(earlier, now).text}"
 
 
@@ -233,7 +233,3 @@ def with_reason(what: str, why: str | None) -> str:
     """`why` is another's words: bounded, on the same line."""
     said = one_line(why, MAX_SHOWN) if why else ""
     return what if is_blank(said) else f"{what}: {said}"
-
-
-def _number(value: object) -> Decimal:
-    return Decimal(str(value))

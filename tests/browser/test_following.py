@@ -11,7 +11,7 @@ from broker.errors import BrokerError, Code
 from broker.intents import Intent, State
 from broker.store import queries
 
-from ..support import eventually
+from ..support import changed, eventually
 from ..web.support import MOVED
 from .site import Site, connected
 
@@ -138,7 +138,8 @@ async def test_the_rest_of_an_order_is_cancelled_once(site: Site) -> None:
     await expect(page.get_by_text("What was left is cancelled.")).to_be_visible()
     await expect(page.get_by_role("button", name="Cancel the rest")).to_have_count(0)
     assert site.desk.cancelled == [(intent.id, "Ana")]
-    order = {**(intent.order or {}), "status": "cancelled"}
+    assert intent.order is not None
+    order = changed(intent.order, status="cancelled")
     await site.desk.store.submissions.follow(intent, order)
     await expect(page.locator(".card")).to_contain_text("Placed, then cancelled, filled 0.006 of 0.015")
 

@@ -29,7 +29,7 @@ async def test_a_request_has_the_buttons_open_and_reject(told: Telling, there: E
         "title": "PAPER BUY 0.015 BTC",
         "message": "\n".join(
             (
-                intent.card["sentence"],
+                intent.card.stored()["sentence"],
                 "Market when asked: 64,213 USDT",
                 "Book average, slippage: 64,220.15, 0.12 %",
                 "Value, share of equity: 963.20 USDT, 0.5 %",

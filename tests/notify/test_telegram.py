@@ -158,7 +158,9 @@ async def test_a_request_is_a_message_with_the_buttons_open_and_reject(
     message = await telegram.message()
     [delivery] = await told.until(Progress.ACCEPTED)
     assert message["chat_id"] == ANA
-    assert message["text"].startswith(f"PAPER BUY 0.015 BTC\n\n{intent.card['sentence']}\nMarket when asked")
+    assert message["text"].startswith(
+        f"PAPER BUY 0.015 BTC\n\n{intent.card.stored()['sentence']}\nMarket when asked"
+    )
     assert message["text"].endswith("Waits until 12:05:00 UTC.")
     [[opened, reject]] = message["reply_markup"]["inline_keyboard"]
     assert opened == {"text": "Open", "url": f"{URL}/told/{delivery.id}"}

@@ -38,7 +38,7 @@ async def test_the_body_says_what_the_card_says(told: Telling, there: Endpoint) 
     assert body["type"] == "request.waiting"
     data = body["data"]
     assert (data["version"], data["mode"], data["title"]) == (1, "paper", "PAPER BUY 0.015 BTC")
-    assert data["sentence"] == intent.card["sentence"]
+    assert data["sentence"] == intent.card.stored()["sentence"]
     assert data["details"][0] == "Agent default says: “The dip looks “overdone”.”"
     assert data["figures"][0] == {"label": "Market when asked", "value": "64,213 USDT"}
     assert (data["intent"]["id"], data["intent"]["digest"]) == (intent.id, intent.digest)

@@ -43,6 +43,7 @@ from broker.intents import (
     client_order_id,
     past_horizon,
 )
+from broker.order_record import OrderRecord
 from broker.store import Moved, NotDecidable, OverDailyVolume, Store, Uncertain, queries
 from broker.store.audit import events_after
 from broker.store.backup import back_up, restore
@@ -69,7 +70,7 @@ PROCESSES = st.integers(0, 1)
 ENDS = st.sampled_from([State.PLACED, State.REFUSED, State.NOT_SENT, State.UNKNOWN])
 
 
-def placed(end: State) -> dict[str, Any] | None:
+def placed(end: State) -> OrderRecord | None:
     return order() if end is State.PLACED else None
 
 

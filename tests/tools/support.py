@@ -117,11 +117,11 @@ async def placed(broker: Wired, tool: str, /, **arguments: Any) -> Intent:
 
 
 def checks_of(intent: Intent) -> dict[str, dict[str, Any]]:
-    return {check["name"]: check for check in intent.card["checks"]}
+    return {check["name"]: check for check in intent.card.stored()["checks"]}
 
 
 def figures_of(intent: Intent) -> dict[str, str]:
-    return {figure["label"]: figure["value"] for figure in intent.card["figures"]}
+    return {figure["label"]: figure["value"] for figure in intent.card.stored()["figures"]}
 
 
 def failing(error: BrokerError) -> list[str]:

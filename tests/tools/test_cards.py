@@ -80,13 +80,17 @@ async def test_what_the_agent_read_of_the_market_stands_on_the_card(broker: Wire
     await broker.call("binance_get_orderbook", symbol=BTC)
     broker.clock.advance(12)
     assert figures_of(await broker.park(**BUY))["Looked at"] == "Order book 12 s ago, Candles 40 s ago"
-    (figure,) = [one for one in (await broker.park(**REST)).card["figures"] if one["label"] == "Looked at"]
+    (figure,) = [
+        one for one in (await broker.park(**REST)).card.stored()["figures"] if one["label"] == "Looked at"
+    ]
     assert figure["tone"] == "plain"
 
 
 async def test_an_agent_that_read_nothing_stands_out(broker: Wired) -> None:
     await broker.call("binance_get_ticker", symbol="ETHUSDT")
-    (figure,) = [one for one in (await broker.park(**BUY)).card["figures"] if one["label"] == "Looked at"]
+    (figure,) = [
+        one for one in (await broker.park(**BUY)).card.stored()["figures"] if one["label"] == "Looked at"
+    ]
     assert (figure["value"], figure["tone"]) == ("nothing on BTCUSDT", "warn")
 
 
@@ -128,7 +132,7 @@ async def test_an_exit_is_never_refused_by_value_or_volume_however_it_was_bought
         ):
             intent = await parked(broker, CREATE, **arguments)
             assert intent.is_exit
-            assert "Volume today with this is above its limit" in intent.card["second_tap"]
+            assert "Volume today with this is above its limit" in intent.card.stored()["second_tap"]
             assert (await broker.submitted(await broker.approve(intent))).state == "placed"
         await broker.call("binance_cancel_all_orders", symbol=BTC)
         everything = await parked(broker, CREATE, **{**SELL, "amount": held})

@@ -11,7 +11,7 @@ from broker.errors import Code
 from broker.intents import State
 from broker.tools import HIGH, Context
 
-from ..support import BTC, Wired, wired
+from ..support import BTC, Wired, terms_of, wired
 from .support import (
     CLOSE,
     FAPI_ORDER,
@@ -35,7 +35,7 @@ async def test_the_side_comes_from_the_position_and_the_order_only_reduces(
     wire = (await futures.control.requests("POST", FAPI_ORDER))[-1]["params"]
     assert (wire["side"], wire["quantity"], wire["reduceOnly"]) == (closes, "0.02", "true")
     assert (wire["type"], "price" in wire) == ("MARKET", False)
-    assert intent.card["act"] == f"CLOSE {side} 0.02 BTC"
+    assert intent.card.stored()["act"] == f"CLOSE {side} 0.02 BTC"
     assert (await futures.call("binance_get_futures_positions"))["count"] == 0
 
 
@@ -57,7 +57,7 @@ async def test_the_result_is_the_contracts_with_the_profit_net_of_fees(futures: 
             "entryPrice": 60000.1,
             "exitPrice": 60999.9,
             "realizedPnL": float(gross - fee),
-            "orderId": (await futures.intent(intent.id)).order["id"],  # type: ignore[index]
+            "orderId": (await futures.intent(intent.id)).order.id,  # type: ignore[union-attr]
         },
     }
 
@@ -65,9 +65,9 @@ async def test_the_result_is_the_contracts_with_the_profit_net_of_fees(futures: 
 async def test_the_canonical_text_holds_what_will_be_sent(futures: Wired) -> None:
     await trade(futures, "sell", "0.02")
     intent = await parked(futures, CLOSE, symbol="BTC/USDT")
-    arguments = intent.terms["arguments"]
+    arguments = terms_of(intent)["arguments"]
     assert (arguments["symbol"], arguments["side"], arguments["amount"]) == (BTC, "buy", "0.02")
-    assert (intent.terms["market"], intent.terms["worstPrice"]) == ("futures", None)
+    assert (terms_of(intent)["market"], terms_of(intent)["worstPrice"]) == ("futures", None)
     assert intent.is_exit
 
 
@@ -117,7 +117,7 @@ async def test_the_card_says_entry_price_profit_and_what_stays_open(futures: Wir
         "stays open: limit BUY 0.01 at 57,500, stop 58,000"
     )
     assert figures_of(intent)["Profit before fees"] == "+20.00 USDT"
-    assert intent.card["suggestible"] == []
+    assert intent.card.stored()["suggestible"] == []
 
 
 async def test_a_tolerance_of_exits_bounds_a_close_when_it_is_set(tmp_path: Path) -> None:
@@ -125,7 +125,7 @@ async def test_a_tolerance_of_exits_bounds_a_close_when_it_is_set(tmp_path: Path
         await hold_futures_price(broker)
         await trade(broker, "buy", "0.02")
         intent = await parked(broker, CLOSE, symbol=BTC)
-        assert intent.terms["worstPrice"] == "59399.901"
+        assert terms_of(intent)["worstPrice"] == "59399.901"
         assert "sent only at 59,399.901 or better" in intent.summary
         await broker.control.do("price", symbol=BTC, price="59000", market="futures")
         broker.executor.take(await broker.approve(intent))
@@ -142,7 +142,7 @@ async def test_resting_orders_that_only_reduce_are_named_on_the_card_and_in_a_re
     await trade(futures, "buy", "0.02")
     resting = await trade(futures, "sell", "0.02", type="limit", price=Decimal(65_000), reduce_only=True)
     intent = await parked(futures, CLOSE, symbol=BTC)
-    (warning,) = intent.card["warnings"]
+    (warning,) = intent.card.stored()["warnings"]
     assert warning.endswith("limit SELL 0.02 at 65,000")
     refusal = {"do": "code", "http": 400, "code": -2022, "msg": "ReduceOnly Order is rejected."}
     await futures.control.do("fault", when="received", method="POST", path=FAPI_ORDER, **refusal)

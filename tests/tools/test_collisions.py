@@ -11,7 +11,7 @@ import pytest
 from broker.intents import Intent
 from broker.tools.collisions import opposite
 
-from ..support import BTC, BUY, NOON, REST, Wired
+from ..support import BTC, BUY, NOON, REST, Wired, changed
 from .support import CLOSE, LEVERAGE, figures_of, parked, trade, trade_spot
 
 pytestmark = pytest.mark.anyio
@@ -38,7 +38,7 @@ async def test_what_has_expired_or_is_on_the_same_side_or_elsewhere_is_not(broke
     assert opposite(buy, [other, buy], NOON) == []
     assert opposite(buy, [sell], sell.expires_at) == []
     assert opposite(buy, [replace(sell, market="futures")], NOON) == []
-    elsewhere = replace(sell, arguments={**sell.arguments, "symbol": "ETHUSDT"})
+    elsewhere = replace(sell, arguments=changed(sell.arguments, symbol="ETHUSDT"))
     assert opposite(buy, [elsewhere], NOON) == []
 
 

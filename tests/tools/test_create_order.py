@@ -14,7 +14,7 @@ from broker.intents import State
 from broker.money import plain
 from broker.tools.orders import order_of
 
-from ..support import BTC, BUY, REST, Wired
+from ..support import BTC, BUY, REST, Wired, order_arguments, terms_of
 
 pytestmark = pytest.mark.anyio
 
@@ -39,10 +39,10 @@ async def test_the_rounded_figures_are_those_of_answer_card_digest_and_wire(
             answer = await broker.call("intent_get", intentId=intent.id)
             for name, text in rounded.items():
                 assert Decimal(str(answer["rounded"][name])) == Decimal(text)
-                assert intent.arguments[name] == intent.terms["arguments"][name] == text
+                assert intent.arguments.stored()[name] == terms_of(intent)["arguments"][name] == text
             amount = rounded["amount"]
-            assert f"{amount} BTC" in intent.card["act"]
-            assert intent.card["sentence"].startswith(intent.card["act"])
+            assert f"{amount} BTC" in intent.card.stored()["act"]
+            assert intent.card.stored()["sentence"].startswith(intent.card.stored()["act"])
             sent = await broker.submitted(await broker.approve(intent))
             assert sent.state is State.PLACED
             wire = (await broker.control.requests())[-1]["params"]
@@ -67,18 +67,18 @@ async def test_what_is_asked_is_kept_as_it_was_asked(broker: Wired) -> None:
 
 async def test_a_market_order_has_reference_and_tolerance_on_card_and_in_the_digest(broker: Wired) -> None:
     intent = await broker.park(**BUY)
-    reference, worst = Decimal(intent.terms["referencePrice"]), Decimal(intent.terms["worstPrice"])
-    assert intent.terms["tolerancePct"] == "0.5"
+    reference, worst = Decimal(terms_of(intent)["referencePrice"]), Decimal(terms_of(intent)["worstPrice"])
+    assert terms_of(intent)["tolerancePct"] == "0.5"
     book = await broker.exchange.spot.book(BTC)
     assert reference == book.walk("buy", Decimal("0.015")).average
     assert reference * Decimal("1.005") - worst < Decimal("0.01")
     assert worst <= reference * Decimal("1.005")
-    assert f"sent only at {worst:,f}" in intent.card["sentence"]
+    assert f"sent only at {worst:,f}" in intent.card.stored()["sentence"]
 
 
 async def test_a_limit_order_needs_no_tolerance(broker: Wired) -> None:
     intent = await broker.park(**REST)
-    assert (intent.terms["tolerancePct"], intent.terms["worstPrice"]) == (None, None)
+    assert (terms_of(intent)["tolerancePct"], terms_of(intent)["worstPrice"]) == (None, None)
 
 
 async def test_an_exit_lives_longer_and_is_sent_at_any_price_unless_told_otherwise(broker: Wired) -> None:
@@ -87,15 +87,15 @@ async def test_an_exit_lives_longer_and_is_sent_at_any_price_unless_told_otherwi
     leaving = await broker.park(**{**BUY, "side": "sell"})
     short = await broker.park(**{**BUY, "side": "sell", "amount": "0.016"}, ttlSeconds=30)
     assert [(one.expires_at - one.created_at).seconds for one in (entry, leaving, short)] == [300, 1800, 30]
-    assert leaving.terms["worstPrice"] is None
-    assert "at any price" in leaving.card["sentence"]
+    assert terms_of(leaving)["worstPrice"] is None
+    assert "at any price" in leaving.card.stored()["sentence"]
 
 
 async def test_selling_everything_is_said_and_needs_no_further_word_on_paper(broker: Wired) -> None:
     await broker.control.do("balance", asset="BTC", free="0.015")
     card = (await broker.park(**{**BUY, "side": "sell"})).card
-    assert card["sentence"].startswith("SELL 0.015 BTC = ALL your free BTC, book average ")
-    assert card["second_tap"] == []
+    assert card.sentence.startswith("SELL 0.015 BTC = ALL your free BTC, book average ")
+    assert card.second_tap == []
 
 
 @pytest.mark.parametrize(
@@ -114,8 +114,8 @@ async def test_a_limit_order_says_whether_it_rests_or_fills_now(
 
 async def test_the_digest_is_of_the_text_that_the_order_is_built_from(broker: Wired) -> None:
     intent = await broker.park(**REST)
-    assert json.loads(intent.canonical)["arguments"] == dict(intent.arguments)
-    order = order_of(intent.terms["arguments"])
+    assert json.loads(intent.canonical)["arguments"] == intent.arguments.stored()
+    order = order_of(intent.terms.arguments)
     assert (order.amount, order.price) == (Decimal("0.015"), Decimal(58_000))
 
 
@@ -124,6 +124,6 @@ async def test_the_digest_is_of_the_text_that_the_order_is_built_from(broker: Wi
     price=st.none() | st.decimals(min_value="0.01", max_value=1_000_000, places=2),
 )
 def test_an_order_survives_the_way_through_its_text(amount: Decimal, price: Decimal | None) -> None:
-    text = {"symbol": BTC, "side": "buy", "type": "limit", "amount": plain(amount)}
-    order = order_of(text if price is None else {**text, "price": plain(price)})
+    told = {} if price is None else {"price": plain(price)}
+    order = order_of(order_arguments(type="limit", amount=plain(amount), **told))
     assert (order.amount, order.price) == (amount, price)

@@ -114,7 +114,7 @@ async def test_an_entry_that_makes_the_position_smaller_passes_and_says_that_it_
     intent = await parked(futures, CREATE, **FUTURES_BUY)
     check = checks_of(intent)["position"]
     assert (check["passed"], check["enforced"]) == (False, False)
-    assert intent.card["second_tap"] == [f"{check['label']} is above its limit"]
+    assert intent.card.stored()["second_tap"] == [f"{check['label']} is above its limit"]
     assert not intent.is_exit
 
 
@@ -184,7 +184,7 @@ async def test_exits_are_never_refused_by_value_volume_position_or_leverage(tmp_
         ):
             intent = await parked(broker, tool, **arguments)
             assert intent.is_exit
-            assert len(intent.card["second_tap"]) == 2
+            assert len(intent.card.stored()["second_tap"]) == 2
             assert (await broker.submitted(await broker.approve(intent))).state is State.PLACED
         assert (await broker.call("binance_get_futures_positions"))["positions"] == []
 
@@ -224,7 +224,7 @@ async def test_a_figure_that_an_exit_lacks_is_shown_as_not_read_and_asks_for_a_s
     await futures.control.do("fault", when="received", do="code", path="/fapi/v1/depth", http=503)
     intent = await parked(futures, CREATE, **SELL, reduceOnly=True)
     assert checks_of(intent)["order_value"]["figure"] is None
-    assert "Order value could not be read" in intent.card["second_tap"]
+    assert "Order value could not be read" in intent.card.stored()["second_tap"]
 
 
 async def test_hedge_mode_is_refused_when_asked_and_when_sent(
@@ -284,7 +284,7 @@ async def test_the_card_tells_the_position_before_and_after(futures: Wired) -> N
     assert figures["Position now"] == "SHORT 0.005 BTC, entry 59,999.9"
     assert figures["Position after it"] == "LONG 0.01 BTC"
     assert figures["Leverage"] == "20×"
-    assert any("Turns the position around" in warning for warning in intent.card["warnings"])
+    assert any("Turns the position around" in warning for warning in intent.card.stored()["warnings"])
 
 
 async def test_a_stop_says_how_much_of_the_position_it_covers(futures: Wired) -> None:
@@ -294,7 +294,7 @@ async def test_a_stop_says_how_much_of_the_position_it_covers(futures: Wired) ->
     sentence = "SELL 0.01 BTC at market if last falls to 58,000 (−3.3 %), covers 50 % of your long"
     assert half.summary == sentence
     assert more.summary.endswith("covers 100 % of your long")
-    assert more.card["warnings"] == ["Larger than the position: only the position is closed"]
+    assert more.card.stored()["warnings"] == ["Larger than the position: only the position is closed"]
 
 
 async def test_a_market_entry_into_a_book_too_thin_for_it_is_refused_on_either_side(futures: Wired) -> None:

@@ -256,11 +256,11 @@ async def test_an_exit_is_not_refused_by_any_limit_of_ours(tmp_path: Path) -> No
         await broker.control.do("balance", asset="BTC", free="1")
         intent = await broker.park(**SELL)
         assert intent.is_exit
-        assert [check["name"] for check in intent.card["checks"] if not check["passed"]] == [
+        assert [check["name"] for check in intent.card.stored()["checks"] if not check["passed"]] == [
             "order_value",
             "daily_volume",
         ]
-        assert len(intent.card["second_tap"]) == 2
+        assert len(intent.card.stored()["second_tap"]) == 2
         assert (await broker.submitted(await broker.approve(intent))).state == "placed"
 
 

@@ -11,7 +11,7 @@ import pytest
 
 from broker.intents import Intent, State
 
-from ..support import BTC, BUY, Wired, http_client, served
+from ..support import BTC, BUY, Wired, changed, http_client, served
 from .support import CLOSE, CREATE, FUTURES_BUY, FUTURES_STOP, LEVERAGE, WAYS, asking, placed
 
 pytestmark = pytest.mark.anyio
@@ -151,7 +151,7 @@ async def test_the_result_holds_what_the_contract_lists(futures: Wired) -> None:
 async def test_a_fee_in_a_second_asset_is_told_beside_the_first(futures: Wired) -> None:
     intent = await placed(futures, CREATE, **BUY)
     assert intent.order is not None
-    order = {**intent.order, "otherFees": [{"cost": "0.0000012", "asset": "BNB"}]}
+    order = changed(intent.order, otherFees=[{"cost": "0.0000012", "asset": "BNB"}])
     await futures.store.submissions.follow(intent, order)
     told = await futures.call("intent_get", intentId=intent.id)
     assert told["result"]["order"]["otherFees"] == [{"cost": 0.0000012, "asset": "BNB"}]

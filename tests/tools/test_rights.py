@@ -122,7 +122,7 @@ async def test_an_allowed_symbol_counts_in_either_form(futures: Wired) -> None:
     for symbol in (BTC, "BTC/USDT", "BTC/USDT:USDT"):
         assert (await ask(futures, ON_BTC, "binance_get_funding_rate", symbol=symbol))["symbol"] == BTC
     intent = await parked(futures, ON_BTC, CREATE, **{**BUY, "symbol": "BTC/USDT"})
-    assert (intent.agent, intent.arguments["symbol"]) == ("bot", BTC)
+    assert (intent.agent, intent.arguments.stored()["symbol"]) == ("bot", BTC)
     assert (await ask(futures, ON_BTC, "binance_get_account"))["balances"]
 
 
@@ -201,7 +201,7 @@ async def test_no_limit_of_its_own_refuses_an_exit(futures: Wired) -> None:
     await trade(futures, "buy", "0.015")
     intent = await parked(futures, agent, CLOSE, symbol=BTC)
     assert intent.is_exit
-    assert [reason for reason in intent.card["second_tap"] if "agent's limit" in reason]
+    assert [reason for reason in intent.card.stored()["second_tap"] if "agent's limit" in reason]
 
 
 @pytest.mark.parametrize(

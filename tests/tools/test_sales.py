@@ -13,7 +13,7 @@ from broker.exchange.weight import Weight
 from broker.halt import Level
 from broker.intents import State
 
-from ..support import TRADER, Wired, trusted, wired
+from ..support import TRADER, Wired, terms_of, trusted, wired
 from .support import CREATE, checks_of, failing, figures_of, parked, refused, trade_spot
 
 pytestmark = pytest.mark.anyio
@@ -54,8 +54,8 @@ async def test_a_sale_for_a_coin_is_an_entry_whose_bought_coin_is_checked(pairs:
     sold = Decimal("0.2") * Decimal("0.04999")  # at the best bid
     assert Decimal(check["figure"]) == (Decimal("0.01") + Decimal("0.02") + Decimal("0.006") + sold) * 60_000
     assert (intent.is_exit, intent.ttl_seconds) == (False, 300)
-    assert intent.terms["worstPrice"] is not None
-    assert intent.card["warnings"] == ["Buys BTC: an entry, not an exit"]
+    assert terms_of(intent)["worstPrice"] is not None
+    assert intent.card.stored()["warnings"] == ["Buys BTC: an entry, not an exit"]
     assert figures_of(intent)["BTC now"] == "0.01"
     assert figures_of(intent)["BTC after it"] == "0.019998"
 
@@ -88,7 +88,7 @@ async def test_cash_for_cash_is_no_exit_and_leaves_no_position(pairs: Wired, ord
     checks = checks_of(intent)
     assert checks.keys() == {"balance", "order_value", "daily_volume"}
     assert all(check["enforced"] for check in checks.values())
-    assert intent.card["warnings"] == []
+    assert intent.card.stored()["warnings"] == []
     assert failing(await refused(pairs, CREATE, **{**order, "amount": "1001"})) == [
         *(["balance"] if order is EUROS_FOR_DOLLARS else []),
         "order_value",

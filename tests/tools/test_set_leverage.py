@@ -16,7 +16,7 @@ from broker.paper.futures.positions import MarginType
 from broker.tools import HIGH, Context
 from broker.tools.leverage_change import Change
 
-from ..support import BTC, RESTORED, TRADER, Wired, eventually, running, trusted
+from ..support import BTC, RESTORED, TRADER, Wired, eventually, running, terms_of, trusted
 from .support import (
     CREATE,
     FAPI_LEVERAGE,
@@ -63,7 +63,7 @@ async def test_it_counts_as_an_entry_of_no_value(futures: Wired) -> None:
     intent = await parked(futures, LEVERAGE, **FIVE)
     assert (intent.is_exit, intent.value_usdt) == (False, Decimal(0))
     assert (intent.expires_at - intent.created_at).seconds == futures.settings.intent_ttl_seconds
-    assert intent.terms["previous"] == "20"
+    assert terms_of(intent)["previous"] == "20"
 
 
 @pytest.mark.parametrize("leverage", [21, 125])
@@ -263,7 +263,7 @@ async def test_what_changed_meanwhile_is_shown_anew(futures: Wired) -> None:
     futures.executor.take(await futures.approve(intent))
     anew = await futures.until(intent, State.PENDING, State.PLACED)
     assert (anew.state, anew.note) == (State.PENDING, "Leverage is 10× now, shown was 20×")
-    assert (anew.terms["previous"], anew.card["act"]) == ("10", "LEVERAGE 10× → 5×")
+    assert (terms_of(anew)["previous"], anew.card.stored()["act"]) == ("10", "LEVERAGE 10× → 5×")
 
 
 async def test_it_needs_margin_where_a_position_is_open(futures: Wired) -> None:
@@ -296,7 +296,7 @@ async def test_of_an_isolated_position_it_may_rise_alone(futures: Wired) -> None
     assert position.liquidation_price is not None
     before = f"{round(position.liquidation_price, 3):,f}"
     assert intent.summary.startswith(f"LEVERAGE 5× → 20×, isolated, liquidation {before} → at worst 57,")
-    assert intent.card["figures"][0]["value"] == "LONG 0.05 BTC, entry 60,000.1"
+    assert intent.card.stored()["figures"][0]["value"] == "LONG 0.05 BTC, entry 60,000.1"
 
 
 async def test_an_order_after_it_is_checked_by_what_is_set(futures: Wired) -> None:

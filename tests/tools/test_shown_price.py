@@ -14,7 +14,7 @@ from broker.errors import BrokerError, Code
 from broker.intents import State
 from broker.money import kept
 from broker.tools.quotes import worst_price
-from tests.support import BTC, BUY, REST, Wired, eventually, wired
+from tests.support import BTC, BUY, REST, Wired, eventually, terms_of, wired
 
 pytestmark = pytest.mark.anyio
 
@@ -130,7 +130,7 @@ async def test_without_any_tolerance_what_did_not_move_is_sent(tmp_path: Path) -
     async with wired(tmp_path, price_tolerance_pct=Decimal(0)) as broker:
         await broker.control.do("liquidity", symbol=BTC, qtyPerLevel="0.007")
         intent = await broker.approved(**BUY)
-        assert Decimal(intent.terms["worstPrice"]) > Decimal("60000.01"), "an average of three levels"
+        assert Decimal(terms_of(intent)["worstPrice"]) > Decimal("60000.01"), "an average of three levels"
         assert (await broker.submitted(intent)).state is State.PLACED
 
 

@@ -13,7 +13,7 @@ from broker.intents import State
 from broker.tools import filters
 from broker.tools.orders import order_of
 
-from ..support import BTC, BUY, ORDER, Wired
+from ..support import BTC, BUY, ORDER, Wired, order_arguments, terms_of
 from .support import (
     CREATE,
     FAPI_ALGO,
@@ -114,7 +114,7 @@ async def test_a_stop_whose_answer_was_lost_is_found_among_the_conditional_order
     found = await futures.intent(lost.id)
     assert found.state is State.PLACED
     assert found.order is not None
-    assert (found.order["status"], found.order["filled"]) == ("open", "0")
+    assert (found.order.stored()["status"], found.order.stored()["filled"]) == ("open", "0")
 
 
 async def test_a_trigger_that_was_reached_is_followed_to_its_fill(futures: Wired) -> None:
@@ -187,7 +187,7 @@ async def test_the_limit_of_a_stop_is_held_against_its_trigger(broker: Wired) ->
 async def test_the_trigger_is_rounded_to_the_tick_before_parking(futures: Wired) -> None:
     await trade(futures, "buy", "0.02")
     intent = await parked(futures, CREATE, **{**FUTURES_STOP, "stopPrice": "57999.92"})
-    assert intent.terms["arguments"]["stopPrice"] == "58000"
+    assert terms_of(intent)["arguments"]["stopPrice"] == "58000"
     answer = await futures.call("intent_get", intentId=intent.id)
     assert answer["rounded"]["stopPrice"] == 58000
 
@@ -196,10 +196,10 @@ async def test_a_stop_of_futures_only_reduces_unless_it_is_told_otherwise(future
     await trade(futures, "buy", "0.02")
     closing = await parked(futures, CREATE, **FUTURES_STOP)
     opening = await parked(futures, CREATE, **FUTURES_STOP, reduceOnly=False)
-    assert (closing.terms["arguments"]["reduceOnly"], closing.is_exit) == (True, True)
-    assert (opening.terms["arguments"]["reduceOnly"], opening.is_exit) == (False, False)
-    assert closing.card["warnings"] == []
-    assert any("can open a position" in warning for warning in opening.card["warnings"])
+    assert (terms_of(closing)["arguments"]["reduceOnly"], closing.is_exit) == (True, True)
+    assert (terms_of(opening)["arguments"]["reduceOnly"], opening.is_exit) == (False, False)
+    assert closing.card.stored()["warnings"] == []
+    assert any("can open a position" in warning for warning in opening.card.stored()["warnings"])
 
 
 async def test_a_type_that_the_symbol_does_not_take_is_refused(
@@ -208,7 +208,7 @@ async def test_a_type_that_the_symbol_does_not_take_is_refused(
     listed = frozenset({"LIMIT", "MARKET", "STOP_LOSS_LIMIT"})
     rules = replace(broker.exchange.spot.rules(BTC), order_types=listed)
     for price, named in ((None, "STOP_LOSS"), (Decimal(62_100), "")):
-        stop = {**BUY, "market": "spot", "type": "stop_loss", "stopPrice": "62000"}
+        stop = order_arguments(**{**BUY, "market": "spot", "type": "stop_loss", "stopPrice": "62000"})
         order = replace(order_of(stop), price=price)
         with subtests.test(named):
             if not named:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
@@ -11,13 +10,30 @@ from typing import Any
 
 import pytest
 
+from broker.arguments import LeverageArguments
 from broker.errors import BrokerError
 from broker.intents import Intent, State, canonical_text, client_order_id
 from broker.money import cents
+from broker.order_record import OrderRecord
 from broker.tools import Context, own, unseen
 from broker.tools.declaration import AgentContext
 
-from ..support import BTC, BUY, LONE, LONG_AGO, MANY_PENDING, NOON, REST, Wired, request, wired
+from ..support import (
+    BTC,
+    BUY,
+    LONE,
+    LONG_AGO,
+    MANY_PENDING,
+    NOON,
+    REST,
+    Wired,
+    card,
+    changed,
+    order_arguments,
+    request,
+    wired,
+)
+from ..support import order as kept_order
 from .support import CREATE, FUTURES_BUY, checks_of, failing, figures_of, hold_futures_price, refused
 
 pytestmark = pytest.mark.anyio
@@ -31,13 +47,13 @@ def intent(
     number: int = 1,
     *,
     state: State = State.SUBMITTING,
-    order: Mapping[str, Any] | None = None,
+    order: OrderRecord | None = None,
     reference: str | None = "60000",
     **arguments: Any,
 ) -> Intent:
-    given = {"symbol": BTC, "side": "buy", "type": "market", "amount": "0.01", **arguments}
+    given = order_arguments(**{"amount": "0.01", **arguments})
     price = None if reference is None else Decimal(reference)
-    asked = request(arguments=given, reference_price=price, market=given.get("market", "spot"))
+    asked = request(arguments=given, reference_price=price, market=given.market or "spot")
     return Intent(
         id=f"intent-{number}",
         agent=asked.agent,
@@ -50,7 +66,7 @@ def intent(
         digest="",
         equality=asked.equality,
         summary="",
-        card={},
+        card=card(),
         reason=None,
         idempotency_key=None,
         ttl_seconds=300,
@@ -63,8 +79,8 @@ def intent(
     )
 
 
-def order(timestamp_ms: int, status: str = "open", filled: str = "0") -> dict[str, Any]:
-    return {"timestamp": timestamp_ms, "status": status, "filled": filled}
+def order(timestamp_ms: int, status: str = "open", filled: str = "0") -> OrderRecord:
+    return kept_order(timestamp=timestamp_ms, status=status, filled=filled)
 
 
 @pytest.mark.parametrize(
@@ -82,7 +98,7 @@ def test_what_is_placed_counts_until_the_figures_are_as_new_as_it(one: Intent, c
 
 
 def test_a_change_of_a_setting_takes_nothing() -> None:
-    setting = replace(intent(), arguments={"symbol": BTC, "leverage": 5})
+    setting = replace(intent(), arguments=LeverageArguments(symbol=BTC, leverage=5))
     assert unseen.claims([setting]) == []
 
 
@@ -232,13 +248,15 @@ async def test_the_card_tells_what_all_waiting_requests_would_take(broker: Wired
     assert figures_of(second)["Total waiting against free"] == f"{cents(total)} of 100,000.00 USDT"
     await broker.control.do("balance", asset="USDT", free="2000")
     third = await broker.park(**{**REST, "price": "56000", "amount": "0.001"})
-    (figure,) = [one for one in third.card["figures"] if one["label"] == "Total waiting against free"]
+    (figure,) = [
+        one for one in third.card.stored()["figures"] if one["label"] == "Total waiting against free"
+    ]
     assert figure["tone"] == "plain"
     assert checks_of(third)["balance"]["limit"] == "2000"
 
 
 async def test_what_is_left_of_an_order_of_another_symbol_is_known_from_our_own_record(broker: Wired) -> None:
-    arguments = {"symbol": "BTCUSDC", "side": "buy", "type": "limit", "amount": "0.01", "price": "59000"}
+    arguments = order_arguments(symbol="BTCUSDC", type="limit", amount="0.01", price="59000")
     parked = await broker.store.intents.park(request(arguments=arguments), max_pending=MANY_PENDING)
     begun = await broker.store.submissions.begin(
         await broker.approve(parked.intent),
@@ -249,7 +267,7 @@ async def test_what_is_left_of_an_order_of_another_symbol_is_known_from_our_own_
         value_usdt=None,
         approved_since=LONG_AGO,
     )
-    resting = {"status": "partly_filled", "filled": "0.004", "timestamp": 1, "fee": None}
+    resting = kept_order(status="partly_filled", filled="0.004")
     await broker.store.submissions.settle(begun, State.PLACED, actor="binance", order=resting)
 
     async def elsewhere(symbol: str) -> list[unseen.Claim]:
@@ -259,7 +277,7 @@ async def test_what_is_left_of_an_order_of_another_symbol_is_known_from_our_own_
     assert (claim.order.symbol, claim.order.amount) == ("BTCUSDC", Decimal("0.006"))
     assert await elsewhere("BTCUSDC") == []
     await broker.store.submissions.follow(
-        await broker.intent(begun.id), {**resting, "status": "filled", "filled": "0.01"}
+        await broker.intent(begun.id), changed(resting, status="filled", filled="0.01")
     )
     assert await elsewhere(BTC) == []
 

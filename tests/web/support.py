@@ -16,15 +16,16 @@ from sqlalchemy import Connection, insert, select
 from starlette.applications import Starlette
 from starlette.types import ASGIApp
 
-from broker.cards import Card, Figure, Tone
+from broker.arguments import read_arguments
+from broker.cards import Card, Check, Figure, Tone
 from broker.clock import to_ms
 from broker.errors import BrokerError
 from broker.exchange import LivePrice
 from broker.hub import Hub
 from broker.intents import Intent, Request, State
 from broker.notify import Links, Rejections
+from broker.order_record import OrderRecord
 from broker.reasons import Reason, Why
-from broker.risk import Check
 from broker.settings import Settings
 from broker.store import Feed, Standing, Store
 from broker.store.tables import traders
@@ -181,7 +182,7 @@ class World:
     async def move_price(self, intent: Intent) -> Intent:
         """Approved if need be, and back to waiting since the price had moved; with the card of now."""
         approved = await self.approve(intent) if intent.state is State.PENDING else intent
-        amount = intent.arguments["amount"]
+        amount = intent.arguments.stored()["amount"]
         sentence = f"BUY {amount} BTC at market ≈ 919.35 USDT, {bound('61,566')}"
         anew = request(amount, sentence=sentence, value="919.35", reference="61260")
         return await self.store.submissions.show_anew(approved, anew, Why(Reason.PRICE_MOVED, MOVED))
@@ -215,9 +216,9 @@ class World:
         return self.equity
 
 
-def placed(intent: Intent, status: str = "open", filled: str = "0", **changes: Any) -> dict[str, Any]:
+def placed(intent: Intent, status: str = "open", filled: str = "0", **changes: Any) -> OrderRecord:
     """The order of that intent, as it is kept."""
-    asked = {name: intent.arguments[name] for name in ("symbol", "side", "amount")}
+    asked = {name: intent.arguments.stored()[name] for name in ("symbol", "side", "amount")}
     return order(id="28", status=status, filled=filled, **asked, **changes)
 
 
@@ -300,6 +301,7 @@ def request(
     market: str = "spot",
     symbol: str = "BTCUSDT",
     reference: str | None = "64213",
+    tool: str = "binance_create_order",
     arguments: Mapping[str, str] | None = None,
     **drawn: Any,
 ) -> Request:
@@ -308,9 +310,9 @@ def request(
     arguments = arguments or {"symbol": symbol, "side": side.lower(), "type": "market", "amount": amount}
     return Request(
         agent=agent,
-        tool="binance_create_order",
+        tool=tool,
         asked=arguments,
-        arguments=arguments,
+        arguments=read_arguments(tool, arguments),
         market=market,
         mode="paper",
         account="paper",
@@ -320,7 +322,7 @@ def request(
         value_usdt=Decimal(value),
         is_exit=is_exit,
         summary=shown.sentence,
-        card=shown.model_dump(mode="json"),
+        card=shown,
         reason=reason,
         idempotency_key=key,
         ttl_seconds=ttl_seconds,

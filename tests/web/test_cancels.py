@@ -7,6 +7,7 @@ import pytest
 
 from broker.errors import BrokerError, Code
 
+from ..support import changed
 from .support import World
 from .tab import tab
 from .test_decisions import HTMX
@@ -132,6 +133,7 @@ async def test_other_pages_see_it_cancelled_and_only_the_record_tells_of_the_att
         done = await page.message()
         assert "What was left is cancelled, by Ana" in done
         assert "<article" in done and "Cancel the rest" not in done
-        order = {**(intent.order or {}), "status": "cancelled", "filled": "0.006"}
+        assert intent.order is not None
+        order = changed(intent.order, status="cancelled", filled="0.006")
         await desk.store.submissions.follow(intent, order)
         assert "Placed, then cancelled, filled 0.006 of 0.015" in await page.message()

@@ -35,7 +35,9 @@ async def test_same_side_other_symbol_and_other_market_do_not_collide(
 
 
 async def test_what_takes_no_side_says_nothing_of_it(desk: World, ana: httpx2.AsyncClient) -> None:
-    await desk.park(arguments={"symbol": "BTCUSDT", "leverage": "20"}, market="futures")
+    await desk.park(
+        tool="binance_set_leverage", arguments={"symbol": "BTCUSDT", "leverage": "20"}, market="futures"
+    )
     assert "opposite" not in (await ana.get("/")).text
 
 

@@ -12,7 +12,7 @@ from broker.intents import State, Suggestion
 from broker.store.audit import events_after
 from broker.web import readings
 
-from ..support import give_key, trusted
+from ..support import changed, give_key, trusted
 from .support import PASSWORD, MovableClock, World, check
 
 pytestmark = pytest.mark.anyio
@@ -223,7 +223,8 @@ async def test_an_order_filled_in_very_many_parts_keeps_its_page_small(
 ) -> None:
     intent = await desk.place(await desk.park(), "partly_filled")
     for part in range(1, 101):
-        order = {**(intent.order or {}), "filled": f"0.{part:04}"}
+        assert intent.order is not None
+        order = changed(intent.order, filled=f"0.{part:04}")
         intent = await desk.store.submissions.follow(intent, order)
     answer = await ana.get(f"/intents/{intent.id}")
     assert len(answer.content) < 30_000
