@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from .addresses import is_http, is_plain, opens_elsewhere
+from .addresses import is_http, is_plain, opens_elsewhere, require_reachable
 from .cash import DEFAULT_CASH, cash_assets
 from .errors import StartError
 
@@ -270,8 +270,8 @@ class Settings(BaseSettings):
     @field_validator("heartbeat_url")
     @classmethod
     def _http(cls, value: SecretStr | None) -> SecretStr | None:
-        if value is not None and not is_http(value.get_secret_value()):
-            raise ValueError("must be http(s)://host[:port]/path, in printable ASCII without spaces")
+        if value is not None:
+            require_reachable(value.get_secret_value())
         return value
 
     @field_validator("mcp_api_key", "binance_api_key", "binance_futures_api_key")
