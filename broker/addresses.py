@@ -1,9 +1,46 @@
-"""What an http address says of itself, as text: nothing is looked up."""
+"""What a URL says by its text alone, and to which IP addresses anything is sent. Nothing is resolved here."""
 
 from __future__ import annotations
 
-from ipaddress import IPv6Address, ip_address
+from collections.abc import Iterable, Sequence
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+from typing import Final
 from urllib.parse import urlsplit
+
+Address = IPv4Address | IPv6Address
+Networks = Sequence[IPv4Network | IPv6Network]
+
+
+def _networks(*texts: str) -> Networks:
+    return [ip_network(text) for text in texts]
+
+
+PRIVATE: Final = _networks(
+    "127.0.0.0/8",
+    "::1/128",
+    "10.0.0.0/8",
+    "172.16.0.0/12",
+    "192.168.0.0/16",
+    "100.64.0.0/10",  # shared; Tailscale's too
+    "fc00::/7",
+)
+"""What NOTIFY_ALLOW_PRIVATE opens."""
+
+METADATA: Final = _networks(
+    "169.254.0.0/16",  # link-local: most clouds
+    "fe80::/10",
+    "fd00:ec2::/32",  # AWS
+    "fd20:ce::254/128",  # Google
+    "fd00:c1::a9fe:a9fe/128",  # Oracle
+    "fd00:42::42/128",  # Scaleway
+    "100.100.100.200/32",  # Alibaba
+    "168.63.129.16/32",  # Azure
+    "192.0.0.0/24",  # Oracle; some versions of Python call it global
+)
+"""Where clouds tell a machine its secrets: never reached, though some lie in private or public networks."""
+
+CARRIERS: Final = _networks("64:ff9b::/96", "64:ff9b:1::/48", "2002::/16", "2001::/32", "::/96")
+"""IPv6 that carries an IPv4 address, which may be any."""
 
 
 def opens_elsewhere(url: str) -> bool:
@@ -31,3 +68,70 @@ def is_http(url: str) -> bool:
 
 def is_plain(text: str) -> bool:
     return text.isascii() and text.isprintable()
+
+
+class Forbidden(Exception):
+    """An address that nothing is sent to; its text says why."""
+
+
+def is_private(address: Address) -> bool:
+    return _within(PRIVATE, address) and not _within(METADATA, address)
+
+
+def is_public(address: Address) -> bool:
+    if _within(METADATA, address) or _within(CARRIERS, address):
+        return False
+    if isinstance(address, IPv6Address) and address.is_site_local:
+        return False
+    return address.is_global and not (address.is_multicast or address.is_reserved or address.is_unspecified)
+
+
+def _within(networks: Networks, address: Address) -> bool:
+    return any(address in network for network in networks if network.version == address.version)
+
+
+def checked(addresses: Iterable[str], *, allow_private: bool, allow_public: bool) -> Sequence[str]:
+    """All of them, or none: a name that also stands for a forbidden address is not to be trusted.
+
+    Raises Forbidden.
+    """
+    found = [_unwrapped(ip_address(text.partition("%")[0])) for text in addresses]
+    for address in found:
+        if is_private(address):
+            if not allow_private:
+                raise Forbidden("leads to a private address; NOTIFY_ALLOW_PRIVATE=true would allow that")
+        elif not is_public(address):
+            raise Forbidden("leads to an address that nothing is sent to")
+        elif not allow_public:
+            raise Forbidden("http is for private addresses alone; use https")
+    return [str(address) for address in found]
+
+
+def require_reachable(url: str) -> None:
+    """https, or http to a private address. A host that is a name is checked when it is resolved.
+
+    Raises ValueError.
+    """
+    if not is_http(url):
+        raise ValueError("must be http(s)://host[:port]/path, in printable ASCII without spaces")
+    parts = urlsplit(url)
+    host = parts.hostname or ""
+    if not _is_ip(host):
+        return
+    try:
+        checked([host], allow_private=True, allow_public=parts.scheme == "https")
+    except Forbidden as why:
+        raise ValueError(str(why)) from None
+
+
+def _is_ip(host: str) -> bool:
+    try:
+        ip_address(host)
+    except ValueError:
+        return False
+    return True
+
+
+def _unwrapped(address: Address) -> Address:
+    mapped = address.ipv4_mapped if isinstance(address, IPv6Address) else None
+    return mapped or address

@@ -102,6 +102,6 @@ def links(settings: Settings) -> Finding:
     return Finding(
         level=Level.WARN,
         subject="links of notifications",
-        text=f"they lead to {settings.url}, which opens on this machine alone. Set PUBLIC_URL; three ways "
-        "that work, in docs/notifications.md: Tailscale (`tailscale serve`), Caddy, a tunnel (`cloudflared`)",
+        text=f"they lead to {settings.url}, which opens on this machine alone. Set PUBLIC_URL to an address "
+        "that the phone reaches: by Tailscale (`tailscale serve`), Caddy, or a tunnel (`cloudflared`)",
     )

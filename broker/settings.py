@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from .addresses import is_http, is_plain, opens_elsewhere
+from .addresses import is_http, is_plain, opens_elsewhere, require_reachable
 from .cash import DEFAULT_CASH, cash_assets
 from .errors import StartError
 
@@ -61,50 +61,50 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(env_file=".env", extra="forbid", frozen=True, env_ignore_empty=True)
 
     port: int = setting(
-        3606, "Port of the page, the tools and MCP. 0 takes a free one.", section="Address", ge=0, le=65535
+        3606, "Port of the page, the tools and MCP. 0 takes a free port.", section="Address", ge=0, le=65535
     )
     host: str = setting("127.0.0.1", "Address to listen on. 0.0.0.0 opens it to the network.")
     public_url: str | None = setting(
         None,
-        "How browsers reach the broker, where that is not http://broker.localhost:PORT: "
-        "http(s)://host[:port], without a path. All links lead there. For Safari on this machine: "
+        "The address of the page in a browser, if it is not http://broker.localhost:PORT: "
+        "http(s)://host[:port], without a path. All links use it. For Safari on this machine: "
         "http://127.0.0.1:3606.",
         example="https://broker.example.com",
     )
     mcp_api_key: SecretStr | None = setting(
         None,
-        'Key of the agent "default", at least 16 characters. `broker agents add` makes keys of other agents.',
+        "API key of the agent `default`, at least 16 characters. `broker agents add` adds other agents.",
         section="Agents",
         unset="made at the first start",
         min_length=16,
     )
     max_pending_per_agent: int = setting(
-        50, "How many requests of one agent may wait at the same time.", ge=1, le=1_000_000
+        50, "How many requests of one agent may wait for a trader at the same time.", ge=1, le=1_000_000
     )
     max_calls_per_minute_per_agent: int = setting(
         600,
-        "How often one agent may call within a minute. Tools about its own requests (intent_*) do not count.",
+        "How many calls one agent may make in a minute. Calls of intent_* tools do not count.",
         ge=1,
         le=1_000_000,
     )
     max_connections: int = setting(
         8192,
-        "How many connections may be open. Fewer where the system allows fewer open files, of which 128 are"
-        " kept for Binance, the database and notifications.",
+        "How many connections may be open. The system's limit on open files may allow fewer; 128 of them"
+        " are kept for Binance, the database and notifications.",
         section="Connections",
         ge=64,
         le=60_000,
     )
     max_anonymous_connections: int = setting(
         1024,
-        "How many of them may be anonymous: their last request had no valid key or session. At most half of"
-        " all. The one that has waited longest is closed for a new one.",
+        "How many of them may be anonymous (their last request had no valid key or session): at most half of"
+        " all. For a new one, the broker closes the one that has kept it waiting longest.",
         ge=16,
         le=30_000,
     )
     max_anonymous_connections_per_address: int = setting(
         512,
-        "The same from one address. 64 bits of an IPv6 address count as one address.",
+        "The same from one address. IPv6 addresses with the same first 64 bits count as one address.",
         ge=8,
         le=30_000,
     )
@@ -112,39 +112,39 @@ class Settings(BaseSettings):
         20, "How many seconds a client may take to send a whole request.", ge=1, le=300
     )
     keep_alive_seconds: int = setting(
-        5, "How many seconds a connection is kept between two requests.", ge=1, le=300
+        5, "How many seconds an idle connection stays open between two requests.", ge=1, le=300
     )
     binance_api_key: SecretStr | None = setting(
         None,
-        "Key of the spot account. Set it together with its secret. Unset: paper, or live market data alone "
-        "where BINANCE_TESTNET is false.",
+        "API key of the spot account. Set it together with its secret. Unset: paper mode; with "
+        "BINANCE_TESTNET=false live market data and no account.",
         section="Binance",
     )
-    binance_api_secret: SecretStr | None = setting(None, "Secret of the spot account.")
+    binance_api_secret: SecretStr | None = setting(None, "API secret of the spot account.")
     binance_futures_api_key: SecretStr | None = setting(
-        None, "Key for USDT-M futures, where it differs from the spot key.", unset="the spot pair"
+        None, "API key for USDT-M futures, if it is not the spot key.", unset="the spot pair"
     )
     binance_futures_api_secret: SecretStr | None = setting(
-        None, "Secret for USDT-M futures.", unset="the spot pair"
+        None, "API secret for USDT-M futures.", unset="the spot pair"
     )
     binance_testnet: bool = setting(
-        True, "true: Binance's testnet, or paper without keys. false: real money."
+        True, "true: Binance's testnet, or paper mode without keys. false: real money."
     )
     binance_futures_testnet: bool = setting(
-        True, "The same for futures. It has to agree with BINANCE_TESTNET."
+        True, "The same for futures. Must have the same value as BINANCE_TESTNET."
     )
     allow_withdrawal_keys: bool = setting(
-        False, "true: live mode starts also with a key that may withdraw. Better: make a key that cannot."
+        False, "true: live mode also starts with a key that may withdraw. A key that cannot is safer."
     )
     max_order_value_usdt: Decimal = setting(
         Decimal(1000),
         "Largest value of one order, in USDT.",
-        section="Limits. Cards show when an exit is above one; an exit is never refused by it",
+        section="Limits. None but LIMIT_COLLAR_PCT refuses an exit: its card shows that it is above a limit",
         gt=0,
         le=MOST_USDT,
     )
     max_daily_volume_usdt: Decimal = setting(
-        Decimal(10000), "Largest sum that is approved in one UTC day, in USDT.", gt=0, le=MOST_USDT
+        Decimal(10000), "Largest total value of one UTC day's orders, in USDT.", gt=0, le=MOST_USDT
     )
     max_leverage: int = setting(20, "Largest leverage on futures.", ge=1, le=125)
     max_position_size_pct: Decimal = setting(
@@ -152,20 +152,20 @@ class Settings(BaseSettings):
     )
     cash_assets: str = setting(
         DEFAULT_CASH,
-        "What counts as cash, separated by commas, USDT among them. To sell a position for cash is an exit."
-        " To sell for anything else is an entry. Holding cash is no position.",
+        "Assets that count as cash, separated by commas; must include USDT. To sell a position for cash is an"
+        " exit. To sell for anything else is an entry. Cash is not a position.",
     )
     limit_collar_pct: Decimal = setting(
         Decimal(5),
-        "How far beyond the market price a limit price may be, in percent, before it counts as a typing "
-        "error.",
+        "How far beyond the market price a limit price may be, in percent. Beyond that it is refused as a "
+        "typing error, for exits too.",
         gt=0,
         lt=100,
     )
     price_tolerance_pct: Decimal = setting(
         Decimal("0.5"),
-        "A market order is not sent when its price got worse by more than this, in percent. This is checked"
-        " just before sending: Binance does not enforce it, so the order may fill worse.",
+        "A market order is not sent if its price got worse by more than this, in percent. The broker checks"
+        " it just before sending; Binance does not enforce it, so the order may fill at a worse price.",
         ge=0,
         lt=100,
     )
@@ -174,38 +174,38 @@ class Settings(BaseSettings):
     )
     intent_ttl_seconds: int = setting(
         300,
-        "How many seconds a request waits for a trader, unless its call says so itself (ttlSeconds).",
+        "How many seconds a request waits for a trader, unless the call sets ttlSeconds.",
         section="Time",
         ge=30,
         le=86400,
     )
     intent_exit_ttl_seconds: int = setting(1800, "The same for an exit.", ge=30, le=86400)
     approval_validity_seconds: int = setting(
-        30, "An order that could not be sent this many seconds after its approval is not sent.", ge=1, le=3600
+        30, "How many seconds after its approval an order may still be sent.", ge=1, le=3600
     )
     confirm_protective_cancels: bool = setting(
         False,
         "true: an agent's cancel of a protective order (stop, take-profit, reduce-only) waits for a trader "
-        "too. false: it reaches Binance without an approval, and can leave a position unprotected. true is "
-        "recommended with real money.",
+        "too. false: it reaches Binance without an approval, and can leave a position unprotected. Use true "
+        "with real money.",
         section="Confirmation",
     )
     notify_allow_private: bool = setting(
         False,
-        "true: notifications may go to loopback and private addresses, and there over plain http too.",
+        "true: notifications may also go to loopback and private addresses, and there over plain http.",
         section="Notifications",
     )
     heartbeat_url: SecretStr | None = setting(
         None,
-        "Pinged (GET) each minute while broker, database, executor and deliveries work, so that a monitor "
-        "outside can tell when the broker is gone. https, or http to a private address.",
+        "Gets a request (GET) each minute while broker, database, executor and notifications work. A monitor "
+        "outside can alert when these stop. https, or http to a private address.",
         example="https://monitor.example/ping/abc",
     )
     mcp_tasks: bool = setting(
         False,
-        "true: a request that waits is a task for MCP clients that know tasks. They block until it is "
+        "true: MCP clients that support tasks get a waiting request as a task. They block until it is "
         "decided.",
-        section="MCP clients (docs/mcp.md). None of these ever counts as an approval",
+        section="MCP clients (docs/mcp.md). Neither setting lets a client approve anything",
     )
     mcp_url_elicitation: bool = setting(
         False,
@@ -228,19 +228,18 @@ class Settings(BaseSettings):
         "info", "debug, info, warning or error."
     )
     log_file: Path | None = setting(
-        None, "A file for the log as JSON Lines, beside the terminal.", example="/data/broker.jsonl"
+        None, "A file for the log as JSON Lines, in addition to the terminal.", example="/data/broker.jsonl"
     )
     paper_url: str | None = setting(
         None,
-        "A paper exchange that runs already (`broker paper`), on this machine. In paper mode only.",
+        "Address of a paper exchange that already runs on this machine (`broker paper`). Only in paper mode.",
         section="The paper exchange",
         unset="it runs inside the broker",
         example="http://127.0.0.1:3607",
     )
     paper_seed: int = setting(
         1,
-        "Any whole number. The paper exchange makes its prices from it; the same number makes the same "
-        "prices.",
+        "Any whole number: the seed of the paper exchange's prices. The same number gives the same prices.",
     )
     redis_url: str | None = setting(
         None, "Refused in this release.", section="Settings of later releases", unset="memory"
@@ -270,8 +269,8 @@ class Settings(BaseSettings):
     @field_validator("heartbeat_url")
     @classmethod
     def _http(cls, value: SecretStr | None) -> SecretStr | None:
-        if value is not None and not is_http(value.get_secret_value()):
-            raise ValueError("must be http(s)://host[:port]/path, in printable ASCII without spaces")
+        if value is not None:
+            require_reachable(value.get_secret_value())
         return value
 
     @field_validator("mcp_api_key", "binance_api_key", "binance_futures_api_key")

@@ -20,9 +20,9 @@ EXAMPLE: Final = ROOT / ".env.example"
 BEGIN: Final = "<!-- settings: written by python -m tests.generate_docs -->\n"
 END: Final = "<!-- end of settings -->\n"
 HEAD: Final = """\
-# The broker's settings. Copy this file to .env beside where you start `broker`, and change what you need. The
-# environment goes before the file. A line that starts with # is off, and shows the default or an example.
-# Written by python -m tests.generate_docs; docs/settings.md holds the same with bounds.
+# The broker's settings. Copy this file to .env in the folder where you start `broker`; change what you need.
+# Environment variables override it. A line that starts with # is off; it shows the default or an example.
+# Written by python -m tests.generate_docs; docs/settings.md is the same list with bounds.
 """
 
 

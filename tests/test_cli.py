@@ -332,7 +332,9 @@ def test_what_others_wrote_is_exported_as_it_was_and_does_nothing_to_a_terminal(
 def test_a_complaint_does_nothing_to_a_terminal(run: Run) -> None:
     code, _, complaint = run("agents", "rotate", "\x9b2J\x1b]0;a\u202eb")
     assert code == 2
-    assert complaint.endswith("\n") and complaint.count("\n") == 1 and complaint[:-1].isprintable()
+    # One line, and one more for each broker that runs on this machine meanwhile.
+    assert complaint.endswith("\n")
+    assert all(line and line.isprintable() for line in complaint.removesuffix("\n").split("\n"))
 
 
 def test_a_database_is_copied_and_put_back(run: Run, tmp_path: Path) -> None:

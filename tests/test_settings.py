@@ -105,6 +105,9 @@ REFUSED = [
     ({"HEARTBEAT_URL": "https://monitor.example:70000/hidden"}, "HEARTBEAT_URL: "),
     ({"HEARTBEAT_URL": "https://monitor.example/hidden-ü"}, "HEARTBEAT_URL: "),
     ({"HEARTBEAT_URL": "https://monitor.example/hidden \n"}, "HEARTBEAT_URL: "),
+    ({"HEARTBEAT_URL": "http://8.8.8.8/hidden"}, "HEARTBEAT_URL: http is for private addresses"),
+    ({"HEARTBEAT_URL": "http://[2001:4860:4860::8888]/hidden"}, "HEARTBEAT_URL: http is for private"),
+    ({"HEARTBEAT_URL": "https://169.254.169.254/hidden"}, "HEARTBEAT_URL: leads to an address that nothing"),
     ({"PAPER_URL": "http://127.0.0.1:port"}, "PAPER_URL: "),
     ({"PAPER_URL": "http://192.0.2.1:9"}, "PAPER_URL must be on this machine"),
     ({"PAPER_URL": "http://127.0.0.1:9", **KEYS}, "PAPER_URL is set together with"),
@@ -173,6 +176,15 @@ def test_the_environment_goes_before_the_file(tmp_path: Path, monkeypatch: pytes
     (tmp_path / ".env").write_text("PORT=4000\n")
     monkeypatch.setenv("PORT", "5000")
     assert load().port == 5000
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["http://192.168.1.5:3001/x", "http://[fd00::1]/x", "https://8.8.8.8/x", "http://monitor.lan/x"],
+)
+def test_a_heartbeat_goes_over_https_or_to_a_private_address(url: str) -> None:
+    """What a name stands for is checked when it is resolved."""
+    assert load({"heartbeat_url": url}).heartbeat_url == SecretStr(url)
 
 
 @pytest.mark.parametrize(

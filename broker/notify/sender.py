@@ -27,9 +27,10 @@ from httpcore2 import (
     default_ssl_context,
 )
 
+from ..addresses import Forbidden
 from ..clock import Clock
 from ..errors import invalid
-from .addresses import Forbidden, Names, Pinned, Resolve
+from .addresses import Names, Pinned, Resolve
 from .metered import Metered, TooMuch
 
 SECONDS: Final = 10.0

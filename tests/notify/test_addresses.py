@@ -11,8 +11,9 @@ from typing import Any
 import pytest
 from httpcore2 import AsyncNetworkBackend, AsyncNetworkStream, ConnectError
 
+from broker.addresses import Forbidden, checked
 from broker.errors import BrokerError
-from broker.notify.addresses import Forbidden, Names, checked
+from broker.notify.addresses import Names
 from broker.notify.sender import NoReply, Sender, checked_url, shown
 
 from ..support import Clock
