@@ -12,7 +12,8 @@ from statistics import mean, stdev
 from tempfile import TemporaryDirectory
 
 from broker.clock import random_bytes, utc_now
-from broker.deliveries import Channel, Kind, Topic
+from broker.deliveries import Channel, Kind
+from broker.events import EventKind, Topic
 from broker.hub import Hub
 from broker.logs import configure
 from broker.notify import Links, Sender, Worker
@@ -32,7 +33,7 @@ ROUNDS, SAMPLES, WARM_UP = 5, 40, 10
 T_95 = 2.776
 """Student's, for the mean of five rounds."""
 
-EVENT = "database:restored"
+EVENT = EventKind.DATABASE_RESTORED
 """One that is told whatever stands in the database."""
 
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any
 
 from sqlalchemy import Connection
 
 from .errors import BrokerError, Code
+from .events import EventKind
 from .intents import Intent, client_order_id
 from .logs import get_logger
 from .order_record import FINAL
@@ -15,11 +16,6 @@ from .store import Standing, standing_first
 from .tools import HIGH, Context
 from .tools.cancels import PERHAPS_DONE
 from .tools.quotes import SOON_SECONDS, attempt
-
-CANCELLED: Final = "order:cancelled"
-FAILED: Final = "order:cancel-failed"
-UNCLEAR: Final = "order:cancel-unclear"
-"""It may be gone."""
 
 log = get_logger(__name__)
 
@@ -40,10 +36,10 @@ async def cancel_rest(context: Context, intent: Intent, trader: str, standing: S
     except BrokerError as error:
         kind = await cancelling.came_to(error)
         await cancelling.record(kind, error=str(error.code))
-        if kind != CANCELLED:
+        if kind is not EventKind.ORDER_CANCELLED:
             raise
     else:
-        await cancelling.record(CANCELLED)
+        await cancelling.record(EventKind.ORDER_CANCELLED)
 
 
 @dataclass(frozen=True)
@@ -61,29 +57,30 @@ class _Cancelling:
 
         def transaction(connection: Connection) -> None:
             store.record(
-                connection, "order:cancel-asked", self.actor, intent_id=self.intent.id, **self._data()
+                connection, EventKind.ORDER_CANCEL_ASKED, self.actor, intent_id=self.intent.id, **self._data()
             )
 
         await store.database.write(standing_first(standing, transaction))
 
-    async def came_to(self, error: BrokerError) -> str:
+    async def came_to(self, error: BrokerError) -> EventKind:
         """After an error, by the order's own state: a DELETE whose answer is lost may have been carried out,
         and one that goes out anew over a broken connection finds nothing any more.
         """
         if error.code not in PERHAPS_DONE:
-            return FAILED
+            return EventKind.ORDER_CANCEL_FAILED
         find = self.context.exchange.on(self.intent.market).find(
             self.symbol, self.order_id, conditional=self.conditional
         )
         now = await attempt(find, seconds=SOON_SECONDS)
         if now is None or isinstance(now, BrokerError):
-            return UNCLEAR
+            return EventKind.ORDER_CANCEL_UNCLEAR
         if now.status == "cancelled":
-            return CANCELLED
+            return EventKind.ORDER_CANCELLED
         over = now.status in FINAL or now.executed_as is not None
-        return FAILED if over or error.code is Code.BINANCE_REFUSED else UNCLEAR
+        sure = over or error.code is Code.BINANCE_REFUSED
+        return EventKind.ORDER_CANCEL_FAILED if sure else EventKind.ORDER_CANCEL_UNCLEAR
 
-    async def record(self, kind: str, **more: Any) -> None:
+    async def record(self, kind: EventKind, **more: Any) -> None:
         """The trader is told what Binance said, also when the database fails just now."""
         data = {**self._data(), **more}
         try:

@@ -18,8 +18,8 @@ from .cli_agents import agents
 from .cli_store import DataDir, is_served, missing, opened, say, settings_in, show_others, tell
 from .clock import random_bytes, utc_now
 from .errors import BrokerError, StartError
+from .events import COMMAND_LINE
 from .halt import Level
-from .hub import COMMAND_LINE
 from .settings import Settings, load
 from .untrusted import one_line
 

@@ -11,7 +11,7 @@ import typer
 from .agents import DEFAULT, Agent
 from .cli_store import DataDir, opened, settings_in
 from .errors import StartError
-from .hub import COMMAND_LINE
+from .events import COMMAND_LINE
 from .settings import Settings
 from .untrusted import one_line
 

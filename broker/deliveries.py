@@ -13,7 +13,7 @@ from enum import StrEnum
 from typing import Any, Final
 
 from .clock import from_ms
-from .hub import Event
+from .events import FACTS, FILLS, Bundle, Event, EventKind, Topic, kinds
 from .intents import Intent
 
 
@@ -32,15 +32,6 @@ EDITED: Final = frozenset({Kind.TELEGRAM})
 """A message is brought up to date there once its request is decided."""
 
 
-class Topic(StrEnum):
-    """What a channel can be told of."""
-
-    REQUESTS = "requests"
-    OUTCOMES = "outcomes"
-    CANCELS = "cancels"
-    ALERTS = "alerts"
-
-
 class Progress(StrEnum):
     """How far a delivery came. `sent`: on the wire, and not answered yet."""
 
@@ -57,42 +48,15 @@ OPEN: Final = frozenset({Progress.QUEUED, Progress.SENT})
 ANSWERED: Final = frozenset({Progress.SEEN, Progress.ACTED})
 """By a person, on the other end."""
 
-TEST: Final = "channel:test"
-FAILING: Final = "channel:failing"
-RECOVERED: Final = "channel:recovered"
-
-UNSEEN: Final = "request:unseen"
-UNREACHABLE: Final = "exchange:unreachable"
-REACHABLE: Final = "exchange:reachable"
-
-TOPICS: Final[Mapping[str, Topic]] = {
-    "intent:parked": Topic.REQUESTS,
-    "intent:pending": Topic.REQUESTS,
-    UNSEEN: Topic.REQUESTS,
-    "intent:not_sent": Topic.OUTCOMES,
-    "intent:unknown": Topic.OUTCOMES,
-    "intent:refused": Topic.OUTCOMES,
-    "intent:placed": Topic.OUTCOMES,
-    "order:changed": Topic.OUTCOMES,
-    "orders:cancelled": Topic.CANCELS,
-    "orders:cancel-unclear": Topic.CANCELS,
-    "order:diverged": Topic.ALERTS,
-    "word:contradicted": Topic.ALERTS,
-    "database:restored": Topic.ALERTS,
-    "audit:head-missing": Topic.ALERTS,
-    "audit:key-missing": Topic.ALERTS,
-    FAILING: Topic.ALERTS,
-    UNREACHABLE: Topic.ALERTS,
-}
-"""Kinds of audit rows that somebody may have to hear of."""
-
-REQUESTS: Final = frozenset(kind for kind, topic in TOPICS.items() if topic is Topic.REQUESTS)
-CLOSING: Final = frozenset({"intent:approved", "intent:rejected", "intent:expired", "intent:withdrawn"})
+REQUESTS: Final = kinds(lambda facts: facts.topic is Topic.REQUESTS)
+CLOSING: Final = kinds(lambda facts: facts.closes)
 """After these a request no longer waits."""
 
-TOLD: Final = frozenset({*TOPICS, *CLOSING, TEST})
+TOLD: Final = kinds(lambda facts: facts.topic is not None) | CLOSING | {EventKind.CHANNEL_TEST}
+"""Kinds of audit rows that somebody may have to hear of."""
 
-_OF_A_STOP: Final = frozenset({"intent:placed", "order:changed"})
+REACHING: Final = (EventKind.EXCHANGE_UNREACHABLE, EventKind.EXCHANGE_REACHABLE)
+"""The newest says whether the alarm about Binance is on."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -120,17 +84,17 @@ class Channel:
 
     def told(self, event: Event, intent: Intent | None) -> bool:
         """Whether it hears of the event, which is about that intent."""
-        if event.kind == TEST:
+        if event.kind is EventKind.CHANNEL_TEST:
             return bool(event.data["channel"] == self.id)
         if self.paused_at is not None:
             return False
-        if event.kind == UNSEEN:
+        if event.kind is EventKind.REQUEST_UNSEEN:
             return self._backs_up(intent)
         if event.actor == f"trader:{self.trader}":
             return False
-        if event.kind == FAILING and event.data["channel"] == self.id:
+        if event.kind is EventKind.CHANNEL_FAILING and event.data["channel"] == self.id:
             return False
-        return TOPICS[event.kind] in self.topics and self._worth(intent)
+        return FACTS[event.kind].topic in self.topics and self._worth(intent)
 
     def _backs_up(self, intent: Intent | None) -> bool:
         """Whether it hears of a request that nobody has seen. A channel for alerts alone does, too, but only
@@ -151,37 +115,20 @@ class Channel:
 
 def concerns(event: Event, intent: Intent | None) -> bool:
     """Whether anybody has to hear of it, of those kinds."""
-    if event.kind == TEST:
+    if event.kind is EventKind.CHANNEL_TEST:
         return True
-    if event.kind in _OF_A_STOP:
+    if event.kind in FILLS:
         order = None if intent is None or intent.order_status != "filled" else intent.ordering
         return order is not None and order.stop_price is not None
-    return TOPICS[event.kind] is not Topic.CANCELS or event.data.get("protective") is True
+    return FACTS[event.kind].topic is not Topic.CANCELS or event.data.get("protective") is True
 
 
 def matter(event: Event) -> str:
     """What it is about: a channel hears of one matter once, though more than one row may tell of it."""
-    return f"filled:{event.intent_id}" if event.kind in _OF_A_STOP else str(event.seq)
+    return f"filled:{event.intent_id}" if event.kind in FILLS else str(event.seq)
 
 
 # -- many at once
-
-
-class Bundle(StrEnum):
-    """What is told as one message, once an agent causes many."""
-
-    WAITING = "waiting"
-    UNSEEN = "unseen"
-    CANCELLED = "cancelled"
-
-
-BUNDLES: Final[Mapping[str, Bundle]] = {
-    "intent:parked": Bundle.WAITING,
-    UNSEEN: Bundle.UNSEEN,
-    "orders:cancelled": Bundle.CANCELLED,
-    "orders:cancel-unclear": Bundle.CANCELLED,
-}
-"""Whatever an agent can cause as often as it likes. The rest takes a trader's approval, or trouble."""
 
 SINGLES: Final[Mapping[Bundle, int]] = {Bundle.WAITING: 20, Bundle.UNSEEN: 3, Bundle.CANCELLED: 20}
 """Messages that an agent may cause on one channel within WINDOW; from then on they are told as bundles."""

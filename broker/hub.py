@@ -4,34 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
-from datetime import datetime
-from typing import Any, Final
 
-AGENT: Final = "agent:"
-"""How the kinds of events about an agent begin, and what such an agent is known by here."""
-
-COMMAND_LINE: Final = "command line"
-"""The actor of what an operator does by a command."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Event:
-    """One committed row of the audit log. `seq` is the stream's id too."""
-
-    seq: int
-    at: datetime
-    kind: str
-    actor: str
-    intent_id: str | None
-    data: Mapping[str, Any]
-
-    @property
-    def who(self) -> str:
-        """Its actor in words: "trader:Ana" is Ana, "agent:default" is agent default."""
-        return self.actor.removeprefix("trader:").replace(AGENT, "agent ", 1)
+from .events import AGENT, Event
 
 
 class Subscription:
@@ -62,7 +38,7 @@ class Hub:
         self.closed = False
 
     def publish(self, event: Event) -> None:
-        self._newest[event.kind.partition(":")[0]] = event.seq
+        self._newest[event.subject] = event.seq
         for about in (event.intent_id, _agent(event)):
             for waiter in self._waiters.get(about or "", ()):
                 waiter.set()
@@ -72,7 +48,7 @@ class Hub:
             bell.set()
 
     def newest(self, subject: str) -> int:
-        """The number of the last event about it ("intent" of "intent:parked"); 0 before the first."""
+        """The number of the last event about that subject ("intent", "order"); 0 before the first."""
         return self._newest.get(subject, 0)
 
     @contextmanager
@@ -133,4 +109,4 @@ class Hub:
 
 def _agent(event: Event) -> str | None:
     """Whom it is about, where it is about an agent."""
-    return f"{AGENT}{event.data['name']}" if event.kind.startswith(AGENT) else None
+    return f"{AGENT}{event.data['name']}" if event.subject == "agent" else None

@@ -15,6 +15,7 @@ import pytest
 from sqlalchemy import Connection, update
 
 from broker.clock import to_ms
+from broker.events import EventKind
 from broker.executor import Executor
 from broker.halt import Level
 from broker.intents import Intent, State, Suggestion, digest_of
@@ -149,7 +150,9 @@ async def test_an_approval_that_comes_beside_a_halt_is_not_sent(broker: Wired) -
     halts, log = broker.store.halts, broker.store.log
 
     def halt(connection: Connection) -> None:
-        log.append(connection, at=NOON, kind="trading:exits_only", actor="trader:Ben", data={"reason": None})
+        log.append(
+            connection, at=NOON, kind=EventKind.TRADING_EXITS_ONLY, actor="trader:Ben", data={"reason": None}
+        )
 
     await broker.store.database.write(halt)
     assert await broker.store.read(halts.current) is not None

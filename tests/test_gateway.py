@@ -15,6 +15,7 @@ from sqlalchemy import event
 from broker.agents import Agent
 from broker.clock import to_ms
 from broker.errors import HINTS, BrokerError, Code
+from broker.events import EventKind
 from broker.gateway import find_tool
 from broker.halt import Level
 from broker.intents import State, Suggestion
@@ -380,7 +381,7 @@ async def test_a_cancel_passes_through_and_is_recorded_before_and_after(broker: 
     await broker.reconciler.follow_placed()
     told = await broker.call("intent_get", intentId=intent.id)
     assert told["outcome"] == "Order placed, filled 0 of 0.015; the rest was cancelled."
-    kinds = ["orders:cancelled", "orders:cancel-asked"]
+    kinds = [EventKind.ORDERS_CANCELLED, EventKind.ORDERS_CANCEL_ASKED]
     events = await broker.store.read(lambda c: recent_events(c, kinds, broker.clock()))
     assert [(event.kind, event.actor, event.data["orders"]) for event in events] == [
         (kind, f"agent:{AGENT}", [intent.order.stored()["id"]]) for kind in kinds

@@ -7,7 +7,8 @@ from dataclasses import replace
 
 import pytest
 
-from broker.hub import Event, Hub
+from broker.events import Event, EventKind
+from broker.hub import Hub
 
 from .support import NOON
 
@@ -15,7 +16,9 @@ pytestmark = pytest.mark.anyio
 
 
 def event(seq: int, intent_id: str | None = "one") -> Event:
-    return Event(seq=seq, at=NOON, kind="intent:parked", actor="agent:a", intent_id=intent_id, data={})
+    return Event(
+        seq=seq, at=NOON, kind=EventKind.INTENT_PARKED, actor="agent:a", intent_id=intent_id, data={}
+    )
 
 
 async def test_who_waits_for_an_intent_is_woken_by_its_event_only() -> None:
@@ -32,7 +35,7 @@ async def test_who_waits_for_an_intent_is_woken_by_its_event_only() -> None:
 async def test_who_waits_for_an_intent_is_woken_when_its_agent_changes() -> None:
     hub = Hub()
     with hub.waiting("one", agent="a") as mine, hub.waiting("one", agent="b") as anothers:
-        hub.publish(replace(event(1, None), kind="agent:revoked", data={"name": "a"}))
+        hub.publish(replace(event(1, None), kind=EventKind.AGENT_REVOKED, data={"name": "a"}))
         assert (mine.is_set(), anothers.is_set()) == (True, False)
     assert hub._waiters == {}
 

@@ -198,7 +198,7 @@ async def test_a_resting_order_is_followed_to_its_fill(broker: Wired) -> None:
     assert (filled.state, filled.order_status) == (State.PLACED, "filled")
     await broker.reconciler.follow_placed()
     events = await broker.store.read(lambda connection: events_of(connection, intent.id))
-    assert [event.kind for event in events].count("order:changed") == 1
+    assert [event.kind for event in events].count(EventKind.ORDER_CHANGED) == 1
 
 
 async def test_a_part_of_a_fill_is_told_as_a_part(broker: Wired) -> None:

@@ -9,24 +9,13 @@ from enum import IntEnum
 from typing import Final
 
 from ..cards import Figure
-from ..deliveries import (
-    CLOSING,
-    FAILING,
-    REQUESTS,
-    SINGLES,
-    TEST,
-    UNREACHABLE,
-    UNSEEN,
-    Bundle,
-    Channel,
-    Delivery,
-)
-from ..hub import Event
+from ..deliveries import SINGLES, Channel, Delivery
+from ..events import FACTS, FILLS, Bundle, Event, EventKind, Facts, Topic
 from ..intents import Intent, State
 from ..money import grouped
 from ..order_record import OrderRecord
 from ..store import Gathered
-from ..tools.cancelled import CANCELS, sentence
+from ..tools.cancelled import sentence
 from ..untrusted import is_blank, one_line
 
 MOST_TITLE: Final = 120
@@ -88,27 +77,27 @@ class About:
 
     def message(self) -> Message:
         """Raises Obsolete."""
-        event = self.delivery.event
+        event, facts = self.delivery.event, FACTS[self.delivery.event.kind]
         if self.gathered is not None:
             return self._bundle(self.gathered)
-        if event.kind == TEST:
+        if event.kind is EventKind.CHANNEL_TEST:
             return self._plain(
-                "channel.test",
-                "Test",
+                facts.type,
+                facts.heading,
                 f"This is how you are told on {self.channel.name}. "
                 "Open the link: only then the broker knows that it works.",
             )
-        if event.kind in _ALERTS:
-            return self._alert(event)
-        if event.kind in CANCELS:
-            return self._cancel(event)
+        if facts.topic is Topic.ALERTS:
+            return self._alert(event, facts)
+        if facts.topic is Topic.CANCELS:
+            return self._cancel(event, facts)
         if self.intent is None:
             raise Obsolete("the request is not on record")
-        if event.kind in REQUESTS:
+        if facts.topic is Topic.REQUESTS:
             return self._request(self.intent)
-        if event.kind in CLOSING:
+        if facts.closes:
             return self._closed(self.intent)
-        return self._outcome(self.intent, event)
+        return self._outcome(self.intent, event.kind)
 
     def _request(self, intent: Intent) -> Message:
         if intent.digest != self.delivery.digest:
@@ -124,42 +113,41 @@ class About:
         words = one_line(intent.reason or "")
         reason = "No reason given." if is_blank(words) else f"Agent {intent.agent} says: “{words}”"
         waits = f"Waits until {intent.expires_at:%H:%M:%S} UTC."
-        if self.delivery.event.kind != UNSEEN:
+        if self.delivery.event.kind is not EventKind.REQUEST_UNSEEN:
             return self._of_intent(intent, "request.waiting", "", [reason, waits], waiting=True)
         if intent.seen_at is not None:
             raise Obsolete("somebody has seen it meanwhile")
         said = ["Half its time is over, and nobody has seen it yet.", reason, waits]
-        return self._of_intent(intent, "request.unseen", "NOBODY HAS SEEN THIS", said, waiting=True)
+        heading = FACTS[EventKind.REQUEST_UNSEEN].heading
+        return self._of_intent(intent, "request.unseen", heading, said, waiting=True)
 
     def _closed(self, intent: Intent) -> Message:
         if not self.handles:
             raise Obsolete("nothing was told that this could bring up to date")
         return self._of_intent(intent, "request.closed", "", [closed(intent)])
 
-    def _outcome(self, intent: Intent, event: Event) -> Message:
-        if event.kind in _FILLS:
-            return self._of_intent(intent, "outcome.stop_filled", "Stop filled", [_filled(intent.order)])
-        if f"intent:{intent.state}" != event.kind:
+    def _outcome(self, intent: Intent, kind: EventKind) -> Message:
+        if kind in FILLS:
+            filled = [_filled(intent.order)]
+            return self._of_intent(intent, "outcome.stop_filled", FACTS[kind].heading, filled)
+        if EventKind.of(intent.state) is not kind:
             raise Obsolete(f"it is {intent.state} meanwhile")
         head, said = _told(intent)
         return self._of_intent(intent, f"outcome.{intent.state}", head, [said])
 
-    def _cancel(self, event: Event) -> Message:
+    def _cancel(self, event: Event, facts: Facts) -> Message:
         kind, told = event.kind.replace(":", ".").replace("-", "_"), sentence(event)
         more = ["A protection may be gone: a stop, a take-profit or a reduce-only order."]
-        return self._plain(kind, "Protection cancelled", told[0].upper() + told[1:], *more, high=True)
+        return self._plain(kind, facts.heading, told[0].upper() + told[1:], *more, high=True)
 
-    def _alert(self, event: Event) -> Message:
-        kind, head, text = _ALERTS[event.kind]
+    def _alert(self, event: Event, facts: Facts) -> Message:
         if self.over is not None:
             raise Obsolete(self.over)
-        if event.kind == FAILING:
-            text = f"{text}: {event.data['name']} of {event.data['trader']}"
-        note = event.data.get("note")
+        text, note = event.fill(facts.alert or facts.notice), event.data.get("note")
         said = [f"{text}: {note}" if note else f"{text}."]
         if self.intent is not None:
-            return self._of_intent(self.intent, kind, head, said)
-        return self._plain(kind, head, *said, high=True)
+            return self._of_intent(self.intent, facts.type, facts.heading, said)
+        return self._plain(facts.type, facts.heading, *said, high=True)
 
     def _of_intent(
         self, intent: Intent, kind: str, head: str, said: Sequence[str], *, waiting: bool = False
@@ -256,34 +244,8 @@ _PRIORITIES: Final = {
     "request.unseen": Priority.URGENT,
     "bundle.unseen": Priority.URGENT,
 }
-_FILLS: Final = frozenset({"intent:placed", "order:changed"})
 _OUTCOMES: Final = {
     State.NOT_SENT: ("Not sent", "Nothing was sent"),
     State.REFUSED: ("Refused", "Binance refused"),
     State.UNKNOWN: ("UNKNOWN", "Sent, no answer. May be live. Don't repeat it"),
-}
-_ALERTS: Final = {
-    "order:diverged": ("alert.diverged", "Not as approved", "Differs from what was approved"),
-    "word:contradicted": (
-        "alert.contradicted",
-        "Contradicted",
-        "Binance contradicts what a trader recorded",
-    ),
-    "database:restored": (
-        "alert.restored",
-        "Backup restored",
-        "A backup was restored, and trading is halted",
-    ),
-    "audit:head-missing": (
-        "alert.head_missing",
-        "Audit log",
-        "The audit log's head file was missing, and was made anew",
-    ),
-    "audit:key-missing": (
-        "alert.key_missing",
-        "Audit log",
-        "The audit log's key file was missing, and was written again",
-    ),
-    UNREACHABLE: ("alert.exchange_unreachable", "Binance", "Binance has not been reached for 30 seconds"),
-    FAILING: ("alert.channel_failing", "Channel fails", "For 15 minutes nothing has arrived on a channel"),
 }

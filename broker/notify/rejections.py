@@ -16,6 +16,7 @@ from sqlalchemy import Connection
 
 from ..clock import Clock
 from ..deliveries import Channel, Delivery, Progress
+from ..events import EventKind
 from ..intents import Intent, State, Suggestion
 from ..store import NotDecidable, Store, queries
 from .links import Links
@@ -76,7 +77,7 @@ class Rejections:
             return False
         known = delivery_id if ID.fullmatch(delivery_id) else ""
         await self._store.refusals.record(
-            "link:refused", "link", intent_id or "", intent_id=intent_id, delivery=known, why=why
+            EventKind.LINK_REFUSED, "link", intent_id or "", intent_id=intent_id, delivery=known, why=why
         )
         return True
 
@@ -106,7 +107,7 @@ class Rejections:
         self._store.outbox.progress(connection, delivery, Progress.ACTED, self._clock())
         self._store.record(
             connection,
-            "link:rejected",
+            EventKind.LINK_REJECTED,
             f"trader:{held.channel.trader}",
             intent_id=held.intent.id,
             delivery=held.delivery.id,

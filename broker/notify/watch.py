@@ -12,8 +12,9 @@ from typing import Final
 from sqlalchemy import Connection
 
 from ..clock import Clock, from_ms
-from ..deliveries import REACHABLE, UNREACHABLE
+from ..deliveries import REACHING
 from ..errors import BrokerError
+from ..events import EventKind
 from ..logs import get_logger
 from ..store import Store, recent_events
 
@@ -71,10 +72,10 @@ class Watch:
         self._changed_at = min(self._changed_at or now, now)  # the clock may be set back
         if now - self._changed_at < LASTING:
             return
-        kind = REACHABLE if problem is None else UNREACHABLE
+        kind = EventKind.EXCHANGE_REACHABLE if problem is None else EventKind.EXCHANGE_UNREACHABLE
         await self._store.audit(kind, "broker", **({} if problem is None else {"note": problem[:200]}))
         self._alarmed, self._changed_at = problem is not None, None
 
     def _is_on(self, connection: Connection) -> bool:
-        told = recent_events(connection, (UNREACHABLE, REACHABLE), from_ms(0))
-        return bool(told) and told[0].kind == UNREACHABLE
+        told = recent_events(connection, REACHING, from_ms(0))
+        return bool(told) and told[0].kind is EventKind.EXCHANGE_UNREACHABLE

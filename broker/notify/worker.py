@@ -18,9 +18,10 @@ from typing import Any, Final
 from sqlalchemy import Connection
 
 from ..clock import Clock
-from ..deliveries import CLOSING, FAILING, REACHABLE, UNREACHABLE, Attempt, Channel, Delivery, Kind
+from ..deliveries import CLOSING, REACHING, Attempt, Channel, Delivery, Kind
 from ..errors import BrokerError
-from ..hub import Event, Hub
+from ..events import Event, EventKind
+from ..hub import Hub
 from ..intents import Intent
 from ..logs import get_logger
 from ..store import Gathered, Store, gather
@@ -181,12 +182,12 @@ class Worker:
 
     def _over(self, connection: Connection, event: Event) -> str | None:
         """Why an alert is over, if it is."""
-        if event.kind == FAILING:
+        if event.kind is EventKind.CHANNEL_FAILING:
             channel = self._store.channels.find(connection, event.data["channel"])
             if channel is None or not channel.alerted or channel.paused_at is not None:
                 return "the channel works again, or is in use no more"
-        if event.kind == UNREACHABLE:
-            newest = self._store.log.newest(connection, (UNREACHABLE, REACHABLE))
+        if event.kind is EventKind.EXCHANGE_UNREACHABLE:
+            newest = self._store.log.newest(connection, REACHING)
             if newest is None or newest.seq != event.seq:
                 return "Binance answers again"
         return None

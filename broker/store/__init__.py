@@ -11,6 +11,7 @@ from sqlalchemy.exc import DatabaseError
 from ..clock import Clock, Randomness
 from ..credentials import Vault
 from ..errors import BrokerError, Code, StartError
+from ..events import EventKind
 from ..files import AuditFiles, prepare_folder, secret_file
 from . import queries
 from .agents import Admitted, Agents, Key, Known
@@ -103,7 +104,7 @@ class Store:
             if fresh or not of_any_mode:
                 store._belongs_to(connection, mode, account)
             if not to_verify and store.upkeep.meet_head(connection):
-                store.record(connection, "audit:head-missing", "broker")
+                store.record(connection, EventKind.AUDIT_HEAD_MISSING, "broker")
             return store
 
         try:
@@ -124,14 +125,20 @@ class Store:
     async def read(self, transaction: Transaction[T]) -> T:
         return await self.database.read(transaction)
 
-    async def audit(self, kind: str, actor: str, *, intent_id: str | None = None, **data: Any) -> None:
+    async def audit(self, kind: EventKind, actor: str, *, intent_id: str | None = None, **data: Any) -> None:
         """Record something that is no transition: a cancel that passed through, a start."""
         await self.database.write(
             lambda connection: self.record(connection, kind, actor, intent_id=intent_id, **data)
         )
 
     def record(
-        self, connection: Connection, kind: str, actor: str, *, intent_id: str | None = None, **data: Any
+        self,
+        connection: Connection,
+        kind: EventKind,
+        actor: str,
+        *,
+        intent_id: str | None = None,
+        **data: Any,
     ) -> None:
         """The same, within a transaction."""
         self.log.append(connection, at=self._clock(), kind=kind, actor=actor, intent_id=intent_id, data=data)
@@ -152,7 +159,7 @@ class Store:
         """
         self.database.require_files()
         if self.database.problem is not None:
-            await self.audit("database:recovered", "broker")
+            await self.audit(EventKind.DATABASE_RECOVERED, "broker")
         if self.upkeep.trouble is not None:
             raise BrokerError(Code.STORE_UNAVAILABLE, self.upkeep.trouble)
 
@@ -192,7 +199,7 @@ class Store:
         if not owner:
             connection.execute(insert(meta), [{"name": name, "value": value} for name, value in mine.items()])
             # The log is never empty, so that emptying it shows.
-            self.record(connection, "database:made", "broker", **mine)
+            self.record(connection, EventKind.DATABASE_MADE, "broker", **mine)
             return
         for name, value in mine.items():
             if owner.get(name) != value:

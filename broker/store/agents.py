@@ -13,6 +13,7 @@ from ..agents import Agent
 from ..clock import Randomness, from_ms, to_ms
 from ..credentials import hash_key, new_key
 from ..errors import BrokerError, Code, StartError, invalid
+from ..events import EventKind
 from ..intents import Intent, State
 from ..names import require_distinct
 from ..reasons import Reason, Why
@@ -125,7 +126,7 @@ class Agents:
         require_distinct(agent.name, connection.execute(select(agents.c.name)).scalars(), "agent")
         require_distinct(agent.name, connection.execute(select(traders.c.name)).scalars(), "trader")
         self._insert(connection, agent)
-        self._audit(connection, "agent:added", actor, name=agent.name, rights=agent.rights())
+        self._audit(connection, EventKind.AGENT_ADDED, actor, name=agent.name, rights=agent.rights())
         return self._new_key(connection, agent.name)
 
     def rotate(self, connection: Connection, name: str, overlap: timedelta, *, actor: str) -> str:
@@ -146,7 +147,7 @@ class Agents:
         told: dict[str, Any] = {"name": name, "overlapHours": overlap.total_seconds() / 3600}
         if row.revoked_at is not None:
             told["wasRevoked"] = True
-        self._audit(connection, "agent:key-rotated", actor, **told)
+        self._audit(connection, EventKind.AGENT_KEY_ROTATED, actor, **told)
         return self._new_key(connection, name)
 
     def limit(self, connection: Connection, agent: Agent, *, actor: str) -> None:
@@ -154,7 +155,7 @@ class Agents:
         self._row(connection, agent.name)
         rights = agent.rights()
         connection.execute(update(agents).where(agents.c.name == agent.name).values(rights=rights))
-        self._audit(connection, "agent:limits-set", actor, name=agent.name, rights=rights)
+        self._audit(connection, EventKind.AGENT_LIMITS_SET, actor, name=agent.name, rights=rights)
 
     def revoke(self, connection: Connection, name: str, *, actor: str) -> int:
         """Its keys end now. What it has waiting is withdrawn, and what was approved and is not sent yet is
@@ -166,7 +167,7 @@ class Agents:
         revoked = update(agents).where(agents.c.name == name).values(revoked_at=to_ms(self._clock()))
         connection.execute(revoked)
         open_ones = of_agent_in(connection, name, {State.PENDING, State.APPROVED})
-        self._audit(connection, "agent:revoked", actor, name=name, requests=len(open_ones))
+        self._audit(connection, EventKind.AGENT_REVOKED, actor, name=name, requests=len(open_ones))
         for intent in open_ones:
             self._stop(connection, intent, actor)
         return len(open_ones)
@@ -191,7 +192,7 @@ class Agents:
         if owner is None:
             connection.execute(delete(agent_keys).where(agent_keys.c.agent == name))
             self._keep(connection, name, hashed)
-            self._audit(connection, "agent:key-set", "broker", name=name)
+            self._audit(connection, EventKind.AGENT_KEY_SET, "broker", name=name)
         return True
 
     # -- within one transaction
@@ -236,7 +237,7 @@ class Agents:
     def _forget_ended(self, connection: Connection) -> None:
         connection.execute(delete(agent_keys).where(agent_keys.c.ends_at <= to_ms(self._clock())))
 
-    def _audit(self, connection: Connection, kind: str, actor: str, **data: Any) -> None:
+    def _audit(self, connection: Connection, kind: EventKind, actor: str, **data: Any) -> None:
         self._moves.log.append(connection, at=self._clock(), kind=kind, actor=actor, data=data)
 
 

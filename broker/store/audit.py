@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hmac
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -13,7 +13,7 @@ from sqlalchemy import Connection, Row, bindparam, insert, select, update
 from sqlalchemy.exc import DatabaseError
 
 from ..clock import from_ms, to_ms
-from ..hub import Event
+from ..events import Event, EventKind
 from ..intents import canonical
 from .tables import audit, meta
 
@@ -79,7 +79,7 @@ class AuditLog:
         connection: Connection,
         *,
         at: datetime,
-        kind: str,
+        kind: EventKind,
         actor: str,
         intent_id: str | None = None,
         data: Mapping[str, Any] | None = None,
@@ -89,7 +89,7 @@ class AuditLog:
         row: dict[str, Any] = {
             "seq": last.seq + 1 if last else 1,
             "at": to_ms(at),
-            "kind": kind,
+            "kind": str(kind),
             "actor": actor,
             "intent_id": intent_id,
             "data": canonical(dict(data or {})),
@@ -103,7 +103,7 @@ class AuditLog:
         return seq
 
     def newest(
-        self, connection: Connection, kinds: Sequence[str], *, intent_id: str | None = None
+        self, connection: Connection, kinds: Collection[EventKind], *, intent_id: str | None = None
     ) -> Event | None:
         """The newest row of one of these kinds, of the intent where one is named. Raises Forged."""
         query = NEWEST if intent_id is None else NEWEST_OF_INTENT
@@ -190,10 +190,10 @@ def events_of(connection: Connection, intent_id: str) -> Sequence[Event]:
 
 
 def recent_events(
-    connection: Connection, kinds: Sequence[str], since: datetime, *, flag: str | None = None
+    connection: Connection, kinds: Collection[EventKind], since: datetime, *, flag: str | None = None
 ) -> Sequence[Event]:
     """The 20 newest, newest first; with `flag`, of those whose data says that it is so."""
-    query = select(audit).where(audit.c.kind.in_(kinds), audit.c.at >= to_ms(since))
+    query = select(audit).where(audit.c.kind.in_(list(kinds)), audit.c.at >= to_ms(since))
     if flag is not None:  # the text is canonical, and a quote within another value is escaped
         query = query.where(audit.c.data.contains(f'"{flag}":true', autoescape=True))
     return [to_event(row) for row in connection.execute(query.order_by(audit.c.seq.desc()).limit(20))]
@@ -204,11 +204,13 @@ def head(connection: Connection) -> int:
 
 
 def to_event(row: Row[Any]) -> Event:
+    kind = EventKind.read(row.kind)
     return Event(
         seq=row.seq,
         at=from_ms(row.at),
-        kind=row.kind,
+        kind=kind,
         actor=row.actor,
         intent_id=row.intent_id,
         data=json.loads(row.data),
+        unknown_kind=row.kind if kind is EventKind.OTHER else None,
     )

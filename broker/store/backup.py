@@ -17,9 +17,9 @@ from urllib.parse import quote
 from sqlalchemy import Connection, delete
 
 from ..errors import StartError
+from ..events import COMMAND_LINE, EventKind
 from ..files import sync_file, sync_folder
 from ..halt import Level
-from ..hub import COMMAND_LINE
 from ..reasons import Reason, Why
 from . import Store
 from .audit import Mark
@@ -120,7 +120,7 @@ def _make_safe(store: Store, name: str) -> Mark:
             raise StartError(f"The audit log of {name} does not hold: {broken and broken.problem}")
         store.record(
             connection,
-            "database:restored",
+            EventKind.DATABASE_RESTORED,
             COMMAND_LINE,
             file=name,
             head=[copied.seq, copied.mac],

@@ -9,8 +9,8 @@ from typing import Final
 from sqlalchemy import Connection, bindparam, select, update
 
 from ..clock import Randomness
-from ..deliveries import ALERT_AFTER, FAILING, RECOVERED, Attempt, Channel, Progress, breaker
-from ..hub import Event
+from ..deliveries import ALERT_AFTER, Attempt, Channel, Progress, breaker
+from ..events import Event, EventKind
 from .audit import AuditLog, to_event
 from .channels import all_channels, breaker_columns
 from .tables import audit, channels, deliveries
@@ -28,7 +28,7 @@ PROBLEM: Final = (
 )
 ALERT: Final = (
     select(audit)
-    .where(audit.c.kind == FAILING, audit.c.data.contains(bindparam("told")))
+    .where(audit.c.kind == EventKind.CHANNEL_FAILING, audit.c.data.contains(bindparam("told")))
     .order_by(audit.c.seq.desc())
     .limit(1)
 )
@@ -46,7 +46,7 @@ class Breakers:
         changed = breaker(channel, attempt, now, self._random(2))
         connection.execute(update(channels).where(channels.c.id == channel.id), breaker_columns(changed))
         if changed["alerted"] is not channel.alerted:
-            kind = FAILING if changed["alerted"] else RECOVERED
+            kind = EventKind.CHANNEL_FAILING if changed["alerted"] else EventKind.CHANNEL_RECOVERED
             self._tell(connection, channel, kind, attempt.problem, now)
 
     def overdue(self, connection: Connection, now: datetime) -> Sequence[Channel]:
@@ -64,10 +64,10 @@ class Breakers:
         for channel in self.overdue(connection, now):
             connection.execute(update(channels).where(channels.c.id == channel.id).values(alerted=True))
             problem = connection.execute(PROBLEM, {"channel": channel.id}).scalar()
-            self._tell(connection, channel, FAILING, problem, now)
+            self._tell(connection, channel, EventKind.CHANNEL_FAILING, problem, now)
 
     def _tell(
-        self, connection: Connection, channel: Channel, kind: str, problem: str | None, now: datetime
+        self, connection: Connection, channel: Channel, kind: EventKind, problem: str | None, now: datetime
     ) -> None:
         told = {"channel": channel.id, "name": channel.name, "trader": channel.trader}
         note = {"note": problem} if problem else {}

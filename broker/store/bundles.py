@@ -11,19 +11,16 @@ from sqlalchemy import ColumnElement, Connection, and_, bindparam, func, or_, se
 
 from ..clock import from_ms, to_ms
 from ..deliveries import (
-    BUNDLES,
     OPEN,
     SINGLES,
     WINDOW,
-    Bundle,
     Channel,
     Delivery,
     Progress,
-    Topic,
     caused_by,
     spacing,
 )
-from ..hub import Event
+from ..events import FACTS, Bundle, Event, EventKind, Topic, kinds
 from ..intents import Intent, State, new_id
 from ..money import to_micros
 from .rows import to_intent
@@ -31,9 +28,6 @@ from .tables import audit, deliveries, intents
 
 MATTER: Final = "bundle:"
 """With the number of the first row that it tells of; what else a delivery is about begins otherwise."""
-
-BUNDLED: Final = "channel:bundled"
-"""That one message took the place of many."""
 
 MOST_LISTED: Final = 8
 
@@ -92,7 +86,7 @@ def places(
     """Those of these channels that get a delivery of their own for the event: None where it is told by
     itself, else when the bundle that begins with it is due. Others have a bundle queued that will tell of it.
     """
-    bundle, agent = BUNDLES.get(event.kind), caused_by(event, intent)
+    bundle, agent = FACTS[event.kind].bundle, caused_by(event, intent)
     if bundle is None or agent is None or not hearing:
         return [(channel, None) for channel in hearing]
     wanted = {**_caused(bundle, agent), "since": new_id(event.at - WINDOW, bytes(10))}
@@ -130,8 +124,9 @@ def gather(
     ).scalar_one()
     waiting, listed = 0, list[Intent]()
     if bundle is not Bundle.CANCELLED:
-        kinds = [kind for kind, one in BUNDLES.items() if one is bundle]
-        told_of = select(audit.c.intent_id).where(audit.c.kind.in_(kinds), audit.c.seq >= delivery.event.seq)
+        told_of = select(audit.c.intent_id).where(
+            audit.c.kind.in_(_kinds(bundle)), audit.c.seq >= delivery.event.seq
+        )
         mine = and_(
             intents.c.agent == agent,
             intents.c.state == State.PENDING,
@@ -160,8 +155,11 @@ def as_told(channel: Channel, gathered: Gathered) -> Mapping[str, Any]:
 
 
 def _caused(bundle: Bundle, agent: str) -> dict[str, Any]:
-    kinds = [kind for kind, one in BUNDLES.items() if one is bundle]
-    return {"kinds": kinds, "agent": agent, "actor": f"agent:{agent}"}
+    return {"kinds": _kinds(bundle), "agent": agent, "actor": f"agent:{agent}"}
+
+
+def _kinds(bundle: Bundle) -> Sequence[EventKind]:
+    return sorted(kinds(lambda facts: facts.bundle is bundle))
 
 
 def _worth(channel: Channel, bundle: Bundle) -> ColumnElement[bool]:

@@ -13,8 +13,9 @@ from sqlalchemy import Connection, Text, bindparam, cast, delete, func, insert, 
 
 from ..clock import Clock, Randomness, from_ms, to_ms
 from ..credentials import MAX_NAME, Vault
-from ..deliveries import TEST, WELL, Channel, Kind, Topic
+from ..deliveries import WELL, Channel, Kind
 from ..errors import invalid
+from ..events import EventKind, Topic
 from ..intents import new_id
 from ..logs import get_logger
 from ..money import from_micros, to_micros
@@ -93,7 +94,7 @@ class Channels:
                 raise invalid("name", f"a trader has at most {MOST} channels: remove one first")
             connection.execute(insert(channels), row)
             [added] = [channel for channel in all_channels(connection) if channel.id == channel_id]
-            self._audit(connection, "channel:added", added)
+            self._audit(connection, EventKind.CHANNEL_ADDED, added)
             return added
 
         return await self._database.write(standing_first(standing, transaction))
@@ -105,7 +106,7 @@ class Channels:
             channel = _own(connection, channel_id, trader)
             if channel is not None:
                 connection.execute(delete(channels).where(channels.c.id == channel_id))
-                self._audit(connection, "channel:removed", channel)
+                self._audit(connection, EventKind.CHANNEL_REMOVED, channel)
             return channel is not None
 
         return await self._database.write(standing_first(standing, transaction))
@@ -118,7 +119,9 @@ class Channels:
             if channel is not None and (channel.paused_at is not None) is not paused:
                 at = to_ms(self._clock()) if paused else None
                 self._change(connection, channel_id, paused_at=at, **breaker_columns(WELL))
-                self._audit(connection, "channel:paused" if paused else "channel:resumed", channel)
+                self._audit(
+                    connection, EventKind.CHANNEL_PAUSED if paused else EventKind.CHANNEL_RESUMED, channel
+                )
             return channel is not None
 
         return await self._database.write(standing_first(standing, transaction))
@@ -134,7 +137,7 @@ class Channels:
             if channel is None or channel.paused_at is not None:
                 return False
             self._change(connection, channel_id, open_until=0)
-            self._audit(connection, TEST, channel)
+            self._audit(connection, EventKind.CHANNEL_TEST, channel)
             return True
 
         return await self._database.write(standing_first(standing, transaction))
@@ -156,7 +159,7 @@ class Channels:
                 return None
             _, config = self.with_config(connection, channel_id)
             self._change(connection, channel_id, sealed=self._vault.seal(json.dumps(dict(change(config)))))
-            self._audit(connection, "channel:secret-changed", channel)
+            self._audit(connection, EventKind.CHANNEL_SECRET_CHANGED, channel)
             return channel
 
         return await self._database.write(standing_first(standing, transaction))
@@ -188,7 +191,7 @@ class Channels:
     def _change(self, connection: Connection, channel_id: str, **changed: Any) -> None:
         connection.execute(update(channels).where(channels.c.id == channel_id), changed)
 
-    def _audit(self, connection: Connection, kind: str, channel: Channel) -> None:
+    def _audit(self, connection: Connection, kind: EventKind, channel: Channel) -> None:
         data = {
             "channel": channel.id,
             "name": channel.name,

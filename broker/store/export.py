@@ -8,15 +8,16 @@ from typing import Any, Final
 from sqlalchemy import Connection, select
 
 from ..clock import iso
-from ..hub import Event
+from ..events import STATES, Event, EventKind
+from ..intents import State
 from .audit import events_of, to_event
 from .tables import audit
 
 Line = dict[str, Any]
 
-VERDICTS: Final = frozenset(f"intent:{state}" for state in ("placed", "refused", "not_sent", "unknown"))
-CARDS: Final = ("intent:parked", "intent:pending")
-DECISIONS: Final = ("intent:approved", "intent:rejected")
+VERDICTS: Final = frozenset({State.PLACED, State.REFUSED, State.NOT_SENT, State.UNKNOWN})
+DECISIONS: Final = (EventKind.INTENT_APPROVED, EventKind.INTENT_REJECTED)
+MATCHING: Final = (EventKind.INTENT_PLACED, EventKind.WORD_HELD)
 ASKED: Final = ("tool", "asked", "reason")
 SHOWN: Final = ("digest", "summary", "canonical", "card", "reasonCode", "note")
 DECIDED: Final = ("digest", "reason", "suggestedAmount", "suggestedPrice")
@@ -30,23 +31,23 @@ def lines(connection: Connection) -> Iterator[Line]:
         event = to_event(row)
         if event.intent_id is None:
             yield {"type": "event", **_told(event), "data": dict(event.data)}
-        elif event.kind == "intent:parked":
+        elif event.kind is EventKind.INTENT_PARKED:
             yield _intent(event.intent_id, events_of(connection, event.intent_id))
 
 
 def _intent(intent_id: str, events: Sequence[Event]) -> Line:
     parked = events[0]
-    state = next(event.kind for event in reversed(events) if event.kind.startswith("intent:"))
+    state = next(STATES[event.kind] for event in reversed(events) if event.kind in STATES)
     return {
         "type": "intent",
         "intentId": intent_id,
         "agent": parked.actor.removeprefix("agent:"),
-        "state": "pending" if state == "intent:parked" else state.removeprefix("intent:"),
+        "state": str(state),
         "asked": _part(parked, ASKED),
-        "shown": [_part(event, SHOWN) for event in events if event.kind in CARDS],
+        "shown": [_part(event, SHOWN) for event in events if STATES.get(event.kind) is State.PENDING],
         "decided": [_decision(event) for event in events if event.kind in DECISIONS],
-        "sent": [_part(event, SENT) for event in events if event.kind == "intent:submitting"],
-        "answered": [_answer(event) for event in events if event.kind in VERDICTS],
+        "sent": [_part(event, SENT) for event in events if event.kind is EventKind.INTENT_SUBMITTING],
+        "answered": [_answer(event) for event in events if STATES.get(event.kind) in VERDICTS],
         "filled": _filled(events),
         "verdict": _verdict(events),
         "events": [_happened(event) for event in events],
@@ -54,13 +55,13 @@ def _intent(intent_id: str, events: Sequence[Event]) -> Line:
 
 
 def _decision(event: Event) -> Line:
-    approved = event.kind == "intent:approved"
+    approved = event.kind is EventKind.INTENT_APPROVED
     return {**_part(event, DECIDED), "by": event.actor.removeprefix("trader:"), "approved": approved}
 
 
 def _answer(event: Event) -> Line:
     """A trader's recorded word has his name as its actor."""
-    return {**_part(event, ANSWERED), "verdict": event.kind.removeprefix("intent:"), "by": event.actor}
+    return {**_part(event, ANSWERED), "verdict": str(STATES[event.kind]), "by": event.actor}
 
 
 def _filled(events: Sequence[Event]) -> Line | None:
@@ -70,19 +71,19 @@ def _filled(events: Sequence[Event]) -> Line | None:
 
 def _verdict(events: Sequence[Event]) -> str | None:
     """Whether the exchange has what was approved; None where it has nothing, or nobody knows yet."""
-    if any(event.kind == "order:diverged" for event in events):
+    if any(event.kind is EventKind.ORDER_DIVERGED for event in events):
         return "diverged"
-    said = [event for event in events if event.kind == "word:held" or not event.data.get("word")]
-    return "matched" if any(event.kind in ("intent:placed", "word:held") for event in said) else None
+    said = [event for event in events if event.kind is EventKind.WORD_HELD or not event.data.get("word")]
+    return "matched" if any(event.kind in MATCHING for event in said) else None
 
 
 def _happened(event: Event) -> Line:
     """With what no part above tells: why an order differs, what contradicts a word, what was cancelled."""
-    return _told(event) if event.kind.startswith("intent:") else {**_told(event), "data": dict(event.data)}
+    return _told(event) if event.kind in STATES else {**_told(event), "data": dict(event.data)}
 
 
 def _told(event: Event) -> Line:
-    return {"seq": event.seq, "at": iso(event.at), "kind": event.kind, "actor": event.actor}
+    return {"seq": event.seq, "at": iso(event.at), "kind": event.kind_name, "actor": event.actor}
 
 
 def _part(event: Event, names: tuple[str, ...]) -> Line:

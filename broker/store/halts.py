@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Final
-
 from sqlalchemy import Connection
 
+from ..events import LEVELS, EventKind
 from ..halt import Halt, Level, Stale, halted
 from ..intents import State
 from ..reasons import Reason, Why
@@ -14,8 +13,6 @@ from .database import Database
 from .queries import in_states
 from .standing import Standing
 from .transitions import Transitions
-
-KINDS: Final = tuple(f"trading:{level}" for level in Level)
 
 
 class Halts:
@@ -26,13 +23,13 @@ class Halts:
     def current(self, connection: Connection) -> Halt:
         """A record that does not hold halts everything."""
         try:
-            event = self._moves.log.newest(connection, KINDS)
+            event = self._moves.log.newest(connection, LEVELS.keys())
         except Forged as forged:
             reason = "the record of who halted trading was changed"
             return Halt(level=Level.HALTED, seq=forged.seq, reason=reason)
         if event is None:
             return Halt()
-        level = Level(event.kind.removeprefix("trading:"))
+        level = LEVELS[event.kind]
         by = event.actor.removeprefix("trader:")
         return Halt(level=level, seq=event.seq, by=by, at=event.at, reason=event.data.get("reason"))
 
@@ -77,7 +74,7 @@ class Halts:
 
     def put(self, connection: Connection, level: Level, actor: str, reason: str | None) -> Halt:
         """Within a transaction. What was approved and is stopped by it is not sent, in the same commit."""
-        now, kind = self._moves.clock(), f"trading:{level}"
+        now, kind = self._moves.clock(), EventKind.of(level)
         self._moves.log.append(connection, at=now, kind=kind, actor=actor, data={"reason": reason})
         halt = self.current(connection)
         for intent in in_states(connection, {State.APPROVED}, limit=None):

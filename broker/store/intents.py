@@ -10,6 +10,7 @@ from sqlalchemy import Connection, insert
 
 from ..clock import Randomness, from_ms, to_ms
 from ..errors import BrokerError, Code
+from ..events import EventKind
 from ..intents import (
     Decision,
     Intent,
@@ -204,7 +205,7 @@ class Intents:
         self._moves.log.append(
             connection,
             at=intent.created_at,
-            kind="intent:parked",
+            kind=EventKind.INTENT_PARKED,
             actor=f"agent:{intent.agent}",
             intent_id=intent.id,
             data={

@@ -12,7 +12,6 @@ from sqlalchemy.exc import DatabaseError
 from ..clock import Randomness, from_ms, to_ms
 from ..deliveries import (
     ANSWERED,
-    BUNDLES,
     CLOSING,
     EDITED,
     GIVE_UP,
@@ -30,12 +29,12 @@ from ..deliveries import (
     pause,
     width,
 )
-from ..hub import Event
+from ..events import FACTS, Event, EventKind
 from ..intents import Intent, new_id
 from ..logs import get_logger
 from .audit import AuditLog, to_event
 from .breakers import Breakers
-from .bundles import BUNDLED, MATTER, Gathered, as_told, places
+from .bundles import MATTER, Gathered, as_told, places
 from .channels import all_channels, find_channel
 from .queries import BY_ID
 from .rows import to_intent
@@ -134,7 +133,7 @@ class Outbox:
         All of these rows or none. What happened, which may be an approval or a halt, is not undone for them;
         a database that fails, fails both.
         """
-        if event.kind == "trader:removed":  # his channels go with him, whoever takes that name later
+        if event.kind is EventKind.TRADER_REMOVED:  # his channels go with him, whoever takes that name later
             connection.execute(delete(channels).where(channels.c.trader == event.data["name"]))
         if event.kind not in TOLD:
             return
@@ -214,7 +213,11 @@ class Outbox:
             self._put(connection, delivery, Progress.ACCEPTED, now, note=gathered.note if gathered else None)
             if gathered is not None:
                 self._log.append(
-                    connection, at=now, kind=BUNDLED, actor="broker", data=as_told(channel, gathered)
+                    connection,
+                    at=now,
+                    kind=EventKind.CHANNEL_BUNDLED,
+                    actor="broker",
+                    data=as_told(channel, gathered),
                 )
             if attempt.handle is not None:
                 this = update(deliveries).where(deliveries.c.id == delivery.id)
@@ -255,7 +258,7 @@ class Outbox:
         }
         found: list[str] = []
         for kind, handle in connection.execute(HANDLES, given):
-            found = [] if kind in CLOSING else [*found, handle]
+            found = [] if EventKind.read(kind) in CLOSING else [*found, handle]
         return found
 
     def arrived(self, connection: Connection, delivery: Delivery, since: datetime) -> bool:
@@ -349,5 +352,5 @@ def _delivery(row: Any) -> Delivery:
         created_at=from_ms(row.d_created_at),
         updated_at=from_ms(row.d_updated_at),
         note=row.d_note,
-        bundle=BUNDLES[event.kind] if row.d_matter.startswith(MATTER) else None,
+        bundle=FACTS[event.kind].bundle if row.d_matter.startswith(MATTER) else None,
     )

@@ -12,6 +12,7 @@ from sqlalchemy import Connection, Row, delete, func, insert, select, update
 from ..clock import Clock, Randomness, from_ms, to_ms
 from ..credentials import MAX_NAME, MAX_PASSWORD, hash_key, hash_password, new_token, verify_password
 from ..errors import invalid
+from ..events import EventKind
 from ..intents import new_id
 from ..names import check_name, require_distinct
 from ..passwords import check_password, is_text
@@ -63,7 +64,7 @@ class People:
             if connection.execute(delete(traders).where(traders.c.name == name)).rowcount != 1:
                 raise invalid("name", f"there is no trader {name[:MAX_NAME]!r}")
             connection.execute(delete(sessions).where(sessions.c.trader == name))
-            self._audit(connection, "trader:removed", actor, name=name)
+            self._audit(connection, EventKind.TRADER_REMOVED, actor, name=name)
 
         self._database.write_now(transaction)
 
@@ -111,12 +112,14 @@ class People:
             mine = traders.c.name == session.trader
             connection.execute(update(traders).where(mine).values(password_hash=new_hash))
             actor = f"trader:{session.trader}"
-            self._audit(connection, "trader:password-changed", actor, name=session.trader, session=session.id)
+            self._audit(
+                connection, EventKind.TRADER_PASSWORD_CHANGED, actor, name=session.trader, session=session.id
+            )
             others = (sessions.c.trader == session.trader) & (sessions.c.id != session.id)
             ended = connection.execute(select(sessions.c.id).where(others)).scalars().all()
             connection.execute(delete(sessions).where(others))
             for session_id in ended:  # each open page hears of its own
-                self._audit(connection, "session:ended", actor, session=session_id)
+                self._audit(connection, EventKind.SESSION_ENDED, actor, session=session_id)
             return len(ended)
 
         return await self._database.write(transaction)
@@ -186,7 +189,7 @@ class People:
                     user_agent=session.user_agent,
                 )
             )
-            self._audit(connection, "session:opened", f"trader:{trader}", session=session.id)
+            self._audit(connection, EventKind.SESSION_OPENED, f"trader:{trader}", session=session.id)
             return True
 
         return (session, token) if await self._database.write(transaction) else None
@@ -234,7 +237,7 @@ class People:
             mine = delete(sessions).where(sessions.c.id == session_id, sessions.c.trader == trader)
             if connection.execute(mine).rowcount != 1:
                 return False
-            self._audit(connection, "session:ended", f"trader:{trader}", session=session_id)
+            self._audit(connection, EventKind.SESSION_ENDED, f"trader:{trader}", session=session_id)
             return True
 
         return await self._database.write(transaction)
@@ -253,7 +256,7 @@ class People:
             insert(traders).values(name=name, password_hash=hashed, created_at=to_ms(self._clock()))
         )
         connection.execute(delete(invitations))
-        self._audit(connection, "trader:added", actor, name=name)
+        self._audit(connection, EventKind.TRADER_ADDED, actor, name=name)
 
     def _holds(self, connection: Connection, token: str) -> bool:
         if not is_text(token):
@@ -264,7 +267,7 @@ class People:
         )
         return bool(connection.execute(query).scalar_one()) and not _count_traders(connection)
 
-    def _audit(self, connection: Connection, kind: str, actor: str, **data: str) -> None:
+    def _audit(self, connection: Connection, kind: EventKind, actor: str, **data: str) -> None:
         self._log.append(connection, at=self._clock(), kind=kind, actor=actor, data=data)
 
 

@@ -11,6 +11,7 @@ from sqlalchemy import Connection
 
 from ..clock import Clock, iso
 from ..errors import BrokerError
+from ..events import EventKind
 from ..logs import get_logger
 from .audit import AuditLog
 from .database import Database
@@ -21,7 +22,7 @@ ONE_BY_ONE: Final = 10
 HOUR: Final = timedelta(hours=1)
 SETTLE_SECONDS: Final = 60.0
 
-Subject = tuple[str, str]
+Subject = tuple[EventKind, str]
 """The kind of the row, and who or what it is about."""
 
 log = get_logger(__name__)
@@ -44,7 +45,7 @@ class Refusals:
         self._hours: dict[Subject, _Hour] = {}
 
     async def record(
-        self, kind: str, actor: str, about: str, *, intent_id: str | None = None, **data: Any
+        self, kind: EventKind, actor: str, about: str, *, intent_id: str | None = None, **data: Any
     ) -> None:
         """Record the attempt, or only count it once the hour has its rows.
 
@@ -113,7 +114,7 @@ class Refusals:
     def _append(
         self,
         connection: Connection,
-        kind: str,
+        kind: EventKind,
         actor: str,
         data: dict[str, Any],
         *,

@@ -9,7 +9,7 @@ from typing import Final
 from sqlalchemy import Connection, bindparam, select, update
 
 from ..clock import to_ms
-from ..deliveries import UNSEEN
+from ..events import EventKind
 from ..intents import State
 from .audit import AuditLog
 from .tables import intents
@@ -54,4 +54,6 @@ class Sightings:
         for intent_id in self.overlooked(connection, now):
             this = update(intents).where(intents.c.id == intent_id)
             connection.execute(this.values(unseen_at=to_ms(now)))
-            self._log.append(connection, at=now, kind=UNSEEN, actor="broker", intent_id=intent_id)
+            self._log.append(
+                connection, at=now, kind=EventKind.REQUEST_UNSEEN, actor="broker", intent_id=intent_id
+            )

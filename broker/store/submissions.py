@@ -12,7 +12,7 @@ from sqlalchemy import Connection
 from ..cards import Card
 from ..clock import from_ms, to_ms
 from ..divergence import divergence
-from ..hub import COMMAND_LINE, Event
+from ..events import COMMAND_LINE, STATES, Event, EventKind
 from ..intents import RECORDABLE, Intent, Request, State, past_horizon
 from ..money import to_micros
 from ..order_record import OrderRecord
@@ -25,14 +25,11 @@ from .rows import UNDECIDED, order_columns, shown_columns
 from .standing import Standing
 from .transitions import Transitions
 
-ASKED: Final = ("intent:parked",)
+ASKED: Final = (EventKind.INTENT_PARKED,)
 """The row that holds who asked, and why; neither ever changes."""
 
-SHOWN: Final = ("intent:parked", "intent:pending")
+SHOWN: Final = (EventKind.INTENT_PARKED, EventKind.INTENT_PENDING)
 """Rows of the audit log that hold a card and its digest; the newest counts."""
-
-APPROVED: Final = "intent:approved"
-STEPS: Final = ("intent:parked", *(f"intent:{state}" for state in State))
 
 
 class NotApproved(Exception):
@@ -193,7 +190,8 @@ class Submissions:
 
         def transaction(connection: Connection) -> Intent:
             checked = self._moves.update(connection, intent, columns)
-            self._note(connection, checked, "word:held" if holds else "word:contradicted", shown)
+            kind = EventKind.WORD_HELD if holds else EventKind.WORD_CONTRADICTED
+            self._note(connection, checked, kind, shown)
             if holds:
                 return self._compared(connection, checked)
             what = f"{intent.word_by} recorded that {RECORDABLE[intent.state]}, but {note or _TRUTHS[truth]}"
@@ -207,7 +205,7 @@ class Submissions:
         def transaction(connection: Connection) -> Intent:
             changed = {**order_columns(order), "updated_at": to_ms(self._moves.clock())}
             followed = self._moves.update(connection, intent, changed)
-            self._note(connection, followed, "order:changed", {"order": order.stored()})
+            self._note(connection, followed, EventKind.ORDER_CHANGED, {"order": order.stored()})
             return self._compared(connection, followed)
 
         return await self._database.write(transaction)
@@ -236,11 +234,11 @@ class Submissions:
         try:
             asked = self._moves.log.newest(connection, ASKED, intent_id=intent.id)
             shown = self._moves.log.newest(connection, SHOWN, intent_id=intent.id)
-            last = self._moves.log.newest(connection, STEPS, intent_id=intent.id)
+            last = self._moves.log.newest(connection, STATES.keys(), intent_id=intent.id)
             card = None if shown is None else Card.model_validate(shown.data["card"])
         except (Forged, ValueError):
             return None
-        if shown is None or card is None or last is None or last.kind != APPROVED:
+        if shown is None or card is None or last is None or last.kind is not EventKind.INTENT_APPROVED:
             return None
         if asked is None or (card.stored(), shown.data["summary"]) != (intent.card.stored(), intent.summary):
             return None
@@ -259,10 +257,10 @@ class Submissions:
 
     def _diverge(self, connection: Connection, intent: Intent, what: str) -> Intent:
         diverged = self._moves.update(connection, intent, {"diverged": what})
-        self._note(connection, diverged, "order:diverged", {"note": what})
+        self._note(connection, diverged, EventKind.ORDER_DIVERGED, {"note": what})
         return diverged
 
-    def _note(self, connection: Connection, intent: Intent, kind: str, data: Mapping[str, Any]) -> None:
+    def _note(self, connection: Connection, intent: Intent, kind: EventKind, data: Mapping[str, Any]) -> None:
         """What Binance told, in the audit log."""
         self._moves.log.append(
             connection, at=self._moves.clock(), kind=kind, actor="binance", intent_id=intent.id, data=data

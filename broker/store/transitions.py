@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy import Connection, update
 
 from ..clock import Clock, to_ms
+from ..events import EventKind
 from ..intents import TRANSITIONS, Intent, State
 from ..reasons import Why
 from .audit import AuditLog
@@ -47,7 +48,7 @@ class Transitions:
         self.log.append(
             connection,
             at=now,
-            kind=f"intent:{to}",
+            kind=EventKind.of(to),
             actor=actor,
             intent_id=intent.id,
             data={"from": str(intent.state), **_told(why), **(data or {})},

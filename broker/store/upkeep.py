@@ -12,6 +12,7 @@ from typing import Any, Final
 from sqlalchemy import Connection
 
 from ..errors import BrokerError, StartError
+from ..events import EventKind
 from ..files import AuditFiles, secret_file
 from ..logs import get_logger
 from .audit import BEGUN, AuditLog, Mark
@@ -75,7 +76,7 @@ class Upkeep:
         self,
         problem: Callable[[], str | None],
         recover: Callable[[], Coroutine[Any, Any, None]],
-        record: Callable[[str], Coroutine[Any, Any, None]],
+        record: Callable[[EventKind], Coroutine[Any, Any, None]],
     ) -> None:
         """Look after it until cancelled. That the database or its folder does not work is logged once, with
         its first problem, and so is the end of it. `recover` and `record` may raise BrokerError.
@@ -95,17 +96,17 @@ class Upkeep:
                 log.info("the database and its folder work again")
             told = now is not None
 
-    def look_after(self) -> Sequence[str]:
+    def look_after(self) -> Sequence[EventKind]:
         """Once; what cannot be kept is `trouble` then. Answers which files were missing and were written
         again, as kinds of the audit log's rows.
         """
-        missing = []
+        missing = list[EventKind]()
         try:
             if self._database.lost is None:
                 if self._keep_key():
-                    missing.append("audit:key-missing")
+                    missing.append(EventKind.AUDIT_KEY_MISSING)
                 if self.keep_head():
-                    missing.append("audit:head-missing")
+                    missing.append(EventKind.AUDIT_HEAD_MISSING)
                 self._require_writable()
             self.trouble = None
         except OSError as error:

@@ -4,14 +4,9 @@ from __future__ import annotations
 
 from typing import Final
 
-from ..hub import Event
+from ..events import FACTS, Event, Topic, kinds
 
-CANCELLED: Final = "orders:cancelled"
-FAILED: Final = "orders:cancel-failed"
-UNCLEAR: Final = "orders:cancel-unclear"
-"""They may be gone."""
-
-CANCELS: Final = (CANCELLED, UNCLEAR)
+CANCELS: Final = kinds(lambda facts: facts.topic is Topic.CANCELS)
 PROTECTIVE: Final = "protective"
 
 
@@ -22,10 +17,7 @@ def protective(event: Event) -> bool:
 
 def sentence(event: Event) -> str:
     place = f"{event.data.get('symbol', '?')} {event.data.get('market', '')}".rstrip()
-    where = f"{_orders(event)} on {place}"
-    if event.kind == UNCLEAR:
-        return f"{event.who} may have cancelled {where}: Binance gave no clear answer"
-    return f"{event.who} cancelled {where}"
+    return event.fill(FACTS[event.kind].notice, orders=f"{_orders(event)} on {place}")
 
 
 def _orders(event: Event) -> str:

@@ -11,9 +11,10 @@ from pydantic import Field, model_validator
 from sqlalchemy import Connection
 
 from ..errors import BrokerError, Code, invalid
+from ..events import EventKind
 from ..exchange import RestingOrder
 from ..logs import get_logger
-from .cancelled import CANCELLED, FAILED, PROTECTIVE, UNCLEAR
+from .cancelled import PROTECTIVE
 from .declaration import Call, Input, MarketName, Risk, Symbol, Tool
 from .quotes import SOON_SECONDS, attempt
 from .results import CancelAllResult, CancelledOrder, CancelResult
@@ -81,7 +82,7 @@ class Cancelling:
 
         def transaction(connection: Connection) -> None:
             store.agents.named(connection, self.call.agent.name).require(self.tool, self.symbol)
-            store.record(connection, "orders:cancel-asked", self._actor, **self._data(self.orders))
+            store.record(connection, EventKind.ORDERS_CANCEL_ASKED, self._actor, **self._data(self.orders))
 
         await store.database.write(transaction)
 
@@ -92,23 +93,27 @@ class Cancelling:
         """
         silent = [order for order in self.orders if order not in cancelled]
         gone, unread = await self._gone(silent) if silent else ([], False)
-        await self._record(CANCELLED, [*cancelled, *gone])
+        await self._record(EventKind.ORDERS_CANCELLED, [*cancelled, *gone])
         if still := [order for order in silent if order not in gone]:
-            await self._record(UNCLEAR if unread else FAILED, still)
+            await self._record(
+                EventKind.ORDERS_CANCEL_UNCLEAR if unread else EventKind.ORDERS_CANCEL_FAILED, still
+            )
         return [*cancelled, *gone]
 
     async def failed(self, error: BrokerError) -> BrokerError:
         """What the agent is told: where nobody knows what became of it, how to find out."""
         if error.code not in PERHAPS_DONE:
-            await self._record(FAILED, self.orders, error)
+            await self._record(EventKind.ORDERS_CANCEL_FAILED, self.orders, error)
             return error
         gone, unread = await self._gone(self.orders)
         if gone:
-            await self._record(CANCELLED, gone)
+            await self._record(EventKind.ORDERS_CANCELLED, gone)
         still = [order for order in self.orders if order not in gone]
         if still or not gone:
             certain = self.known == [] or (error.code is Code.BINANCE_REFUSED and not unread)
-            await self._record(FAILED if certain else UNCLEAR, still, error)
+            await self._record(
+                EventKind.ORDERS_CANCEL_FAILED if certain else EventKind.ORDERS_CANCEL_UNCLEAR, still, error
+            )
         arguments = {"symbol": self.symbol, "market": self.market}
         error.next_step = {
             "say": "It may be cancelled all the same. See what is still open before you cancel again.",
@@ -126,7 +131,7 @@ class Cancelling:
         rest = {_key(order) for order in now}
         return [one.id for one in self.known if one.id in orders and _key(one) not in rest], False
 
-    async def _record(self, kind: str, orders: Sequence[str], error: BrokerError | None = None) -> None:
+    async def _record(self, kind: EventKind, orders: Sequence[str], error: BrokerError | None = None) -> None:
         """The agent is told what Binance said, also when the database fails just now."""
         data = self._data(orders)
         if error is not None:

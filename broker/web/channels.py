@@ -15,8 +15,9 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import BaseRoute, Route
 
-from ..deliveries import Channel, Delivery, Kind, Topic
+from ..deliveries import Channel, Delivery, Kind
 from ..errors import BrokerError, invalid
+from ..events import Topic
 from ..money import parse
 from ..notify.sender import checked_url, shown
 from ..notify.telegram import SERVER

@@ -6,13 +6,14 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Final
 
-from ..hub import Event, Subscription
+from ..events import Event, EventKind
+from ..hub import Subscription
 
 Place = tuple[str, str]
 """Market and symbol."""
 
 PRICES: Final = Event(
-    seq=0, at=datetime.min.replace(tzinfo=UTC), kind="prices", actor="", intent_id=None, data={}
+    seq=0, at=datetime.min.replace(tzinfo=UTC), kind=EventKind.OTHER, actor="", intent_id=None, data={}
 )
 """Wakes a follower for prices; no row of the audit log."""
 

@@ -2,24 +2,25 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
+from typing import Final
 
 from sqlalchemy import Connection
 
-from ..deliveries import FAILING
 from ..errors import BrokerError
-from ..hub import Event
+from ..events import FACTS, Event, EventKind
 from ..intents import Intent
 from ..store import EQUAL_WITHIN, events_of, queries, recent_events
 from ..store.audit import head
 from ..store.breakers import failing
 from ..tools.cancelled import CANCELS, PROTECTIVE, protective
 from ..tools.collisions import collide, opposite
-from .notices import NEWS, alarming
+from .notices import ANNOUNCED, alarming
 from .words import rests, waits
 
 INBOX = "inbox"
@@ -28,6 +29,17 @@ INBOX = "inbox"
 MOST_WAITING = 100
 MOST_DECIDED = 50
 MOST_STEPS = 40
+
+
+def _groups() -> Sequence[Sequence[EventKind]]:
+    found: dict[str, list[EventKind]] = defaultdict(list)
+    for kind in ANNOUNCED - {EventKind.CHANNEL_FAILING}:  # `failing` tells of it
+        found[kind if FACTS[kind].alarm else kind.partition(":")[0]].append(kind)
+    return list(found.values())
+
+
+NEWS: Final = _groups()
+"""What is announced, by subject; each alarm alone. Many of one group push none of another off the page."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,9 +95,7 @@ def tally(connection: Connection, now: datetime) -> Tally:
 def notices(connection: Connection, now: datetime) -> Sequence[Event]:
     """Newest first, but before all others what somebody has to look into."""
     day, hour = now - timedelta(days=1), now - timedelta(hours=1)
-    # Each by itself, so that many of one kind push none of another off the page.
-    news = [event for kinds in NEWS for event in recent_events(connection, kinds, day)]
-    told = [event for event in news if event.kind != FAILING]
+    told = [event for group in NEWS for event in recent_events(connection, group, day)]
     told += failing(connection)
     told += recent_events(connection, CANCELS, hour, flag=PROTECTIVE)
     told += [event for event in recent_events(connection, CANCELS, hour) if not protective(event)]

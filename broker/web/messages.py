@@ -11,7 +11,8 @@ from sqlalchemy import Connection
 from sse_starlette import ServerSentEvent
 
 from ..clock import to_ms
-from ..hub import Event
+from ..deliveries import CLOSING
+from ..events import LEVELS, Event, EventKind
 from ..intents import Intent
 from ..store import queries
 from ..tools.cancelled import CANCELS
@@ -21,15 +22,15 @@ from .assets import render
 from .desk import Desk
 from .drawing import Drawing
 from .lists import INBOX
-from .notices import ANNOUNCED, HALTS
+from .notices import ANNOUNCED
 from .shared import Shared
 
-DECIDABLE: Final = frozenset(
-    f"intent:{what}" for what in ("parked", "pending", "approved", "rejected", "expired", "withdrawn")
-)
+DECIDABLE: Final = CLOSING | {EventKind.INTENT_PARKED, EventKind.INTENT_PENDING}
 """After these another set of requests waits than before."""
 
-RECORDED: Final = frozenset({"order:cancel-asked", "order:cancel-failed", "order:cancel-unclear"})
+RECORDED: Final = frozenset(
+    {EventKind.ORDER_CANCEL_ASKED, EventKind.ORDER_CANCEL_FAILED, EventKind.ORDER_CANCEL_UNCLEAR}
+)
 """Of a trader's own act, whose answer redraws the card that he acted on."""
 
 
@@ -74,7 +75,7 @@ class Messages:
     async def _change(self, event: Event) -> bytes | None:
         if event.intent_id is not None:
             return await self._intent_change(event, event.intent_id)
-        if event.kind in (*ANNOUNCED, *CANCELS):
+        if event.kind in ANNOUNCED | CANCELS:
             return await self._news(event)
         return None
 
@@ -97,7 +98,7 @@ class Messages:
         return _message(
             event.seq,
             "stream/change.html",
-            card=replace(self._drawing.card(asked), cancelled=event.kind == "order:cancelled"),
+            card=replace(self._drawing.card(asked), cancelled=event.kind is EventKind.ORDER_CANCELLED),
             others=others,
             tally=tally,
             limit=self._desk.settings.max_daily_volume_usdt,
@@ -110,7 +111,7 @@ class Messages:
         events, halt = await self._desk.store.read(
             lambda connection: (lists.notices(connection, now), halts.current(connection))
         )
-        changed = halt if event.kind in HALTS else None
+        changed = halt if event.kind in LEVELS else None
         return _message(event.seq, "stream/news.html", events=events, halt=changed)
 
 

@@ -2,80 +2,47 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from typing import Final
 
 from ..cards import Tone
-from ..deliveries import FAILING, RECOVERED, UNREACHABLE, Bundle, Channel, Delivery
-from ..hub import Event
-from ..tools.cancelled import protective, sentence
-from .words import HAPPENED, happened, in_words, with_reason
+from ..deliveries import Channel, Delivery
+from ..events import FACTS, Bundle, Event, EventKind, kinds
+from ..tools.cancelled import CANCELS, protective, sentence
+from .words import happened, in_words, with_reason
 
-HALTS: Final = ("trading:halted", "trading:exits_only", "trading:open")
-
-ALARMS: Final = ("order:diverged", "database:restored", "audit:head-missing", "audit:key-missing", FAILING)
-"""What somebody has to look into."""
-
-AGENTS: Final = (
-    "agent:added",
-    "agent:key-set",
-    "agent:key-rotated",
-    "agent:limits-set",
-    "agent:revoked",
-)
-
-NEWS: Final = (
-    ("trader:added", "trader:removed"),
-    ("channel:added", RECOVERED),
-    AGENTS,
-    HALTS,
-    *((alarm,) for alarm in ALARMS),
-)
+ANNOUNCED: Final = kinds(lambda facts: facts.announced or facts.alarm)
 """New people, keys and channels, halts, alarms: on every page for a day."""
-
-ANNOUNCED: Final = tuple(kind for kinds in NEWS for kind in kinds)
 
 
 def notice(event: Event) -> str:
     """What every page announces."""
-    name, by = event.data.get("name", ""), event.who
-    if event.kind == "agent:key-rotated" and event.data.get("wasRevoked"):
-        return f"Agent {name} may call again, by a new key from {by}"
-    if event.kind in _CHANNELS:
-        told = event.data.get("note")
-        return with_reason(_CHANNELS[event.kind].format(name=name, trader=event.data["trader"]), told)
-    if event.kind in _NOTICES:
-        told = event.data.get("reason") or event.data.get("note")
-        return with_reason(_NOTICES[event.kind].format(name=name, by=by), told)
-    return sentence(event)
+    if event.kind in _PHRASED:
+        return _PHRASED[event.kind](event)
+    return _notice(event)
 
 
 def alarming(event: Event) -> bool:
-    return event.kind in ALARMS or protective(event)
+    """What somebody has to look into."""
+    return FACTS[event.kind].alarm or protective(event)
 
 
-_CHANNELS: Final = {
-    "channel:added": "{trader} is told on a new channel, {name}",
-    FAILING: "Nothing has arrived for 15 minutes on {trader}'s channel {name}",
-    RECOVERED: "{trader}'s channel {name} works again",
+def _notice(event: Event) -> str:
+    why = event.data.get("reason") or event.data.get("note")
+    return with_reason(event.fill(FACTS[event.kind].notice), why)
+
+
+def _new_key(event: Event) -> str:
+    if event.data.get("wasRevoked"):
+        return event.fill("Agent {name} may call again, by a new key from {by}")
+    return _notice(event)
+
+
+_PHRASED: Final[Mapping[EventKind, Callable[[Event], str]]] = {
+    EventKind.AGENT_KEY_ROTATED: _new_key,
+    **dict.fromkeys(CANCELS, sentence),
 }
-_NOTICES: Final = {
-    "trader:added": "New trader {name}, added by {by}",
-    "trader:removed": "Trader {name} was removed by {by}",
-    "agent:added": "New agent {name}, added by {by}",
-    "agent:key-set": "Agent {name} has a new key",
-    "agent:key-rotated": "Agent {name} has a new key, made by {by}",
-    "agent:limits-set": "Agent {name} has other limits, set by {by}",
-    "agent:revoked": "Agent {name} was revoked by {by}",
-    "trading:halted": "Trading halted by {by}",
-    "trading:exits_only": "Exits only, by {by}",
-    "trading:open": "Trading resumed by {by}",
-    "order:diverged": "An order differs from what was approved",
-    "database:restored": "A backup was restored by {by}",
-    "audit:head-missing": "The audit log's head file was missing, and was made anew",
-    "audit:key-missing": "The audit log's key file was missing, and was written again",
-    UNREACHABLE: "Binance has not been reached for 30 seconds",
-}
-
+"""Whose words need more of the event's data than the table names."""
 
 _BUNDLES: Final = {
     Bundle.WAITING: "Many requests, in one message",
@@ -89,11 +56,7 @@ def told(delivery: Delivery) -> str:
     event = delivery.event
     if delivery.bundle is not None:
         return _BUNDLES[delivery.bundle]
-    if event.kind == "channel:test":
-        return "Test"
-    if event.kind in HAPPENED:
-        return happened(event)
-    return notice(event)
+    return happened(event) if FACTS[event.kind].history else notice(event)
 
 
 def channel_state(channel: Channel) -> str:

@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 from starlette.requests import ClientDisconnect, Request
 
 from ..credentials import MAX_NAME
+from ..events import EventKind
 from ..store import Session
 from .allowances import PER_BROWSER, STRANGERS_PER_ADDRESS, STRANGERS_PER_NAME, Allowances, Browsers, network
 from .desk import Desk
@@ -18,9 +19,6 @@ from .visitor import browser_cookie_name
 from .words import as_quoted
 
 T = TypeVar("T")
-
-REFUSED = "session:refused"
-NOT_CHANGED = "password:refused"
 
 
 class Passwords:
@@ -47,10 +45,10 @@ class Passwords:
             # Nobody's password is empty: that needs no hash.
             right = await self._check(request, attempt, name, password) if password else None
         except Crowded:
-            await self._refuse(REFUSED, "browser", about, name, "too many were being tried")
+            await self._refuse(EventKind.SESSION_REFUSED, "browser", about, name, "too many were being tried")
             raise
         if right is None:
-            await self._refuse(REFUSED, "browser", about, name, "wrong name or password")
+            await self._refuse(EventKind.SESSION_REFUSED, "browser", about, name, "wrong name or password")
         return right
 
     async def of_trader(self, request: Request, session: Session, password: str) -> str | None:
@@ -63,7 +61,9 @@ class Passwords:
         if right is None:
             await self._store.read(self._people.standing(session))
             actor = f"trader:{session.trader}"
-            await self._refuse(NOT_CHANGED, actor, session.trader, session.trader, "wrong old password")
+            await self._refuse(
+                EventKind.PASSWORD_REFUSED, actor, session.trader, session.trader, "wrong old password"
+            )
         return right
 
     async def hashing(self, request: Request, line: str, work: Callable[[], T]) -> T:
@@ -97,7 +97,7 @@ class Passwords:
         line = "nobody" if hashed is None else ("name", name)
         return Attempt(line=line, address=address, allowances=allowances)
 
-    async def _refuse(self, kind: str, actor: str, about: str, name: str, why: str) -> None:
+    async def _refuse(self, kind: EventKind, actor: str, about: str, name: str, why: str) -> None:
         await self._refusals.record(kind, actor, about, name=as_quoted(name)[:MAX_NAME], why=why)
 
 

@@ -18,7 +18,7 @@ from starlette.routing import BaseRoute, Route
 from starlette.types import Receive, Scope, Send
 
 from ..errors import BrokerError
-from ..hub import Event
+from ..events import Event, EventKind
 from ..logs import get_logger
 from ..store import Session
 from .desk import Desk
@@ -85,9 +85,9 @@ class Stream:
     def _ends(self, session: Session, event: Event) -> bool:
         if session.expires_at <= self._desk.clock():
             return True
-        if event.kind == "trader:removed":
+        if event.kind is EventKind.TRADER_REMOVED:
             return bool(event.data.get("name") == session.trader)
-        return event.kind == "session:ended" and event.data.get("session") == session.id
+        return event.kind is EventKind.SESSION_ENDED and event.data.get("session") == session.id
 
     @contextmanager
     def _following(self, session: Session, subject: str) -> Iterator[Follower]:

@@ -9,8 +9,8 @@ from decimal import Decimal
 
 from ..cards import Card, Check, Figure
 from ..clock import to_ms
+from ..events import Event
 from ..halt import Halt
-from ..hub import Event
 from ..intents import Intent, State
 from ..settings import Settings
 from ..untrusted import is_blank

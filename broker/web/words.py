@@ -10,7 +10,7 @@ from decimal import Decimal
 from typing import Final
 
 from ..cards import Tone
-from ..hub import Event
+from ..events import FACTS, FILLS, Event
 from ..intents import RECORDABLE, Intent, State, certain_by
 from ..money import about, cents, grouped
 from ..order_record import OrderRecord
@@ -144,40 +144,14 @@ _OUTCOMES: Final[Mapping[State, Callable[[Intent, datetime], Outcome]]] = {
 }
 
 
-HAPPENED: Final = {
-    "intent:parked": "Asked by {actor}",
-    "intent:pending": "Waits again",
-    "intent:approved": "Approved by {actor}",
-    "request:unseen": "Nobody has seen this yet, and half its time is over",
-    "intent:rejected": "Rejected by {actor}",
-    "intent:expired": "Time was up, nobody had decided",
-    "intent:withdrawn": "Withdrawn by {actor}",
-    "intent:submitting": "Being sent to Binance",
-    "intent:placed": "Placed at Binance",
-    "intent:refused": "Refused by Binance",
-    "intent:not_sent": "Not sent",
-    "intent:unknown": "No clear answer: it may be live",
-    "order:changed": "Order changed at Binance",
-    "order:diverged": "Differs from what was approved",
-    "word:held": "Binance bears out what was recorded",
-    "word:contradicted": "Binance contradicts what was recorded",
-    "link:rejected": "The reject link of a notification was used",
-    "link:refused": "A reject link was refused",
-    "order:cancel-asked": "{actor} cancels what is left",
-    "order:cancel-failed": "Not cancelled",
-    "order:cancel-unclear": "Not confirmed that it is cancelled",
-    "order:cancelled": "What was left is cancelled, by {actor}",
-}
-
-
 def happened(event: Event) -> str:
     """One line of a request's record."""
-    line = HAPPENED.get(event.kind, event.kind).format(actor=event.who)
+    line = event.fill(FACTS[event.kind].history or event.kind_name)
     if event.data.get("word"):
         return with_reason(f"{event.who} recorded: {line.lower()}", event.data.get("note"))
     if event.data.get("reasonCode") == Reason.UNCERTAIN:
         line = "Settled"
-    if event.kind in ("intent:placed", "order:changed"):
+    if event.kind in FILLS:
         told = event.data.get("order")
         return line + _filled(OrderRecord.model_validate(told) if told else None)
     return with_reason(line, event.data.get("note"))

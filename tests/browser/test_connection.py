@@ -15,6 +15,7 @@ import pytest
 from playwright.async_api import Browser, Page, Route, expect
 
 from broker.clock import random_bytes, utc_now
+from broker.events import EventKind
 from broker.intents import Intent
 from broker.settings import Settings
 from broker.store import Store, queries
@@ -60,8 +61,10 @@ async def test_binances_trouble_shows_and_goes_without_a_reload(site: Site) -> N
 async def test_binances_trouble_covers_no_alarm_and_moves_nothing(site: Site, width: int) -> None:
     store = site.desk.store
     told = {"channel": "x" * 26, "name": "phone", "trader": "Ana"}
-    await store.audit("order:diverged", "reconciler", note="filled worse than the tolerance, by a lot")
-    await store.audit("channel:added", "trader:Ana", **told)
+    await store.audit(
+        EventKind.ORDER_DIVERGED, "reconciler", note="filled worse than the tolerance, by a lot"
+    )
+    await store.audit(EventKind.CHANNEL_ADDED, "trader:Ana", **told)
     page = await site.inbox(viewport={"width": width, "height": 844})
     alarm, problem = page.locator("#news summary"), page.locator("#exchange")
     below = await page.locator("main").bounding_box()

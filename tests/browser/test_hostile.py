@@ -11,7 +11,8 @@ import pytest
 from playwright.async_api import Page
 
 from broker.cards import Figure
-from broker.deliveries import Attempt, Kind, Topic
+from broker.deliveries import Attempt, Kind
+from broker.events import EventKind, Topic
 from broker.halt import Level
 from broker.intents import State, Suggestion
 from broker.reasons import Reason, Why
@@ -91,7 +92,9 @@ async def fill(site: Site, text: str) -> dict[str, str]:
         await desk.park("0.02", reason=text), State.REFUSED, why=Why(Reason.BINANCE_REFUSED, text[:300])
     )
     unknown = await desk.lose(await desk.park("0.03", reason=text), seconds_ago=60)
-    await store.audit("orders:cancelled", "agent:default", symbol=text[:30], orders=["1"], protective=True)
+    await store.audit(
+        EventKind.ORDERS_CANCELLED, "agent:default", symbol=text[:30], orders=["1"], protective=True
+    )
     desk.prices.says("64213")
     await desk.park("0.04", side="SELL", reason=text)
     waiting = await desk.park(

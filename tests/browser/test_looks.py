@@ -13,7 +13,8 @@ from playwright.async_api import Page
 from sqlalchemy import Connection
 
 from broker.agents import Agent
-from broker.deliveries import Attempt, Kind, Topic
+from broker.deliveries import Attempt, Kind
+from broker.events import EventKind, Topic
 from broker.halt import Level
 from broker.intents import State, Suggestion
 from broker.notify import Links
@@ -39,7 +40,7 @@ async def fill(site: Site) -> dict[str, str]:
     await site.desk.submit(worse, State.PLACED, order=order_of(worse, "filled", "0.025", cost="1700"))
     placed = await site.desk.place(await site.desk.park("0.03"), "partly_filled", "0.012")
     await site.desk.store.audit(
-        "orders:cancelled", "agent:default", symbol="BTCUSDT", orders=["1"], protective=True
+        EventKind.ORDERS_CANCELLED, "agent:default", symbol="BTCUSDT", orders=["1"], protective=True
     )
     site.desk.prices.says("64213")
     site.desk.prices.says("65000", market="futures")

@@ -13,7 +13,8 @@ from typing import Any
 
 from aiohttp import web
 
-from broker.deliveries import Channel, Delivery, Kind, Progress, Topic
+from broker.deliveries import Channel, Delivery, Kind, Progress
+from broker.events import Topic
 from broker.hub import Hub
 from broker.intents import Intent
 from broker.notify import Links, Rejections, Sender, Taps, Worker

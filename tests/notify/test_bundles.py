@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 from jsonschema import Draft202012Validator  # type: ignore[import-untyped]
 
-from broker.deliveries import FIRST_SPACING, LONGEST_SPACING, SINGLES, Bundle, Channel, Kind, Progress, Topic
+from broker.deliveries import FIRST_SPACING, LONGEST_SPACING, SINGLES, Channel, Kind, Progress
+from broker.events import Bundle, EventKind, Topic
 from broker.intents import Intent, State
 from broker.notify import Refused, Watch
 from broker.store import recent_events
@@ -58,7 +59,7 @@ async def quiet(told: Telling) -> None:
 
 
 async def bundled(told: Telling) -> Sequence[dict[str, Any]]:
-    events = await told.store.read(lambda c: recent_events(c, ("channel:bundled",), NOON))
+    events = await told.store.read(lambda c: recent_events(c, (EventKind.CHANNEL_BUNDLED,), NOON))
     return [dict(event.data) for event in reversed(events)]
 
 
@@ -115,7 +116,9 @@ async def test_another_agents_request_and_what_became_of_an_order_are_not_delaye
         parked[-1].id, parked[-1].digest, "Ben", LIMIT, standing=trusted, confirmed=True
     )
     await told.store.submissions.settle(approved, State.NOT_SENT, actor="executor", why=TOO_LATE)
-    await told.store.audit("order:diverged", "binance", intent_id=parked[0].id, note="more than approved")
+    await told.store.audit(
+        EventKind.ORDER_DIVERGED, "binance", intent_id=parked[0].id, note="more than approved"
+    )
     received = await there.count(3)
     assert {(one.json["type"], (one.json["data"]["intent"] or {}).get("id")) for one in received} >= {
         ("request.waiting", other.id),
@@ -237,7 +240,7 @@ async def test_many_cancelled_protections_are_told_as_one(told: Telling, there: 
     singles = SINGLES[Bundle.CANCELLED]
     for number in range(singles + 1):
         await told.store.audit(
-            "orders:cancelled",
+            EventKind.ORDERS_CANCELLED,
             "agent:default",
             orders=[str(number)],
             protective=True,

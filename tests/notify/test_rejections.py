@@ -9,7 +9,8 @@ import pytest
 
 from broker import app
 from broker.clock import utc_now
-from broker.deliveries import Kind, Topic
+from broker.deliveries import Kind
+from broker.events import Topic
 from broker.notify.rejections import REFUSALS
 from broker.store.refusals import ONE_BY_ONE
 

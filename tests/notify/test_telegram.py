@@ -16,6 +16,7 @@ from aiohttp import web
 from sqlalchemy import update
 
 from broker.deliveries import Progress
+from broker.events import EventKind
 from broker.intents import Intent, State, Suggestion
 from broker.notify import telegram as telegram_api
 from broker.notify.sender import Reply
@@ -146,7 +147,7 @@ def data_of(message: dict[str, Any]) -> str:
 
 
 async def refusals(told: Telling) -> list[str]:
-    events = await told.store.read(lambda c: recent_events(c, ("link:refused",), NOON))
+    events = await told.store.read(lambda c: recent_events(c, (EventKind.LINK_REFUSED,), NOON))
     return [event.data["why"] for event in reversed(events)]
 
 

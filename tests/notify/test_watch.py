@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any
 
 import pytest
 
-from broker.deliveries import Kind, Progress, Topic
+from broker.deliveries import Kind, Progress
+from broker.events import EventKind, Topic
 from broker.intents import Intent
 from broker.notify import Watch
 from broker.store import recent_events
@@ -30,7 +32,7 @@ async def see(told: Telling, intent: Intent) -> None:
     await told.store.database.write(lambda c: told.store.sightings.mark(c, [intent.id], told.clock()))
 
 
-async def kinds(told: Telling, *wanted: str) -> list[str]:
+async def kinds(told: Telling, *wanted: EventKind) -> Sequence[str]:
     events = await told.store.read(lambda c: recent_events(c, wanted, NOON))
     return [event.kind for event in reversed(events)]
 
@@ -51,11 +53,11 @@ async def test_what_nobody_saw_by_half_its_life_goes_out_once_more_wherever_it_i
         watch = watching(told)
         told.advance(149)
         await watch.look()
-        assert await kinds(told, "request:unseen") == []
+        assert await kinds(told, EventKind.REQUEST_UNSEEN) == []
         told.advance(1)
         await watch.look()
         await watch.look()
-        assert await kinds(told, "request:unseen") == ["request:unseen"]
+        assert await kinds(told, EventKind.REQUEST_UNSEEN) == ["request:unseen"]
         _, again = await there.count(2)
         assert again.json["title"] == "PAPER NOBODY HAS SEEN THIS: BUY 0.015 BTC"
         assert again.json["priority"] == 5
@@ -74,7 +76,7 @@ async def test_what_was_seen_is_not_told_again(told: Telling, there: Endpoint) -
     await see(told, intent)
     told.advance(200)
     await watching(told).look()
-    assert await kinds(told, "request:unseen") == []
+    assert await kinds(told, EventKind.REQUEST_UNSEEN) == []
     assert not (await told.intent(intent)).overlooked
 
 
@@ -106,10 +108,10 @@ async def test_what_waits_again_with_other_figures_has_to_be_seen_again(told: Te
     watch = watching(told)
     told.advance(149)
     await watch.look()
-    assert await kinds(told, "request:unseen") == []
+    assert await kinds(told, EventKind.REQUEST_UNSEEN) == []
     told.advance(1)
     await watch.look()
-    assert await kinds(told, "request:unseen") == ["request:unseen"]
+    assert await kinds(told, EventKind.REQUEST_UNSEEN) == ["request:unseen"]
 
 
 async def test_what_is_decided_or_over_is_not_told_again(told: Telling) -> None:
@@ -121,7 +123,7 @@ async def test_what_is_decided_or_over_is_not_told_again(told: Telling) -> None:
     await told.park(key="over", ttl_seconds=30)
     told.advance(200)
     await watching(told).look()
-    assert await kinds(told, "request:unseen") == []
+    assert await kinds(told, EventKind.REQUEST_UNSEEN) == []
 
 
 async def test_both_messages_follow_what_is_decided(told: Telling) -> None:
@@ -152,11 +154,11 @@ async def test_an_exchange_that_does_not_answer_for_long_is_told_once_until_it_d
     problem: list[str | None] = ["no answer"]
     watch = Watch(told.store, told.clock, lambda: problem[0])
 
-    async def for_seconds(seconds: int) -> list[str]:
+    async def for_seconds(seconds: int) -> Sequence[str]:
         for _ in range(seconds):
             told.advance(1)
             await watch.look()
-        return await kinds(told, "exchange:unreachable", "exchange:reachable")
+        return await kinds(told, EventKind.EXCHANGE_UNREACHABLE, EventKind.EXCHANGE_REACHABLE)
 
     await watch.look()
     assert await for_seconds(29) == []
@@ -185,15 +187,15 @@ async def test_a_clock_that_is_set_back_puts_off_no_alarm(told: Telling) -> None
     await watch.look()
     told.advance(30)
     await watch.look()
-    assert await kinds(told, "exchange:unreachable") == ["exchange:unreachable"]
+    assert await kinds(told, EventKind.EXCHANGE_UNREACHABLE) == ["exchange:unreachable"]
 
 
 async def test_an_alarm_that_is_over_is_not_told_late(told: Telling, there: Endpoint) -> None:
     await told.webhook(there.url)
     there.answers = [500]
-    await told.store.audit("exchange:unreachable", "broker", note="no answer")
+    await told.store.audit(EventKind.EXCHANGE_UNREACHABLE, "broker", note="no answer")
     await told.until_noted("answered 500")
-    await told.store.audit("exchange:reachable", "broker")
+    await told.store.audit(EventKind.EXCHANGE_REACHABLE, "broker")
     told.advance(1)
     [late] = await told.until(Progress.OBSOLETE)
     assert late.note == "Binance answers again"
@@ -203,7 +205,7 @@ async def test_an_alarm_that_is_over_is_not_told_late(told: Telling, there: Endp
 async def test_while_it_lasts_it_is_told_late(told: Telling, there: Endpoint) -> None:
     await told.webhook(there.url)
     there.answers = [500]
-    await told.store.audit("exchange:unreachable", "broker", note="no answer")
+    await told.store.audit(EventKind.EXCHANGE_UNREACHABLE, "broker", note="no answer")
     await told.until_noted("answered 500")
     told.advance(1)
 
@@ -216,18 +218,18 @@ async def test_while_it_lasts_it_is_told_late(told: Telling, there: Endpoint) ->
 async def test_an_alarm_outlives_its_process_and_is_over_once_it_is(told: Telling, there: Endpoint) -> None:
     await told.webhook(there.url)
     there.always = 500
-    await told.store.audit("exchange:unreachable", "broker", note="no answer")
+    await told.store.audit(EventKind.EXCHANGE_UNREACHABLE, "broker", note="no answer")
     await told.until_noted("answered 500")
     again = Watch(told.store, told.clock, lambda: "no answer")
     for _ in range(40):
         told.advance(1)
         await again.look()
-    assert await kinds(told, "exchange:unreachable") == ["exchange:unreachable"]
+    assert await kinds(told, EventKind.EXCHANGE_UNREACHABLE) == ["exchange:unreachable"]
     after = watching(told)
     for _ in range(31):
         told.advance(1)
         await after.look()
-    assert await kinds(told, "exchange:reachable") == ["exchange:reachable"]
+    assert await kinds(told, EventKind.EXCHANGE_REACHABLE) == ["exchange:reachable"]
     [late] = await told.until(Progress.OBSOLETE, seconds=1)  # an attempt under way may have to end first
     assert late.note == "Binance answers again"
 
@@ -257,11 +259,11 @@ async def test_a_channel_that_fails_is_told_though_it_is_not_tried_meanwhile(
         watch = watching(told)
         told.advance(899)
         await watch.look()
-        assert await kinds(told, "channel:failing") == []
+        assert await kinds(told, EventKind.CHANNEL_FAILING) == []
         told.advance(1)
         await watch.look()
         await watch.look()
-        assert await kinds(told, "channel:failing") == ["channel:failing"]
+        assert await kinds(told, EventKind.CHANNEL_FAILING) == ["channel:failing"]
         [alert] = await other.count(1)
         assert alert.json["message"].endswith(f"phone of Ana: {why}")
         assert len(there.received) == 1
@@ -269,7 +271,7 @@ async def test_a_channel_that_fails_is_told_though_it_is_not_tried_meanwhile(
         told.advance(3600)
         await told.until(Progress.ACCEPTED)
         await watch.look()
-        assert await kinds(told, "channel:failing", "channel:recovered") == [
+        assert await kinds(told, EventKind.CHANNEL_FAILING, EventKind.CHANNEL_RECOVERED) == [
             "channel:failing",
             "channel:recovered",
         ]

@@ -15,6 +15,7 @@ from standardwebhooks import Webhook, WebhookVerificationError
 
 from broker.clock import to_ms
 from broker.deliveries import Kind
+from broker.events import EventKind
 from broker.notify.webhook import new_secret, rotated
 
 from ..support import Clock, trusted
@@ -143,11 +144,18 @@ async def test_the_schema_in_the_documentation_is_kept(told: Telling, there: End
     channel = await told.webhook(there.url)
     intent = await told.park()
     await told.store.channels.test(channel.id, "Ana", standing=trusted)
-    await told.store.audit("database:restored", "command line")
+    await told.store.audit(EventKind.DATABASE_RESTORED, "command line")
     await told.store.audit(
-        "orders:cancelled", "agent:default", orders=["1"], protective=True, symbol="BTCUSDT", market="spot"
+        EventKind.ORDERS_CANCELLED,
+        "agent:default",
+        orders=["1"],
+        protective=True,
+        symbol="BTCUSDT",
+        market="spot",
     )
-    await told.store.audit("order:diverged", "binance", intent_id=intent.id, note="more than approved")
+    await told.store.audit(
+        EventKind.ORDER_DIVERGED, "binance", intent_id=intent.id, note="more than approved"
+    )
     types = set()
     for received in await there.count(5):
         validator.validate(received.json)

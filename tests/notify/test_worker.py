@@ -12,6 +12,7 @@ from sqlalchemy import update
 
 from broker.clock import to_ms
 from broker.deliveries import GIVE_UP, KEPT, LEASE, LONGEST_PAUSE, Progress
+from broker.events import EventKind
 from broker.intents import State, Suggestion
 from broker.notify.worker import LOOK_SECONDS
 from broker.store import recent_events
@@ -97,7 +98,7 @@ async def test_a_small_step_of_the_clock_ends_no_pause(told: Telling, there: End
     resting = await told.until_noted("answered 429")
     await told.webhook(there.url, "Ben")
     told.advance(-1)
-    await told.store.audit("exchange:unreachable", "broker", note="no answer")
+    await told.store.audit(EventKind.EXCHANGE_UNREACHABLE, "broker", note="no answer")
     await told.until(Progress.ACCEPTED, trader="Ben")
     [still, *_] = await told.deliveries()
     assert still.due_at == resting.due_at
@@ -315,7 +316,7 @@ async def test_a_channel_that_fails_for_a_quarter_of_an_hour_is_told_on_another(
         dead.always = 200
         told.advance(60)
         await told.until(Progress.ACCEPTED)
-        events = await told.store.read(lambda c: recent_events(c, ("channel:recovered",), NOON))
+        events = await told.store.read(lambda c: recent_events(c, (EventKind.CHANNEL_RECOVERED,), NOON))
         assert len(events) == 1
 
 

@@ -17,12 +17,14 @@ from hypothesis import strategies as st
 from sqlalchemy.exc import IntegrityError
 
 from broker.errors import BrokerError, StartError
+from broker.events import EventKind
 from broker.files import AuditFiles
 from broker.store import Broken, Store, recent_events
 from broker.store.audit import events_after
 
 from ..support import MANY_PENDING, Clock, eventually, open_store, request, running
 
+ROW = EventKind.EXCHANGE_REACHABLE
 ROWS = 6
 LAST = ROWS + 2
 """The log begins with the making of the database and ends with a parked intent."""
@@ -31,7 +33,7 @@ COLUMNS = ("seq", "at", "kind", "actor", "intent_id", "data", "mac")
 
 async def fill(store: Store) -> None:
     for number in range(ROWS):
-        await store.audit("test:row", "agent:a", number=number, text="Überweisung")
+        await store.audit(ROW, "agent:a", number=number, text="Überweisung")
 
 
 def verify(store: Store) -> Broken | None:
@@ -197,7 +199,7 @@ def test_the_database_itself_refuses_to_change_the_log(copy: Store, statement: s
 def test_events_are_read_from_where_one_was_and_newest_first_by_kind(copy: Store) -> None:
     later = copy.database.read_now(lambda connection: events_after(connection, LAST - 2))
     assert [event.seq for event in later] == [LAST - 1, LAST]
-    recent = copy.database.read_now(lambda connection: recent_events(connection, ["test:row"], Clock()()))
+    recent = copy.database.read_now(lambda connection: recent_events(connection, [ROW], Clock()()))
     assert [event.seq for event in recent] == list(range(LAST - 1, 1, -1))
     assert recent[0].data == {"number": ROWS - 1, "text": "Überweisung"}
 
@@ -207,7 +209,7 @@ def test_an_older_copy_of_the_whole_database_is_found_and_not_served(filled: Pat
     shutil.copytree(filled.parent, tmp_path, dirs_exist_ok=True)
     path = tmp_path / filled.name
     with closing(open_store(path, Clock())) as store:
-        asyncio.run(store.audit("test:row", "agent:a"))
+        asyncio.run(store.audit(ROW, "agent:a"))
     shutil.copy(filled, path)
     with pytest.raises(StartError, match="older than its audit log's head"):
         open_store(path, Clock())
@@ -230,12 +232,12 @@ def test_a_log_that_went_another_way_is_found(filled: Path, tmp_path: Path) -> N
     shutil.copytree(filled.parent, tmp_path, dirs_exist_ok=True)
     path, head = tmp_path / filled.name, tmp_path / "paper.db.audit-head"
     with closing(open_store(path, Clock())) as store:
-        asyncio.run(store.audit("test:row", "agent:a"))
+        asyncio.run(store.audit(ROW, "agent:a"))
     newest = head.read_bytes()
     shutil.copy(filled, path)
     shutil.copy(filled.with_name(head.name), head)
     with closing(open_store(path, Clock())) as store:
-        asyncio.run(store.audit("test:row", "agent:b"))
+        asyncio.run(store.audit(ROW, "agent:b"))
     head.write_bytes(newest)
     with closing(open_store(path, Clock(), to_verify=True)) as store:
         assert verify(store) == Broken(LAST + 1, f"row {LAST + 1} is not the one that was there before")
@@ -253,7 +255,7 @@ def test_a_head_that_was_taken_away_is_recorded_and_a_forged_one_refused(copy: S
     with closing(open_store(path, Clock())) as store:
         assert verify(store) is None
         [missed] = store.database.read_now(
-            lambda connection: recent_events(connection, ["audit:head-missing"], Clock()())
+            lambda connection: recent_events(connection, [EventKind.AUDIT_HEAD_MISSING], Clock()())
         )
     assert (missed.seq, json.loads(head.read_text())["seq"]) == (LAST + 1, LAST + 1)
 
@@ -263,7 +265,7 @@ async def test_the_head_trails_the_log(tmp_path: Path) -> None:
     path = tmp_path / "paper.db"
     with closing(open_store(path, Clock())) as store:
         async with running(store.trail()):
-            await store.audit("test:row", "agent:a")
+            await store.audit(ROW, "agent:a")
             head = path.with_name("paper.db.audit-head")
             await eventually(lambda: asyncio.to_thread(lambda: json.loads(head.read_text())["seq"] == 2))
 
@@ -280,12 +282,12 @@ def test_the_pair_of_a_database_elsewhere_lies_in_the_data_folder(tmp_path: Path
 
 def test_a_log_that_is_cut_while_it_is_served_is_not_covered_up(copy: Store) -> None:
     path = copy.database.path
-    asyncio.run(copy.audit("test:row", "agent:a"))
+    asyncio.run(copy.audit(ROW, "agent:a"))
     copy.upkeep.keep_head()
     tamper(path, "DELETE FROM audit WHERE seq > 3")
-    asyncio.run(copy.audit("test:row", "agent:a"))
+    asyncio.run(copy.audit(ROW, "agent:a"))
     copy.upkeep.keep_head()
     assert verify(copy) == Broken(5, "rows after 4 are missing")
     with pytest.raises(BrokerError, match="lacks row 9"):
-        asyncio.run(copy.audit("test:row", "agent:a"))
+        asyncio.run(copy.audit(ROW, "agent:a"))
     assert copy.database.problem

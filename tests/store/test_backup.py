@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from broker.errors import BrokerError, Code, StartError
+from broker.events import EventKind
 from broker.files import AuditFiles
 from broker.halt import Level
 from broker.intents import Intent, State
@@ -122,7 +123,7 @@ async def test_the_log_names_the_head_that_was_replaced_and_halts(store: Store, 
     put_back(copy, path)
     with closing(open_store(path, Clock())) as again:
         [event] = again.database.read_now(
-            lambda connection: recent_events(connection, ["database:restored"], NOON)
+            lambda connection: recent_events(connection, [EventKind.DATABASE_RESTORED], NOON)
         )
         assert copied is not None and replaced is not None
         assert event.data == {

@@ -6,6 +6,7 @@ from decimal import Decimal
 
 import pytest
 
+from broker.events import EventKind
 from broker.intents import State
 from broker.store import Store
 from broker.store.export import lines
@@ -38,7 +39,7 @@ async def test_it_says_why_an_order_differs_and_what_a_trader_cancelled(store: S
     )
     await store.submissions.check_word(recorded, State.PLACED, None, order())
     cancelled = {"symbol": "BTCUSDT", "orders": ["7"]}
-    await store.audit("order:cancelled", "trader:Ana", intent_id=parked.id, **cancelled)
+    await store.audit(EventKind.ORDER_CANCELLED, "trader:Ana", intent_id=parked.id, **cancelled)
     [line] = [line for line in store.database.read_now(lambda c: list(lines(c))) if line["type"] == "intent"]
     assert (line["state"], line["verdict"]) == ("not_sent", "diverged")
     assert line["answered"][-1] | {"at": ""} == {

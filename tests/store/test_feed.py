@@ -6,6 +6,7 @@ import asyncio
 
 import pytest
 
+from broker.events import EventKind
 from broker.hub import Hub
 from broker.store import Feed, Store
 
@@ -23,15 +24,19 @@ async def test_each_row_is_published_once_and_in_order_whoever_wrote_it(
         async with running(feed.run()):
             first = asyncio.create_task(listener.get())
             while not first.done():
-                await store.audit("test:start", "test")
+                await store.audit(EventKind.DATABASE_RECOVERED, "test")
             for number in range(200):
-                await (store, neighbour)[number % 2].audit("test:row", "test", number=number)
+                await (store, neighbour)[number % 2].audit(
+                    EventKind.EXCHANGE_REACHABLE, "test", number=number
+                )
             events = [await first]
             async with asyncio.timeout(10):
                 while events[-1] and events[-1].data.get("number") != 199:
                     events.append(await listener.get())
     published = [event for event in events if event]
-    assert [event.data["number"] for event in published if event.kind == "test:row"] == list(range(200))
+    assert [
+        event.data["number"] for event in published if event.kind is EventKind.EXCHANGE_REACHABLE
+    ] == list(range(200))
     assert len({event.seq for event in published}) == len(events)
 
 

@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import select, update
 
 from broker.errors import BrokerError, Code
-from broker.hub import Event
+from broker.events import Event
 from broker.intents import TRANSITIONS, Intent, State, Suggestion
 from broker.reasons import Reason, Why
 from broker.store import EQUAL_WITHIN, Moved, NotDecidable, OverDailyVolume, Store, events_of, queries

@@ -28,9 +28,9 @@ from sqlalchemy import select
 
 from broker.clock import to_ms
 from broker.errors import BrokerError, Code
+from broker.events import Event
 from broker.files import AuditFiles
 from broker.halt import Halt, Level
-from broker.hub import Event
 from broker.intents import (
     COMMITTED,
     OPEN,

@@ -29,10 +29,10 @@ from broker.deliveries import (
     Delivery,
     Kind,
     Progress,
-    Topic,
     pause,
 )
 from broker.errors import BrokerError, Code
+from broker.events import EventKind, Topic
 from broker.halt import Level
 from broker.intents import Intent, State, Suggestion
 from broker.store import Store, queries, recent_events
@@ -148,7 +148,7 @@ async def test_a_transaction_that_breaks_off_after_its_event_takes_the_delivery_
     await listening(store)
 
     def broken(connection: Connection) -> None:
-        store.record(connection, "database:restored", "command line")
+        store.record(connection, EventKind.DATABASE_RESTORED, "command line")
         raise RuntimeError("the power is gone")
 
     with pytest.raises(RuntimeError):
@@ -187,7 +187,7 @@ async def test_a_channel_that_cannot_be_read_stops_nothing_and_the_others_are_to
 
 async def test_what_cannot_be_told_is_told_to_nobody_and_stops_nothing(store: Store) -> None:
     await listening(store), await listening(store, "Ben")
-    await store.audit("channel:failing", "broker")  # of which channel, nobody knows
+    await store.audit(EventKind.CHANNEL_FAILING, "broker")  # of which channel, nobody knows
     assert await store.read(store.outbox.count_open) == 0
     assert await failing(store) == [{}]
     assert await store.read(lambda it: store.log.verify(it, None)) is None
@@ -231,9 +231,9 @@ async def test_a_channel_has_a_minimum_value(
 async def test_a_channel_hears_of_what_it_was_added_for(store: Store, topic: Topic) -> None:
     await listening(store, topics={topic})
     await parked(store)
-    await store.audit("orders:cancelled", "agent:default", orders=["1"], protective=True)
-    await store.audit("orders:cancelled", "agent:default", orders=["2"])
-    await store.audit("database:restored", "command line")
+    await store.audit(EventKind.ORDERS_CANCELLED, "agent:default", orders=["1"], protective=True)
+    await store.audit(EventKind.ORDERS_CANCELLED, "agent:default", orders=["2"])
+    await store.audit(EventKind.DATABASE_RESTORED, "command line")
     intent = await parked(store, idempotency_key="another-one")
     approved = await store.intents.approve(
         intent.id, intent.digest, "Ana", LIMIT, standing=trusted, confirmed=True
@@ -253,7 +253,7 @@ async def test_decisions_are_not_told_nor_what_a_trader_did_himself(store: Store
     await listening(store, "Ben")
     intent = await parked(store)
     await store.intents.reject(intent.id, intent.digest, "Ana", None, Suggestion(), standing=trusted)
-    await store.audit("word:contradicted", "trader:Ana")
+    await store.audit(EventKind.WORD_CONTRADICTED, "trader:Ana")
     assert await kinds(store) == ["intent:parked"]
     assert await kinds(store, "Ben") == ["intent:parked", "word:contradicted"]
 
@@ -421,12 +421,12 @@ async def test_a_channel_that_fails_for_long_is_told_on_the_others_and_so_is_nob
     assert "channel:failing" not in await kinds(store)
     [recovered] = await arrive(store, clock)
     assert recovered.channel == broken.id
-    events = await store.read(lambda c: recent_events(c, ("channel:recovered",), NOON))
+    events = await store.read(lambda c: recent_events(c, (EventKind.CHANNEL_RECOVERED,), NOON))
     assert [event.data["channel"] for event in events] == [broken.id]
 
 
 async def failing(store: Store) -> list[Mapping[str, Any]]:
-    events = await store.read(lambda c: recent_events(c, ("channel:failing",), NOON))
+    events = await store.read(lambda c: recent_events(c, (EventKind.CHANNEL_FAILING,), NOON))
     return [event.data for event in events]
 
 
@@ -543,7 +543,7 @@ async def test_where_a_channel_leads_and_its_secrets_stand_nowhere_in_the_clear(
     )
     rows = await store.read(lambda c: [str(row) for row in c.execute(select(channels))])
     audited = await store.read(
-        lambda c: str(recent_events(c, ("channel:added", "channel:secret-changed"), NOON))
+        lambda c: str(recent_events(c, (EventKind.CHANNEL_ADDED, EventKind.CHANNEL_SECRET_CHANGED), NOON))
     )
     for secret in ("whsec_", "t0p", "pass@"):
         assert secret not in str(rows) and secret not in audited

@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 from sqlalchemy import Connection, insert
 
 from broker.clock import to_ms
-from broker.deliveries import LEASE, LONGEST_ASKED_PAUSE, Attempt, Delivery, Progress, Topic
+from broker.deliveries import LEASE, LONGEST_ASKED_PAUSE, Attempt, Delivery, Progress
+from broker.events import EventKind, Topic
 from broker.store import Store
 from broker.store.tables import channels
 
@@ -26,7 +27,12 @@ ATTEMPTS = {
     "fail": Attempt(problem="answered 500"),
     "refuse": Attempt(problem="answered 410", final=True),
 }
-EVENTS = ("intent:parked", "intent:not_sent", "intent:unknown", "intent:refused")
+EVENTS = (
+    EventKind.INTENT_PARKED,
+    EventKind.INTENT_NOT_SENT,
+    EventKind.INTENT_UNKNOWN,
+    EventKind.INTENT_REFUSED,
+)
 INTENTS = 3
 
 steps = st.lists(
@@ -54,7 +60,7 @@ class Model:
     def do(self, step: tuple[str, Any, str]) -> None:
         match step:
             case ("event", int(number), kind):
-                self.store.database.write_now(lambda c: self._happen(c, number, kind))
+                self.store.database.write_now(lambda c: self._happen(c, number, EventKind(kind)))
             case ("wait", int(seconds), _):
                 self.clock.advance(seconds)
             case ("look", str(how), _):
@@ -94,7 +100,7 @@ class Model:
         }
         connection.execute(insert(channels), row)
 
-    def _happen(self, connection: Connection, number: int, kind: str) -> None:
+    def _happen(self, connection: Connection, number: int, kind: EventKind) -> None:
         at, intent_id = self.clock(), self.intents[number]
         told = self.store.log.append(connection, at=at, kind=kind, actor="binance", intent_id=intent_id)
         self.told.append(told)

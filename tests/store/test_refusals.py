@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from broker.events import EventKind
 from broker.store import Store
 from broker.store.audit import events_after
 from broker.store.refusals import ONE_BY_ONE
@@ -19,7 +20,9 @@ def rows(store: Store) -> list[dict[str, object]]:
 
 async def refuse(store: Store, about: str, times: int) -> None:
     for number in range(times):
-        await store.refusals.record("session:refused", "browser", about, name=f"{about}{number}", why="wrong")
+        await store.refusals.record(
+            EventKind.SESSION_REFUSED, "browser", about, name=f"{about}{number}", why="wrong"
+        )
 
 
 async def test_the_first_of_an_hour_have_a_row_each_and_the_others_one_together(

@@ -6,12 +6,18 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
+from typing import cast
 
 import pytest
+from sqlalchemy import Connection
 
+from broker.events import EventKind
 from broker.intents import State
 from broker.reasons import Reason
-from broker.store import Store, queries
+from broker.store import Store, events_of, queries
+from broker.store.export import lines
+from broker.web.notices import notice
+from broker.web.words import happened
 
 from ..support import Clock, open_store
 
@@ -65,3 +71,22 @@ def test_its_requests_get_the_codes_that_their_notes_tell(store: Store) -> None:
     found = store.database.read_now(lambda c: queries.in_states(c, set(State), limit=None))
     assert len(found) == 17
     assert {(intent.state, intent.reason_code) for intent in found} == REASONS
+
+
+def test_a_row_of_a_release_to_come_verifies_shows_and_is_exported(store: Store) -> None:
+    def write(connection: Connection) -> str:
+        [intent, *_] = queries.pending(connection, 1)
+        foreign = cast(EventKind, "oracle:spoke")
+        store.record(connection, foreign, "oracle", intent_id=intent.id, said="buy")
+        return intent.id
+
+    intent_id = store.database.write_now(write)
+    assert store.verify() is None
+    *_, row = store.database.read_now(lambda connection: events_of(connection, intent_id))
+    assert (row.kind, row.kind_name, row.subject) == (EventKind.OTHER, "oracle:spoke", "oracle")
+    assert happened(row) == notice(row) == "oracle:spoke"
+    told = store.database.read_now(lambda connection: list(lines(connection)))
+    [line] = [line for line in told if line.get("intentId") == intent_id]
+    assert line["state"] == "pending"
+    last = line["events"][-1]
+    assert (last["kind"], last["data"]) == ("oracle:spoke", {"said": "buy"})

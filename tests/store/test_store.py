@@ -14,6 +14,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, text
 
 from broker.errors import BrokerError, Code, StartError
+from broker.events import EventKind
 from broker.store import Store, queries
 from broker.store.migrate import MIGRATIONS, NEWEST
 from broker.store.tables import metadata
@@ -134,7 +135,7 @@ async def test_a_caller_who_goes_away_leaves_a_whole_commit_or_none(store: Store
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
-    await store.audit("test:after", "test")
+    await store.audit(EventKind.DATABASE_RECOVERED, "test")
     assert await store.read(lambda it: store.log.verify(it, None)) is None
     parked = await store.read(queries.count_pending)
     rows = text("SELECT count(*) FROM audit WHERE kind = 'intent:parked'")

@@ -10,6 +10,7 @@ import pytest
 
 from broker.agents import Agent
 from broker.errors import BrokerError, Code
+from broker.events import EventKind
 from broker.exchange.weight import Weight
 from broker.store import recent_events
 
@@ -23,7 +24,7 @@ ONE, ALL = "binance_cancel_order", "binance_cancel_all_orders"
 
 async def recorded(broker: Wired) -> list[tuple[str, dict[str, Any]]]:
     """Of the audit log, the oldest first."""
-    kinds = ("orders:cancel-asked", "orders:cancelled", "orders:cancel-failed", "orders:cancel-unclear")
+    kinds = [kind for kind in EventKind if kind.startswith("orders:")]
     events = await broker.store.read(lambda it: recent_events(it, kinds, NOON))
     return [(event.kind, dict(event.data)) for event in sorted(events, key=lambda event: event.seq)]
 

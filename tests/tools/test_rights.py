@@ -13,6 +13,7 @@ import pytest
 
 from broker.agents import Agent
 from broker.errors import BrokerError, Code
+from broker.events import EventKind
 from broker.intents import Intent, State
 from broker.store import OverDailyVolume, recent_events
 from broker.tools import TOOLS
@@ -280,7 +281,7 @@ async def test_what_was_under_way_when_its_agents_rights_ended_is_not_done(
     assert await broker.parked_count() == 0
     for path in ("/api/v3/order", "/api/v3/openOrders"):
         assert await broker.control.requests("DELETE", path) == []
-    recorded = await broker.store.read(lambda it: recent_events(it, ("orders:cancel-asked",), NOON))
+    recorded = await broker.store.read(lambda it: recent_events(it, (EventKind.ORDERS_CANCEL_ASKED,), NOON))
     assert recorded == []
 
 

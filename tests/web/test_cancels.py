@@ -6,6 +6,7 @@ import httpx2
 import pytest
 
 from broker.errors import BrokerError, Code
+from broker.events import EventKind
 
 from ..support import changed
 from .support import World
@@ -116,7 +117,7 @@ async def test_other_pages_record_what_did_not_come_about_or_may_have(
     intent = await desk.place(await desk.park())
     async with tab(desk.app, await desk.sign_in(), intent.id) as page:
         await page.message()
-        await desk.store.audit(f"order:cancel-{kind}", "trader:Ana", intent_id=intent.id)
+        await desk.store.audit(EventKind(f"order:cancel-{kind}"), "trader:Ana", intent_id=intent.id)
         told = await page.message()
         assert words in told and "<article" not in told
 
@@ -126,10 +127,10 @@ async def test_other_pages_see_it_cancelled_and_only_the_record_tells_of_the_att
     told = {"symbol": "BTCUSDT", "orders": ["28"]}
     async with tab(desk.app, await desk.sign_in(), intent.id) as page:
         await page.message()
-        await desk.store.audit("order:cancel-asked", "trader:Ana", intent_id=intent.id, **told)
+        await desk.store.audit(EventKind.ORDER_CANCEL_ASKED, "trader:Ana", intent_id=intent.id, **told)
         asked = await page.message()
         assert "Ana cancels what is left" in asked and "<article" not in asked
-        await desk.store.audit("order:cancelled", "trader:Ana", intent_id=intent.id, **told)
+        await desk.store.audit(EventKind.ORDER_CANCELLED, "trader:Ana", intent_id=intent.id, **told)
         done = await page.message()
         assert "What was left is cancelled, by Ana" in done
         assert "<article" in done and "Cancel the rest" not in done

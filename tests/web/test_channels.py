@@ -12,8 +12,9 @@ import httpx2
 import pytest
 from sqlalchemy import Connection
 
-from broker.deliveries import ALERT_AFTER, FAILING, Attempt, Channel, Kind, Progress, Topic
+from broker.deliveries import ALERT_AFTER, Attempt, Channel, Kind, Progress
 from broker.errors import BrokerError
+from broker.events import EventKind, Topic
 from broker.store import Store, recent_events
 from broker.web.lists import notices
 
@@ -96,7 +97,7 @@ async def test_no_secret_reaches_the_audit_log(desk: World, ana: httpx2.AsyncCli
     await ana.post("/channels", data=PHONE)
     [hook, _] = await channels(desk.store)
     await ana.post(f"/channels/{hook.id}/renew")
-    kinds = ("channel:added", "channel:test", "channel:secret-changed")
+    kinds = (EventKind.CHANNEL_ADDED, EventKind.CHANNEL_TEST, EventKind.CHANNEL_SECRET_CHANGED)
     events = await desk.store.read(lambda c: recent_events(c, kinds, NOON))
     assert len(events) == 5
     assert not [word for word in SECRETS if word in str(events)]
@@ -247,7 +248,7 @@ async def test_it_stands_there_once_however_long_and_often_it_fails(
 ) -> None:
     async def alarms() -> int:
         announced = await desk.store.read(lambda c: notices(c, clock()))
-        return sum(event.kind == FAILING for event in announced)
+        return sum(event.kind is EventKind.CHANNEL_FAILING for event in announced)
 
     await ana.post("/channels", data=HOOK)
     [channel] = await channels(desk.store)

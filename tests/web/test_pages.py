@@ -3,11 +3,13 @@ from __future__ import annotations
 import asyncio
 import re
 from decimal import Decimal
+from typing import cast
 
 import httpx2
 import pytest
 
 from broker.cards import Figure
+from broker.events import EventKind
 from broker.intents import State, Suggestion
 from broker.store.audit import events_after
 from broker.web import readings
@@ -156,7 +158,7 @@ async def test_new_people_keys_and_cancelled_orders_are_announced_on_every_page_
     desk: World, ana: httpx2.AsyncClient, clock: MovableClock
 ) -> None:
     give_key(desk.store, "momentum", "cbk_" + "k" * 40)
-    await desk.store.audit("orders:cancelled", "agent:momentum", symbol="BTCUSDT", orders=["1", "2"])
+    await desk.store.audit(EventKind.ORDERS_CANCELLED, "agent:momentum", symbol="BTCUSDT", orders=["1", "2"])
     for path in ("/", "/sessions"):
         page = (await ana.get(path)).text
         assert "New trader Ana, added by first-run link" in page
@@ -353,14 +355,24 @@ async def test_a_state_that_waits_for_nobody_is_never_counted(desk: World, ana: 
     assert "<title>Confirmation broker</title>" in (await ana.get("/")).text
 
 
+async def test_a_row_of_another_release_shows_as_the_log_has_it(desk: World, ana: httpx2.AsyncClient) -> None:
+    intent = await desk.park()
+    await desk.store.audit(cast(EventKind, "oracle:spoke"), "oracle", intent_id=intent.id)
+    assert "oracle:spoke" in (await ana.get(f"/intents/{intent.id}")).text
+
+
 @pytest.mark.parametrize(
-    ("kind", "did"), [("orders:cancelled", "cancelled"), ("orders:cancel-unclear", "may have cancelled")]
+    ("kind", "did"),
+    [
+        (EventKind.ORDERS_CANCELLED, "cancelled"),
+        (EventKind.ORDERS_CANCEL_UNCLEAR, "may have cancelled"),
+    ],
 )
 async def test_a_protective_cancel_leads_the_news_and_stands_out(
-    desk: World, ana: httpx2.AsyncClient, kind: str, did: str
+    desk: World, ana: httpx2.AsyncClient, kind: EventKind, did: str
 ) -> None:
     await desk.store.audit(kind, "agent:default", symbol="BTCUSDT", orders=["1"], protective=True)
-    await desk.store.audit("orders:cancelled", "agent:default", symbol="ETHUSDT", orders=["2"])
+    await desk.store.audit(EventKind.ORDERS_CANCELLED, "agent:default", symbol="ETHUSDT", orders=["2"])
     for path in ("/", "/sessions"):
         page = (await ana.get(path)).text
         [summary] = re.findall(r'<details id="news"><summary>.*?</summary>', page)
@@ -401,15 +413,15 @@ async def test_each_kind_of_act_and_market_is_marked(
 
 
 async def test_many_of_one_kind_push_no_alarm_off_the_page(desk: World, ana: httpx2.AsyncClient) -> None:
-    await desk.store.audit("order:diverged", "binance", note="worse than promised")
-    await desk.store.audit("trader:added", "command line", name="Mallory")
+    await desk.store.audit(EventKind.ORDER_DIVERGED, "binance", note="worse than promised")
+    await desk.store.audit(EventKind.TRADER_ADDED, "command line", name="Mallory")
     place = {"market": "spot", "symbol": "BTCUSDT"}
-    await desk.store.audit("orders:cancelled", "agent:bot", **place, orders=["1"], protective=True)
+    await desk.store.audit(EventKind.ORDERS_CANCELLED, "agent:bot", **place, orders=["1"], protective=True)
     for number in range(30):
-        await desk.store.audit("channel:recovered", "broker", channel="c", name="phone", trader="Ana")
-        await desk.store.audit("agent:limits-set", "trader:Ana", name="bot", rights={})
+        await desk.store.audit(EventKind.CHANNEL_RECOVERED, "broker", channel="c", name="phone", trader="Ana")
+        await desk.store.audit(EventKind.AGENT_LIMITS_SET, "trader:Ana", name="bot", rights={})
         orders = [f'{number}"protective":true']
-        await desk.store.audit("orders:cancelled", "agent:bot", **place, orders=orders)
+        await desk.store.audit(EventKind.ORDERS_CANCELLED, "agent:bot", **place, orders=orders)
     page = text_of((await ana.get("/")).text)
     assert "An order differs from what was approved" in page
     assert "New trader Mallory" in page

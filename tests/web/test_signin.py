@@ -7,6 +7,7 @@ import httpx2
 import pytest
 from starlette.types import ASGIApp, Message
 
+from broker.events import EventKind
 from broker.store import recent_events
 from broker.store.refusals import ONE_BY_ONE
 from broker.web.allowances import STRANGERS_PER_NAME
@@ -61,7 +62,7 @@ async def test_a_wrong_name_or_password_gets_in_nowhere_and_is_recorded(
     assert answer.status_code == 401
     assert "set-cookie" not in answer.headers
     assert "do not match" in answer.text
-    [refused] = await desk.store.read(lambda c: recent_events(c, ("session:refused",), NOON))
+    [refused] = await desk.store.read(lambda c: recent_events(c, (EventKind.SESSION_REFUSED,), NOON))
     assert refused.data["why"] == "wrong name or password"
     assert PASSWORD not in str(refused)
 

@@ -7,6 +7,7 @@ from decimal import Decimal
 import httpx2
 import pytest
 
+from broker.events import EventKind
 from broker.intents import Suggestion
 from broker.web.assets import render
 from broker.web.messages import Messages, Snapshot
@@ -122,17 +123,19 @@ async def test_a_requests_own_page_gets_its_card_and_its_record(desk: World) -> 
 async def test_news_reaches_open_pages(desk: World) -> None:
     async with tab(desk.app, await desk.sign_in()) as page:
         await page.message()
-        await desk.store.audit("orders:cancelled", "agent:default", symbol="ETHUSDT", orders=["7"])
+        await desk.store.audit(EventKind.ORDERS_CANCELLED, "agent:default", symbol="ETHUSDT", orders=["7"])
         assert "agent default cancelled 1 order on ETHUSDT" in await page.message()
-        await desk.store.audit("orders:cancel-unclear", "agent:default", symbol="ETHUSDT", orders=["8"])
+        await desk.store.audit(
+            EventKind.ORDERS_CANCEL_UNCLEAR, "agent:default", symbol="ETHUSDT", orders=["8"]
+        )
         assert "agent default may have cancelled 1 order on ETHUSDT" in await page.message()
 
 
 async def test_what_concerns_no_page_is_not_sent(desk: World) -> None:
     async with tab(desk.app, await desk.sign_in()) as page:
         await page.message()
-        await desk.store.audit("broker:started", "broker")
-        await desk.store.refusals.record("session:refused", "browser", "Ana", name="Ana", why="wrong")
+        await desk.store.audit(EventKind.DATABASE_RECOVERED, "broker")
+        await desk.store.refusals.record(EventKind.SESSION_REFUSED, "browser", "Ana", name="Ana", why="wrong")
         await desk.park()
         assert "intent-" in await page.message()
 

@@ -14,7 +14,8 @@ import pytest
 
 from broker.clock import to_ms
 from broker.credentials import Vault
-from broker.deliveries import KEPT, Channel, Delivery, Kind, Progress, Topic
+from broker.deliveries import KEPT, Channel, Delivery, Kind, Progress
+from broker.events import EventKind, Topic
 from broker.intents import Intent, State, Suggestion
 from broker.notify import Links
 from broker.notify.rejections import REFUSALS
@@ -73,7 +74,7 @@ async def state(desk: World, intent: Intent) -> State:
 
 async def refusals(desk: World) -> list[str]:
     """Why links were refused, as recorded; oldest first."""
-    events = await desk.store.read(lambda c: recent_events(c, ("link:refused",), NOON))
+    events = await desk.store.read(lambda c: recent_events(c, (EventKind.LINK_REFUSED,), NOON))
     return [event.data["why"] for event in reversed(events)]
 
 
@@ -97,7 +98,7 @@ async def test_the_button_rejects_in_the_recipients_name(desk: World, stranger: 
     assert found.decision is not None
     assert (found.state, found.decision.by) == (State.REJECTED, "Ana")
     assert (await deliveries(desk))[0].progress is Progress.ACTED
-    events = await desk.store.read(lambda c: recent_events(c, ("link:rejected",), NOON))
+    events = await desk.store.read(lambda c: recent_events(c, (EventKind.LINK_REJECTED,), NOON))
     assert [(event.actor, event.data["delivery"]) for event in events] == [("trader:Ana", told.delivery.id)]
 
 
@@ -119,7 +120,7 @@ async def test_what_its_trader_rejected_elsewhere_was_not_rejected_from_it(
     answer = await stranger.post(told.link)
     assert (answer.status_code, "rejected by Ana" in answer.text) == (200, True)
     assert (await deliveries(desk))[0].progress is Progress.QUEUED
-    assert await desk.store.read(lambda c: recent_events(c, ("link:rejected",), NOON)) == []
+    assert await desk.store.read(lambda c: recent_events(c, (EventKind.LINK_REJECTED,), NOON)) == []
 
 
 async def approve(desk: World, told: Sent) -> None:
@@ -350,7 +351,7 @@ async def test_who_guesses_for_long_fills_no_log_and_links_that_hold_go_on(
         for number in range(REFUSALS.amount + 5)
     ]
     assert statuses == [410] * REFUSALS.amount + [429] * 5
-    logged = await desk.store.read(lambda c: recent_events(c, ("link:refused",), NOON))
+    logged = await desk.store.read(lambda c: recent_events(c, (EventKind.LINK_REFUSED,), NOON))
     assert logged[0].seq < told.delivery.event.seq + REFUSALS.amount + 3
     assert (await stranger.post(told.link)).status_code == 200
 
@@ -373,7 +374,9 @@ async def test_a_tokens_letters_are_not_in_what_is_recorded(
     await stranger.post(f"/reject/{told.delivery.id}/{told.token[:-1]}")
     await stranger.post(told.link)
     await stranger.post(told.link)
-    events = await desk.store.read(lambda c: recent_events(c, ("link:refused", "link:rejected"), NOON))
+    events = await desk.store.read(
+        lambda c: recent_events(c, (EventKind.LINK_REFUSED, EventKind.LINK_REJECTED), NOON)
+    )
     assert len(events) == 3 and told.token[:-1] not in str(events)
 
 
@@ -433,5 +436,5 @@ async def test_of_taps_at_once_one_counts(desk: World, stranger: httpx2.AsyncCli
     told = await sent(desk)
     answers = await asyncio.gather(*(stranger.post(told.link) for _ in range(8)))
     assert sorted(answer.status_code for answer in answers) == [200, *[410] * 7]
-    events = await desk.store.read(lambda c: recent_events(c, ("link:rejected",), NOON))
+    events = await desk.store.read(lambda c: recent_events(c, (EventKind.LINK_REJECTED,), NOON))
     assert len(events) == 1

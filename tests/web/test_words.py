@@ -9,8 +9,8 @@ import pytest
 
 from broker.cards import Tone
 from broker.clock import to_ms
-from broker.deliveries import FAILING, TOLD, UNREACHABLE, Delivery, Progress
-from broker.hub import Event
+from broker.deliveries import TOLD, Delivery, Progress
+from broker.events import Event, EventKind
 from broker.intents import Decision, Intent, State, canonical_text, digest_of
 from broker.reasons import Reason, uncertain
 from broker.tools.cancelled import CANCELS
@@ -202,8 +202,15 @@ def test_a_request_that_is_nearly_the_same_names_the_first_one() -> None:
 
 
 def event(kind: str, actor: str, **data: Any) -> Event:
+    known = EventKind.read(kind)
     return Event(
-        seq=1, at=datetime(2026, 11, 22, tzinfo=UTC), kind=kind, actor=actor, intent_id=None, data=data
+        seq=1,
+        at=datetime(2026, 11, 22, tzinfo=UTC),
+        kind=known,
+        actor=actor,
+        intent_id=None,
+        data=data,
+        unknown_kind=kind if known is EventKind.OTHER else None,
     )
 
 
@@ -275,9 +282,8 @@ def test_news_names_who_did_what(happening: Event, words: str) -> None:
 
 @pytest.mark.parametrize("kind", sorted(TOLD))
 def test_the_list_of_deliveries_has_words_for_all_that_is_told(kind: str) -> None:
-    data = (
-        {"name": "phone", "trader": "Ana", "note": "no way there"} if kind in (FAILING, UNREACHABLE) else {}
-    )
+    about = {"name": "phone", "trader": "Ana", "note": "no way there"}
+    data = about if kind in (EventKind.CHANNEL_FAILING, EventKind.EXCHANGE_UNREACHABLE) else {}
     delivery = Delivery(
         id="d",
         channel="c",
