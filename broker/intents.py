@@ -355,8 +355,3 @@ def horizon_ms(intent: Intent, offset_ms: int) -> int:
 def past_horizon(intent: Intent, our_ms: int, offset_ms: int) -> bool:
     """Whether by now Binance has it, or never will. Its clock is `offset_ms` ahead of ours."""
     return our_ms + offset_ms > horizon_ms(intent, offset_ms)
-
-
-def certain_by(intent: Intent) -> datetime:
-    """The horizon as people and agents are told it: as if Binance's clock went with ours."""
-    return from_ms(horizon_ms(intent, 0))

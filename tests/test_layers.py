@@ -48,6 +48,7 @@ ROOMS = {
     "events.py": 4,
     "repeats.py": 4,
     "exchange/": 4,
+    "outcomes.py": 4,
     "hub.py": 5,
     "deliveries.py": 5,
     "doctor.py": 5,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import IntEnum
@@ -14,6 +14,7 @@ from ..events import FACTS, FILLS, Bundle, Event, EventKind, Facts, Topic
 from ..intents import Intent, State
 from ..money import grouped
 from ..order_record import OrderRecord
+from ..outcomes import OutcomeKind, meaning_of_state
 from ..store import Gathered
 from ..tools.cancelled import sentence
 from ..untrusted import is_blank, one_line
@@ -102,13 +103,14 @@ class About:
     def _request(self, intent: Intent) -> Message:
         if intent.digest != self.delivery.digest:
             raise Obsolete("it was shown anew, with other figures")
-        if intent.state is State.EXPIRED or (intent.state is State.PENDING and intent.expires_at <= self.now):
+        became = meaning_of_state(intent, self.now).kind
+        if became in (OutcomeKind.EXPIRED, OutcomeKind.OVERDUE):
             if self.said:
                 raise Obsolete("that it expired was told before")
             return self._of_intent(
                 intent, "request.expired", "Expired", ["Nobody decided, nothing was sent."]
             )
-        if intent.state is not State.PENDING:
+        if became is not OutcomeKind.WAITS:
             raise Obsolete(_decided(intent))
         words = one_line(intent.reason or "")
         reason = "No reason given." if is_blank(words) else f"Agent {intent.agent} says: “{words}”"
@@ -132,13 +134,14 @@ class About:
             return self._of_intent(intent, "outcome.stop_filled", FACTS[kind].heading, filled)
         if EventKind.of(intent.state) is not kind:
             raise Obsolete(f"it is {intent.state} meanwhile")
-        head, said = _told(intent)
-        return self._of_intent(intent, f"outcome.{intent.state}", head, [said])
+        became = meaning_of_state(intent, self.now).kind
+        heading = "Not certain" if became is OutcomeKind.UNSURE else FACTS[kind].heading
+        return self._of_intent(intent, f"outcome.{intent.state}", heading, [SAID[became](intent)])
 
     def _cancel(self, event: Event, facts: Facts) -> Message:
         kind, told = event.kind.replace(":", ".").replace("-", "_"), sentence(event)
         more = ["A protection may be gone: a stop, a take-profit or a reduce-only order."]
-        return self._plain(kind, facts.heading, told[0].upper() + told[1:], *more, high=True)
+        return self._plain(kind, facts.heading, _capital(told), *more, high=True)
 
     def _alert(self, event: Event, facts: Facts) -> Message:
         if self.over is not None:
@@ -221,15 +224,12 @@ def _decided(intent: Intent) -> str:
     return f"it is {intent.state} meanwhile"
 
 
-def _told(intent: Intent) -> tuple[str, str]:
-    """What it came to, in a word and in a sentence."""
-    note = intent.note or ""
-    if intent.unsure:
-        return "Not certain", f"{note[0].upper()}{note[1:]}"
-    if intent.state is State.UNKNOWN and intent.wire_timestamp_ms is None:
-        return "UNKNOWN", "Perhaps sent: a backup was restored. May be live. Don't repeat it."
-    head, text = _OUTCOMES[intent.state]
-    return head, f"{text}: {note}" if note else f"{text}."
+def _capital(text: str) -> str:
+    return text[:1].upper() + text[1:]
+
+
+def _with_note(text: str, intent: Intent) -> str:
+    return f"{text}: {intent.note}" if intent.note else f"{text}."
 
 
 def _filled(order: OrderRecord | None) -> str:
@@ -244,8 +244,10 @@ _PRIORITIES: Final = {
     "request.unseen": Priority.URGENT,
     "bundle.unseen": Priority.URGENT,
 }
-_OUTCOMES: Final = {
-    State.NOT_SENT: ("Not sent", "Nothing was sent"),
-    State.REFUSED: ("Refused", "Binance refused"),
-    State.UNKNOWN: ("UNKNOWN", "Sent, no answer. May be live. Don't repeat it"),
+SAID: Final[Mapping[OutcomeKind, Callable[[Intent], str]]] = {
+    OutcomeKind.NOT_SENT: lambda intent: _with_note("Nothing was sent", intent),
+    OutcomeKind.REFUSED: lambda intent: _with_note("Binance refused", intent),
+    OutcomeKind.UNSURE: lambda intent: _capital(intent.note or ""),
+    OutcomeKind.NO_ANSWER: lambda intent: _with_note("Sent, no answer. May be live. Don't repeat it", intent),
+    OutcomeKind.RECORD_LOST: lambda _: "Perhaps sent: a backup was restored. May be live. Don't repeat it.",
 }

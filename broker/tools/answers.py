@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Annotated, Any, Final, Literal
 
 from pydantic import Field
 
 from ..clock import from_ms, iso, to_ms
-from ..intents import (
-    RECORDABLE,
-    Decision,
-    Intent,
-    State,
-    certain_by,
-)
+from ..intents import RECORDABLE, Decision, Intent, State
 from ..money import plain
+from ..outcomes import Certainty, OutcomeKind, certain_by, meaning
 from ..reasons import Reason
 from .declaration import Number, Output
 from .results import (
@@ -163,7 +159,7 @@ def told(
         digest=intent.digest,
         rounded=rounded,
         outcome=outcome(intent, now),
-        next=next_step(intent),
+        next=next_step(intent, now),
         reason=intent.reason,
         reasonCode=intent.reason_code,
         decision=_decision(intent.decision),
@@ -195,105 +191,93 @@ def _repeat(same: SameAs | None) -> str:
 
 
 def outcome(intent: Intent, now: datetime) -> str:
-    by = intent.decision.by if intent.decision else "nobody"
-    if intent.word_by is not None and intent.state in RECORDABLE:
-        return _word(intent)
-    match intent.state:
-        case State.PENDING:
-            moved = f"{intent.note}. " if intent.note else ""
-            unseen = ", and nobody has seen this yet" if intent.overlooked else ""
-            return f"{moved}Not executed: waiting for a trader{unseen}."
-        case State.APPROVED:
-            return f"Approved by {by}, not sent yet."
-        case State.SUBMITTING:
-            return f"Approved by {by}, being sent now."
-        case State.PLACED:
-            return _placed(intent)
-        case State.REFUSED:
-            return f"Approved by {by}, but Binance refused it: {_why(intent)}. Nothing was executed."
-        case State.NOT_SENT if intent.unsure:
-            approved = f"Approved by {by}. " if intent.decision else ""
-            return f"{approved}It is {_why(intent)}."
-        case State.NOT_SENT if intent.decision is None:
-            return f"Not sent: {_why(intent)}. Nothing was executed."
-        case State.NOT_SENT:
-            return f"Approved by {by}, but not sent: {_why(intent)}. Nothing was executed."
-        case State.UNKNOWN:
-            lost = intent.wire_timestamp_ms is None
-            sent = "The broker's record of it is lost" if lost else "Sent, but Binance's answer is not known"
-            return f"{sent}: it MAY BE LIVE. {_certainty(intent, now)}"
-        case State.REJECTED:
-            return f"Rejected by {by}. Nothing was sent."
-        case State.EXPIRED:
-            return "Nobody decided in time. Nothing was sent."
-        case State.WITHDRAWN:
-            revoked = intent.reason_code is Reason.AGENT_REVOKED
-            return f"Withdrawn{f': {_why(intent)}' if revoked else ' by you'}. Nothing was sent."
+    """The state in words."""
+    means = meaning(intent, now)
+    said = SAID[means.kind](intent)
+    if means.certainty is Certainty.MAY_BE_LIVE:
+        by = certain_by(intent, now)
+        return f"{said} {'Binance is being asked.' if by is None else f'Certain by {iso(by)}.'}"
+    return f"{said} {_CERTAIN[means.certainty]}" if means.certainty in _CERTAIN else said
 
 
-def _word(intent: Intent) -> str:
-    """Of an outcome that a trader recorded."""
-    said = f"Binance could not be asked in time; {intent.word_by} recorded that {RECORDABLE[intent.state]}"
-    checked = {
-        None: "Binance is still being asked.",
-        True: "Binance says so too.",
-        False: f"BINANCE SAYS OTHERWISE: {intent.diverged}.",
-    }
-    return f"{said}. {checked[intent.word_holds]}"
+def next_step(intent: Intent, now: datetime) -> NextStep:
+    step = meaning(intent, now).next
+    if step.until is None:
+        return NextStep(say=step.say)
+    until = {} if step.until == "placed" else {"until": step.until}
+    return NextStep(say=step.say, tool="intent_wait", arguments={"intentId": intent.id, **until})
 
 
-def next_step(intent: Intent) -> NextStep:
-    if intent.word_by is not None and not intent.word_holds and intent.state in RECORDABLE:
-        return NextStep(say="Do not repeat it. Tell the user, who has to look at Binance.")
-    match intent.state:
-        case State.PENDING:
-            return _wait(intent, "Tell the user to decide at approvalUrl, then wait for it.", "placed")
-        case State.APPROVED | State.SUBMITTING:
-            return _wait(intent, "Wait for the exchange's answer.", "placed")
-        case State.UNKNOWN:
-            return _wait(intent, "Do not repeat it. Wait until it is settled.", "placed")
-        case State.PLACED if not intent.order_is_final:
-            return _wait(intent, "Done: the order rests. Wait for its fill if you need it.", "filled")
-        case State.PLACED:
-            return NextStep(say="Done. Do not repeat it.")
-        case State.REJECTED if intent.decision and intent.decision.suggestion:
-            return NextStep(say="Do not repeat it as it was; you may ask for what the trader suggested.")
-        case State.REJECTED:
-            return NextStep(say="Do not repeat it; read the trader's reason and ask the user.")
-        case State.EXPIRED:
-            return NextStep(say="Ask the user whether it is still wanted before you ask again.")
-        case State.WITHDRAWN:
-            return NextStep(say="You may ask for something else.")
-        case State.NOT_SENT if intent.unsure:
-            return NextStep(say="Tell the user, who has to look at Binance. A new call makes a new request.")
-        case State.REFUSED | State.NOT_SENT:
-            return NextStep(say="Tell the user why. A new call makes a new request.")
-
-
-def _why(intent: Intent) -> str:
-    return (intent.note or "it gave no reason").rstrip(".")
-
-
-def _certainty(intent: Intent, now: datetime) -> str:
-    certain = certain_by(intent)
-    return f"Certain by {iso(certain)}." if certain > now else "Binance is being asked."
+def _waiting(intent: Intent) -> str:
+    moved = f"{intent.note}. " if intent.note else ""
+    unseen = ", and nobody has seen this yet" if intent.overlooked else ""
+    return f"{moved}Not executed: waiting for a trader{unseen}."
 
 
 def _placed(intent: Intent) -> str:
     order = intent.order
     if order is None:
-        return "Done at Binance." if intent.reason_code is None else f"Done at Binance: {_why(intent)}."
+        return "Order placed."
     base = f"Order placed, filled {plain(order.filled)} of {plain(order.amount)}"
     if order.is_final and order.status != "filled":
         return f"{base}; the rest was {order.status}."
     return f"{base}."
 
 
-def _wait(intent: Intent, say: str, until: str) -> NextStep:
-    arguments: dict[str, Any] = {"intentId": intent.id}
-    if until != "placed":
-        arguments["until"] = until
-    return NextStep(say=say, tool="intent_wait", arguments=arguments)
+def _changed(intent: Intent) -> str:
+    return "Done at Binance." if intent.reason_code is None else f"Done at Binance: {_why(intent)}."
+
+
+def _unsure(intent: Intent) -> str:
+    approved = f"Approved by {_by(intent)}. " if intent.decision else ""
+    return f"{approved}It is {_why(intent)}."
+
+
+def _not_sent(intent: Intent) -> str:
+    if intent.decision is None:
+        return f"Not sent: {_why(intent)}."
+    return f"Approved by {_by(intent)}, but not sent: {_why(intent)}."
+
+
+def _word(intent: Intent, checked: str) -> str:
+    """Of an outcome that a trader recorded."""
+    said = f"Binance could not be asked in time; {intent.word_by} recorded that {RECORDABLE[intent.state]}"
+    return f"{said}. {checked}"
+
+
+SAID: Final[Mapping[OutcomeKind, Callable[[Intent], str]]] = {
+    OutcomeKind.WAITS: _waiting,
+    OutcomeKind.OVERDUE: _waiting,
+    OutcomeKind.APPROVED: lambda intent: f"Approved by {_by(intent)}, not sent yet.",
+    OutcomeKind.SENDING: lambda intent: f"Approved by {_by(intent)}, being sent now.",
+    OutcomeKind.PLACED: _placed,
+    OutcomeKind.CHANGED: _changed,
+    OutcomeKind.REFUSED: lambda intent: f"Approved by {_by(intent)}, but Binance refused it: {_why(intent)}.",
+    OutcomeKind.NOT_SENT: _not_sent,
+    OutcomeKind.UNSURE: _unsure,
+    OutcomeKind.NO_ANSWER: lambda _: "Sent, but Binance's answer is not known: it MAY BE LIVE.",
+    OutcomeKind.RECORD_LOST: lambda _: "The broker's record of it is lost: it MAY BE LIVE.",
+    OutcomeKind.REJECTED: lambda intent: f"Rejected by {_by(intent)}.",
+    OutcomeKind.EXPIRED: lambda _: "Nobody decided in time.",
+    OutcomeKind.WITHDRAWN: lambda _: "Withdrawn by you.",
+    OutcomeKind.REVOKED: lambda intent: f"Withdrawn: {_why(intent)}.",
+    OutcomeKind.RECORDED: lambda intent: _word(intent, "Binance is still being asked."),
+    OutcomeKind.CONFIRMED: lambda intent: _word(intent, "Binance says so too."),
+    OutcomeKind.CONTRADICTED: lambda intent: _word(intent, f"BINANCE SAYS OTHERWISE: {intent.diverged}."),
+}
+
+_CERTAIN: Final[Mapping[Certainty, str]] = {
+    Certainty.NOT_SENT: "Nothing was sent.",
+    Certainty.NOT_EXECUTED: "Nothing was executed.",
+}
+
+
+def _by(intent: Intent) -> str:
+    return intent.decision.by if intent.decision else "nobody"
+
+
+def _why(intent: Intent) -> str:
+    return (intent.note or "it gave no reason").rstrip(".")
 
 
 def _decision(decision: Decision | None) -> DecisionAnswer | None:

@@ -8,12 +8,13 @@ from starlette.routing import BaseRoute
 
 from ..errors import BrokerError, Code
 from ..intents import Intent
+from ..outcomes import rests
 from ..store import Session, queries
 from .desk import Desk
 from .pages import Pages
 from .posts import post
 from .visitor import for_traders, telling, wants_fragment
-from .words import outcome, rests
+from .words import outcome
 
 
 class Cancels:

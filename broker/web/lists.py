@@ -15,13 +15,13 @@ from sqlalchemy import Connection
 from ..errors import BrokerError
 from ..events import FACTS, Event, EventKind
 from ..intents import Intent
+from ..outcomes import rests, waits
 from ..store import EQUAL_WITHIN, events_of, queries, recent_events
 from ..store.audit import head
 from ..store.breakers import failing
 from ..tools.cancelled import CANCELS, PROTECTIVE, protective
 from ..tools.collisions import collide, opposite
 from .notices import ANNOUNCED, alarming
-from .words import rests, waits
 
 INBOX = "inbox"
 """A page's subject; others are the id of a request, or empty."""

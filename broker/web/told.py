@@ -17,6 +17,7 @@ from ..errors import BrokerError
 from ..intents import Intent
 from ..logs import get_logger
 from ..notify import Refused
+from ..outcomes import waits
 from ..store import NotDecidable, Session
 from .assets import html
 from .desk import Desk
@@ -24,7 +25,7 @@ from .lists import Asked
 from .posts import post
 from .views import card_view
 from .visitor import for_traders, with_errors
-from .words import as_quoted, outcome, waits
+from .words import as_quoted, outcome
 
 log = get_logger(__name__)
 

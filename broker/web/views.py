@@ -12,11 +12,12 @@ from ..clock import to_ms
 from ..events import Event
 from ..halt import Halt
 from ..intents import Intent, State
+from ..outcomes import rests, waits
 from ..settings import Settings
 from ..untrusted import is_blank
 from .lists import Asked, Tally
 from .price import quoted
-from .words import Outcome, as_quoted, outcome, repeats, rests, waits
+from .words import Outcome, as_quoted, outcome, repeats
 
 ACTS = ("BUY", "SELL", "CLOSE", "LEVERAGE", "CANCEL")
 

@@ -11,9 +11,10 @@ from typing import Final
 
 from ..cards import Tone
 from ..events import FACTS, FILLS, Event
-from ..intents import RECORDABLE, Intent, State, certain_by
+from ..intents import RECORDABLE, Intent
 from ..money import about, cents, grouped
 from ..order_record import OrderRecord
+from ..outcomes import Certainty, OutcomeKind, certain_by, meaning
 from ..reasons import Reason
 from ..untrusted import is_blank, one_line
 
@@ -34,39 +35,24 @@ class Outcome:
     certain_by: datetime | None = None
 
 
-def waits(intent: Intent, now: datetime) -> bool:
-    """Whether it can still be decided."""
-    return intent.state is State.PENDING and intent.expires_at > now
-
-
-def rests(intent: Intent) -> bool:
-    """Whether its order, or what is left of it, can still be cancelled; whatever was recorded of it."""
-    return intent.order is not None and not intent.order_is_final
-
-
 def outcome(intent: Intent, now: datetime) -> Outcome:
-    if waits(intent, now):
-        return Outcome(text="Waiting for you")
-    if intent.word_by is not None and intent.state in RECORDABLE:
-        return _word(intent)
-    return _OUTCOMES[intent.state](intent, now)
+    means = meaning(intent, now)
+    text = SAID[means.kind](intent)
+    if means.certainty is not Certainty.MAY_BE_LIVE:
+        return Outcome(text=text, tone=means.tone)
+    if by := certain_by(intent, now):
+        return Outcome(text=text, tone=means.tone, certain_by=by)
+    return Outcome(text=f"{text} Binance is being asked.", tone=means.tone)
 
 
-def _expired(_: Intent, __: datetime) -> Outcome:
-    return Outcome(text="Nobody decided, nothing sent")
+def _sending(intent: Intent) -> str:
+    return f"Approved by {_decider(intent)}, sending"
 
 
-def _sending(intent: Intent, _: datetime) -> Outcome:
-    return Outcome(text=f"Approved by {_decider(intent)}, sending")
-
-
-def _placed(intent: Intent, _: datetime) -> Outcome:
-    if intent.order is None:
-        tone = Tone.GOOD if intent.reason_code is None else Tone.WARN
-        return Outcome(text=with_reason("Done at Binance", intent.note), tone=tone)
+def _placed(intent: Intent) -> str:
     ended = {"cancelled": ", then cancelled", "expired": ", then expired", "rejected": ", then rejected"}
-    text = f"Placed{ended.get(intent.order_status or '', '')}{_trigger(intent)}{_filled(intent.order)}"
-    return Outcome(text=text, tone=Tone.WARN if intent.order_status in ended else Tone.GOOD)
+    how = ended.get(intent.order_status or "", "")
+    return f"Placed{how}{_trigger(intent)}{_filled(intent.order)}"
 
 
 def _trigger(intent: Intent) -> str:
@@ -85,62 +71,41 @@ def _filled(order: OrderRecord | None) -> str:
     return f", filled {grouped(order.filled)} of {grouped(order.amount)}{price}"
 
 
-def _refused(intent: Intent, _: datetime) -> Outcome:
-    return Outcome(text=with_reason("Binance refused", intent.note), tone=Tone.WARN)
-
-
-def _not_sent(intent: Intent, _: datetime) -> Outcome:
+def _unsure(intent: Intent) -> str:
     note = intent.note or ""
-    if intent.unsure:
-        said = one_line(f"{note[0].upper()}{note[1:]}", MAX_SHOWN)
-        return Outcome(text=said if intent.decision is None else f"Approved. {said}", tone=Tone.WARN)
-    if intent.decision is None:
-        return Outcome(text=with_reason("Not sent", note), tone=Tone.WARN)
-    return Outcome(text=with_reason("Approved, not sent", note), tone=Tone.WARN)
+    said = one_line(note[:1].upper() + note[1:], MAX_SHOWN)
+    return said if intent.decision is None else f"Approved. {said}"
 
 
-def _unknown(intent: Intent, now: datetime) -> Outcome:
-    lost = intent.wire_timestamp_ms is None
-    text = "Perhaps sent: a backup was restored." if lost else "Sent, no answer."
-    text += " May be live. Don't repeat it."
-    if (certain := certain_by(intent)) > now:
-        return Outcome(text=text, tone=Tone.BAD, certain_by=certain)
-    return Outcome(text=f"{text} Binance is being asked.", tone=Tone.BAD)
+def _not_sent(intent: Intent) -> str:
+    return with_reason("Not sent" if intent.decision is None else "Approved, not sent", intent.note)
 
 
-def _word(intent: Intent) -> Outcome:
+def _word(intent: Intent, checked: str) -> str:
     """A trader's word, and what Binance says of it."""
     said = with_reason(f"{intent.word_by} recorded: {RECORDABLE[intent.state]}", intent.note)
-    match intent.word_holds:
-        case None:
-            return Outcome(text=f"{said}. Binance is still asked.", tone=Tone.WARN)
-        case True:
-            return Outcome(text=f"{said}. Binance says so too{_filled(intent.order)}")
-        case False:
-            return Outcome(text=f"{said}. Binance says otherwise{_filled(intent.order)}", tone=Tone.BAD)
+    return f"{said}. {checked}"
 
 
-def _rejected(intent: Intent, _: datetime) -> Outcome:
-    return Outcome(text=f"Rejected by {_decider(intent)}")
-
-
-def _withdrawn(intent: Intent, _: datetime) -> Outcome:
-    if intent.reason_code is Reason.AGENT_REVOKED:
-        return Outcome(text=with_reason("Withdrawn", intent.note), tone=Tone.WARN)
-    return Outcome(text=f"Withdrawn by agent {intent.agent}")
-
-
-_OUTCOMES: Final[Mapping[State, Callable[[Intent, datetime], Outcome]]] = {
-    State.PENDING: _expired,
-    State.EXPIRED: _expired,
-    State.APPROVED: _sending,
-    State.SUBMITTING: _sending,
-    State.PLACED: _placed,
-    State.REFUSED: _refused,
-    State.NOT_SENT: _not_sent,
-    State.UNKNOWN: _unknown,
-    State.REJECTED: _rejected,
-    State.WITHDRAWN: _withdrawn,
+SAID: Final[Mapping[OutcomeKind, Callable[[Intent], str]]] = {
+    OutcomeKind.WAITS: lambda _: "Waiting for you",
+    OutcomeKind.OVERDUE: lambda _: "Nobody decided, nothing sent",
+    OutcomeKind.EXPIRED: lambda _: "Nobody decided, nothing sent",
+    OutcomeKind.APPROVED: _sending,
+    OutcomeKind.SENDING: _sending,
+    OutcomeKind.PLACED: _placed,
+    OutcomeKind.CHANGED: lambda intent: with_reason("Done at Binance", intent.note),
+    OutcomeKind.REFUSED: lambda intent: with_reason("Binance refused", intent.note),
+    OutcomeKind.NOT_SENT: _not_sent,
+    OutcomeKind.UNSURE: _unsure,
+    OutcomeKind.NO_ANSWER: lambda _: "Sent, no answer. May be live. Don't repeat it.",
+    OutcomeKind.RECORD_LOST: lambda _: "Perhaps sent: a backup was restored. May be live. Don't repeat it.",
+    OutcomeKind.REJECTED: lambda intent: f"Rejected by {_decider(intent)}",
+    OutcomeKind.WITHDRAWN: lambda intent: f"Withdrawn by agent {intent.agent}",
+    OutcomeKind.REVOKED: lambda intent: with_reason("Withdrawn", intent.note),
+    OutcomeKind.RECORDED: lambda intent: _word(intent, "Binance is still asked."),
+    OutcomeKind.CONFIRMED: lambda intent: _word(intent, f"Binance says so too{_filled(intent.order)}"),
+    OutcomeKind.CONTRADICTED: lambda intent: _word(intent, f"Binance says otherwise{_filled(intent.order)}"),
 }
 
 
