@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from broker.cancel_rest import cancel_rest
+from broker.events import EventKind
 from broker.exchange import OrderRequest
 from broker.intents import Intent, State, horizon_ms
 from broker.reconciler import FOLLOW_SECONDS, PASS_SECONDS, Lost, Reconciler

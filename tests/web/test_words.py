@@ -12,12 +12,14 @@ from broker.clock import to_ms
 from broker.deliveries import TOLD, Delivery, Progress
 from broker.events import Event, EventKind
 from broker.intents import Decision, Intent, State, canonical_text, digest_of
+from broker.order_record import OrderRecord
 from broker.reasons import Reason, uncertain
 from broker.tools.cancelled import CANCELS
 from broker.web.notices import notice, told
 from broker.web.price import quoted
 from broker.web.words import as_quoted, device, happened, outcome, repeats, unbroken
 
+from ..support import order as kept_order
 from .support import NOON, request
 
 EVERY_STATE = list(State)
@@ -59,8 +61,8 @@ def unsure(because: str) -> dict[str, Any]:
     return {"reason_code": why.reason, "note": why.note}
 
 
-def order(status: str, filled: str, average: str | None = None) -> dict[str, Any]:
-    return {"status": status, "amount": "0.015", "filled": filled, "average": average}
+def order(status: str, filled: str, average: str | None = None) -> OrderRecord:
+    return kept_order(status=status, filled=filled, average=average)
 
 
 @pytest.mark.parametrize("state", EVERY_STATE)
