@@ -51,7 +51,8 @@ class Certainty(StrEnum):
     """It goes on by itself, or by a decision."""
     NOT_SENT = "not_sent"
     NOT_EXECUTED = "not_executed"
-    EXECUTED = "executed"
+    ACCEPTED = "accepted"
+    """Binance took it; what becomes of an order stands beside the state."""
     MAY_BE_LIVE = "may_be_live"
     """Until `certain_by` nobody can know; Binance is asked."""
     NEVER_KNOWN = "never_known"
@@ -172,11 +173,11 @@ MEANINGS: Final[Mapping[State, Sequence[tuple[Condition, Meaning]]]] = {
     State.APPROVED: ((_always, Meaning(_K.APPROVED, _C.OPEN, WAIT_FOR_ANSWER)),),
     State.SUBMITTING: ((_always, Meaning(_K.SENDING, _C.OPEN, WAIT_FOR_ANSWER)),),
     State.PLACED: (
-        (_rests, Meaning(_K.PLACED, _C.EXECUTED, WAIT_FOR_FILL, Tone.GOOD)),
-        (_ended_early, Meaning(_K.PLACED, _C.EXECUTED, DONE, Tone.WARN)),
-        (_has_order, Meaning(_K.PLACED, _C.EXECUTED, DONE, Tone.GOOD)),
-        (_has_reason, Meaning(_K.CHANGED, _C.EXECUTED, DONE, Tone.WARN)),
-        (_always, Meaning(_K.CHANGED, _C.EXECUTED, DONE, Tone.GOOD)),
+        (_rests, Meaning(_K.PLACED, _C.ACCEPTED, WAIT_FOR_FILL, Tone.GOOD)),
+        (_ended_early, Meaning(_K.PLACED, _C.ACCEPTED, DONE, Tone.WARN)),
+        (_has_order, Meaning(_K.PLACED, _C.ACCEPTED, DONE, Tone.GOOD)),
+        (_has_reason, Meaning(_K.CHANGED, _C.ACCEPTED, DONE, Tone.WARN)),
+        (_always, Meaning(_K.CHANGED, _C.ACCEPTED, DONE, Tone.GOOD)),
     ),
     State.REFUSED: ((_always, Meaning(_K.REFUSED, _C.NOT_EXECUTED, TELL_WHY, Tone.WARN)),),
     State.NOT_SENT: (
