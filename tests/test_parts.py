@@ -88,7 +88,7 @@ async def test_a_row_that_cannot_be_read_shows_on_health_and_expiry_goes_on_afte
             parked = await broker.store.intents.park(request(ttl_seconds=0), max_pending=MANY_PENDING)
             await set_card(broker.store, "{")
             await eventually(is_unwell)
-            await set_card(broker.store, "{}")
+            await set_card(broker.store, '{"act": "BUY"}')
             await eventually(is_well)
 
             async def is_expired() -> bool:

@@ -140,8 +140,9 @@ class Worker:
     def _take(self, connection: Connection, due: Sequence[str]) -> Sequence[Parcel]:
         """Within one transaction: claimed and drawn, or put away as no longer true."""
         outbox, now, parcels = self._store.outbox, self._clock(), []
-        for delivery, intent in outbox.claim(connection, due, now):
+        for delivery in outbox.claim(connection, due, now):
             try:
+                intent = outbox.subject(connection, delivery)
                 parcels.append(self._packed(connection, delivery, intent, now))
             except Obsolete as why:
                 outbox.drop(connection, delivery, str(why), now)

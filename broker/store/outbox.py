@@ -161,12 +161,8 @@ class Outbox:
                 found += connection.execute(DUE, wanted).scalars()
         return found
 
-    def claim(
-        self, connection: Connection, ids: Collection[str], now: datetime
-    ) -> Sequence[tuple[Delivery, Intent | None]]:
-        """On the way from now on, with what each is about as it is now. Who dies meanwhile lets go of them
-        when their lease ends.
-        """
+    def claim(self, connection: Connection, ids: Collection[str], now: datetime) -> Sequence[Delivery]:
+        """On the way from now on. Who dies meanwhile lets go of them when their lease ends."""
         sent = {
             "progress": str(Progress.SENT),
             "attempts": deliveries.c.attempts + 1,
@@ -178,8 +174,11 @@ class Outbox:
         )
         claimed = connection.execute(mine.values(sent).returning(deliveries.c.id)).scalars().all()
         rows = connection.execute(BY_IDS, {"ids": list(claimed)}).all()
-        found = [_delivery(row) for row in rows]
-        return [(delivery, _intent(connection, delivery.event)) for delivery in found]
+        return [_delivery(row) for row in rows]
+
+    def subject(self, connection: Connection, delivery: Delivery) -> Intent | None:
+        """The request that it is about, as it is now. Raises ValueError where that cannot be read."""
+        return _intent(connection, delivery.event)
 
     def release(self, connection: Connection, now: datetime) -> None:
         """What a dead process had on the way goes out again: it may not have arrived."""

@@ -125,7 +125,7 @@ async def fill(site: Site, text: str) -> dict[str, str]:
 
     def fail(connection: Any) -> None:
         queued = [one.id for one in store.outbox.of_trader(connection, "Ana", 99)]
-        for delivery, _ in store.outbox.claim(connection, queued, desk.clock()):
+        for delivery in store.outbox.claim(connection, queued, desk.clock()):
             store.outbox.record(connection, delivery, Attempt(problem=text[:300]), desk.clock())
 
     await store.database.write(fail)

@@ -98,7 +98,7 @@ async def told(site: Site) -> str:
 
     def happen(connection: Connection) -> str:
         queued = [one.id for one in store.outbox.of_trader(connection, "Ana", 99)]
-        deliveries = [delivery for delivery, _ in store.outbox.claim(connection, queued, now())]
+        deliveries = [delivery for delivery in store.outbox.claim(connection, queued, now())]
         attempts = [Attempt(), Attempt(problem="answered 500"), Attempt(problem="answered 410", final=True)]
         for delivery, attempt in zip(deliveries, attempts * 9, strict=False):
             store.outbox.record(connection, delivery, attempt, now())

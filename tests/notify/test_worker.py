@@ -16,7 +16,7 @@ from broker.events import EventKind
 from broker.intents import State, Suggestion
 from broker.notify.worker import LOOK_SECONDS
 from broker.store import recent_events
-from broker.store.tables import channels
+from broker.store.tables import channels, intents
 
 from ..support import MANY_PENDING, MOVED, NOON, TOO_LATE, Clock, eventually, let_write, trusted
 from ..support import request as bare_request
@@ -287,9 +287,9 @@ async def test_a_stopped_broker_goes_on_where_it_was(tmp_path: Path, there: Endp
 
 async def test_a_message_that_cannot_be_drawn_keeps_no_other_waiting(told: Telling, there: Endpoint) -> None:
     await told.webhook(there.url)
-    broken = (
-        await told.store.intents.park(bare_request(), max_pending=MANY_PENDING)
-    ).intent  # its card lacks nearly everything
+    broken = (await told.store.intents.park(bare_request(), max_pending=MANY_PENDING)).intent
+    no_card = update(intents).where(intents.c.id == broken.id).values(card={})
+    await told.store.database.write(lambda connection: connection.execute(no_card))
     intent = await told.park(key="a-whole-one")
     [received] = await there.count(1)
     assert received.json["data"]["intent"]["id"] == intent.id

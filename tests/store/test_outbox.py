@@ -81,7 +81,8 @@ async def claim(
 ) -> Sequence[tuple[Delivery, Intent | None]]:
     def transaction(connection: Connection) -> Sequence[tuple[Delivery, Intent | None]]:
         due = store.outbox.due(connection, clock(), busy or {})
-        return store.outbox.claim(connection, due, clock())
+        claimed = store.outbox.claim(connection, due, clock())
+        return [(delivery, store.outbox.subject(connection, delivery)) for delivery in claimed]
 
     return await store.database.write(transaction)
 
@@ -260,6 +261,7 @@ async def test_decisions_are_not_told_nor_what_a_trader_did_himself(store: Store
 
 async def test_a_stop_that_filled_is_told_once_however_often_its_order_changes(store: Store) -> None:
     await listening(store, topics={Topic.OUTCOMES})
+    paid = {"cost": "1", "asset": "BNB"}
     for arguments, filled in ((STOP, ["order:changed"]), (request().arguments, ["order:changed"])):
         intent = await parked(store, arguments=arguments, value_usdt=Decimal(900))
         approved = await store.intents.approve(
@@ -277,7 +279,11 @@ async def test_a_stop_that_filled_is_told_once_however_often_its_order_changes(s
         placed = await store.submissions.settle(
             begun, State.PLACED, actor="binance", order=order(side="sell")
         )
-        for status, fee in (("partly_filled", None), ("filled", None), ("filled", {"cost": "1"})):
+        for status, fee in (
+            ("partly_filled", None),
+            ("filled", None),
+            ("filled", paid),
+        ):
             told = order(status=status, fee=fee, side="sell", filled="0.015", average="60000")
             placed = await store.submissions.follow(placed, told)
         assert await kinds(store) == filled

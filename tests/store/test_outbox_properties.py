@@ -107,7 +107,7 @@ class Model:
 
     def _claim(self, connection: Connection) -> Sequence[Delivery]:
         due = self.store.outbox.due(connection, self.clock(), {})
-        return [delivery for delivery, _ in self.store.outbox.claim(connection, due, self.clock())]
+        return self.store.outbox.claim(connection, due, self.clock())
 
     def _record(self, delivery: Delivery, attempt: Attempt) -> None:
         now, outbox = self.clock(), self.store.outbox

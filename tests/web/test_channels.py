@@ -43,7 +43,7 @@ async def fail(store: Store, clock: MovableClock) -> None:
 
     def once(connection: Connection) -> None:
         due = store.outbox.due(connection, clock(), {})
-        for delivery, _ in store.outbox.claim(connection, due, clock()):
+        for delivery in store.outbox.claim(connection, due, clock()):
             store.outbox.record(connection, delivery, Attempt(problem="answered 500"), clock())
 
     await store.database.write(once)

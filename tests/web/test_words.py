@@ -20,6 +20,7 @@ from broker.web.price import quoted
 from broker.web.words import as_quoted, device, happened, outcome, repeats, unbroken
 
 from ..support import order as kept_order
+from ..support import order_arguments
 from .support import NOON, request
 
 EVERY_STATE = list(State)
@@ -138,7 +139,7 @@ def test_an_outcome_names_its_actor(state: State, changes: dict[str, Any], words
 def test_a_conditional_order_waits_for_its_trigger(
     arguments: dict[str, str], status: str, words: str
 ) -> None:
-    placed = intent(State.PLACED, order=order(status, "0"), arguments=arguments)
+    placed = intent(State.PLACED, order=order(status, "0"), arguments=order_arguments(**arguments))
     assert outcome(placed, NOON).text == words
 
 
