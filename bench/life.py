@@ -21,16 +21,17 @@ from broker.hub import Hub
 from broker.intents import Intent, client_order_id
 from broker.logs import configure
 from broker.notify import Links, Rejections
+from broker.orders import spot_quote
+from broker.orders.request import order_of
 from broker.settings import Settings
 from broker.store import Store, queries
 from broker.store.audit import events_after, head
-from broker.tools import HIGH, Call, HighInput, answer, spot_quotes, validated
-from broker.tools.orders import order_of
+from broker.tools import HIGH, Call, HighInput, answer, validated
 from broker.web.assets import render
-from broker.web.desk import Desk
-from broker.web.drawing import Drawing
+from broker.web.deps import Desk
 from broker.web.live import Live
 from broker.web.messages import Messages
+from broker.web.view_builder import Drawing
 from tests.support import LONG_AGO, MANY_PENDING, trusted
 
 from .ccxt_alone import SYMBOL
@@ -145,7 +146,7 @@ async def _live(shop: Workshop, steps: Steps) -> None:
     given = cast(HighInput, validated(TOOL.input, shop.house.next_order()))
     rounded = TOOL.rounded(shop.call, given)
     with steps.step(FIGURES):
-        await spot_quotes.read(shop.call, order_of(rounded), None)
+        await spot_quote.read(shop.call, order_of(rounded), None)
     with steps.step(PREPARED):
         request = await TOOL.prepare(shop.call, given, rounded)
     before = await store.read(head)

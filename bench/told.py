@@ -12,10 +12,10 @@ from statistics import mean, stdev
 from tempfile import TemporaryDirectory
 
 from broker.clock import random_bytes, utc_now
-from broker.deliveries import Channel, Kind
 from broker.events import EventKind, Topic
 from broker.hub import Hub
 from broker.logs import configure
+from broker.notifications import Channel, Kind
 from broker.notify import Links, Sender, Worker
 from broker.notify.webhook import new_secret
 from broker.settings import Settings

@@ -15,17 +15,18 @@ from datetime import timedelta
 from functools import partial
 from itertools import count
 
+from .account_lock import Turns
 from .agents import Agent
 from .clock import Clock, from_ms, to_ms
 from .errors import BrokerError, Code
 from .exchange import Exchange, OrderState, Sent, Verdict, found_time_wrong
 from .intents import Intent, State, client_order_id, digest_of
 from .logs import get_logger
+from .orders.context import Context
 from .reasons import Reason, Why, of_error
 from .settings import Settings
 from .store import Moved, NotApproved, Store, queries
-from .tools import HIGH, Assessment, Context, HighTool, order_record
-from .turns import Turns
+from .tools import HIGH, Assessment, HighTool, order_record
 
 SWEEP_SECONDS = 1.0
 CLOCK_SLACK = timedelta(seconds=1)

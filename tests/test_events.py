@@ -13,7 +13,7 @@ from broker.events import FACTS, LEVELS, LOG_ONLY, STATES, Event, EventKind, Top
 from broker.halt import Level
 from broker.intents import State
 from broker.web.notices import notice
-from broker.web.words import happened
+from broker.web.wording import happened
 
 ROOT = Path(__file__).parent.parent
 KINDS = set(EventKind) - {EventKind.OTHER}

@@ -13,11 +13,11 @@ from broker.intents import RECORDABLE, Intent, State
 from broker.notify import message
 from broker.outcomes import MEANINGS, WORDS, OutcomeKind, meaning, meaning_of_state
 from broker.reasons import Reason
-from broker.tools import answers
-from broker.web import words
+from broker.tools import intent_answer
+from broker.web import wording
 
 from .web.support import NOON
-from .web.test_words import intent, order
+from .web.test_wording import intent, order
 
 KINDS = {means.kind for rows in MEANINGS.values() for _, means in rows} | {
     means.kind for means in WORDS.values()
@@ -48,7 +48,7 @@ def test_every_outcome_comes_of_the_table() -> None:
     assert KINDS == set(OutcomeKind)
 
 
-@pytest.mark.parametrize("phrases", [answers.SAID, words.SAID], ids=["answers", "pages"])
+@pytest.mark.parametrize("phrases", [intent_answer.SAID, wording.SAID], ids=["answers", "pages"])
 def test_every_outcome_has_its_phrase(phrases: dict[OutcomeKind, Any]) -> None:
     assert set(phrases) == set(OutcomeKind)
 

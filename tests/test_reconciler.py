@@ -10,13 +10,13 @@ from typing import Any
 
 import pytest
 
-from broker.cancel_rest import cancel_rest
+from broker.cancel_remaining import cancel_rest
 from broker.events import EventKind
 from broker.exchange import OrderRequest
 from broker.intents import Intent, State, horizon_ms
+from broker.orders.context import Context
 from broker.reconciler import FOLLOW_SECONDS, PASS_SECONDS, Lost, Reconciler
 from broker.store import events_of
-from broker.tools import Context
 
 from .support import BTC, BUY, ORDER, REST, TRADER, Wired, eventually, running, trusted
 

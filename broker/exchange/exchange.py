@@ -9,7 +9,7 @@ from ..clock import Clock
 from ..settings import Settings
 from .futures import Futures
 from .models import Market
-from .news import OrderNews
+from .order_updates import OrderNews
 from .prices import Prices
 from .spot import Spot
 

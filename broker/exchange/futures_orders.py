@@ -9,11 +9,11 @@ import ccxt
 
 from ..intents import RECV_WINDOW_MS
 from ..money import plain
-from . import futures_answers as answers
-from .answers import Raw
+from . import futures_parsing as answers
 from .models import Market, OrderRequest, OrderState, Sent
 from .orders import Orders, timing
 from .outcome import BadAnswer
+from .parsing import Raw
 from .wire import Asked
 
 CONDITIONAL_TYPES: Final[Mapping[tuple[str, bool], str]] = {

@@ -18,8 +18,8 @@ import aiohttp
 
 from ..logs import redact
 from ..untrusted import one_line
+from .fair_share import Shares
 from .outcome import BadAnswer, WireFacts
-from .shares import Shares
 from .weight import PAGES_PCT, Weight, share
 
 MAX_MESSAGE = 300

@@ -9,14 +9,14 @@ from enum import IntEnum
 from typing import Final
 
 from ..cards import Figure
-from ..deliveries import SINGLES, Channel, Delivery
 from ..events import FACTS, FILLS, Bundle, Event, EventKind, Facts, Topic
 from ..intents import Intent, State
 from ..money import grouped
+from ..notifications import SINGLES, Channel, Delivery
 from ..order_record import OrderRecord
 from ..outcomes import OutcomeKind, meaning_of_state
 from ..store import Gathered
-from ..tools.cancelled import sentence
+from ..tools.cancel_events import sentence
 from ..untrusted import is_blank, one_line
 
 MOST_TITLE: Final = 120

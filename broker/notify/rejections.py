@@ -15,9 +15,9 @@ from limits.strategies import MovingWindowRateLimiter
 from sqlalchemy import Connection
 
 from ..clock import Clock
-from ..deliveries import Channel, Delivery, Progress
 from ..events import EventKind
 from ..intents import Intent, State, Suggestion
+from ..notifications import Channel, Delivery, Progress
 from ..store import NotDecidable, Store, queries
 from .links import Links
 

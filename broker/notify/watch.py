@@ -12,10 +12,10 @@ from typing import Final
 from sqlalchemy import Connection
 
 from ..clock import Clock, from_ms
-from ..deliveries import REACHING
 from ..errors import BrokerError
 from ..events import EventKind
 from ..logs import get_logger
+from ..notifications import REACHING
 from ..store import Store, recent_events
 
 LOOK_SECONDS: Final = 1.0

@@ -18,12 +18,12 @@ from typing import Any, Final
 from sqlalchemy import Connection
 
 from ..clock import Clock
-from ..deliveries import CLOSING, REACHING, Attempt, Channel, Delivery, Kind
 from ..errors import BrokerError
 from ..events import Event, EventKind
 from ..hub import Hub
 from ..intents import Intent
 from ..logs import get_logger
+from ..notifications import CLOSING, REACHING, Attempt, Channel, Delivery, Kind
 from ..store import Gathered, Store, gather
 from . import ntfy, telegram, webhook
 from .links import Links

@@ -21,20 +21,20 @@ from starlette.responses import PlainTextResponse
 from starlette.routing import Mount
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from broker.paper.control import Control
-from broker.paper.exchange import DEPOSIT, Exchange
-from broker.paper.front import Front
-from broker.paper.futures import FuturesExchange
-from broker.paper.futures.endpoints import futures_endpoints
-from broker.paper.limits import Limits
-from broker.paper.line import Transports
-from broker.paper.permissions import Permissions
-from broker.paper.rest import Rest, Venues
-from broker.paper.signing import Credentials
-from broker.paper.spot_account import SpotAccount
-from broker.paper.spot_market import SpotMarket
-from broker.paper.store import Store
-from broker.paper.streams import Pace, Streams
+from .control import Control
+from .futures import FuturesExchange
+from .futures.endpoints import futures_endpoints
+from .http.connection import Transports
+from .http.fault_proxy import Front
+from .http.limits import Limits
+from .http.rest import Rest, Venues
+from .http.signing import Credentials
+from .market.store import Store
+from .permissions import Permissions
+from .spot.account_endpoints import SpotAccount
+from .spot.exchange import DEPOSIT, Exchange
+from .spot.market_endpoints import SpotMarket
+from .streams import Pace, Streams
 
 _log = logging.getLogger(__name__)
 

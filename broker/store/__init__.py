@@ -16,12 +16,12 @@ from ..files import AuditFiles, prepare_folder, secret_file
 from . import queries
 from .agents import Admitted, Agents, Key, Known
 from .audit import BEGUN, AuditLog, Broken, events_of, recent_events
+from .audit_feed import Feed
+from .audit_head import Head
 from .bundles import Gathered, gather
 from .channels import Channels
 from .database import Database, Transaction
-from .feed import Feed
-from .halts import Halts
-from .head import Head
+from .halt import Halts
 from .intents import (
     EQUAL_WITHIN,
     NOT_PARKED,
@@ -36,8 +36,8 @@ from .migrate import has_tables, upgrade
 from .outbox import Outbox
 from .people import People, Session, Trader
 from .refusals import Refusals
-from .sightings import Sightings
-from .standing import NotSignedIn, Standing, standing_first
+from .seen import Sightings
+from .session_guard import NotSignedIn, Standing, standing_first
 from .submissions import NotApproved, Submissions, Uncertain
 from .tables import meta
 from .transitions import Moved, Transitions

@@ -9,8 +9,8 @@ from typing import Final
 from sqlalchemy import Connection, bindparam, select, update
 
 from ..clock import Randomness
-from ..deliveries import ALERT_AFTER, Attempt, Channel, Progress, breaker
 from ..events import Event, EventKind
+from ..notifications import ALERT_AFTER, Attempt, Channel, Progress, breaker
 from .audit import AuditLog, to_event
 from .channels import all_channels, breaker_columns
 from .tables import audit, channels, deliveries

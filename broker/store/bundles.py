@@ -10,19 +10,10 @@ from typing import Any, Final
 from sqlalchemy import ColumnElement, Connection, and_, bindparam, func, or_, select, true
 
 from ..clock import from_ms, to_ms
-from ..deliveries import (
-    OPEN,
-    SINGLES,
-    WINDOW,
-    Channel,
-    Delivery,
-    Progress,
-    caused_by,
-    spacing,
-)
 from ..events import FACTS, Bundle, Event, EventKind, Topic, kinds
 from ..intents import Intent, State, new_id
 from ..money import to_micros
+from ..notifications import OPEN, SINGLES, WINDOW, Channel, Delivery, Progress, caused_by, spacing
 from .rows import to_intent
 from .tables import audit, deliveries, intents
 

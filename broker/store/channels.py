@@ -13,16 +13,16 @@ from sqlalchemy import Connection, Text, bindparam, cast, delete, func, insert, 
 
 from ..clock import Clock, Randomness, from_ms, to_ms
 from ..credentials import MAX_NAME, Vault
-from ..deliveries import WELL, Channel, Kind
 from ..errors import invalid
 from ..events import EventKind, Topic
 from ..intents import new_id
 from ..logs import get_logger
 from ..money import from_micros, to_micros
+from ..notifications import WELL, Channel, Kind
 from ..untrusted import is_blank, one_line
 from .audit import AuditLog
 from .database import Database
-from .standing import Standing, standing_first
+from .session_guard import Standing, standing_first
 from .tables import channels
 
 MOST: Final = 20

@@ -25,7 +25,7 @@ from ..money import plain
 from ..reasons import Reason, Why
 from .agents import Agents
 from .database import Database, Transaction
-from .halts import Halts
+from .halt import Halts
 from .queries import (
     count_pending_of,
     daily_volume,
@@ -37,7 +37,7 @@ from .queries import (
     find_own,
 )
 from .rows import decision_columns, to_row
-from .standing import Standing
+from .session_guard import Standing
 from .tables import intents
 from .transitions import Transitions
 

@@ -10,7 +10,10 @@ from sqlalchemy import Connection, bindparam, delete, exists, func, insert, sele
 from sqlalchemy.exc import DatabaseError
 
 from ..clock import Randomness, from_ms, to_ms
-from ..deliveries import (
+from ..events import FACTS, Event, EventKind
+from ..intents import Intent, new_id
+from ..logs import get_logger
+from ..notifications import (
     ANSWERED,
     CLOSING,
     EDITED,
@@ -29,9 +32,6 @@ from ..deliveries import (
     pause,
     width,
 )
-from ..events import FACTS, Event, EventKind
-from ..intents import Intent, new_id
-from ..logs import get_logger
 from .audit import AuditLog, to_event
 from .breakers import Breakers
 from .bundles import MATTER, Gathered, as_told, places

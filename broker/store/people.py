@@ -18,7 +18,7 @@ from ..names import check_name, require_distinct
 from ..passwords import check_password, is_text
 from .audit import AuditLog
 from .database import Database
-from .standing import NotSignedIn, Standing
+from .session_guard import NotSignedIn, Standing
 from .tables import agents, invitations, sessions, traders
 
 SESSION_DAYS = 7

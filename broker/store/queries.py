@@ -203,7 +203,7 @@ def daily_volume(
     return from_micros(int(connection.execute(query, {**given, **of}).scalar_one()))
 
 
-def perhaps_unseen(connection: Connection, market: str, since_ms: int) -> Sequence[Intent]:
+def perhaps_not_shown(connection: Connection, market: str, since_ms: int) -> Sequence[Intent]:
     """Own requests that the exchange's figures may not show: being sent, unknown, or sent since then."""
     sent = _all(connection, SENT_SINCE, since=since_ms)
     found = {intent.id: intent for intent in (*_all(connection, UNCLEAR), *_all(connection, WORDS), *sent)}

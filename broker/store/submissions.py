@@ -19,10 +19,10 @@ from ..order_record import OrderRecord
 from ..reasons import Reason, Why
 from .audit import Forged
 from .database import Database
-from .halts import Halts
+from .halt import Halts
 from .queries import find_any, find_equal_pending, in_states
 from .rows import UNDECIDED, order_columns, shown_columns
-from .standing import Standing
+from .session_guard import Standing
 from .transitions import Transitions
 
 ASKED: Final = (EventKind.INTENT_PARKED,)

@@ -6,14 +6,14 @@ from typing import Any
 
 from pydantic.json_schema import models_json_schema
 
+from ..orders.records import order_record
+from ..orders.valuation import read_equity
 from . import account, cancels, funding, intents, market, open_orders, positions, trade_history
-from .answers import Failure, IntentAnswer, text
-from .declaration import Call, Context, Input, Output, Risk, Tool, validated
+from .declaration import Call, Input, Output, Risk, Tool, validated
 from .high import Assessment, Found, HighInput, HighTool, StandIn
-from .intents import HIGH, OFFERED, STAND_INS, answer, told_again
-from .looks import Looks
-from .placed import order_record
-from .valuation import read_equity
+from .intent_answer import Failure, IntentAnswer, text
+from .market_reads import Looks
+from .registry import HIGH, OFFERED, STAND_INS, answer, told_again
 
 AnyTool = Tool | HighTool
 
@@ -48,7 +48,6 @@ __all__ = [
     "AnyTool",
     "Assessment",
     "Call",
-    "Context",
     "Found",
     "HighInput",
     "HighTool",

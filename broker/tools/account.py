@@ -8,8 +8,8 @@ from typing import Annotated
 from pydantic import Field
 
 from ..exchange import Balance
+from ..orders.valuation import equity
 from .declaration import Call, Input, MarketName, Number, Output, Risk, Tool
-from .valuation import equity
 
 
 class AccountInput(Input):

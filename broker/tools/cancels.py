@@ -14,9 +14,9 @@ from ..errors import BrokerError, Code, invalid
 from ..events import EventKind
 from ..exchange import RestingOrder
 from ..logs import get_logger
-from .cancelled import PROTECTIVE
+from ..orders.quote import SOON_SECONDS, attempt
+from .cancel_events import PROTECTIVE
 from .declaration import Call, Input, MarketName, Risk, Symbol, Tool
-from .quotes import SOON_SECONDS, attempt
 from .results import CancelAllResult, CancelledOrder, CancelResult
 
 log = get_logger(__name__)

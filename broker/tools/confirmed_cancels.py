@@ -19,14 +19,15 @@ from ..exchange import Exchange, OrderState, Position, RestingOrder, Sent, Verdi
 from ..intents import Intent, Terms
 from ..money import grouped
 from ..order_types import Market
+from ..orders import card
+from ..orders.context import AgentContext, Context
+from ..orders.wording import resting_words
 from ..reasons import Reason, Why
 from ..settings import Settings
-from . import order_card
-from .answers import CancelAllAnswer, CancelAnswer
 from .cancels import CANCEL_ALL, CANCEL_ONE, CancelAllInput, CancelOrderInput
-from .declaration import AgentContext, Call, Context
+from .declaration import Call
 from .high import Assessment, Found, HighInput, StandIn
-from .order_words import resting_words
+from .intent_answer import CancelAllAnswer, CancelAnswer
 from .results import CancelAllResult, CancelledOrder, CancelResult, RoundedCancel
 
 NAMESPACE: Final = "cancel"
@@ -127,7 +128,7 @@ class ConfirmedCancel(StandIn):
             Figure(label="Still open", value=f"{rest} of {len(became)}", tone=tone),
         ]
         if market == "futures":
-            words = order_card.position_words(position, rules.base)
+            words = card.position_words(position, rules.base)
             shown.append(Figure(label="Position now", value=words))
         return shown
 
@@ -271,7 +272,7 @@ def _card(
         ),
     ]
     if market == "futures":
-        shown.append(Figure(label="Position", value=order_card.position_words(position, base)))
+        shown.append(Figure(label="Position", value=card.position_words(position, base)))
     return Card(
         act=act,
         sentence=f"{act}{listed}: {_loses(market, base, staying, position)}",

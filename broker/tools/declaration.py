@@ -19,14 +19,11 @@ from pydantic import (
     WithJsonSchema,
 )
 
-from ..agents import Agent, Limits
-from ..clock import Clock
 from ..errors import BrokerError, Code
-from ..exchange import Exchange, Market
+from ..exchange import Market
 from ..hub import Hub
 from ..money import parse, to_json
-from ..settings import Settings
-from ..store import Store
+from ..orders.context import AgentContext
 
 NUMBER_SCHEMA = {"type": ["number", "string"]}
 
@@ -88,33 +85,6 @@ class Look:
 
     tool: str
     at: datetime
-
-
-@dataclass(frozen=True, kw_only=True)
-class Context:
-    """What a tool may use, whoever asks."""
-
-    settings: Settings
-    exchange: Exchange
-    store: Store
-    clock: Clock
-
-    def of(self, agent: Agent) -> AgentContext:
-        return AgentContext(
-            settings=self.settings, exchange=self.exchange, store=self.store, clock=self.clock, agent=agent
-        )
-
-
-@dataclass(frozen=True, kw_only=True)
-class AgentContext(Context):
-    """The same for one agent's request: what is checked, is checked against its limits too."""
-
-    agent: Agent
-
-    @property
-    def limits(self) -> Limits:
-        """The broker's, or the agent's own where they are lower."""
-        return self.agent.limits(self.settings)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -16,13 +16,14 @@ from ..errors import BrokerError, Code
 from ..exchange import Exchange, Market, OrderState, Sent
 from ..intents import Intent, Request, Terms
 from ..money import Side, about, grouped, kept, percent, signed_percent
+from ..orders.context import AgentContext, Context
+from ..orders.quote import PRICE_MAX_AGE_MS
 from ..reasons import Reason, Why
 from ..risk import refuse_failed
 from ..settings import Settings
-from .answers import IntentAnswer
-from .declaration import WHOLE, AgentContext, Call, Context, Input, Risk
-from .looks import looked_at
-from .quotes import PRICE_MAX_AGE_MS
+from .declaration import WHOLE, Call, Input, Risk
+from .intent_answer import IntentAnswer
+from .market_reads import looked_at
 from .results import Result, Rounded
 
 

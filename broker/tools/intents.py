@@ -11,28 +11,15 @@ from sqlalchemy import Connection
 
 from ..errors import BrokerError, Code
 from ..intents import Intent, State
-from ..store import EQUAL_WITHIN, queries
-from . import confirmed_cancels
-from .answers import IntentAnswer, IntentList, told
-from .close_position import ClosePosition
-from .create_order import CreateOrder
+from ..store import queries
 from .declaration import WHOLE, Call, Input, Risk, Tool
-from .high import HighTool, StandIn
-from .set_leverage import SetLeverage
+from .intent_answer import IntentAnswer, IntentList
+from .registry import answer, earlier
 
 PROGRESS_SECONDS = 5.0
 
 MOST_WAITS: Final = 2_000
 """How many waits one agent may have open: each holds a connection, and others need some too."""
-
-OFFERED: tuple[HighTool, ...] = (CreateOrder(), ClosePosition(), SetLeverage())
-"""Every tool whose calls are always parked."""
-
-STAND_INS: dict[str, StandIn] = {tool.name: tool for tool in confirmed_cancels.TOOLS}
-"""By the name of the tool that passes straight through otherwise."""
-
-HIGH: dict[str, HighTool] = {tool.name: tool for tool in (*OFFERED, *STAND_INS.values())}
-"""Every tool that has parked something, by name."""
 
 IntentId = Annotated[
     str, Field(min_length=1, max_length=64, description="As the HIGH tool answered it; else see intent_list.")
@@ -66,35 +53,13 @@ class ListInput(Input):
     limit: Annotated[int, Field(ge=1, le=100, description="How many, the latest ones."), WHOLE] = 50
 
 
-def answer(
-    call: Call, intent: Intent, *, deduplicated: bool = False, same_as: Intent | None = None
-) -> IntentAnswer:
-    tool = HIGH[intent.tool]
-    return told(
-        tool.output,
-        intent,
-        now=call.clock(),
-        url=call.settings.url,
-        rounded=tool.sends.model_validate(intent.arguments.stored()),
-        result=tool.result(intent) if intent.state is State.PLACED and not intent.doubted else None,
-        deduplicated=deduplicated,
-        same_as=same_as,
-    )
-
-
-async def told_again(call: Call, intent: Intent) -> IntentAnswer:
-    """To a call that repeats it: the first one's answer, with its warning, may have been lost."""
-    earlier = await call.store.read(lambda connection: _earlier(call, connection, intent))
-    return answer(call, intent, deduplicated=True, same_as=earlier)
-
-
 async def _get(call: Call, arguments: IntentInput) -> IntentAnswer:
     def transaction(connection: Connection) -> Read:
         intent = queries.find_own(connection, arguments.intentId, call.agent.name)
-        return intent, _earlier(call, connection, intent)
+        return intent, earlier(call, connection, intent)
 
-    intent, earlier = await call.store.read(transaction)
-    return answer(call, intent, same_as=earlier)
+    intent, first = await call.store.read(transaction)
+    return answer(call, intent, same_as=first)
 
 
 async def _wait(call: Call, arguments: WaitInput) -> IntentAnswer:
@@ -112,19 +77,19 @@ async def _wait(call: Call, arguments: WaitInput) -> IntentAnswer:
         intent = queries.find_own(connection, arguments.intentId, call.agent.name)
         if not _reached(intent, arguments.until):  # what a revocation itself ended is still told
             call.store.agents.named(connection, call.agent.name)
-        return intent, _earlier(call, connection, intent)
+        return intent, earlier(call, connection, intent)
 
     deadline = asyncio.get_running_loop().time() + arguments.timeoutSeconds
     with call.hub.waiting(arguments.intentId, agent=call.agent.name) as changed:
         while True:
             changed.clear()
-            intent, earlier = await call.store.read(transaction)
+            intent, first = await call.store.read(transaction)
             if (
                 _reached(intent, arguments.until)
                 or call.hub.closed
                 or not await _heard(call, changed, deadline)
             ):
-                return answer(call, intent, same_as=earlier)
+                return answer(call, intent, same_as=first)
 
 
 async def _heard(call: Call, changed: asyncio.Event, deadline: float) -> bool:
@@ -162,13 +127,6 @@ async def _list(call: Call, arguments: ListInput) -> IntentList:
 
 async def _cancel(call: Call, arguments: IntentInput) -> IntentAnswer:
     return answer(call, await call.store.intents.withdraw(arguments.intentId, call.agent.name))
-
-
-def _earlier(call: Call, connection: Connection, intent: Intent) -> Intent | None:
-    """What went out shortly before and is equal, while the intent still waits."""
-    if intent.state is not State.PENDING:
-        return None
-    return queries.find_earlier_equal(connection, intent, call.clock() - EQUAL_WITHIN)
 
 
 TOOLS = (

@@ -9,8 +9,8 @@ from pydantic import Field
 
 from ..exchange import PriceLevel
 from ..money import percent
+from ..orders.quote import best_of
 from .declaration import WHOLE, Call, Input, Number, Output, Risk, Symbol, Tool
-from .quotes import best_of
 
 TOP = 20
 

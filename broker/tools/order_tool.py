@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from ..exchange import Exchange, Sent
 from ..intents import Terms
+from ..orders.request import order_of
 from .high import Found, HighTool
-from .orders import order_of
 
 
 class OrderTool(HighTool):

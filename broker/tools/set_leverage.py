@@ -15,11 +15,12 @@ from ..errors import BrokerError, Code, invalid
 from ..exchange import Exchange, Sent
 from ..intents import Intent, Terms
 from ..money import grouped
+from ..orders import leverage, open_intents
+from ..orders.context import AgentContext, Context
 from ..reasons import Why, uncertain
-from . import leverage_change, own
-from .answers import LeverageAnswer
-from .declaration import WHOLE, AgentContext, Context, Symbol
+from .declaration import WHOLE, Symbol
 from .high import NEVER_BY_ITSELF, Assessment, Found, HighInput, HighTool, leverage_changed
+from .intent_answer import LeverageAnswer
 from .results import LeverageResult, RoundedLeverage
 
 NAMESPACE = "leverage"
@@ -55,17 +56,17 @@ class SetLeverage(HighTool):
         symbol, target = _asked(arguments)
         limits = context.limits
         _require_within(target, limits)
-        ours = await own.read(context, "futures", itself)
+        ours = await open_intents.read(context, "futures", itself)
         if ours.entering(symbol):
             raise BrokerError(
                 Code.BINANCE_UNAVAILABLE,
                 f"An order of {symbol} is being sent, or its outcome is not known yet: its card told the "
                 "leverage that is set now",
             )
-        change = await leverage_change.read(context, symbol, target)
+        change = await leverage.read(context, symbol, target)
         if change.now.leverage == target:
             raise invalid("leverage", f"is {target}× already")
-        checks = leverage_change.checks(change, ours.changing(symbol), limits)
+        checks = leverage.checks(change, ours.changing(symbol), limits)
         return Assessment(
             arguments=arguments,
             market="futures",
@@ -76,7 +77,7 @@ class SetLeverage(HighTool):
             worst_price=None,
             value_usdt=Decimal(0),
             is_exit=False,
-            card=leverage_change.draw(change, checks),
+            card=leverage.draw(change, checks),
             previous=str(change.now.leverage),
         )
 

@@ -8,9 +8,9 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
+from ..orders.valuation import rate
 from .declaration import WHOLE, Call, Input, MarketName, Number, Output, Risk, Symbol, Tool
 from .profit import Fill, realized
-from .valuation import rate
 
 
 class TradeHistoryInput(Input):

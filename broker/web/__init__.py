@@ -6,23 +6,23 @@ from starlette.routing import BaseRoute, Mount
 
 from .agents import AgentPages
 from .assets import Static, folder
-from .cancels import Cancels
+from .cancel_remaining import Cancels
 from .channels import ChannelPages
+from .cross_origin import guarded
 from .decisions import Decisions
-from .desk import Desk, Prices
-from .drawing import Drawing
-from .guard import guarded
+from .deps import Desk, Prices
+from .halt import Trading
 from .live import Live
 from .messages import Messages
+from .notification_links import Told
 from .pages import Pages
 from .passwords import Passwords
+from .seen import Sightings
 from .sessions import Sessions
-from .sightings import Sightings
+from .settle_unknown import Unknowns
 from .signin import SignIn
 from .stream import Stream
-from .told import Told
-from .trading import Trading
-from .unknowns import Unknowns
+from .view_builder import Drawing
 
 
 def routes(desk: Desk) -> list[BaseRoute]:

@@ -15,20 +15,20 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import BaseRoute, Route
 
-from ..deliveries import Channel, Delivery, Kind
 from ..errors import BrokerError, invalid
 from ..events import Topic
 from ..money import parse
+from ..notifications import Channel, Delivery, Kind
 from ..notify.sender import checked_url, shown
 from ..notify.telegram import SERVER
 from ..notify.webhook import new_secret, rotated
 from ..store import Session, Standing
 from .assets import html
-from .desk import Desk
-from .drawing import Drawing
+from .auth import for_traders
+from .deps import Desk
 from .posts import post
-from .visitor import for_traders
-from .words import as_quoted
+from .view_builder import Drawing
+from .wording import as_quoted
 
 MOST_SHOWN: Final = 50
 NTFY: Final = "https://ntfy.sh"

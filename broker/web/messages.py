@@ -11,19 +11,19 @@ from sqlalchemy import Connection
 from sse_starlette import ServerSentEvent
 
 from ..clock import to_ms
-from ..deliveries import CLOSING
 from ..events import LEVELS, Event, EventKind
 from ..intents import Intent
+from ..notifications import CLOSING
 from ..store import queries
-from ..tools.cancelled import CANCELS
+from ..tools.cancel_events import CANCELS
 from ..untrusted import one_line
-from . import lists
+from . import page_queries
 from .assets import render
-from .desk import Desk
-from .drawing import Drawing
-from .lists import INBOX
+from .deps import Desk
 from .notices import ANNOUNCED
+from .page_queries import INBOX
 from .shared import Shared
+from .view_builder import Drawing
 
 DECIDABLE: Final = CLOSING | {EventKind.INTENT_PARKED, EventKind.INTENT_PENDING}
 """After these another set of requests waits than before."""
@@ -86,13 +86,13 @@ class Messages:
 
         def read(
             connection: Connection,
-        ) -> tuple[lists.Asked, Sequence[lists.Asked], lists.Tally, Sequence[Event]]:
+        ) -> tuple[page_queries.Asked, Sequence[page_queries.Asked], page_queries.Tally, Sequence[Event]]:
             intent: Intent = queries.find_any(connection, intent_id)
-            pending = lists.waiting(connection, now) if event.kind in DECIDABLE else []
-            others = lists.beside(intent, pending, now)
-            news = lists.notices(connection, now) if event.kind in ANNOUNCED else []
-            asked = lists.asked(connection, intent, pending, now)
-            return asked, others, lists.tally(connection, now), news
+            pending = page_queries.waiting(connection, now) if event.kind in DECIDABLE else []
+            others = page_queries.beside(intent, pending, now)
+            news = page_queries.notices(connection, now) if event.kind in ANNOUNCED else []
+            asked = page_queries.asked(connection, intent, pending, now)
+            return asked, others, page_queries.tally(connection, now), news
 
         asked, others, tally, news = await self._desk.store.read(read)
         return _message(
@@ -109,7 +109,7 @@ class Messages:
     async def _news(self, event: Event) -> bytes:
         now, halts = self._desk.clock(), self._desk.store.halts
         events, halt = await self._desk.store.read(
-            lambda connection: (lists.notices(connection, now), halts.current(connection))
+            lambda connection: (page_queries.notices(connection, now), halts.current(connection))
         )
         changed = halt if event.kind in LEVELS else None
         return _message(event.seq, "stream/news.html", events=events, halt=changed)

@@ -6,10 +6,10 @@ from collections.abc import Callable, Mapping
 from typing import Final
 
 from ..cards import Tone
-from ..deliveries import Channel, Delivery
 from ..events import FACTS, Bundle, Event, EventKind, kinds
-from ..tools.cancelled import CANCELS, protective, sentence
-from .words import happened, in_words, with_reason
+from ..notifications import Channel, Delivery
+from ..tools.cancel_events import CANCELS, protective, sentence
+from .wording import happened, in_words, with_reason
 
 ANNOUNCED: Final = kinds(lambda facts: facts.announced or facts.alarm)
 """New people, keys and channels, halts, alarms: on every page for a day."""

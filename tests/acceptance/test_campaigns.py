@@ -1,6 +1,6 @@
 """The campaigns, small enough for every day. Their figures are printed: `pytest -rP` shows them.
 
-At full length: `python -m tests.campaign crash`, `… faults` and `… hostile`.
+At full length: `python -m campaign crash`, `… faults` and `… hostile`.
 """
 
 from __future__ import annotations
@@ -9,15 +9,15 @@ from pathlib import Path
 
 import pytest
 
-from ..campaign.crash import crash
-from ..campaign.faults import SAMPLE
-from ..campaign.hostile.attacks import ATTACKS
-from ..campaign.hostile.campaign import hostile
-from ..campaign.hostile.judge import Bounds
-from ..campaign.hostile.table import hostile_table
-from ..campaign.kinds import KINDS
-from ..campaign.matrix import faults
-from ..campaign.report import Figures, table
+from campaign.crash import crash
+from campaign.faults import SAMPLE
+from campaign.hostile.attacks import ATTACKS
+from campaign.hostile.campaign import hostile
+from campaign.hostile.judge import Bounds
+from campaign.hostile.table import hostile_table
+from campaign.kinds import KINDS
+from campaign.matrix import faults
+from campaign.report import Figures, table
 
 pytestmark = [pytest.mark.anyio, pytest.mark.timeout(600)]
 """Minutes only where the machine is busy: nearly all of it is brokers that start."""

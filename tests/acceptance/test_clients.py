@@ -1,6 +1,6 @@
 """Other people's MCP clients, one story each: from request to outcome. `pytest -rP` shows how each fared.
 
-Every client through every story, over both transports: `python -m tests.campaign clients`.
+Every client through every story, over both transports: `python -m campaign clients`.
 """
 
 from __future__ import annotations
@@ -9,9 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from ..campaign.clients.driver import CLIENTS
-from ..campaign.clients.matrix import EVERY, HTTP, STDIO, clients, story_table
-from ..campaign.clients.stories import STORIES
+from campaign.clients.driver import CLIENTS
+from campaign.clients.matrix import EVERY, HTTP, STDIO, clients, story_table
+from campaign.clients.stories import STORIES
+
 from .environments import LANGCHAIN, MCP, NODE, OPENAI_AGENTS, require
 
 pytestmark = [pytest.mark.anyio, pytest.mark.timeout(600)]

@@ -19,7 +19,7 @@ from broker.events import EventKind
 from broker.intents import Intent
 from broker.settings import Settings
 from broker.store import Store, queries
-from broker.web.visitor import cookie_name
+from broker.web.auth import cookie_name
 
 from ..acceptance.processes import ModuleProcess, environment, free_port
 from ..support import MANY_PENDING, trusted

@@ -11,10 +11,10 @@ import pytest
 from playwright.async_api import Page
 
 from broker.cards import Figure
-from broker.deliveries import Attempt, Kind
 from broker.events import EventKind, Topic
 from broker.halt import Level
 from broker.intents import State, Suggestion
+from broker.notifications import Attempt, Kind
 from broker.reasons import Reason, Why
 
 from ..support import give_key, trusted

@@ -13,10 +13,10 @@ from playwright.async_api import Page
 from sqlalchemy import Connection
 
 from broker.agents import Agent
-from broker.deliveries import Attempt, Kind
 from broker.events import EventKind, Topic
 from broker.halt import Level
 from broker.intents import State, Suggestion
+from broker.notifications import Attempt, Kind
 from broker.notify import Links
 
 from ..support import give_key, trusted

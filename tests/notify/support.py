@@ -13,10 +13,10 @@ from typing import Any
 
 from aiohttp import web
 
-from broker.deliveries import Channel, Delivery, Kind, Progress
 from broker.events import Topic
 from broker.hub import Hub
 from broker.intents import Intent
+from broker.notifications import Channel, Delivery, Kind, Progress
 from broker.notify import Links, Rejections, Sender, Taps, Worker
 from broker.notify.webhook import new_secret
 from broker.store import Feed, Store, queries

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 from jsonschema import Draft202012Validator  # type: ignore[import-untyped]
 
-from broker.deliveries import FIRST_SPACING, LONGEST_SPACING, SINGLES, Channel, Kind, Progress
 from broker.events import Bundle, EventKind, Topic
 from broker.intents import Intent, State
+from broker.notifications import FIRST_SPACING, LONGEST_SPACING, SINGLES, Channel, Kind, Progress
 from broker.notify import Refused, Watch
 from broker.store import recent_events
 

@@ -6,8 +6,8 @@ from decimal import Decimal
 
 import pytest
 
-from broker.deliveries import Kind, Progress
 from broker.intents import State
+from broker.notifications import Kind, Progress
 
 from ..support import LONG_AGO, NO_ANSWER, eventually, trusted
 from .support import URL, Endpoint, Telling, endpoint

@@ -9,8 +9,8 @@ import pytest
 
 from broker import app
 from broker.clock import utc_now
-from broker.deliveries import Kind
 from broker.events import Topic
+from broker.notifications import Kind
 from broker.notify.rejections import REFUSALS
 from broker.store.refusals import ONE_BY_ONE
 

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from broker.deliveries import Kind, Progress
 from broker.events import EventKind, Topic
 from broker.intents import Intent
+from broker.notifications import Kind, Progress
 from broker.notify import Watch
 from broker.store import recent_events
 

@@ -11,9 +11,9 @@ import pytest
 from sqlalchemy import update
 
 from broker.clock import to_ms
-from broker.deliveries import GIVE_UP, KEPT, LEASE, LONGEST_PAUSE, Progress
 from broker.events import EventKind
 from broker.intents import State, Suggestion
+from broker.notifications import GIVE_UP, KEPT, LEASE, LONGEST_PAUSE, Progress
 from broker.notify.worker import LOOK_SECONDS
 from broker.store import recent_events
 from broker.store.tables import channels, intents

@@ -27,7 +27,7 @@ ALLOWED = 1.5
 READS: dict[str, Callable[[Connection, Intent], Any]] = {
     "orders to follow": lambda c, _: queries.followed(c),
     "words to check": lambda c, _: queries.recorded(c),
-    "not shown by the exchange yet": lambda c, _: queries.perhaps_unseen(c, "spot", to_ms(NOON) - 10_000),
+    "not shown by the exchange yet": lambda c, _: queries.perhaps_not_shown(c, "spot", to_ms(NOON) - 10_000),
     "an equal one that waits": lambda c, it: queries.find_equal_pending(c, AGENT, it.equality),
     "an equal one that went out": lambda c, it: queries.find_earlier_equal(c, it, NOON - EQUAL_WITHIN),
     "approved": lambda c, _: queries.in_states(c, {State.APPROVED}),

@@ -15,7 +15,11 @@ from hypothesis import strategies as st
 from sqlalchemy import Connection, insert, select, text, update
 
 from broker.clock import to_ms
-from broker.deliveries import (
+from broker.errors import BrokerError, Code
+from broker.events import EventKind, Topic
+from broker.halt import Level
+from broker.intents import Intent, State, Suggestion
+from broker.notifications import (
     ALERT_AFTER,
     AT_ONCE,
     GIVE_UP,
@@ -31,10 +35,6 @@ from broker.deliveries import (
     Progress,
     pause,
 )
-from broker.errors import BrokerError, Code
-from broker.events import EventKind, Topic
-from broker.halt import Level
-from broker.intents import Intent, State, Suggestion
 from broker.store import Store, queries, recent_events
 from broker.store.channels import MOST
 from broker.store.tables import channels, deliveries, traders

@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 from sqlalchemy import Connection, insert
 
 from broker.clock import to_ms
-from broker.deliveries import LEASE, LONGEST_ASKED_PAUSE, Attempt, Delivery, Progress
 from broker.events import EventKind, Topic
+from broker.notifications import LEASE, LONGEST_ASKED_PAUSE, Attempt, Delivery, Progress
 from broker.store import Store
 from broker.store.tables import channels
 

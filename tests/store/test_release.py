@@ -17,7 +17,7 @@ from broker.reasons import Reason
 from broker.store import Store, events_of, queries
 from broker.store.export import lines
 from broker.web.notices import notice
-from broker.web.words import happened
+from broker.web.wording import happened
 
 from ..support import Clock, open_store
 

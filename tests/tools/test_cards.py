@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from broker.errors import Code
-from broker.tools import HIGH, Context
+from broker.orders.context import Context
+from broker.tools import HIGH
 
 from ..support import BTC, BUY, REST, Wired, wired
 from .support import CREATE, FUTURES_BUY, LEVERAGE, checks_of, figures_of, parked, refused

@@ -9,7 +9,8 @@ import pytest
 
 from broker.errors import Code
 from broker.intents import State
-from broker.tools import HIGH, Context
+from broker.orders.context import Context
+from broker.tools import HIGH
 
 from ..support import BTC, Wired, terms_of, wired
 from .support import (

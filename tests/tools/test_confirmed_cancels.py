@@ -200,7 +200,8 @@ async def test_a_trader_sees_what_is_still_open(asked_first: Wired) -> None:
 
 
 async def _figures(broker: Wired, intent: Intent) -> Any:
-    from broker.tools import HIGH, Context
+    from broker.orders.context import Context
+    from broker.tools import HIGH
 
     context = Context(
         settings=broker.settings, store=broker.store, exchange=broker.exchange, clock=broker.clock

@@ -21,11 +21,11 @@ from broker.exchange import Account, Balance, Book, FuturesAccount, Market, Orde
 from broker.exchange.models import PriceLevel
 from broker.halt import Halt, Level
 from broker.money import Side
+from broker.orders import checks as order_checks
+from broker.orders.context import AgentContext
+from broker.orders.futures_quote import FuturesQuote, reducible
+from broker.orders.spot_quote import SpotQuote
 from broker.settings import Settings
-from broker.tools import order_checks
-from broker.tools.declaration import AgentContext
-from broker.tools.futures_quotes import FuturesQuote, reducible
-from broker.tools.spot_quotes import SpotQuote
 
 from ..support import LONE
 
@@ -233,7 +233,7 @@ def futures_quote(draw: Drawn) -> FuturesQuote:
         position=position if size else None,
         leverages={BTC.symbol: 20} if read else None,
         taker_fee=Decimal("0.0005") if read else None,
-        unseen=[],
+        not_shown=[],
         pending=[],
     )
 

@@ -12,9 +12,10 @@ import pytest
 from broker.errors import Code
 from broker.exchange import Leverage, Position
 from broker.intents import Intent, State
+from broker.orders.context import Context
+from broker.orders.leverage import Change
 from broker.paper.futures.positions import MarginType
-from broker.tools import HIGH, Context
-from broker.tools.leverage_change import Change
+from broker.tools import HIGH
 
 from ..support import BTC, RESTORED, TRADER, Wired, eventually, running, terms_of, trusted
 from .support import (

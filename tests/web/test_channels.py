@@ -12,11 +12,11 @@ import httpx2
 import pytest
 from sqlalchemy import Connection
 
-from broker.deliveries import ALERT_AFTER, Attempt, Channel, Kind, Progress
 from broker.errors import BrokerError
 from broker.events import EventKind, Topic
+from broker.notifications import ALERT_AFTER, Attempt, Channel, Kind, Progress
 from broker.store import Store, recent_events
-from broker.web.lists import notices
+from broker.web.page_queries import notices
 
 from ..support import trusted
 from .support import NOON, CountedBytes, MovableClock, World, world

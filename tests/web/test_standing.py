@@ -11,8 +11,8 @@ import httpx2
 import pytest
 from starlette.routing import Route
 
-from broker.deliveries import Kind
 from broker.events import Topic
+from broker.notifications import Kind
 from broker.store import Session
 from broker.store.audit import head
 from broker.web import routes

@@ -7,11 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from broker.paper.errors import Refusal
 from broker.paper.futures import FuturesExchange
 from broker.paper.futures.contracts import USDT_M, Contract
 from broker.paper.futures.margin import liquidation_price
 from broker.paper.futures.positions import MarginType, Position
+from broker.paper.http.errors import Refusal
 
 from .support import BTC, ETH, new_order, position
 

@@ -1,0 +1,1 @@
+"""HTTP as Binance speaks it: routes, signatures, limits, errors, and faults on request."""

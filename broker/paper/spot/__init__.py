@@ -1,0 +1,1 @@
+"""The spot exchange: balances, matching, and its endpoints and streams."""

@@ -1,0 +1,55 @@
+"""The HIGH tools: their calls wait for a trader. How a tool is added: docs/contributing.md."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from sqlalchemy import Connection
+
+from ..intents import Intent, State
+from ..store import EQUAL_WITHIN, queries
+from . import confirmed_cancels
+from .close_position import ClosePosition
+from .create_order import CreateOrder
+from .declaration import Call
+from .high import HighTool, StandIn
+from .intent_answer import IntentAnswer, told
+from .set_leverage import SetLeverage
+
+OFFERED: Final[tuple[HighTool, ...]] = (CreateOrder(), ClosePosition(), SetLeverage())
+"""Every tool whose calls are always parked."""
+
+STAND_INS: Final[dict[str, StandIn]] = {tool.name: tool for tool in confirmed_cancels.TOOLS}
+"""By the name of the tool that passes straight through otherwise."""
+
+HIGH: Final[dict[str, HighTool]] = {tool.name: tool for tool in (*OFFERED, *STAND_INS.values())}
+"""Every tool that has parked something, by name."""
+
+
+def answer(
+    call: Call, intent: Intent, *, deduplicated: bool = False, same_as: Intent | None = None
+) -> IntentAnswer:
+    tool = HIGH[intent.tool]
+    return told(
+        tool.output,
+        intent,
+        now=call.clock(),
+        url=call.settings.url,
+        rounded=tool.sends.model_validate(intent.arguments.stored()),
+        result=tool.result(intent) if intent.state is State.PLACED and not intent.doubted else None,
+        deduplicated=deduplicated,
+        same_as=same_as,
+    )
+
+
+async def told_again(call: Call, intent: Intent) -> IntentAnswer:
+    """To a call that repeats it: the first one's answer, with its warning, may have been lost."""
+    first = await call.store.read(lambda connection: earlier(call, connection, intent))
+    return answer(call, intent, deduplicated=True, same_as=first)
+
+
+def earlier(call: Call, connection: Connection, intent: Intent) -> Intent | None:
+    """What went out shortly before and is equal, while the intent still waits."""
+    if intent.state is not State.PENDING:
+        return None
+    return queries.find_earlier_equal(connection, intent, call.clock() - EQUAL_WITHIN)
