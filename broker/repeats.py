@@ -1,24 +1,21 @@
-"""Whether one request repeats another. No I/O."""
+"""Whether the arguments of one request repeat those of another. No I/O."""
 
 from __future__ import annotations
 
 from decimal import Decimal
 from typing import Any, Final
 
-from .intents import Intent
+from .arguments import Arguments
 
 NEAR: Final = Decimal("0.01")
 """Amounts and prices that differ by no more than this share of the larger one count as the same."""
 
 
-def repeats(intent: Intent, earlier: Intent) -> bool:
-    """Same agent, tool, market and arguments, where amounts and prices may differ by 1 %: an agent that lost
-    an answer and asks again has often read the market anew.
+def alike(arguments: Arguments, earlier: Arguments) -> bool:
+    """Equal, except for amounts and prices that differ by at most 1 %: an agent that lost an answer and asks
+    again has often read the market again.
     """
-    whose = (intent.agent, intent.tool, intent.market)
-    if whose != (earlier.agent, earlier.tool, earlier.market):
-        return False
-    mine, other = dict(intent.arguments), dict(earlier.arguments)
+    mine, other = dict(arguments), dict(earlier)
     return mine.keys() == other.keys() and all(_near(mine[name], other[name]) for name in mine)
 
 

@@ -7,13 +7,14 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import Connection, Select, and_, bindparam, func, or_, select
+from sqlalchemy import Connection, Row, Select, and_, bindparam, func, or_, select
 
+from ..arguments import read_arguments
 from ..clock import to_ms
 from ..errors import BrokerError, Code
 from ..intents import COMMITTED, Intent, State
 from ..money import from_micros
-from ..repeats import repeats
+from ..repeats import alike
 from .rows import to_intent
 from .tables import intents
 
@@ -79,15 +80,19 @@ SENT_SINCE = select(intents).where(intents.c.wire_timestamp_ms >= bindparam("sin
 FOLLOWED = select(intents).where(intents.c.followed)
 
 
-# What a request may repeat. Its agent is compared later: SQLite would walk all that the agent ever asked for.
+# What a request may repeat: only what tells whether it does, since a busy account has many of them. The agent
+# is compared later: SQLite would walk all that the agent ever asked for.
+_COMPARED = (intents.c.id, intents.c.agent, intents.c.state, DOUBTED.label("doubted"), intents.c.arguments)
 _OF_A_KIND = (
     intents.c.tool == bindparam("tool"),
     intents.c.market == bindparam("market"),
     intents.c.arguments["symbol"].as_string() == bindparam("symbol"),
 )
-OPEN_OF_A_KIND = select(intents).where(intents.c.state.in_(COMMITTED - {State.PLACED}), *_OF_A_KIND)
-WORDS_OF_A_KIND = WORDS.where(*_OF_A_KIND)
-SENT_OF_A_KIND = SENT_SINCE.where(*_OF_A_KIND)
+OPEN_OF_A_KIND = select(*_COMPARED).where(intents.c.state.in_(COMMITTED - {State.PLACED}), *_OF_A_KIND)
+WORDS_OF_A_KIND = select(*_COMPARED).where(
+    intents.c.word_by.is_not(None), intents.c.word_holds.is_not(True), *_OF_A_KIND
+)
+SENT_OF_A_KIND = select(*_COMPARED).where(intents.c.wire_timestamp_ms >= bindparam("since"), *_OF_A_KIND)
 
 
 def find_any(connection: Connection, intent_id: str) -> Intent:
@@ -120,17 +125,15 @@ def find_earlier_equal(connection: Connection, intent: Intent, since: datetime) 
     """
     given = {"agent": intent.agent, "equality": intent.equality, "itself": intent.id, "since": to_ms(since)}
     kind = {"tool": intent.tool, "market": intent.market, "symbol": intent.arguments.symbol}
-    alike = (
-        *_all(connection, OPEN_OF_A_KIND, **kind),
-        *_all(connection, WORDS_OF_A_KIND, **kind),
-        *_all(connection, SENT_OF_A_KIND, **kind, since=to_ms(since)),
+    kept = (
+        *connection.execute(OPEN_OF_A_KIND, kind),
+        *connection.execute(WORDS_OF_A_KIND, kind),
+        *connection.execute(SENT_OF_A_KIND, {**kind, "since": to_ms(since)}),
     )
-    near = [
-        one
-        for one in alike
-        if one.id != intent.id and (one.state in COMMITTED or one.doubted) and repeats(intent, one)
-    ]
-    return max([*_all(connection, EARLIER_EQUAL, **given), *near], key=by_id, default=None)
+    near = [row.id for row in kept if row.id != intent.id and _nearly_equal(intent, row)]
+    equal = _all(connection, EARLIER_EQUAL, **given)
+    newest = max([one.id for one in equal] + near, default=None)
+    return None if newest is None else _first(connection, BY_ID, intent_id=newest)
 
 
 def due(connection: Connection, now: datetime) -> Sequence[Intent]:
@@ -225,6 +228,12 @@ def _unseen(intent: Intent, since_ms: int) -> bool:
     if intent.state is State.PLACED:
         return (intent.wire_timestamp_ms or 0) >= since_ms
     return intent.state in (State.SUBMITTING, State.UNKNOWN) or intent.doubted
+
+
+def _nearly_equal(intent: Intent, row: Row[Any]) -> bool:
+    if row.agent != intent.agent or not (row.state in COMMITTED or row.doubted):
+        return False
+    return alike(intent.arguments, read_arguments(intent.tool, row.arguments))
 
 
 def _unknown(intent_id: str) -> BrokerError:
