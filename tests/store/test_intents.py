@@ -641,5 +641,6 @@ async def test_only_the_same_agent_tool_and_market_repeat_a_request(store: Store
     assert found is not None and found.id == sent.id
     near = replace(again, equality="other", arguments=changed(sent.arguments, amount="0.0151"))
     assert await earlier(near) == found
-    for other in ({"agent": "another"}, {"tool": "binance_close_position"}, {"market": "futures"}):
-        assert await earlier(replace(near, **other)) is None
+    assert await earlier(replace(near, agent="another")) is None
+    assert await earlier(replace(near, tool="binance_close_position")) is None
+    assert await earlier(replace(near, market="futures")) is None
