@@ -233,7 +233,11 @@ class Executor:
             raise _Unfit(Reason.NOT_APPROVED, "there is no approval on record")
         if digest_of(intent.canonical) != intent.digest:
             raise _Unfit(Reason.REQUEST_ALTERED, "the stored request is not the one that was approved")
-        if (intent.terms.mode, intent.terms.account) != (self._settings.mode, self._settings.account):
+        try:
+            terms = intent.terms
+        except ValueError:
+            raise _Unfit(Reason.CHECK_FAILED, "this release cannot read what was approved") from None
+        if (terms.mode, terms.account) != (self._settings.mode, self._settings.account):
             raise _Unfit(Reason.OTHER_ACCOUNT, "the request is for another account")
         age = self._clock() - intent.decision.at
         if age < -CLOCK_SLACK:

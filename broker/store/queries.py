@@ -15,13 +15,15 @@ from ..errors import BrokerError, Code
 from ..intents import COMMITTED, Intent, State
 from ..money import from_micros
 from ..repeats import alike
-from .rows import to_intent
+from .readable import complain, readable
+from .rows import UNREADABLE, to_intent
 from .tables import intents
 
 DAY_MS = 86_400_000
 
 # Built once: building a statement takes longer than running it.
 BY_ID = select(intents).where(intents.c.id == bindparam("intent_id"))
+BY_OWN_ID = BY_ID.where(intents.c.agent == bindparam("agent"))
 BY_KEY = select(intents).where(
     intents.c.agent == bindparam("agent"),
     intents.c.tool == bindparam("tool"),
@@ -96,7 +98,9 @@ SENT_OF_A_KIND = select(*_COMPARED).where(intents.c.wire_timestamp_ms >= bindpar
 
 
 def find_any(connection: Connection, intent_id: str) -> Intent:
-    """Whichever agent asked for it: for traders, and for the broker itself. Raises UNKNOWN_INTENT."""
+    """Whichever agent asked for it: for traders, and for the broker itself. Raises UNKNOWN_INTENT, and
+    INTERNAL for one that cannot be read.
+    """
     found = _first(connection, BY_ID, intent_id=intent_id)
     if found is None:
         raise _unknown(intent_id)
@@ -104,9 +108,9 @@ def find_any(connection: Connection, intent_id: str) -> Intent:
 
 
 def find_own(connection: Connection, intent_id: str, agent: str) -> Intent:
-    """Only that agent's: another's answers like one that does not exist. Raises UNKNOWN_INTENT."""
-    found = find_any(connection, intent_id)
-    if found.agent != agent:
+    """Only that agent's: another's answers like one that does not exist. Raises as above."""
+    found = _first(connection, BY_OWN_ID, intent_id=intent_id, agent=agent)
+    if found is None:
         raise _unknown(intent_id)
     return found
 
@@ -130,10 +134,12 @@ def find_earlier_equal(connection: Connection, intent: Intent, since: datetime) 
         *connection.execute(WORDS_OF_A_KIND, kind),
         *connection.execute(SENT_OF_A_KIND, {**kind, "since": to_ms(since)}),
     )
-    near = [row.id for row in kept if row.id != intent.id and _nearly_equal(intent, row)]
-    equal = _all(connection, EARLIER_EQUAL, **given)
-    newest = max([one.id for one in equal] + near, default=None)
-    return None if newest is None else _first(connection, BY_ID, intent_id=newest)
+    near = readable(kept, lambda row: row.id if _nearly_equal(intent, row) else intent.id, UNREADABLE)
+    equal = [one.id for one in _all(connection, EARLIER_EQUAL, **given)]
+    for newest in sorted({*equal, *near} - {intent.id}, reverse=True):
+        if found := _all(connection, BY_ID, intent_id=newest):
+            return found[0]
+    return None
 
 
 def due(connection: Connection, now: datetime) -> Sequence[Intent]:
@@ -242,10 +248,26 @@ def _unknown(intent_id: str) -> BrokerError:
     )
 
 
+def _unreadable(intent_id: str) -> BrokerError:
+    return BrokerError(
+        Code.INTERNAL,
+        "This release cannot read that request. It may be live: do not repeat it. Tell the user.",
+        details={"intentId": intent_id},
+    )
+
+
 def _all(connection: Connection, query: Select[tuple[object, ...]], **values: object) -> Sequence[Intent]:
-    return [to_intent(row) for row in connection.execute(query, values)]
+    """Without those that cannot be read: none of them keeps another from being shown, sent or settled."""
+    return readable(connection.execute(query, values), to_intent, UNREADABLE)
 
 
 def _first(connection: Connection, query: Select[tuple[object, ...]], **values: object) -> Intent | None:
-    found = _all(connection, query, **values)
-    return found[0] if found else None
+    """One that cannot be read is not the same as none. Raises INTERNAL for it."""
+    row = connection.execute(query, values).first()
+    if row is None:
+        return None
+    try:
+        return to_intent(row)
+    except Exception as error:
+        complain(UNREADABLE, row.id, type(error).__name__)
+        raise _unreadable(row.id) from None
