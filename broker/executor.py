@@ -184,7 +184,7 @@ class Executor:
         if begun is not None:
             self._store.database.require_files()  # what was just committed is where the next start finds it
             timestamp = begun.wire_timestamp_ms or 0
-            sent = await tool.submit(self._exchange, begun.terms, order_id, timestamp)
+            sent = await tool.submit(self._exchange, terms, order_id, timestamp)
             await self._record(begun, sent, await self._explained(tool, begun, sent))
 
     async def _begin(self, tool: HighTool, intent: Intent, order_id: str) -> Intent | None:
