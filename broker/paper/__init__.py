@@ -3,7 +3,7 @@
 It imports nothing of the rest of the package: it is what the broker's own rounding and sums are held against.
 """
 
-from broker.paper.exchange import Exchange
-from broker.paper.server import PaperServer, build_app, run
+from .exchange import Exchange
+from .server import PaperServer, build_app, run
 
 __all__ = ["Exchange", "PaperServer", "build_app", "run"]

@@ -4,8 +4,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from decimal import Decimal
 
-from broker.paper.amounts import ZERO
-from broker.paper.errors import insufficient_balance
+from .amounts import ZERO
+from .errors import insufficient_balance
 
 
 @dataclass(slots=True)

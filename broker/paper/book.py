@@ -7,9 +7,9 @@ from itertools import islice, takewhile
 from struct import unpack
 from typing import NamedTuple
 
-from broker.paper.amounts import ZERO, floored
-from broker.paper.orders import Side
-from broker.paper.symbols import Symbol
+from .amounts import ZERO, floored
+from .orders import Side
+from .symbols import Symbol
 
 LEVELS = 1000
 _FULL = 1 << 16

@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from decimal import Decimal
 
-from broker.paper.account import Balance
-from broker.paper.orders import Order, Trade
+from .account import Balance
+from .orders import Order, Trade
 
 
 @dataclass(frozen=True, slots=True)

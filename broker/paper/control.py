@@ -13,14 +13,14 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from broker.paper import faults, order_answers
-from broker.paper.errors import Refusal
-from broker.paper.exchange import Exchange
-from broker.paper.front import Front
-from broker.paper.futures import FuturesExchange
-from broker.paper.futures import order_answers as futures_answers
-from broker.paper.futures.ledger import MARGIN_ASSET
-from broker.paper.permissions import Permissions
+from . import faults, order_answers
+from .errors import Refusal
+from .exchange import Exchange
+from .front import Front
+from .futures import FuturesExchange
+from .futures import order_answers as futures_answers
+from .futures.ledger import MARGIN_ASSET
+from .permissions import Permissions
 
 Json = dict[str, Any]
 LONGEST_WAIT_SECONDS = 60

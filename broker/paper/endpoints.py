@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from broker.paper.params import Params
+from .params import Params
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,18 +10,18 @@ from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
 
-from broker.paper.account import Account, Balance
-from broker.paper.amounts import ZERO
-from broker.paper.changed import BalancesChanged, Deposited, OrderChanged
-from broker.paper.changes import Changes
-from broker.paper.errors import Refusal, invalid_symbol, rejected, unknown_order
-from broker.paper.filters import check
-from broker.paper.market import Market
-from broker.paper.matching import Matching
-from broker.paper.new_order import NewOrder
-from broker.paper.orders import Order, Side, Status, Trade
-from broker.paper.store import Store, Window
-from broker.paper.symbols import SPOT, Symbol
+from .account import Account, Balance
+from .amounts import ZERO
+from .changed import BalancesChanged, Deposited, OrderChanged
+from .changes import Changes
+from .errors import Refusal, invalid_symbol, rejected, unknown_order
+from .filters import check
+from .market import Market
+from .matching import Matching
+from .new_order import NewOrder
+from .orders import Order, Side, Status, Trade
+from .store import Store, Window
+from .symbols import SPOT, Symbol
 
 DEPOSIT = {"USDT": Decimal(100_000)}
 MILLISECOND = 1000

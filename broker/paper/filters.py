@@ -4,11 +4,11 @@ from collections.abc import Iterable
 from decimal import Decimal
 from typing import Any
 
-from broker.paper.amounts import text
-from broker.paper.errors import filter_failure
-from broker.paper.new_order import NewOrder
-from broker.paper.orders import STOPS, Order, OrderType
-from broker.paper.symbols import Symbol
+from .amounts import text
+from .errors import filter_failure
+from .new_order import NewOrder
+from .orders import STOPS, Order, OrderType
+from .symbols import Symbol
 
 AVERAGE_PRICE_MINUTES = 5
 MAX_OPEN_ORDERS = 200

@@ -10,10 +10,10 @@ from typing import Any
 from starlette.requests import ClientDisconnect, Request
 from starlette.types import Receive, Scope, Send
 
-from broker.paper.errors import Refusal
-from broker.paper.faults import Action, Fault, Faults, Moment
-from broker.paper.line import Line, Transports
-from broker.paper.rest import Admitted, Answer, Call, Rest, Venues, json_answer, refused
+from .errors import Refusal
+from .faults import Action, Fault, Faults, Moment
+from .line import Line, Transports
+from .rest import Admitted, Answer, Call, Rest, Venues, json_answer, refused
 
 LOGGED_REQUESTS = 1_000
 

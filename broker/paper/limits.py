@@ -5,7 +5,7 @@ All are counted in windows of the clock, as Binance counts them. Who goes on whe
 
 from dataclasses import dataclass
 
-from broker.paper.errors import Refusal
+from .errors import Refusal
 
 MINUTE_MS = 60_000
 TEN_SECONDS_MS = 10_000

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from starlette.types import Receive, Scope, Send
 
-from broker.paper.rest import Answer
+from .rest import Answer
 
 Transports = Callable[[Scope], asyncio.Transport | None]
 """Finds a connection below ASGI, which can only answer orderly; None: it is closed."""

@@ -5,11 +5,11 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from functools import lru_cache
 
-from broker.paper.book import Book
-from broker.paper.filters import AVERAGE_PRICE_MINUTES
-from broker.paper.orders import Side
-from broker.paper.prices import SLOT_MS, Bar, Tape, merged, slot_of
-from broker.paper.symbols import Symbol
+from .book import Book
+from .filters import AVERAGE_PRICE_MINUTES
+from .orders import Side
+from .prices import SLOT_MS, Bar, Tape, merged, slot_of
+from .symbols import Symbol
 
 MINUTE_MS = 60_000
 DAY_MS = 86_400_000

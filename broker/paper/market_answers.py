@@ -4,12 +4,12 @@ from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any
 
-from broker.paper.amounts import ZERO, text
-from broker.paper.book import Book, Level
-from broker.paper.filters import AVERAGE_PRICE_MINUTES, listed
-from broker.paper.market import Candle, PublicTrade
-from broker.paper.orders import OrderType, Side
-from broker.paper.symbols import Symbol
+from .amounts import ZERO, text
+from .book import Book, Level
+from .filters import AVERAGE_PRICE_MINUTES, listed
+from .market import Candle, PublicTrade
+from .orders import OrderType, Side
+from .symbols import Symbol
 
 Json = dict[str, Any]
 

@@ -3,13 +3,13 @@
 from collections.abc import Sequence
 from decimal import Decimal
 
-from broker.paper.account import Account
-from broker.paper.amounts import ZERO, truncated
-from broker.paper.book import Book, Level, fills_of_cost, fills_of_quantity
-from broker.paper.errors import Refusal, rejected
-from broker.paper.market import Market
-from broker.paper.orders import Order, OrderType, Side, Status, TimeInForce, Trade
-from broker.paper.symbols import Symbol
+from .account import Account
+from .amounts import ZERO, truncated
+from .book import Book, Level, fills_of_cost, fills_of_quantity
+from .errors import Refusal, rejected
+from .market import Market
+from .orders import Order, OrderType, Side, Status, TimeInForce, Trade
+from .symbols import Symbol
 
 FEE = Decimal("0.001")
 """Of what is received; the same for makers and takers."""

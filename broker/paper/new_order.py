@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
 
-from broker.paper.errors import Refusal, mandatory, not_required, one_of, rejected
-from broker.paper.orders import OrderType, Side, TimeInForce
-from broker.paper.params import CLIENT_ID, Params
+from .errors import Refusal, mandatory, not_required, one_of, rejected
+from .orders import OrderType, Side, TimeInForce
+from .params import CLIENT_ID, Params
 
 
 class Response(StrEnum):

@@ -3,12 +3,12 @@
 from collections.abc import Sequence
 from typing import Any
 
-from broker.paper.account import Balance
-from broker.paper.amounts import ZERO, text
-from broker.paper.matching import FEE
-from broker.paper.new_order import Response
-from broker.paper.orders import Order, Side, Trade
-from broker.paper.permissions import Permissions
+from .account import Balance
+from .amounts import ZERO, text
+from .matching import FEE
+from .new_order import Response
+from .orders import Order, Side, Trade
+from .permissions import Permissions
 
 Json = dict[str, Any]
 STP = "EXPIRE_MAKER"

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
 
-from broker.paper.amounts import ZERO
+from .amounts import ZERO
 
 
 class Side(StrEnum):

@@ -7,7 +7,7 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import TypeVar
 
-from broker.paper.errors import Refusal, illegal, mandatory
+from .errors import Refusal, illegal, mandatory
 
 Choice = TypeVar("Choice", bound=StrEnum)
 

@@ -14,7 +14,7 @@ from math import isqrt
 from struct import unpack
 from typing import NamedTuple
 
-from broker.paper.symbols import Symbol
+from .symbols import Symbol
 
 SLOT_MS = 250
 SECOND = 1000 // SLOT_MS

@@ -6,11 +6,11 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 from urllib.parse import parse_qsl
 
-from broker.paper.endpoints import Endpoint, Endpoints
-from broker.paper.errors import Refusal, invalid_key
-from broker.paper.limits import Limits
-from broker.paper.params import Params
-from broker.paper.signing import SIGNING_PARAMETERS, Credentials, Validity, payload, validity
+from .endpoints import Endpoint, Endpoints
+from .errors import Refusal, invalid_key
+from .limits import Limits
+from .params import Params
+from .signing import SIGNING_PARAMETERS, Credentials, Validity, payload, validity
 
 JSON_TYPE = "application/json;charset=UTF-8"
 

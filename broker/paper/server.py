@@ -21,20 +21,20 @@ from starlette.responses import PlainTextResponse
 from starlette.routing import Mount
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from broker.paper.control import Control
-from broker.paper.exchange import DEPOSIT, Exchange
-from broker.paper.front import Front
-from broker.paper.futures import FuturesExchange
-from broker.paper.futures.endpoints import futures_endpoints
-from broker.paper.limits import Limits
-from broker.paper.line import Transports
-from broker.paper.permissions import Permissions
-from broker.paper.rest import Rest, Venues
-from broker.paper.signing import Credentials
-from broker.paper.spot_account import SpotAccount
-from broker.paper.spot_market import SpotMarket
-from broker.paper.store import Store
-from broker.paper.streams import Pace, Streams
+from .control import Control
+from .exchange import DEPOSIT, Exchange
+from .front import Front
+from .futures import FuturesExchange
+from .futures.endpoints import futures_endpoints
+from .limits import Limits
+from .line import Transports
+from .permissions import Permissions
+from .rest import Rest, Venues
+from .signing import Credentials
+from .spot_account import SpotAccount
+from .spot_market import SpotMarket
+from .store import Store
+from .streams import Pace, Streams
 
 _log = logging.getLogger(__name__)
 

@@ -5,7 +5,7 @@ import hmac
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from broker.paper.errors import Refusal, invalid_key, mandatory
+from .errors import Refusal, invalid_key, mandatory
 
 DEFAULT_WINDOW_MS = 5_000
 LONGEST_WINDOW_MS = 60_000

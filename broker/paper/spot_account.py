@@ -2,15 +2,15 @@
 
 from typing import Any
 
-from broker.paper import order_answers
-from broker.paper.endpoints import Endpoint, Endpoints
-from broker.paper.errors import Refusal, mandatory, one_of
-from broker.paper.exchange import Exchange
-from broker.paper.new_order import PARAMETERS as ORDER_PARAMETERS
-from broker.paper.new_order import read
-from broker.paper.params import CLIENT_ID, SYMBOL, Params
-from broker.paper.permissions import Permissions
-from broker.paper.store import Window
+from . import order_answers
+from .endpoints import Endpoint, Endpoints
+from .errors import Refusal, mandatory, one_of
+from .exchange import Exchange
+from .new_order import PARAMETERS as ORDER_PARAMETERS
+from .new_order import read
+from .params import CLIENT_ID, SYMBOL, Params
+from .permissions import Permissions
+from .store import Window
 
 _LONGEST_RANGE_MS = 24 * 3_600_000
 

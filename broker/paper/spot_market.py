@@ -4,15 +4,15 @@ from collections.abc import Callable
 from enum import StrEnum
 from typing import Any
 
-from broker.paper import market_answers
-from broker.paper.candles import INTERVALS, closing, openings
-from broker.paper.endpoints import Endpoint, Endpoints
-from broker.paper.errors import Refusal, invalid_symbol, mandatory
-from broker.paper.exchange import Exchange
-from broker.paper.limits import Limits
-from broker.paper.market import Market
-from broker.paper.params import SYMBOL, Params
-from broker.paper.prices import SLOT_MS, slot_of
+from . import market_answers
+from .candles import INTERVALS, closing, openings
+from .endpoints import Endpoint, Endpoints
+from .errors import Refusal, invalid_symbol, mandatory
+from .exchange import Exchange
+from .limits import Limits
+from .market import Market
+from .params import SYMBOL, Params
+from .prices import SLOT_MS, slot_of
 
 _TICKER_PARAMETERS = ("symbol", "symbols", "type")
 

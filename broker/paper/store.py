@@ -11,11 +11,11 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from broker.paper.account import Balance
-from broker.paper.errors import FolderInUse
-from broker.paper.market import Pin, Setting
-from broker.paper.orders import OPEN, Order, OrderType, Side, Status, TimeInForce, Trade
-from broker.paper.tables import Kept, Table
+from .account import Balance
+from .errors import FolderInUse
+from .market import Pin, Setting
+from .orders import OPEN, Order, OrderType, Side, Status, TimeInForce, Trade
+from .tables import Kept, Table
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS balances (

@@ -3,6 +3,6 @@
 `FuturesExchange` is the engine, without HTTP; each `*_endpoints.py` is one part of Binance's REST surface.
 """
 
-from broker.paper.futures.exchange import FuturesExchange
+from .exchange import FuturesExchange
 
 __all__ = ["FuturesExchange"]

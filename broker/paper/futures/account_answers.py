@@ -3,10 +3,10 @@
 from decimal import Decimal
 from typing import Any
 
-from broker.paper.amounts import ZERO, text
-from broker.paper.futures.contracts import Bracket, Contract
-from broker.paper.futures.margin import MAKER_FEE, TAKER_FEE, Exposure, Summary
-from broker.paper.futures.positions import Position
+from ..amounts import ZERO, text
+from .contracts import Bracket, Contract
+from .margin import MAKER_FEE, TAKER_FEE, Exposure, Summary
+from .positions import Position
 
 Json = dict[str, Any]
 

@@ -2,14 +2,14 @@
 
 from typing import Any
 
-from broker.paper.endpoints import Endpoint, Endpoints
-from broker.paper.errors import Refusal, mandatory
-from broker.paper.futures import account_answers
-from broker.paper.futures.exchange import FuturesExchange
-from broker.paper.futures.market_endpoints import symbol_of
-from broker.paper.futures.positions import MarginType
-from broker.paper.params import Params
-from broker.paper.permissions import Permissions
+from ..endpoints import Endpoint, Endpoints
+from ..errors import Refusal, mandatory
+from ..params import Params
+from ..permissions import Permissions
+from . import account_answers
+from .exchange import FuturesExchange
+from .market_endpoints import symbol_of
+from .positions import MarginType
 
 _DONE = {"code": 200, "msg": "success"}
 

@@ -1,12 +1,12 @@
 """Whether an order may come in at all: the filters, the position mode, client ids that are taken."""
 
-from broker.paper.errors import Refusal
-from broker.paper.futures import filters
-from broker.paper.futures.errors import duplicate_client_id, position_side_mismatch
-from broker.paper.futures.ledger import Ledger
-from broker.paper.futures.new_algo import NewAlgo
-from broker.paper.futures.new_order import NewOrder
-from broker.paper.futures.orders import Algo, OrderType
+from ..errors import Refusal
+from . import filters
+from .errors import duplicate_client_id, position_side_mismatch
+from .ledger import Ledger
+from .new_algo import NewAlgo
+from .new_order import NewOrder
+from .orders import Algo, OrderType
 
 
 class Admission:

@@ -2,14 +2,14 @@
 
 from collections.abc import Callable
 
-from broker.paper.errors import unknown_order
-from broker.paper.futures.admission import Admission
-from broker.paper.futures.conditional import Conditional
-from broker.paper.futures.errors import no_such_order, would_trigger
-from broker.paper.futures.ledger import Ledger
-from broker.paper.futures.new_algo import NewAlgo
-from broker.paper.futures.orders import Algo
-from broker.paper.store import Window
+from ..errors import unknown_order
+from ..store import Window
+from .admission import Admission
+from .conditional import Conditional
+from .errors import no_such_order, would_trigger
+from .ledger import Ledger
+from .new_algo import NewAlgo
+from .orders import Algo
 
 
 class Algos:

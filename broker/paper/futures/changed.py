@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
 
-from broker.paper.futures.orders import Algo, Order, Trade
-from broker.paper.futures.positions import Position
+from .orders import Algo, Order, Trade
+from .positions import Position
 
 
 class Execution(StrEnum):

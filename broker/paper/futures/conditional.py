@@ -2,10 +2,10 @@
 
 from collections.abc import Callable
 
-from broker.paper.errors import Refusal
-from broker.paper.futures.ledger import Ledger
-from broker.paper.futures.matching import Matching
-from broker.paper.futures.orders import Algo, AlgoStatus, Order, OrderType
+from ..errors import Refusal
+from .ledger import Ledger
+from .matching import Matching
+from .orders import Algo, AlgoStatus, Order, OrderType
 
 
 class Conditional:

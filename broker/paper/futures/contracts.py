@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from decimal import Decimal
 
-from broker.paper.amounts import ZERO
-from broker.paper.symbols import Symbol
+from ..amounts import ZERO
+from ..symbols import Symbol
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 from decimal import Decimal
 
-from broker.paper.errors import Refusal
+from ..errors import Refusal
 
 
 def no_such_order() -> Refusal:

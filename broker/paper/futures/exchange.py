@@ -8,28 +8,28 @@ import secrets
 from collections.abc import Callable, Iterable
 from decimal import Decimal
 
-from broker.paper.errors import invalid_symbol, unknown_order
-from broker.paper.futures.admission import Admission
-from broker.paper.futures.algos import Algos
-from broker.paper.futures.changed import AccountEvent, Execution
-from broker.paper.futures.conditional import Conditional
-from broker.paper.futures.contracts import USDT_M, Contract
-from broker.paper.futures.errors import no_such_order
-from broker.paper.futures.funding import Funding
-from broker.paper.futures.income import Income, IncomeType
-from broker.paper.futures.ledger import Ledger
-from broker.paper.futures.liquidation import Liquidation
-from broker.paper.futures.listen_keys import ListenKeys
-from broker.paper.futures.margin import Summary
-from broker.paper.futures.matching import Matching
-from broker.paper.futures.new_order import NewOrder
-from broker.paper.futures.orders import Order, Trade
-from broker.paper.futures.positions import MarginType, Position
-from broker.paper.futures.store import FuturesStore
-from broker.paper.futures.terms import Terms
-from broker.paper.market import Market
-from broker.paper.orders import Side
-from broker.paper.store import Store, Window
+from ..errors import invalid_symbol, unknown_order
+from ..market import Market
+from ..orders import Side
+from ..store import Store, Window
+from .admission import Admission
+from .algos import Algos
+from .changed import AccountEvent, Execution
+from .conditional import Conditional
+from .contracts import USDT_M, Contract
+from .errors import no_such_order
+from .funding import Funding
+from .income import Income, IncomeType
+from .ledger import Ledger
+from .liquidation import Liquidation
+from .listen_keys import ListenKeys
+from .margin import Summary
+from .matching import Matching
+from .new_order import NewOrder
+from .orders import Order, Trade
+from .positions import MarginType, Position
+from .store import FuturesStore
+from .terms import Terms
 
 DEPOSIT = Decimal(100_000)
 

@@ -4,10 +4,10 @@ from collections.abc import Iterable
 from decimal import Decimal
 from typing import Any
 
-from broker.paper.errors import Refusal
-from broker.paper.futures.contracts import Contract
-from broker.paper.futures.errors import notional_too_small, too_many_orders, too_precise
-from broker.paper.orders import Side
+from ..errors import Refusal
+from ..orders import Side
+from .contracts import Contract
+from .errors import notional_too_small, too_many_orders, too_precise
 
 MAX_OPEN_ORDERS = 200
 MAX_OPEN_ALGOS = 10

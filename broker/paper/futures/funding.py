@@ -3,12 +3,12 @@
 from decimal import Decimal
 from hashlib import shake_128
 
-from broker.paper.amounts import truncated
-from broker.paper.futures.changed import AccountEvent
-from broker.paper.futures.income import IncomeType
-from broker.paper.futures.ledger import Ledger
-from broker.paper.futures.positions import Position
-from broker.paper.prices import slot_of
+from ..amounts import truncated
+from ..prices import slot_of
+from .changed import AccountEvent
+from .income import IncomeType
+from .ledger import Ledger
+from .positions import Position
 
 INTERVAL_MS = 8 * 3_600_000
 INTERVAL_HOURS = 8

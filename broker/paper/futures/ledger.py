@@ -5,10 +5,11 @@ from contextlib import contextmanager
 from dataclasses import replace
 from decimal import Decimal
 
-from broker.paper.amounts import ZERO
-from broker.paper.changes import Changes
-from broker.paper.errors import Refusal
-from broker.paper.futures.changed import (
+from ..amounts import ZERO
+from ..changes import Changes
+from ..errors import Refusal
+from ..market import Market
+from .changed import (
     AccountChanged,
     AccountEvent,
     AlgoChanged,
@@ -17,13 +18,12 @@ from broker.paper.futures.changed import (
     OrderChanged,
     PositionChanged,
 )
-from broker.paper.futures.contracts import Contract
-from broker.paper.futures.income import Income, IncomeType
-from broker.paper.futures.margin import Exposure, Summary, exposure
-from broker.paper.futures.orders import Algo, AlgoStatus, Order, Trade
-from broker.paper.futures.positions import Position, Wallet
-from broker.paper.futures.store import FuturesStore
-from broker.paper.market import Market
+from .contracts import Contract
+from .income import Income, IncomeType
+from .margin import Exposure, Summary, exposure
+from .orders import Algo, AlgoStatus, Order, Trade
+from .positions import Position, Wallet
+from .store import FuturesStore
 
 MARGIN_ASSET = "USDT"
 FIRST_ALGO_ID = 1_000_000

@@ -6,14 +6,14 @@ a clearing fee is taken from what is left, and the insurance fund makes good wha
 
 from decimal import Decimal
 
-from broker.paper.amounts import ZERO, truncated
-from broker.paper.futures.changed import AccountEvent, Execution
-from broker.paper.futures.income import IncomeType
-from broker.paper.futures.ledger import Ledger
-from broker.paper.futures.margin import TAKER_FEE, Exposure
-from broker.paper.futures.matching import LIQUIDATED, Matching
-from broker.paper.futures.orders import Order, OrderType, TimeInForce
-from broker.paper.orders import Side
+from ..amounts import ZERO, truncated
+from ..orders import Side
+from .changed import AccountEvent, Execution
+from .income import IncomeType
+from .ledger import Ledger
+from .margin import TAKER_FEE, Exposure
+from .matching import LIQUIDATED, Matching
+from .orders import Order, OrderType, TimeInForce
 
 CLEARING_FEE = Decimal("0.0125")
 """Of the notional (`liquidationFee` of exchangeInfo)."""

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from broker.paper.errors import Refusal
+from ..errors import Refusal
 
 VALID_MS = 3_600_000
 

@@ -7,11 +7,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from decimal import Decimal
 
-from broker.paper.amounts import ZERO
-from broker.paper.futures.contracts import Contract
-from broker.paper.futures.orders import Order
-from broker.paper.futures.positions import Position, Wallet
-from broker.paper.orders import Side
+from ..amounts import ZERO
+from ..orders import Side
+from .contracts import Contract
+from .orders import Order
+from .positions import Position, Wallet
 
 TAKER_FEE = Decimal("0.0005")
 MAKER_FEE = Decimal("0.0002")

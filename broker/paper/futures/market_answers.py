@@ -4,14 +4,14 @@ from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any
 
-from broker.paper.amounts import ZERO, text
-from broker.paper.book import Book, Level
-from broker.paper.futures import filters, funding
-from broker.paper.futures.contracts import Contract
-from broker.paper.futures.liquidation import CLEARING_FEE
-from broker.paper.futures.orders import AlgoType, OrderType, TimeInForce
-from broker.paper.market import Candle, PublicTrade
-from broker.paper.orders import Side
+from ..amounts import ZERO, text
+from ..book import Book, Level
+from ..market import Candle, PublicTrade
+from ..orders import Side
+from . import filters, funding
+from .contracts import Contract
+from .liquidation import CLEARING_FEE
+from .orders import AlgoType, OrderType, TimeInForce
 
 Json = dict[str, Any]
 _ONBOARDED = 1_569_398_400_000

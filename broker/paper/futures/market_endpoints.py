@@ -3,17 +3,17 @@
 from collections.abc import Callable
 from typing import Any
 
-from broker.paper.candles import INTERVALS, closing, openings
-from broker.paper.endpoints import Endpoint, Endpoints
-from broker.paper.errors import Refusal, mandatory
-from broker.paper.futures import funding, market_answers
-from broker.paper.futures.exchange import FuturesExchange
-from broker.paper.limits import Limits
-from broker.paper.market import Market
-from broker.paper.market_answers import kline
-from broker.paper.params import SYMBOL, Params
-from broker.paper.prices import slot_of
-from broker.paper.spot_market import asked_slots
+from ..candles import INTERVALS, closing, openings
+from ..endpoints import Endpoint, Endpoints
+from ..errors import Refusal, mandatory
+from ..limits import Limits
+from ..market import Market
+from ..market_answers import kline
+from ..params import SYMBOL, Params
+from ..prices import slot_of
+from ..spot_market import asked_slots
+from . import funding, market_answers
+from .exchange import FuturesExchange
 
 _DEPTHS = {5: 2, 10: 2, 20: 2, 50: 2, 100: 5, 500: 10, 1000: 20}
 """The limits that depth has, with their weights."""

@@ -3,10 +3,11 @@
 from collections.abc import Sequence
 from decimal import Decimal
 
-from broker.paper.amounts import ZERO, truncated
-from broker.paper.book import Level, fills_of_quantity
-from broker.paper.futures.changed import AccountEvent, Execution
-from broker.paper.futures.errors import (
+from ..amounts import ZERO, truncated
+from ..book import Level, fills_of_quantity
+from ..orders import Side, Status
+from .changed import AccountEvent, Execution
+from .errors import (
     above_bracket,
     fok_unfilled,
     margin_insufficient,
@@ -14,11 +15,10 @@ from broker.paper.futures.errors import (
     post_only_takes,
     reduce_only_rejected,
 )
-from broker.paper.futures.income import IncomeType
-from broker.paper.futures.ledger import Ledger
-from broker.paper.futures.margin import MAKER_FEE, TAKER_FEE
-from broker.paper.futures.orders import Order, OrderType, TimeInForce, Trade
-from broker.paper.orders import Side, Status
+from .income import IncomeType
+from .ledger import Ledger
+from .margin import MAKER_FEE, TAKER_FEE
+from .orders import Order, OrderType, TimeInForce, Trade
 
 IOC_EXPIRED, KNOCKED_OUT, LIQUIDATED, UNFILLED = 2, 4, 5, 9
 """Why an order expired (`er` of ORDER_TRADE_UPDATE)."""

@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
 
-from broker.paper.errors import Refusal, not_required
-from broker.paper.futures.orders import Algo, AlgoType, TimeInForce, WorkingType
-from broker.paper.futures.reading import amount, check_position_side, client_id, needed, read_time_in_force
-from broker.paper.orders import Side
-from broker.paper.params import Params
+from ..errors import Refusal, not_required
+from ..orders import Side
+from ..params import Params
+from .orders import Algo, AlgoType, TimeInForce, WorkingType
+from .reading import amount, check_position_side, client_id, needed, read_time_in_force
 
 PARAMETERS = (
     "algoType",

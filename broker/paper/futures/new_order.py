@@ -5,12 +5,12 @@ from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
 
-from broker.paper.errors import Refusal, not_required
-from broker.paper.futures.errors import algo_only
-from broker.paper.futures.orders import AlgoType, Order, OrderType, TimeInForce
-from broker.paper.futures.reading import amount, check_position_side, client_id, needed, read_time_in_force
-from broker.paper.orders import Side
-from broker.paper.params import Params
+from ..errors import Refusal, not_required
+from ..orders import Side
+from ..params import Params
+from .errors import algo_only
+from .orders import AlgoType, Order, OrderType, TimeInForce
+from .reading import amount, check_position_side, client_id, needed, read_time_in_force
 
 PARAMETERS = (
     "symbol",

@@ -2,11 +2,11 @@
 
 from typing import Any
 
-from broker.paper.amounts import ZERO, text
-from broker.paper.futures.income import Income
-from broker.paper.futures.ledger import MARGIN_ASSET
-from broker.paper.futures.orders import Algo, Order, Trade
-from broker.paper.orders import Side
+from ..amounts import ZERO, text
+from ..orders import Side
+from .income import Income
+from .ledger import MARGIN_ASSET
+from .orders import Algo, Order, Trade
 
 Json = dict[str, Any]
 _STP = "EXPIRE_MAKER"

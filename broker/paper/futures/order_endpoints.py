@@ -2,17 +2,17 @@
 
 from typing import Any
 
-from broker.paper.endpoints import Endpoint, Endpoints
-from broker.paper.errors import Refusal, one_of
-from broker.paper.futures import new_algo, new_order, order_answers
-from broker.paper.futures.errors import no_such_order
-from broker.paper.futures.exchange import FuturesExchange
-from broker.paper.futures.income import IncomeType
-from broker.paper.futures.market_endpoints import symbol_of
-from broker.paper.futures.orders import Algo
-from broker.paper.futures.reading import client_id
-from broker.paper.params import Params
-from broker.paper.store import Window
+from ..endpoints import Endpoint, Endpoints
+from ..errors import Refusal, one_of
+from ..params import Params
+from ..store import Window
+from . import new_algo, new_order, order_answers
+from .errors import no_such_order
+from .exchange import FuturesExchange
+from .income import IncomeType
+from .market_endpoints import symbol_of
+from .orders import Algo
+from .reading import client_id
 
 _WEEK_MS = 7 * 86_400_000
 _CANCELED_ALL = {"code": 200, "msg": "The operation of cancel all open order is done."}

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
 
-from broker.paper.amounts import ZERO
-from broker.paper.orders import OPEN, Side, Status
+from ..amounts import ZERO
+from ..orders import OPEN, Side, Status
 
 
 class OrderType(StrEnum):

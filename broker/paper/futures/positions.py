@@ -4,8 +4,8 @@ from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
 
-from broker.paper.amounts import ZERO, truncated
-from broker.paper.orders import Side
+from ..amounts import ZERO, truncated
+from ..orders import Side
 
 DEFAULT_LEVERAGE = 20
 

@@ -5,10 +5,10 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import TypeVar
 
-from broker.paper.errors import Refusal, mandatory
-from broker.paper.futures.errors import position_side_mismatch
-from broker.paper.futures.orders import TimeInForce
-from broker.paper.params import Params
+from ..errors import Refusal, mandatory
+from ..params import Params
+from .errors import position_side_mismatch
+from .orders import TimeInForce
 
 Choice = TypeVar("Choice", bound=StrEnum)
 

@@ -2,12 +2,12 @@
 
 from collections.abc import Collection
 
-from broker.paper.futures.income import Income
-from broker.paper.futures.orders import Algo, AlgoStatus, Order, Trade
-from broker.paper.futures.positions import Position, Wallet
-from broker.paper.market import Market, Pin, Setting
-from broker.paper.orders import OPEN
-from broker.paper.store import Store, Window
+from ..market import Market, Pin, Setting
+from ..orders import OPEN
+from ..store import Store, Window
+from .income import Income
+from .orders import Algo, AlgoStatus, Order, Trade
+from .positions import Position, Wallet
 
 _WAITING_OR_WORKING = (AlgoStatus.NEW, AlgoStatus.TRIGGERED)
 

@@ -1,11 +1,11 @@
 """On which terms a position is held: its leverage and its margin type."""
 
-from broker.paper.amounts import ZERO
-from broker.paper.errors import Refusal
-from broker.paper.futures.changed import AccountEvent, LeverageChanged
-from broker.paper.futures.errors import above_bracket, invalid_leverage, leverage_needs_margin
-from broker.paper.futures.ledger import Ledger
-from broker.paper.futures.positions import MarginType, Position
+from ..amounts import ZERO
+from ..errors import Refusal
+from .changed import AccountEvent, LeverageChanged
+from .errors import above_bracket, invalid_leverage, leverage_needs_margin
+from .ledger import Ledger
+from .positions import MarginType, Position
 
 
 class Terms:

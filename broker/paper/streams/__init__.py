@@ -1,6 +1,6 @@
 """The WebSocket surfaces of the paper exchange: market streams and the accounts' news."""
 
-from broker.paper.streams.pace import Pace
-from broker.paper.streams.streams import Streams
+from .pace import Pace
+from .streams import Streams
 
 __all__ = ["Pace", "Streams"]

@@ -6,13 +6,13 @@ Only what the user data stream needs: orders go over HTTP.
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from broker.paper.errors import Refusal, mandatory
-from broker.paper.exchange import Exchange
-from broker.paper.limits import Limits
-from broker.paper.params import Params
-from broker.paper.signing import Credentials, validity
-from broker.paper.streams.peer import Peer
-from broker.paper.streams.texts import decoded, encoded
+from ..errors import Refusal, mandatory
+from ..exchange import Exchange
+from ..limits import Limits
+from ..params import Params
+from ..signing import Credentials, validity
+from .peer import Peer
+from .texts import decoded, encoded
 
 Json = dict[str, Any]
 USER_STREAM_WEIGHT = 2

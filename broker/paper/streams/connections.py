@@ -5,8 +5,8 @@ from contextlib import contextmanager
 
 from starlette.websockets import WebSocket
 
-from broker.paper.line import Transports
-from broker.paper.streams.peer import Peer
+from ..line import Transports
+from .peer import Peer
 
 USER_DATA = "userData"
 """How the news of an account is listed among the streams."""

@@ -10,12 +10,12 @@ from collections.abc import Callable, Sequence
 from decimal import Decimal
 from typing import NamedTuple
 
-from broker.paper.amounts import ZERO
-from broker.paper.book import Book
-from broker.paper.orders import Side
-from broker.paper.prices import slot_of
-from broker.paper.streams.feeds import Payload
-from broker.paper.streams.sources import FindMarket
+from ..amounts import ZERO
+from ..book import Book
+from ..orders import Side
+from ..prices import slot_of
+from .feeds import Payload
+from .sources import FindMarket
 
 Quantities = dict[Decimal, Decimal]
 _SIDES = (Side.BUY, Side.SELL)

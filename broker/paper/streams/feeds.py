@@ -4,8 +4,8 @@ import asyncio
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
-from broker.paper.streams.connections import Connections
-from broker.paper.streams.texts import encoded
+from .connections import Connections
+from .texts import encoded
 
 Payload = dict[str, Any] | list[dict[str, Any]]
 Source = Callable[[int], Sequence[Payload]]

@@ -2,14 +2,14 @@
 
 from decimal import Decimal
 
-from broker.paper.amounts import ZERO, text
-from broker.paper.book import Book, Level
-from broker.paper.futures.contracts import Contract
-from broker.paper.market import Candle, PublicTrade
-from broker.paper.market_answers import Json
-from broker.paper.orders import Side
-from broker.paper.prices import SLOT_MS, slot_of
-from broker.paper.streams.depth import BookChange, Quantities
+from ..amounts import ZERO, text
+from ..book import Book, Level
+from ..futures.contracts import Contract
+from ..market import Candle, PublicTrade
+from ..market_answers import Json
+from ..orders import Side
+from ..prices import SLOT_MS, slot_of
+from .depth import BookChange, Quantities
 
 
 class FuturesEvents:

@@ -6,15 +6,15 @@ On the way that a stream does not belong to, nothing is ever sent for it, as at 
 import re
 from functools import partial
 
-from broker.paper.candles import INTERVALS
-from broker.paper.futures import FuturesExchange, funding
-from broker.paper.market_answers import Json
-from broker.paper.prices import slot_of
-from broker.paper.streams.depth import DepthChanges
-from broker.paper.streams.feeds import Source, Stream
-from broker.paper.streams.futures_events import FuturesEvents
-from broker.paper.streams.pace import Pace
-from broker.paper.streams.sources import BestPrices, Candles, Trades
+from ..candles import INTERVALS
+from ..futures import FuturesExchange, funding
+from ..market_answers import Json
+from ..prices import slot_of
+from .depth import DepthChanges
+from .feeds import Source, Stream
+from .futures_events import FuturesEvents
+from .pace import Pace
+from .sources import BestPrices, Candles, Trades
 
 _DEPTH = re.compile(r"depth(5|10|20)?(@100ms|@250ms|@500ms)?")
 _MARK_PRICE = re.compile(r"markPrice(@arr)?(@1s)?")

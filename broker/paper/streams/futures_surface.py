@@ -2,13 +2,13 @@
 
 from starlette.routing import WebSocketRoute
 
-from broker.paper.futures import FuturesExchange
-from broker.paper.streams.connections import Connections
-from broker.paper.streams.feeds import Feeds
-from broker.paper.streams.futures_streams import FuturesStreams
-from broker.paper.streams.futures_user import FuturesUser
-from broker.paper.streams.market_routes import MarketRoutes
-from broker.paper.streams.pace import Pace
+from ..futures import FuturesExchange
+from .connections import Connections
+from .feeds import Feeds
+from .futures_streams import FuturesStreams
+from .futures_user import FuturesUser
+from .market_routes import MarketRoutes
+from .pace import Pace
 
 
 class FuturesSurface:

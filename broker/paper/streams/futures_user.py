@@ -5,13 +5,13 @@ import asyncio
 from starlette.routing import WebSocketRoute
 from starlette.websockets import WebSocket
 
-from broker.paper.futures import FuturesExchange
-from broker.paper.market_answers import Json
-from broker.paper.streams.connections import USER_DATA, Connections
-from broker.paper.streams.futures_user_events import listen_key_expired, user_event
-from broker.paper.streams.pace import Pace
-from broker.paper.streams.peer import Peer
-from broker.paper.streams.texts import encoded
+from ..futures import FuturesExchange
+from ..market_answers import Json
+from .connections import USER_DATA, Connections
+from .futures_user_events import listen_key_expired, user_event
+from .pace import Pace
+from .peer import Peer
+from .texts import encoded
 
 
 class UserSession:

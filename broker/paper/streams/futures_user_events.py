@@ -2,8 +2,8 @@
 
 from decimal import Decimal
 
-from broker.paper.amounts import ZERO, truncated
-from broker.paper.futures.changed import (
+from ..amounts import ZERO, truncated
+from ..futures.changed import (
     AccountChanged,
     AlgoChanged,
     Execution,
@@ -11,9 +11,9 @@ from broker.paper.futures.changed import (
     OrderChanged,
     PositionChanged,
 )
-from broker.paper.market_answers import Json
-from broker.paper.order_answers import STP
-from broker.paper.orders import Side
+from ..market_answers import Json
+from ..order_answers import STP
+from ..orders import Side
 
 MARGIN_ASSET = "USDT"
 _LIQUIDATION = "autoclose-"

@@ -3,9 +3,9 @@
 from starlette.routing import WebSocketRoute
 from starlette.websockets import WebSocket
 
-from broker.paper.streams.connections import Connections
-from broker.paper.streams.feeds import Feeds
-from broker.paper.streams.market_session import MarketSession, is_stream
+from .connections import Connections
+from .feeds import Feeds
+from .market_session import MarketSession, is_stream
 
 
 class MarketRoutes:

@@ -3,9 +3,9 @@
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from broker.paper.streams.feeds import Feeds
-from broker.paper.streams.peer import Peer
-from broker.paper.streams.texts import decoded, encoded
+from .feeds import Feeds
+from .peer import Peer
+from .texts import decoded, encoded
 
 _METHODS = ("SUBSCRIBE", "UNSUBSCRIBE", "LIST_SUBSCRIPTIONS", "SET_PROPERTY", "GET_PROPERTY")
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
-from broker.paper.line import Transports
+from ..line import Transports
 
 MOST_WAITING = 1_000
 

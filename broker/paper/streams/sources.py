@@ -5,12 +5,12 @@ Both markets have them; how an event looks is passed in.
 
 from collections.abc import Callable, Sequence
 
-from broker.paper.book import Book, Level
-from broker.paper.candles import closing, opening
-from broker.paper.market import Candle, Market, PublicTrade
-from broker.paper.orders import Side
-from broker.paper.prices import slot_of
-from broker.paper.streams.feeds import Payload
+from ..book import Book, Level
+from ..candles import closing, opening
+from ..market import Candle, Market, PublicTrade
+from ..orders import Side
+from ..prices import slot_of
+from .feeds import Payload
 
 FindMarket = Callable[[], Market]
 """It is found anew each time: the exchange may have read its markets anew."""

@@ -1,13 +1,13 @@
 """The JSON of events about the spot market, complete as Binance's `web-socket-streams.md` has it."""
 
-from broker.paper import market_answers
-from broker.paper.amounts import ZERO, text
-from broker.paper.book import Book
-from broker.paper.market import Candle, PublicTrade
-from broker.paper.market_answers import Json
-from broker.paper.orders import Side
-from broker.paper.prices import slot_of
-from broker.paper.streams.depth import BookChange, Quantities
+from .. import market_answers
+from ..amounts import ZERO, text
+from ..book import Book
+from ..market import Candle, PublicTrade
+from ..market_answers import Json
+from ..orders import Side
+from ..prices import slot_of
+from .depth import BookChange, Quantities
 
 
 def mini_ticker(symbol: str, day: Candle, now: int) -> Json:

@@ -3,16 +3,16 @@
 import re
 from functools import partial
 
-from broker.paper import market_answers
-from broker.paper.candles import INTERVALS
-from broker.paper.exchange import Exchange
-from broker.paper.market_answers import Json
-from broker.paper.prices import slot_of
-from broker.paper.streams import spot_events
-from broker.paper.streams.depth import DepthChanges
-from broker.paper.streams.feeds import Payload, Source, Stream
-from broker.paper.streams.pace import Pace
-from broker.paper.streams.sources import BestPrices, Candles, Trades
+from .. import market_answers
+from ..candles import INTERVALS
+from ..exchange import Exchange
+from ..market_answers import Json
+from ..prices import slot_of
+from . import spot_events
+from .depth import DepthChanges
+from .feeds import Payload, Source, Stream
+from .pace import Pace
+from .sources import BestPrices, Candles, Trades
 
 _DEPTH = re.compile(r"depth(5|10|20)?(@100ms|@1000ms)?")
 

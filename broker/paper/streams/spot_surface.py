@@ -2,15 +2,15 @@
 
 from starlette.routing import WebSocketRoute
 
-from broker.paper.exchange import Exchange
-from broker.paper.limits import Limits
-from broker.paper.signing import Credentials
-from broker.paper.streams.connections import Connections
-from broker.paper.streams.feeds import Feeds
-from broker.paper.streams.market_routes import MarketRoutes
-from broker.paper.streams.pace import Pace
-from broker.paper.streams.spot_streams import SpotStreams
-from broker.paper.streams.spot_user import SpotUser
+from ..exchange import Exchange
+from ..limits import Limits
+from ..signing import Credentials
+from .connections import Connections
+from .feeds import Feeds
+from .market_routes import MarketRoutes
+from .pace import Pace
+from .spot_streams import SpotStreams
+from .spot_user import SpotUser
 
 
 class SpotSurface:

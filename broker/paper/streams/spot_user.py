@@ -3,12 +3,12 @@
 from starlette.routing import WebSocketRoute
 from starlette.websockets import WebSocket
 
-from broker.paper.exchange import Exchange
-from broker.paper.limits import Limits
-from broker.paper.signing import Credentials
-from broker.paper.streams.api_session import ApiSession
-from broker.paper.streams.connections import USER_DATA, Connections
-from broker.paper.streams.spot_user_events import SpotUserEvents
+from ..exchange import Exchange
+from ..limits import Limits
+from ..signing import Credentials
+from .api_session import ApiSession
+from .connections import USER_DATA, Connections
+from .spot_user_events import SpotUserEvents
 
 
 class SpotUser:

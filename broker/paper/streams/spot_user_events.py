@@ -4,12 +4,12 @@ from collections.abc import Iterator
 from decimal import Decimal
 from itertools import count
 
-from broker.paper.account import Balance
-from broker.paper.amounts import ZERO, text
-from broker.paper.changed import BalancesChanged, Deposited, OrderChanged
-from broker.paper.market_answers import Json
-from broker.paper.order_answers import STP
-from broker.paper.orders import OPEN, Order, Status, Trade
+from ..account import Balance
+from ..amounts import ZERO, text
+from ..changed import BalancesChanged, Deposited, OrderChanged
+from ..market_answers import Json
+from ..order_answers import STP
+from ..orders import OPEN, Order, Status, Trade
 
 _ENDED = frozenset({Status.CANCELED, Status.EXPIRED})
 

@@ -7,16 +7,16 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route, WebSocketRoute
 from starlette.websockets import WebSocket
 
-from broker.paper.control import json_post
-from broker.paper.exchange import Exchange
-from broker.paper.futures import FuturesExchange
-from broker.paper.limits import Limits
-from broker.paper.line import Transports
-from broker.paper.signing import Credentials
-from broker.paper.streams.connections import Connections
-from broker.paper.streams.futures_surface import FuturesSurface
-from broker.paper.streams.pace import Pace
-from broker.paper.streams.spot_surface import SpotSurface
+from ..control import json_post
+from ..exchange import Exchange
+from ..futures import FuturesExchange
+from ..limits import Limits
+from ..line import Transports
+from ..signing import Credentials
+from .connections import Connections
+from .futures_surface import FuturesSurface
+from .pace import Pace
+from .spot_surface import SpotSurface
 
 Json = dict[str, Any]
 
