@@ -191,7 +191,7 @@ async def test_an_approval_of_the_last_moment_is_sent(broker: Wired) -> None:
 
 async def test_an_approval_that_grew_old_while_binance_was_slow_is_not_sent(broker: Wired) -> None:
     intent = await broker.approved(**BUY)
-    broker.exchange.spot._time.distrust()  # so that the time is asked for first
+    broker.exchange.spot._time.invalidate()  # so that the time is asked for first
     await broker.control.do("fault", when="received", do="hold", path="/api/v3/time")
     broker.executor.take(intent)
     await broker.control.held()
@@ -372,7 +372,7 @@ async def test_no_connection_at_all_is_certain(broker: Wired) -> None:
 
 async def test_while_binance_cannot_be_asked_the_approval_waits_and_then_is_too_old(broker: Wired) -> None:
     intent = await broker.approved(**BUY)
-    broker.exchange.spot._time.distrust()
+    broker.exchange.spot._time.invalidate()
     await broker.control.do("fault", when="received", do="code", path="/api/v3/time", http=503, times=99)
     broker.executor.take(intent)
     await asyncio.wait(broker.executor._under_way.values())

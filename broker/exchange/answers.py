@@ -1,6 +1,6 @@
-"""Binance's JSON in the broker's words, as far as spot and futures are alike.
+"""Parsers for the JSON that Binance's spot and futures APIs have in common.
 
-What is not as documented raises KeyError, ValueError, ArithmeticError or the like, never passes as a figure.
+An undocumented answer raises KeyError, ValueError, ArithmeticError or the like; it never becomes a figure.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ def side(info: Raw) -> Side:
 
 
 def price(info: Raw, name: str) -> Decimal | None:
-    """None when missing, empty or zero, by which Binance says that there is none."""
+    """None when missing, empty or zero: Binance sends "0" where an order has no such price."""
     return Decimal(info.get(name) or "0") or None
 
 

@@ -1,5 +1,7 @@
-"""One guarded call to Binance: budget, deadline, wire facts, the broker's errors, and what it tells of
-Binance's health. All but the executor's POST goes through here."""
+"""Guarded calls to Binance: request weight, deadline, wire facts and errors; tracks Binance's health.
+
+Every call except the executor's POST and DELETE goes through here.
+"""
 
 from __future__ import annotations
 
@@ -11,21 +13,22 @@ from ..errors import BrokerError, Code
 from ..logs import get_logger
 from .failures import TIME_IS_WRONG, UNREACHABLE, explain
 from .models import Market
-from .shares import OverPart
-from .weight import Weight, asker, share
+from .shares import OverQuota
+from .weight import Weight, asker, ceiling_pct
 from .wire import recording
 
 log = get_logger(__name__)
 
 T = TypeVar("T")
 
-OUR_ACCOUNT: Final = frozenset({TIME_IS_WRONG, -1022, -2008, -2014, -2015})
-"""Refusals that are the set-up's fault, not the caller's: worth telling the operator."""
+SETUP_ERRORS: Final = frozenset({TIME_IS_WRONG, -1022, -2008, -2014, -2015})
+"""Refusals caused by the operator's set-up, not by the caller. They are reported in `last_error`."""
 
 
 class Calls:
-    """`reachable` is whether the last call was answered; `last_error` a text without secrets. `distrust` is
-    told when Binance finds our time wrong.
+    """`reachable`: Binance answered the last call. `last_error`: text without secrets, or None.
+
+    `on_time_rejected` is called when Binance rejects a timestamp (-1021).
     """
 
     def __init__(
@@ -34,13 +37,13 @@ class Calls:
         weight: Weight,
         timeout_seconds: float,
         *,
-        distrust: Callable[[], None] = lambda: None,
+        on_time_rejected: Callable[[], None] = lambda: None,
     ) -> None:
         self._market = market
         self._weight = weight
         self._timeout = timeout_seconds
-        self._distrust = distrust
-        self._flying: dict[Hashable, asyncio.Task[Any]] = {}
+        self._on_time_rejected = on_time_rejected
+        self._in_flight: dict[Hashable, asyncio.Task[Any]] = {}
         self.reachable = False
         self.last_error: str | None = None
 
@@ -60,35 +63,36 @@ class Calls:
         self.reachable, self.last_error = True, None
         return answer
 
-    async def share(self, asked: Hashable, call: Callable[[], Awaitable[T]]) -> T:
-        """Like `make`; whoever asks the same while it is under way gets the same answer, unless he may use
-        more of the weight than who asked first, or is another agent: that one may be turned away, or have to
-        wait.
+    async def make_shared(self, what: Hashable, call: Callable[[], Awaitable[T]]) -> T:
+        """Like `make`. Concurrent calls with the same `what` get one answer.
+
+        Calls with another weight ceiling or of another agent are not shared: one may be rejected or have to
+        wait where the other may not.
         """
-        key = (share(), asker(), asked)
-        task = self._flying.get(key)
+        key = (ceiling_pct(), asker(), what)
+        task = self._in_flight.get(key)
         if task is None:
-            task = self._flying[key] = asyncio.create_task(self.make(call))
-            task.add_done_callback(lambda done: self._landed(key, done))
+            task = self._in_flight[key] = asyncio.create_task(self.make(call))
+            task.add_done_callback(lambda done: self._finished(key, done))
         answer: T = await asyncio.shield(task)
         return answer
 
-    def _landed(self, key: Hashable, task: asyncio.Task[Any]) -> None:
-        del self._flying[key]
+    def _finished(self, key: Hashable, task: asyncio.Task[Any]) -> None:
+        del self._in_flight[key]
         if not task.cancelled():
-            task.exception()  # nobody may be left to hear of it
+            task.exception()  # mark as retrieved: every caller may have been cancelled
 
     def note_code(self, code: object) -> None:
-        """What Binance answered, also to the executor's POST: the next call asks for its time again."""
+        """Take in an error code, also of the executor's POST: after -1021 the server time is read again."""
         if code == TIME_IS_WRONG:
-            self._distrust()
+            self._on_time_rejected()
 
     def _note(self, failure: BrokerError) -> None:
-        if isinstance(failure, OverPart):
+        if isinstance(failure, OverQuota):
             return
         self.note_code(failure.details.get("binanceCode"))
         self.reachable = failure.code not in UNREACHABLE
-        told = failure.code in UNREACHABLE | {Code.RATE_LIMITED}
-        if failure.code is not Code.FUTURES_NOT_PERMITTED:  # a spot key is no alarm
-            told = told or failure.details.get("binanceCode") in OUR_ACCOUNT
-        self.last_error = failure.message if told else None
+        report = failure.code in UNREACHABLE | {Code.RATE_LIMITED}
+        if failure.code is not Code.FUTURES_NOT_PERMITTED:  # a key for spot only is not a fault
+            report = report or failure.details.get("binanceCode") in SETUP_ERRORS
+        self.last_error = failure.message if report else None

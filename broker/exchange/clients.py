@@ -1,4 +1,4 @@
-"""ccxt's instances by market, mode and role, confined to the sections of the API that each role uses."""
+"""ccxt instances by market, mode and role. Each has only the sections of the API that its role uses."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from .wire import Wire
 REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
 
 OPTIONS: Final[Mapping[str, Any]] = {
-    # A stock instance asks four other endpoints, with the keys, when it loads its markets.
+    # By default ccxt calls four more endpoints, with the keys, when it loads its markets.
     "fetchCurrencies": False,
     "fetchMargins": False,
     "fetchOpenOrders": {"warnWithoutSymbol": False},
@@ -34,7 +34,7 @@ class Role(StrEnum):
     READER = "reader"
     EXECUTOR = "executor"
     PRICES = "prices"
-    NEWS = "news"
+    ORDER_UPDATES = "order_updates"
 
 
 SECTIONS: Final[Mapping[Market, Mapping[Role, tuple[str, ...]]]] = {
@@ -42,17 +42,17 @@ SECTIONS: Final[Mapping[Market, Mapping[Role, tuple[str, ...]]]] = {
         Role.READER: ("public", "private", "sapi"),
         Role.EXECUTOR: ("private",),
         Role.PRICES: (),
-        Role.NEWS: (),
+        Role.ORDER_UPDATES: (),
     },
     Market.FUTURES: {
         Role.READER: ("fapiPublic", "fapiPrivate", "fapiPrivateV3", "sapi"),
         Role.EXECUTOR: ("fapiPrivate",),
         Role.PRICES: (),
-        Role.NEWS: ("fapiPrivate",),
+        Role.ORDER_UPDATES: ("fapiPrivate",),
     },
 }
-"""Without an address ccxt refuses every other section: those that move funds are out of reach. Of `sapi`
-the wire lets only the key's rights through; testnets have none."""
+"""ccxt cannot call a section that has no URL here, so the sections that move funds are out of reach.
+Of `sapi`, wire.py allows only the key's permissions; testnets have no `sapi`."""
 
 PAPER: Final[Mapping[str, str]] = {
     "public": "/api/v3",
@@ -65,23 +65,19 @@ PAPER: Final[Mapping[str, str]] = {
 
 
 class Spot(Wire, ccxt.pro.binance):  # type: ignore[misc]
-    """ccxt's Binance, spot."""
-
     timeout_on_exit = 0
     exchange_info: ClassVar[Mapping[str, str]] = {"showPermissionSets": "false"}
 
     def get_exceptions_by_url(self, url: str, kind: str) -> Any:
-        # ccxt picks its table of errors by the official address; on loopback it would pick none.
+        # ccxt selects its error table by the official URL. It would find none for a loopback URL.
         return super().get_exceptions_by_url("https://api.binance.com/", kind)
 
     async def ask(self, what: str, params: Mapping[str, Any] | None = None) -> Any:
-        """A public endpoint, by ccxt's name for it."""
+        """Call a public endpoint by ccxt's name for it."""
         return await getattr(self, f"public_get_{what}")(dict(params or {}))
 
 
 class Futures(Wire, ccxt.pro.binanceusdm):  # type: ignore[misc]
-    """ccxt's Binance, USDT-margined futures."""
-
     timeout_on_exit = 0
     exchange_info: ClassVar[Mapping[str, str]] = {}
 
@@ -89,21 +85,21 @@ class Futures(Wire, ccxt.pro.binanceusdm):  # type: ignore[misc]
         return super().get_exceptions_by_url("https://fapi.binance.com/", kind)
 
     async def ask(self, what: str, params: Mapping[str, Any] | None = None) -> Any:
-        """A public endpoint, by ccxt's name for it."""
+        """Call a public endpoint by ccxt's name for it."""
         return await getattr(self, f"fapipublic_get_{what}")(dict(params or {}))
 
 
 class SpotStream(Streaming, Spot):
-    """Spot's WebSockets."""
+    pass
 
 
 class FuturesStream(Streaming, Futures):
-    """The WebSockets of USDT-margined futures."""
+    pass
 
 
 CLIENTS: Final = {Market.SPOT: Spot, Market.FUTURES: Futures}
-COSTS_A_MINUTE: Final = {Market.SPOT: 1200, Market.FUTURES: 2400}
-"""Binance's request weights of a minute (6000, 2400) as ccxt counts them: on spot a cost is five weights."""
+COST_PER_MINUTE: Final = {Market.SPOT: 1200, Market.FUTURES: 2400}
+"""Binance's request weight per minute (6000, 2400) in ccxt's cost units. On spot a cost of 1 is weight 5."""
 
 STREAMS: Final = {Market.SPOT: SpotStream, Market.FUTURES: FuturesStream}
 
@@ -111,9 +107,9 @@ STREAMS: Final = {Market.SPOT: SpotStream, Market.FUTURES: FuturesStream}
 def reader(
     settings: Settings, paper_url: str | None, *, timeout_seconds: float, market: Market = Market.SPOT
 ) -> Any:
-    """Throttled by a rolling window, so that one read doesn't wait behind others; numbers are Decimals.
+    """Client for reads. Numbers are Decimals. A rolling window throttles it, without a delay between calls.
 
-    The window is what agents may use: what many of them ask at once is not yet in Binance's own count.
+    The window is the agents' weight ceiling: Binance's own counter lags behind many concurrent calls.
     """
     client = CLIENTS[market](
         _config(
@@ -122,37 +118,37 @@ def reader(
             timeout_seconds,
             enableRateLimit=True,
             rateLimiterAlgorithm="rollingWindow",
-            rateLimit=MINUTE_MS / (COSTS_A_MINUTE[market] * AGENTS_PCT / 100),
+            rateLimit=MINUTE_MS / (COST_PER_MINUTE[market] * AGENTS_PCT / 100),
             number=Decimal,
         )
     )
-    return _placed(client, settings.mode, paper_url, market, Role.READER)
+    return _set_urls(client, settings.mode, paper_url, market, Role.READER)
 
 
 def executor(
     settings: Settings, paper_url: str | None, *, timeout_seconds: float, market: Market = Market.SPOT
 ) -> Any:
-    """Neither throttles nor retries. It reads numbers as text: a step that is a Decimal is none to ccxt,
-    which would then send amounts unrounded, through a float.
+    """Client that neither throttles nor retries. It parses numbers as str: ccxt does not recognise a Decimal
+    step size and would then send the amount unrounded, through a float.
     """
     client = CLIENTS[market](_config(settings, market, timeout_seconds, enableRateLimit=False, number=str))
-    return _placed(client, settings.mode, paper_url, market, Role.EXECUTOR)
+    return _set_urls(client, settings.mode, paper_url, market, Role.EXECUTOR)
 
 
 def prices(settings: Settings, paper_url: str | None, *, market: Market) -> Any:
-    """Live prices, without keys."""
+    """Client for live prices, without keys."""
     return _stream(settings, paper_url, market, Role.PRICES, apiKey="", secret="")
 
 
-def news(settings: Settings, paper_url: str | None, *, market: Market) -> Any:
-    """The account's own order events."""
-    return _stream(settings, paper_url, market, Role.NEWS)
+def order_updates(settings: Settings, paper_url: str | None, *, market: Market) -> Any:
+    """Client for the account's order updates."""
+    return _stream(settings, paper_url, market, Role.ORDER_UPDATES)
 
 
 def _stream(settings: Settings, paper_url: str | None, market: Market, role: Role, **more: Any) -> Any:
-    # Throttled: Binance cuts connections that send more than a few messages in a second.
+    # Throttled: Binance closes a connection that sends more than a few messages per second.
     client = STREAMS[market](_config(settings, market, 10, enableRateLimit=True, **more))
-    return _placed(client, settings.mode, paper_url, market, role)
+    return _set_urls(client, settings.mode, paper_url, market, role)
 
 
 def _config(settings: Settings, market: Market, timeout_seconds: float, **more: Any) -> dict[str, Any]:
@@ -167,28 +163,28 @@ def _config(settings: Settings, market: Market, timeout_seconds: float, **more: 
     }
 
 
-def _placed(client: Any, mode: Mode, paper_url: str | None, market: Market, role: Role) -> Any:
-    """At the addresses of its mode, and no others."""
+def _set_urls(client: Any, mode: Mode, paper_url: str | None, market: Market, role: Role) -> Any:
+    """Give the client the URLs of its mode and role, and no others."""
     if mode is Mode.TESTNET:
-        # ccxt has given up Binance's futures testnet for its demo; one instance cannot do both.
+        # ccxt replaced Binance's futures testnet by its demo. One instance cannot use both.
         if market is Market.SPOT:
             client.set_sandbox_mode(True)
         else:
             client.enable_demo_trading(True)
     if mode is Mode.PAPER and paper_url is None:
-        raise ValueError("paper mode needs the address of the paper exchange")
+        raise ValueError("paper mode needs the URL of the paper exchange")
     known = {name: f"{paper_url}{path}" for name, path in PAPER.items()}
     known = known if mode is Mode.PAPER else client.urls["api"]
     sections = [name for name in SECTIONS[market][role] if name in known]
     streams = {}
-    if role in (Role.PRICES, Role.NEWS):
-        streams["ws"] = _streams(client, mode, paper_url, market)
+    if role in (Role.PRICES, Role.ORDER_UPDATES):
+        streams["ws"] = _stream_urls(client, mode, paper_url, market)
     client.urls["api"] = {**{name: known[name] for name in sections}, **streams}
     return client
 
 
-def _streams(client: Any, mode: Mode, paper_url: str | None, market: Market) -> dict[str, Any]:
-    """ccxt tells spot by "/stream" in an address, and completes one for futures that ends in "/ws"."""
+def _stream_urls(client: Any, mode: Mode, paper_url: str | None, market: Market) -> dict[str, Any]:
+    """ccxt recognises spot by "/stream" in the URL, and extends a futures URL that ends in "/ws"."""
     if mode is Mode.PAPER:
         at = f"ws{str(paper_url).removeprefix('http')}"
         spot, futures, api = f"{at}/stream", f"{at}/ws", f"{at}/ws-api/v3"
@@ -198,11 +194,11 @@ def _streams(client: Any, mode: Mode, paper_url: str | None, market: Market) -> 
     return {"linear": futures} if market is Market.FUTURES else {"spot": spot, "ws-api": {"spot": api}}
 
 
-def attach(client: Any, *, fresh_connections: bool = False) -> aiohttp.ClientSession:
-    """Give the client a session of ours, which the caller closes. Needs the running loop.
+def open_session(client: Any, *, fresh_connections: bool = False) -> aiohttp.ClientSession:
+    """Give the client an HTTP session and return it; the caller closes it. Needs a running event loop.
 
-    With `fresh_connections` each request opens its own: on an idle connection that the server has just
-    closed, a POST would fail without saying whether it arrived. And what may change something leaves once.
+    With `fresh_connections` each request opens a new connection: on an idle connection that the server has
+    just closed, a POST would fail without a sign of whether it arrived. POST and DELETE are not re-sent then.
     """
     client.ssl_context = _tls()
     connector = aiohttp.TCPConnector(ssl=_tls(), force_close=fresh_connections)
@@ -221,7 +217,7 @@ def _tls() -> ssl.SSLContext:
 async def _refuse_redirect(
     request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
 ) -> aiohttp.ClientResponse:
-    # aiohttp would send a signed request once more, elsewhere.
+    # aiohttp would send the signed request again, to another URL.
     response = await handler(request)
     if response.status in REDIRECTS:
         response.close()
@@ -234,7 +230,7 @@ async def _refuse_redirect(
 async def _send_once(
     request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
 ) -> aiohttp.ClientResponse:
-    # aiohttp sends a DELETE anew by itself when its connection breaks, on a fresh one too.
+    # aiohttp re-sends a DELETE if its connection breaks, even a fresh one. Another error type prevents that.
     try:
         return await handler(request)
     except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError) as error:

@@ -1,4 +1,4 @@
-"""The broker's one door to Binance: a venue for each market, live prices, news of orders."""
+"""The broker's only access to Binance: a venue for each market, live prices, order updates."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from ..clock import Clock
 from ..settings import Settings
 from .futures import Futures
 from .models import Market
-from .news import OrderNews
+from .news import OrderUpdates
 from .prices import Prices
 from .spot import Spot
 
 
 class Exchange:
-    """Reads raise BrokerError and nothing else, within `read_seconds`. `cache_folder` is a folder."""
+    """Reads end within `read_seconds` and raise only BrokerError."""
 
     def __init__(
         self,
@@ -45,14 +45,14 @@ class Exchange:
         )
         self._venues: dict[Market, Spot | Futures] = {Market.SPOT: self.spot, Market.FUTURES: self.futures}
         self.prices = Prices(self._venues, clock)
-        self._news = OrderNews(self._venues.values(), configured=settings.configured)
+        self._news = OrderUpdates(self._venues.values(), configured=settings.configured)
 
     def on(self, market: str) -> Spot | Futures:
-        """The venue of a market, "spot" or "futures"."""
+        """Return the venue of "spot" or "futures"."""
         return self._venues[Market(market)]
 
     async def start(self) -> None:
-        """Connects and loads the markets in the background, as often as it takes."""
+        """Connect, and load the markets in the background, with retries."""
         for venue in self._venues.values():
             await venue.start()
 
@@ -63,19 +63,21 @@ class Exchange:
             await venue.close()
 
     async def until_ready(self) -> None:
-        """Spot is: futures follow by themselves, and a key may be without them."""
+        """Wait until spot's markets are loaded. It does not wait for futures: a key may lack them."""
         await self.spot.until_ready()
 
     def order_news(self, listener: Callable[[str, str], None]) -> None:
-        """`listener` is called with market and client order id ("" for all of that market) when Binance
-        tells of a change, while `watch_orders` is on."""
+        """Call `listener(market, client_order_id)` on each order update while `watch_orders` is on.
+
+        An empty id means that any order of that market may have changed.
+        """
         self._news.listen(listener)
 
     def watch_orders(self, wanted: bool) -> None:
-        """Whether there are orders to follow. Without keys nothing runs."""
+        """Turn order updates on or off. Without keys nothing runs."""
         self._news.watch(wanted)
 
     @property
     def last_error(self) -> str | None:
-        """What was wrong with the last call, when it is not its caller's fault."""
+        """Why the last call failed, unless its caller caused it."""
         return self.spot.last_error or self.futures.last_error

@@ -1,4 +1,4 @@
-"""Why a read failed, in the broker's codes. Never in ccxt's own text, which holds signed addresses."""
+"""Errors of reads, as BrokerError. They never contain ccxt's own text, which holds signed URLs."""
 
 from __future__ import annotations
 
@@ -11,27 +11,27 @@ from .models import Market
 from .outcome import TOO_MANY, WireFacts
 from .weight import BAN_SECONDS, rate_limited
 
-OWN_TROUBLE: Final = frozenset({-1000, -1001, -1006, -1008, -1016})
-"""Codes by which Binance says that the fault is on its side."""
+BINANCE_FAULTS: Final = frozenset({-1000, -1001, -1006, -1008, -1016})
+"""Error codes for faults on Binance's side."""
 
 TIME_IS_WRONG: Final = -1021
-"""Too late, or too early, by Binance's clock: one of the two was set since it was last asked."""
+"""Timestamp outside of recvWindow. One of the two clocks was set since the last read of Binance's time."""
 
 UNREACHABLE: Final = frozenset({Code.BINANCE_UNAVAILABLE, Code.BINANCE_TIMEOUT})
 
 NO_RIGHTS: Final = frozenset({-2008, -2014, -2015})
-"""Binance does not take the key. On futures a spot key gets these, and is no alarm."""
+"""Binance rejects the key. On futures a key for spot only gets these codes; that is not a fault."""
 
-MAX_SYMBOL: Final = 30
+MAX_SYMBOL_CHARS: Final = 30
 
 
 def found_time_wrong(error: BrokerError) -> bool:
-    """Binance did not take a read for its time alone; once its clock was asked, the next is taken."""
+    """Whether Binance rejected a read only for its timestamp. The next call reads Binance's time first."""
     return error.details.get("binanceCode") == TIME_IS_WRONG
 
 
 def unknown_symbol(text: str, market: Market) -> BrokerError:
-    shown = text[:MAX_SYMBOL]
+    shown = text[:MAX_SYMBOL_CHARS]
     kind = "symbol of Binance spot" if market is Market.SPOT else "USDT-margined perpetual of Binance"
     message = f"{shown!r} is not a {kind}; give an id such as BTCUSDT"
     return BrokerError(Code.UNKNOWN_SYMBOL, message, details={"symbol": shown})
@@ -54,24 +54,25 @@ def hedge_mode() -> BrokerError:
 
 
 def explain(error: Exception, facts: WireFacts, market: Market) -> BrokerError:
-    """What the caller of a read is told."""
+    """Return the BrokerError for a failed read."""
     if isinstance(error, BrokerError):
         return error
     if facts.http in BAN_SECONDS or facts.code in TOO_MANY:
-        return _too_many(facts)
+        return _too_many_requests(facts)
     if isinstance(error, TimeoutError | ccxt.RequestTimeout):
-        return _late(facts)
+        return _timed_out(facts)
     if not facts.sent:
         return BrokerError(Code.INTERNAL, f"the call could not be made ({type(error).__name__})")
     if facts.http is None or facts.http == 200:
-        return unavailable("no connection" if not facts.connected else "its answer broke off or is broken")
-    if facts.code is None or facts.http >= 500 or facts.code in OWN_TROUBLE:
-        return unavailable(f"HTTP {facts.http}{_said(facts)}")
+        return unavailable("its answer is incomplete or invalid" if facts.connected else "no connection")
+    if facts.code is None or facts.http >= 500 or facts.code in BINANCE_FAULTS:
+        return unavailable(f"HTTP {facts.http}{_binance_text(facts)}")
     if market is Market.FUTURES and facts.code in NO_RIGHTS:
         return _no_futures(facts)
     if facts.code == -1121:
         return BrokerError(Code.UNKNOWN_SYMBOL, "Binance does not know the symbol", details=_details(facts))
-    return BrokerError(Code.BINANCE_REFUSED, f"Binance refused{_said(facts)}", details=_details(facts))
+    message = f"Binance refused{_binance_text(facts)}"
+    return BrokerError(Code.BINANCE_REFUSED, message, details=_details(facts))
 
 
 def _no_futures(facts: WireFacts) -> BrokerError:
@@ -82,18 +83,18 @@ def _no_futures(facts: WireFacts) -> BrokerError:
     return BrokerError(Code.FUTURES_NOT_PERMITTED, message, details=_details(facts))
 
 
-def _too_many(facts: WireFacts) -> BrokerError:
+def _too_many_requests(facts: WireFacts) -> BrokerError:
     seconds = BAN_SECONDS.get(facts.http or 429, 60) if facts.retry_after is None else facts.retry_after
     return rate_limited("Binance asked for a pause", seconds)
 
 
-def _late(facts: WireFacts) -> BrokerError:
+def _timed_out(facts: WireFacts) -> BrokerError:
     if not facts.sent:
-        return rate_limited("too many calls wait for Binance", BAN_SECONDS[429])
+        return rate_limited("Too many calls are queued for Binance", BAN_SECONDS[429])
     return BrokerError(Code.BINANCE_TIMEOUT, "Binance did not answer in time")
 
 
-def _said(facts: WireFacts) -> str:
+def _binance_text(facts: WireFacts) -> str:
     return f": {facts.msg} ({facts.code})" if facts.code is not None else ""
 
 

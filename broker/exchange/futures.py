@@ -19,7 +19,7 @@ FEE_MAX_AGE_MS: Final = 3_600_000
 
 
 class Futures(Venue):
-    """A key that may not use futures gets FUTURES_NOT_PERMITTED from everything that needs the account."""
+    """Account calls raise FUTURES_NOT_PERMITTED if the key may not use futures."""
 
     market = Market.FUTURES
     _orders: FuturesOrders
@@ -39,7 +39,7 @@ class Futures(Venue):
         async def call() -> Decimal:
             return Decimal((await self._reader.ask("premiumindex", {"symbol": market}))["markPrice"])
 
-        return await self._calls.share(("mark_price", market), call)
+        return await self._calls.make_shared(("mark_price", market), call)
 
     async def funding(self, symbol: str) -> Funding:
         market = self.symbol(symbol)
@@ -49,7 +49,7 @@ class Futures(Venue):
             last = await self._reader.ask("fundingrate", {"symbol": market, "limit": 1})
             return answers.funding(premium, last)
 
-        return await self._calls.share(("funding", market), call)
+        return await self._calls.make_shared(("funding", market), call)
 
     # The account
 
@@ -61,7 +61,7 @@ class Futures(Venue):
         return await self._private(call)
 
     async def positions(self, symbol: str | None = None) -> list[Position]:
-        """The open ones."""
+        """Return open positions only."""
         of = self._of(symbol)
 
         async def call() -> list[Position]:
@@ -75,7 +75,7 @@ class Futures(Venue):
         return await self._private(call)
 
     async def leverage(self, symbol: str) -> Leverage:
-        """What is set for the symbol now."""
+        """Return the leverage and margin type set for a symbol."""
         of = self._of(symbol)
 
         async def call() -> Leverage:
@@ -85,7 +85,7 @@ class Futures(Venue):
         return await self._private(call)
 
     async def leverages(self) -> Mapping[str, int]:
-        """Of every symbol, by Binance id."""
+        """Return the leverage of every symbol, by Binance id."""
 
         async def call() -> Mapping[str, int]:
             rows = await self._reader.fapiprivate_get_symbolconfig()
@@ -94,7 +94,7 @@ class Futures(Venue):
         return await self._private(call)
 
     async def max_leverage(self, symbol: str) -> int:
-        """The most that Binance lets this account set for the symbol."""
+        """Return the highest leverage that this account may set for a symbol."""
         of = self._of(symbol)
 
         async def call() -> int:
@@ -105,7 +105,7 @@ class Futures(Venue):
         return await self._private(call)
 
     async def taker_fee(self, symbol: str) -> Decimal:
-        """A fraction of the notional; at most an hour old."""
+        """Return the taker fee as a fraction of the notional, at most an hour old."""
         market = self.symbol(symbol)
         known = self._fees.get(market)
         if known is not None and 0 <= self._time.now_ms() - known[0] < FEE_MAX_AGE_MS:
@@ -120,7 +120,7 @@ class Futures(Venue):
         return fee
 
     async def hedge_mode(self) -> bool:
-        """Whether the account may be long and short at once; at most five seconds old."""
+        """Whether the account is in hedge mode; at most five seconds old."""
         now = self._time.now_ms()
         known = self._hedge_mode
         if known is not None and 0 <= now - known[0] < CONFIG_MAX_AGE_MS:
@@ -134,7 +134,7 @@ class Futures(Venue):
         return hedge
 
     async def require_one_way(self) -> None:
-        """Raises HEDGE_MODE_UNSUPPORTED."""
+        """Raise HEDGE_MODE_UNSUPPORTED if the account is in hedge mode."""
         if await self.hedge_mode():
             raise hedge_mode()
 
@@ -166,22 +166,24 @@ class Futures(Venue):
         return await self._private(call)
 
     async def cancel_all(self, symbol: str) -> list[str]:
-        """Binance answers with words alone, so what is gone is told by what rested before and after."""
+        """Binance lists no ids in its answer, so compare the resting orders before and after."""
         of = self._of(symbol)
 
         before = await self.open_orders(symbol)
         await self._private(lambda: self._reader.fapiprivate_delete_allopenorders(of))
         try:
             await self._private(lambda: self._reader.fapiprivate_delete_algoopenorders(of))
-        except BrokerError as error:  # not told as it is: a refusal would say that nothing happened
-            raise unavailable(f"only the plain orders are cancelled for certain: {error.message}") from None
+        except BrokerError as error:  # a refusal would mean that nothing was cancelled
+            raise unavailable(
+                f"the plain orders are cancelled, the conditional orders may not be: {error.message}"
+            ) from None
         left = {(order.id, order.conditional) for order in await self.open_orders(symbol)}
         return [order.id for order in before if (order.id, order.conditional) not in left]
 
     # The executor
 
     async def set_leverage(self, symbol: str, leverage: int, *, timestamp_ms: int) -> Sent:
-        """The one POST; what became of it is in the verdict, never an exception."""
+        """Send the POST once. The verdict says how it ended; it raises nothing for that."""
         return await self._orders.set_leverage(symbol, leverage, timestamp_ms)
 
     def _of(self, symbol: str | None) -> dict[str, str]:

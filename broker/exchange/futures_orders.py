@@ -1,4 +1,4 @@
-"""Futures orders, conditional orders and the leverage of a symbol: each sent once."""
+"""Futures orders, conditional orders and leverage: each is sent once."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from .answers import Raw
 from .models import Market, OrderRequest, OrderState, Sent
 from .orders import RECV_WINDOW_MS, Orders, timing
 from .outcome import BadAnswer
-from .wire import Asked
+from .wire import ExpectedRequest
 
 CONDITIONAL_TYPES: Final[Mapping[tuple[str, bool], str]] = {
-    # (our type, whether it has a price): Binance's
+    # (our type, whether it has a limit price): Binance's type
     ("stop_loss", False): "STOP_MARKET",
     ("stop_loss", True): "STOP",
     ("take_profit", False): "TAKE_PROFIT_MARKET",
@@ -28,7 +28,7 @@ class FuturesOrders(Orders):
     market = Market.FUTURES
 
     async def set_leverage(self, symbol: str, leverage: int, timestamp_ms: int) -> Sent:
-        """The one POST. PLACED only when the answer says that symbol and that leverage."""
+        """Send the POST once. PLACED only if the answer has the same symbol and leverage."""
         fields = {"symbol": symbol, "leverage": str(leverage), **timing(timestamp_ms)}
 
         async def post() -> None:
@@ -38,9 +38,9 @@ class FuturesOrders(Orders):
             if (answer["symbol"], int(answer["leverage"])) != (symbol, leverage):
                 raise BadAnswer("the answer is about another leverage")
 
-        return await self._send(Asked(f"{self._address}/leverage", fields), post)
+        return await self._send(ExpectedRequest(f"{self._base_url}/leverage", fields), post)
 
-    def _asked(self, order: OrderRequest, client_order_id: str, timestamp_ms: int) -> Asked:
+    def _expected(self, order: OrderRequest, client_order_id: str, timestamp_ms: int) -> ExpectedRequest:
         fields = {
             "symbol": order.symbol,
             "side": order.side.upper(),
@@ -56,19 +56,19 @@ class FuturesOrders(Orders):
             fields |= {"type": order.type.upper(), "newClientOrderId": client_order_id}
             if order.price is not None:
                 fields["timeInForce"] = "GTC"
-            return Asked(self._address_of(False), fields)
+            return ExpectedRequest(self._order_url(False), fields)
         fields |= {
             "type": CONDITIONAL_TYPES.get((order.type, order.price is not None), order.type.upper()),
             "triggerPrice": plain(order.stop_price),
             "clientAlgoId": client_order_id,
             "algoType": "CONDITIONAL",
         }
-        return Asked(self._address_of(True), fields)
+        return ExpectedRequest(self._order_url(True), fields)
 
-    def _answered(self, info: Raw, order: OrderRequest) -> OrderState:
+    def _parse(self, info: Raw, order: OrderRequest) -> OrderState:
         return answers.algo_order(info) if order.conditional else answers.order(info)
 
-    async def _asked_for(self, symbol: str, key: Mapping[str, str], conditional: bool) -> OrderState:
+    async def _fetch(self, symbol: str, key: Mapping[str, str], conditional: bool) -> OrderState:
         if not conditional:
             return answers.order(await self._client.fapiprivate_get_order({"symbol": symbol, **key}))
         info = await self._client.fapiprivate_get_algoorder(key)
@@ -78,7 +78,7 @@ class FuturesOrders(Orders):
         try:
             placed = await self._client.fapiprivate_get_order({"symbol": symbol, "orderId": placed_id})
         except ccxt.OrderNotFound:
-            return algo  # it is there: that its order is not found yet must not say that it never was
+            return algo  # the conditional order exists, even if its order cannot be found yet
         return answers.triggered(algo, answers.order(placed))
 
     async def _delete(self, fields: Mapping[str, str], conditional: bool) -> Raw:
@@ -87,9 +87,9 @@ class FuturesOrders(Orders):
         answer: Raw = await delete(fields)
         return answer
 
-    def _address_of(self, conditional: bool) -> str:
-        return f"{self._address}/{'algoOrder' if conditional else 'order'}"
+    def _order_url(self, conditional: bool) -> str:
+        return f"{self._base_url}/{'algoOrder' if conditional else 'order'}"
 
     @property
-    def _address(self) -> str:
+    def _base_url(self) -> str:
         return str(self._client.urls["api"]["fapiPrivate"])

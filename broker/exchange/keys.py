@@ -1,4 +1,4 @@
-"""What a trader should know of the API keys before the first order. Reads only."""
+"""Checks of the API keys before the first order. Reads only."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ from .venue import Venue
 
 SKEW_WARN_MS: Final = 1_000
 SKEW_BAD_MS: Final = 5_000
-"""recvWindow: beyond it Binance would refuse every order, were they not stamped by its own clock."""
+"""Equal to recvWindow: if orders carried our time instead of Binance's, Binance would refuse all of them."""
 
 
 class Level(StrEnum):
     OK = "ok"
     WARN = "warn"
-    """The broker runs, with less than all of its tools or of its safety."""
+    """The broker runs, but some tools or some protection are missing."""
     BAD = "bad"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
-    """`unknown`: Binance did not tell; ask again. `forbids`: nothing may be sent with such a key."""
+    """`unknown`: Binance gave no answer; ask again. `forbids`: nothing may be sent with this key."""
 
     level: Level
     subject: str
@@ -36,7 +36,7 @@ class Finding:
 
 
 async def examine(exchange: Exchange, settings: Settings) -> Sequence[Finding]:
-    """Never raises; what cannot be read is a finding."""
+    """Return the findings about the keys. Never raises: a failed read is a finding too."""
     if not settings.configured:
         return [_finding(Level.WARN, "API key", "none is set: only public tools work")]
     findings = [await _clock(exchange), await _accepted(exchange)]
@@ -53,9 +53,9 @@ async def _clock(exchange: Exchange) -> Finding:
     skew = exchange.spot.clock_offset_ms
     if abs(skew) <= SKEW_WARN_MS:
         return _finding(Level.OK, "clock", f"{abs(skew)} ms from Binance's")
-    way = "behind" if skew > 0 else "ahead of"
+    direction = "behind" if skew > 0 else "ahead of"
     level = Level.BAD if abs(skew) > SKEW_BAD_MS else Level.WARN
-    text = f"{abs(skew) / 1000:.1f} s {way} Binance's: set this machine's by NTP"
+    text = f"{abs(skew) / 1000:.1f} s {direction} Binance's: synchronise this machine's clock by NTP"
     return _finding(level, "clock", text)
 
 
@@ -65,8 +65,8 @@ async def _accepted(exchange: Exchange) -> Finding:
     except BrokerError as error:
         return _unread(Level.BAD, "API key", error)
     if not account.can_trade:
-        return _finding(Level.WARN, "API key", "Binance takes it, but does not let the account trade")
-    return _finding(Level.OK, "API key", "Binance takes it")
+        return _finding(Level.WARN, "API key", "Binance accepts it, but the account may not trade")
+    return _finding(Level.OK, "API key", "Binance accepts it")
 
 
 async def _withdrawals(exchange: Exchange, settings: Settings) -> Finding:
@@ -77,14 +77,14 @@ async def _withdrawals(exchange: Exchange, settings: Settings) -> Finding:
     level = Level.BAD if matters else Level.WARN
     venues: list[Venue] = [exchange.spot]
     if settings.binance_futures_api_key is not None:
-        venues.append(exchange.futures)  # a key of its own
+        venues.append(exchange.futures)  # futures have their own key
     try:
         may = [venue.market for venue in venues if (await venue.restrictions()).withdraw]
     except BrokerError as error:
         return _unread(level, subject, error)
     if not may:
         return _finding(Level.OK, subject, "not permitted to the key")
-    text = f"the {may[0]} key may withdraw, which the broker never does: take that right from it at Binance"
+    text = f"the {may[0]} key may withdraw; the broker never withdraws: remove that permission at Binance"
     if matters:
         text += ", or set ALLOW_WITHDRAWAL_KEYS=true"
     return Finding(level=level, subject=subject, text=text, forbids=matters)
@@ -94,9 +94,9 @@ async def _futures(exchange: Exchange) -> Finding:
     try:
         await exchange.futures.require_one_way()
     except BrokerError as error:
-        told = error.code in (Code.FUTURES_NOT_PERMITTED, Code.HEDGE_MODE_UNSUPPORTED)
-        # Without futures the spot tools are as safe as with them: that alone keeps nobody waiting.
-        return _finding(Level.WARN, "futures", error.message if told else f"not read: {error.message}")
+        is_answer = error.code in (Code.FUTURES_NOT_PERMITTED, Code.HEDGE_MODE_UNSUPPORTED)
+        # Not `unknown`: the spot tools are safe without futures, so the start need not wait for this.
+        return _finding(Level.WARN, "futures", error.message if is_answer else f"not read: {error.message}")
     return _finding(Level.OK, "futures", "permitted, one-way mode")
 
 

@@ -1,4 +1,4 @@
-"""Symbols and their rules, loaded with one exchangeInfo request and kept in a file for the next start."""
+"""Symbols and their filters, loaded by one exchangeInfo request and cached in a file for the next start."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any, Final
 
-from .failures import MAX_SYMBOL, unavailable, unknown_symbol
+from .failures import MAX_SYMBOL_CHARS, unavailable, unknown_symbol
 from .models import Market, Rules
 
 FRESH: Final = timedelta(hours=1)
@@ -25,7 +25,7 @@ KEPT: Final = (
     "permissions",
     "isSpotTradingAllowed",
     "isMarginTradingAllowed",
-    # of futures
+    # futures only
     "contractType",
     "marginAsset",
     "deliveryDate",
@@ -55,7 +55,7 @@ NOT_LOADED: Final = "its symbols are not loaded yet"
 
 
 class Markets:
-    """The symbols of one client, shared with its companions."""
+    """The symbols of one client. Its companions are clients that use the same symbols."""
 
     def __init__(self, market: Market, client: Any, companions: Sequence[Any] = ()) -> None:
         self._market = market
@@ -63,8 +63,8 @@ class Markets:
         self._companions = list(companions)
         self._rules: dict[str, Rules] = {}
 
-    def accompany(self, client: Any) -> None:
-        """One more client that shares these markets, now and whenever they change."""
+    def add_companion(self, client: Any) -> None:
+        """Let one more client use these markets, now and after each reload."""
         self._companions.append(client)
         if self.ready:
             client.set_markets_from_exchange(self._client)
@@ -74,37 +74,37 @@ class Markets:
         return bool(self._client.markets)
 
     def require(self) -> None:
-        """Raises BINANCE_UNAVAILABLE while there are no markets yet."""
+        """Raise BINANCE_UNAVAILABLE if the markets are not loaded yet."""
         if not self.ready:
             raise unavailable(NOT_LOADED)
 
     @property
     def problem(self) -> str | None:
-        """Why nothing can be asked of a symbol now, if so."""
+        """Why symbols cannot be used now, or None."""
         return None if self.ready else unavailable(NOT_LOADED).message
 
     def knows(self, symbol: str) -> bool:
         return symbol in self._client.markets_by_id
 
     def take(self, symbols: Sequence[Raw]) -> None:
-        """Use these trimmed symbols from now on, in every client. Raises when they can't be read."""
+        """Use these trimmed symbols in every client. Raises if ccxt cannot parse them."""
         self._client.options.update(crossMarginPairsData=[], isolatedMarginPairsData=[])
         parsed = [self._client.parse_market(symbol) for symbol in symbols]
         markets = [market for market in parsed if market is not None]
         if not markets:
-            raise ValueError("there are no markets in it")
+            raise ValueError("no markets found")
         self._client.set_markets(markets)
         for companion in self._companions:
             companion.set_markets_from_exchange(self._client)
         self._rules.clear()
 
     def symbol(self, text: str) -> str:
-        """Binance's id for an id or a unified symbol.
+        """Return Binance's id for an id or a unified symbol.
 
-        Raises UNKNOWN_SYMBOL, or BINANCE_UNAVAILABLE while there are no markets yet.
+        Raises UNKNOWN_SYMBOL, or BINANCE_UNAVAILABLE if the markets are not loaded yet.
         """
         self.require()
-        if len(text) <= MAX_SYMBOL:
+        if len(text) <= MAX_SYMBOL_CHARS:
             if self.knows(text):
                 return text
             for unified in (text, f"{text}:{MARGIN_ASSET}"):
@@ -113,31 +113,31 @@ class Markets:
         raise unknown_symbol(text, self._market)
 
     def rules(self, symbol: str) -> Rules:
-        """A symbol's rules; raises as `symbol` does."""
+        """Return a symbol's rules. Raises like `symbol`, and BINANCE_UNAVAILABLE if they cannot be read."""
         known = self.symbol(symbol)
         if known not in self._rules:
             try:
                 self._rules[known] = rules_of(self._client.markets_by_id[known][0]["info"])
             except (KeyError, ArithmeticError):
-                raise unavailable(f"its rules for {known} cannot be read") from None
+                raise unavailable(f"the filters of {known} cannot be read") from None
         return self._rules[known]
 
 
 def trim(symbol: Raw) -> Raw:
-    """What the broker and ccxt need of one symbol of exchangeInfo: 1 KB instead of 6."""
+    """Keep only what the broker and ccxt need of a symbol: 1 KB instead of 6."""
     kept = {name: symbol[name] for name in KEPT if name in symbol}
     return kept | {"filters": [item for item in symbol["filters"] if item["filterType"] in KEPT_FILTERS]}
 
 
 def is_traded(symbol: Raw) -> bool:
-    """Of futures only the perpetuals that are margined in USDT; all of spot."""
+    """Whether the broker trades it: all of spot; of futures only USDT-margined perpetuals."""
     if "contractType" not in symbol:
         return True
     return (symbol["contractType"], symbol["marginAsset"]) == ("PERPETUAL", MARGIN_ASSET)
 
 
 def rules_of(info: Raw) -> Rules:
-    """Raises KeyError when Binance leaves out a filter that every symbol has."""
+    """Raises KeyError if a filter is missing that every symbol has."""
     filters = {item["filterType"]: item for item in info["filters"]}
     price, lot = filters["PRICE_FILTER"], filters["LOT_SIZE"]
     market_lot = filters.get("MARKET_LOT_SIZE", lot)
@@ -172,7 +172,7 @@ def rules_of(info: Raw) -> Rules:
 
 
 def _band(filters: Mapping[str, Raw], *, futures: bool) -> Mapping[str, Any]:
-    """Futures limit buys from above and sells from below only (Binance: futures filters, PERCENT_PRICE)."""
+    """Futures cap only buys from above and sells from below (Binance: futures filters, PERCENT_PRICE)."""
     if not futures:
         return filters.get("PERCENT_PRICE_BY_SIDE", {})
     both = filters.get("PERCENT_PRICE", {})
@@ -183,24 +183,27 @@ def _band(filters: Mapping[str, Raw], *, futures: bool) -> Mapping[str, Any]:
 
 
 def _to_market(notional: Mapping[str, Any], name: str) -> bool:
-    """NOTIONAL says it of each limit, the older MIN_NOTIONAL of its one; futures' hold for all orders."""
+    """Whether a notional limit applies to market orders.
+
+    NOTIONAL has a flag for each limit, the older MIN_NOTIONAL has one. On futures it always applies.
+    """
     return bool(notional.get(name, notional.get("applyToMarket", True)))
 
 
 def _limit(values: Mapping[str, Any], name: str) -> Decimal | None:
-    """None when missing or zero, by which Binance switches a limit off."""
+    """None when missing or zero: Binance uses zero for "no limit"."""
     return Decimal(values.get(name, "0")) or None
 
 
 class Cache:
-    """The trimmed symbols in a file. They hold nothing secret."""
+    """The trimmed symbols in a file. Nothing in it is secret."""
 
     def __init__(self, path: Path, mode: str) -> None:
         self._path = path
         self._mode = mode
 
     def read(self, now: datetime) -> list[Raw] | None:
-        """None when there are none of this mode from within the last hour."""
+        """Return the cached symbols, or None if they are of another mode or older than an hour."""
         try:
             kept = json.loads(self._path.read_bytes())
             age = now - datetime.fromisoformat(kept["savedAt"])

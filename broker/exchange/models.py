@@ -1,4 +1,4 @@
-"""What the exchange says, in the broker's words: rules, books, accounts, orders."""
+"""Data types of the exchange layer: rules, order books, accounts, orders."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Literal, NamedTuple
 from ..money import Side
 
 OrderType = Literal["market", "limit", "stop_loss", "take_profit"]
-"""The last two rest until their trigger; with a price they then rest as a limit order."""
+"""The last two wait for their trigger. With a price they then become a limit order, else a market order."""
 
 PositionSide = Literal["LONG", "SHORT"]
 
@@ -25,7 +25,7 @@ class Market(StrEnum):
 
 
 class Verdict(StrEnum):
-    """What a submission came to. Only UNKNOWN leaves a question."""
+    """The outcome of a submission. All but UNKNOWN are certain."""
 
     PLACED = "placed"
     REFUSED = "refused"
@@ -40,7 +40,7 @@ class PriceLevel(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Walk:
-    """What a market order would meet: `filled` is less than asked when the levels don't suffice."""
+    """The expected fill of a market order. `filled` is less than the amount if the book is too thin."""
 
     average: Decimal | None
     worst: Decimal | None
@@ -50,8 +50,8 @@ class Walk:
 
 @dataclass(frozen=True, slots=True)
 class Book:
-    """Bids and asks, best first. The time is Binance's, in UTC milliseconds; `asked_at_ms` is by our clock,
-    and the book is no older than that.
+    """Bids and asks, best first. Times are UTC milliseconds: `timestamp_ms` by Binance's clock, `asked_at_ms`
+    by ours. The book is no older than `asked_at_ms`.
     """
 
     symbol: str
@@ -69,7 +69,7 @@ class Book:
         return self.asks[0].price if self.asks else None
 
     def walk(self, side: Side, amount: Decimal) -> Walk:
-        """Take `amount` of the base asset, level by level: a buy from the asks, a sell from the bids."""
+        """Fill `amount` of the base asset level by level: a buy from the asks, a sell from the bids."""
         filled = value = Decimal(0)
         worst = None
         for level in self.asks if side == "buy" else self.bids:
@@ -95,7 +95,7 @@ class Balance:
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """Balances above zero, and what Binance lets this account do. `taker_fee` is a fraction."""
+    """Balances above zero and the account's permissions. `taker_fee` is a fraction."""
 
     balances: tuple[Balance, ...]
     can_trade: bool
@@ -106,7 +106,7 @@ class Account:
 
 @dataclass(frozen=True, slots=True)
 class KeyRights:
-    """What an API key may do, as Binance says of the key itself."""
+    """The permissions of an API key (Binance: GET /sapi/v1/account/apiRestrictions)."""
 
     withdraw: bool
     trade: bool
@@ -116,9 +116,9 @@ class KeyRights:
 
 @dataclass(frozen=True, slots=True)
 class FuturesAccount:
-    """The USDT-M account. `equity_usdt` is Binance's margin balance: the wallet and what is not realised.
+    """The USDT-M account. `equity_usdt` is Binance's margin balance: wallet plus unrealised profit.
 
-    A balance's `free` is what may become margin, its `locked` the margin of positions and open orders.
+    A balance's `free` is available as margin; `locked` is the margin of positions and open orders.
     """
 
     balances: tuple[Balance, ...]
@@ -132,10 +132,7 @@ class FuturesAccount:
 
 @dataclass(frozen=True, slots=True)
 class Position:
-    """An open position; `size` is positive, whichever the side.
-
-    `liquidation_price` is None where Binance gives none.
-    """
+    """An open position. `size` is positive for both sides; `liquidation_price` is None if there is none."""
 
     symbol: str
     side: PositionSide
@@ -156,7 +153,7 @@ class Position:
 
 @dataclass(frozen=True, slots=True)
 class Leverage:
-    """What is set for a symbol, whether or not a position is open."""
+    """The setting of a symbol, with or without an open position."""
 
     symbol: str
     leverage: int
@@ -198,18 +195,19 @@ class RestingOrder:
 
     @property
     def protective(self) -> bool:
-        """A stop, a take-profit or a reduce-only order: cancelling it removes a protection."""
+        """A stop, take-profit or reduce-only order: cancelling it can leave a position unprotected."""
         return self.stop_price is not None or self.reduce_only
 
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """A symbol's filters (Binance: rest-api.md, filters.md). None where Binance sets no limit.
+    """A symbol's filters (Binance: rest-api.md, filters.md). None means no limit.
 
     Market orders obey both lot filters, so `market_min_amount` and `market_max_amount` are the tighter of
-    the two; their notional is limited only where Binance says so. Market orders are valued at, and the four
-    multipliers apply to, the average price of spot (the last one where `by_last_price`), the mark price of
-    futures.
+    the two. The `market_…_notional` limits are set only where Binance applies them to market orders.
+
+    The reference price values market orders, and the four bid and ask multipliers apply to it. It is the
+    average price on spot (the last price if `by_last_price`) and the mark price on futures.
     """
 
     symbol: str
@@ -247,7 +245,7 @@ class Fill:
 
 @dataclass(frozen=True, slots=True)
 class OrderRequest:
-    """What is to be sent, already rounded: it goes out as it stands, or not at all."""
+    """An order to send. It is already rounded, and is sent unchanged or not at all."""
 
     symbol: str
     side: Side
@@ -260,17 +258,17 @@ class OrderRequest:
 
     @property
     def conditional(self) -> bool:
-        """One of futures' "algo" orders: they have ids and a look-up of their own."""
+        """Whether it is a futures "algo" order. Those have their own ids and their own look-up."""
         return self.market is Market.FUTURES and self.stop_price is not None
 
 
 @dataclass(frozen=True, slots=True)
 class OrderState:
-    """An order as Binance last told it.
+    """An order in Binance's last known state.
 
-    `fills` and `fees` come with the answer to a spot submission, or from its trades. `realized` is the profit
-    that Binance books for its fills, before fees (futures; None until its trades were read). `executed_as` is
-    the id of the order that a conditional one placed when it was triggered: its trades are that one's.
+    `fills` and `fees` come with the answer to a spot submission, or from the order's trades. `realized` is
+    the profit of its fills before fees (futures only; None until its trades were read). `executed_as` is the
+    id of the order that a triggered conditional order placed; the trades belong to that order.
     """
 
     id: str
@@ -293,7 +291,7 @@ class OrderState:
 
 @dataclass(frozen=True, slots=True)
 class Sent:
-    """The end of one submission. `message` is Binance's text, bounded; `reason` is ours."""
+    """The result of one submission. `message` is Binance's text, cut to a limit; `reason` is ours."""
 
     verdict: Verdict
     order: OrderState | None

@@ -1,4 +1,4 @@
-"""What Binance tells by itself of the account's orders, while somebody follows them."""
+"""The account's order updates over WebSocket, while there are orders to follow."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from .streaming import follow
 from .venue import Venue
 
 RENEW_SECONDS: Final = 1200.0
-"""A silent stream is started anew: the key of the futures' user stream lives for an hour."""
+"""A stream without messages is restarted after this: a futures listen key is valid for an hour."""
 
 Listener = Callable[[str, str], None]
-"""Called with the market and a client order id, "" for "look at all of that market"."""
+"""Called with the market and a client order id. "" means that any order of that market may have changed."""
 
 
-class OrderNews:
-    """The news says only that something changed. What, is asked: an event may be lost, or come late."""
+class OrderUpdates:
+    """An update says only that something changed. Listeners read the order: an event can be lost or late."""
 
     def __init__(self, venues: Iterable[Venue], *, configured: bool) -> None:
         self._venues = tuple(venues) if configured else ()
@@ -30,7 +30,7 @@ class OrderNews:
         self._listeners.append(listener)
 
     def watch(self, wanted: bool) -> None:
-        """Whether there are orders to follow. Without keys nothing runs."""
+        """Start or stop the streams. Without keys nothing runs."""
         if wanted and not self._watches:
             self._watches = [asyncio.create_task(self._watch(venue)) for venue in self._venues]
         elif not wanted:
@@ -54,21 +54,21 @@ class OrderNews:
             try:
                 orders: Sequence[Mapping[str, Any]] = await client.watch_orders()
             except Exception:
-                await client.hang_up()  # the key of the stream may have been why
+                await client.disconnect()  # the listen key may be the cause
                 raise
             return orders
 
-        def hear(orders: Sequence[Mapping[str, Any]]) -> None:
+        def handle(orders: Sequence[Mapping[str, Any]]) -> None:
             for order in orders:
                 self._tell(venue, order["clientOrderId"] or "")
 
         try:
             await follow(
-                client, watch, hear, silence_seconds=RENEW_SECONDS, failed=lambda: self._tell(venue, "")
+                client, watch, handle, silence_seconds=RENEW_SECONDS, on_failure=lambda: self._tell(venue, "")
             )
         finally:
             with suppress(Exception):
-                await client.hang_up()
+                await client.disconnect()
 
     def _tell(self, venue: Venue, client_order_id: str) -> None:
         for listener in self._listeners:

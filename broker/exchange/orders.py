@@ -1,4 +1,4 @@
-"""Submitting once, and looking up."""
+"""Orders: submitted once, looked up, cancelled once."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ from .failures import not_configured
 from .markets import Markets
 from .models import Market, OrderRequest, OrderState, Sent, Verdict
 from .outcome import BadAnswer, WireFacts, judge
-from .wire import MAX_MESSAGE, Asked, recording
+from .wire import MAX_MESSAGE_CHARS, ExpectedRequest, recording
 
 RECV_WINDOW_MS: Final = 5000
 
 NO_SUCH_ORDER: Final = -2013
 
 TRIGGERS: Final[Mapping[str, str]] = {"stop_loss": "stopLossPrice", "take_profit": "takeProfitPrice"}
-"""By which name ccxt takes the trigger of a type; the name decides which order becomes of it."""
+"""ccxt's parameter for the trigger price, by our type. ccxt picks Binance's order type by this name."""
 
 
 class Orders(ABC):
-    """The executor's own client: it neither throttles nor retries."""
+    """Uses the executor's client, which neither throttles nor retries."""
 
     market: ClassVar[Market]
 
@@ -39,34 +39,37 @@ class Orders(ABC):
         self._configured = configured
 
     async def submit(self, order: OrderRequest, client_order_id: str, timestamp_ms: int) -> Sent:
-        """The one POST. Never raises for what Binance or the network does; a cancelled task does raise."""
-        asked = self._asked(order, client_order_id, timestamp_ms)
+        """Send the POST once. Raises nothing that Binance or the network causes; cancellation does raise."""
+        expected = self._expected(order, client_order_id, timestamp_ms)
 
         async def post() -> OrderState:
-            state = self._answered(await self._post(order, client_order_id, timestamp_ms), order)
-            told = (state.client_order_id, state.symbol, state.side)
-            if told != (client_order_id, order.symbol, order.side):
+            state = self._parse(await self._post(order, client_order_id, timestamp_ms), order)
+            answered = (state.client_order_id, state.symbol, state.side)
+            if answered != (client_order_id, order.symbol, order.side):
                 raise BadAnswer("the answer is about another order")
             return state
 
-        return await self._send(asked, post)
+        return await self._send(expected, post)
 
     async def look_up(
         self, symbol: str, client_order_id: str, *, conditional: bool = False
     ) -> OrderState | None:
-        """None when Binance knows no such order now (-2013), which may lag. Raises BrokerError otherwise."""
+        """Return the order, or None if Binance does not know it (-2013); Binance's view can lag.
+
+        Raises BrokerError for any other failure.
+        """
         key = {"clientAlgoId" if conditional else "origClientOrderId": client_order_id}
-        return await self._read(symbol, key, conditional, lambda it: it.client_order_id == client_order_id)
+        return await self._find(symbol, key, conditional, lambda it: it.client_order_id == client_order_id)
 
     async def find(self, symbol: str, order_id: str, *, conditional: bool = False) -> OrderState | None:
-        """As `look_up`, by Binance's own id. A conditional order of another symbol is none of this one."""
+        """Like `look_up`, by Binance's id. None for a conditional order of another symbol."""
         key = {_id_name(conditional): order_id}
-        return await self._read(symbol, key, conditional, lambda it: it.id == order_id)
+        return await self._find(symbol, key, conditional, lambda it: it.id == order_id)
 
     async def cancel(
         self, symbol: str, order_id: str, timestamp_ms: int, *, conditional: bool = False
     ) -> Sent:
-        """The one DELETE of an order, as `submit` is the one POST. PLACED: it is cancelled."""
+        """Send the DELETE of an order once. PLACED means that it is cancelled."""
         name = _id_name(conditional)
         of = {} if conditional else {"symbol": symbol}
         fields = {**of, name: order_id, **timing(timestamp_ms)}
@@ -75,20 +78,20 @@ class Orders(ABC):
             if str((await self._delete(fields, conditional))[name]) != order_id:
                 raise BadAnswer("the answer is about another order")
 
-        return await self._send(Asked(self._address_of(conditional), fields, "DELETE"), delete)
+        return await self._send(ExpectedRequest(self._order_url(conditional), fields, "DELETE"), delete)
 
-    async def _read(
-        self, symbol: str, key: Mapping[str, str], conditional: bool, is_it: Callable[[OrderState], bool]
+    async def _find(
+        self, symbol: str, key: Mapping[str, str], conditional: bool, matches: Callable[[OrderState], bool]
     ) -> OrderState | None:
         self._require_ready()
         market = self._markets.symbol(symbol)
 
         async def call() -> OrderState | None:
-            state = await self._asked_for(market, key, conditional)
-            if is_it(state) and state.symbol == market:
+            state = await self._fetch(market, key, conditional)
+            if matches(state) and state.symbol == market:
                 return state
-            if is_it(state) and conditional and _id_name(conditional) in key:
-                return None  # asked for by that id alone, Binance answers whatever its symbol is
+            if matches(state) and conditional and _id_name(conditional) in key:
+                return None  # Binance looks conditional orders up by id, whatever the symbol
             raise BadAnswer("the answer is about another order")
 
         try:
@@ -99,28 +102,30 @@ class Orders(ABC):
             raise
 
     @abstractmethod
-    def _asked(self, order: OrderRequest, client_order_id: str, timestamp_ms: int) -> Asked: ...
+    def _expected(self, order: OrderRequest, client_order_id: str, timestamp_ms: int) -> ExpectedRequest: ...
 
     @abstractmethod
-    def _answered(self, info: Raw, order: OrderRequest) -> OrderState: ...
+    def _parse(self, info: Raw, order: OrderRequest) -> OrderState: ...
 
     @abstractmethod
-    async def _asked_for(self, symbol: str, key: Mapping[str, str], conditional: bool) -> OrderState: ...
+    async def _fetch(self, symbol: str, key: Mapping[str, str], conditional: bool) -> OrderState: ...
 
     @abstractmethod
     async def _delete(self, fields: Mapping[str, str], conditional: bool) -> Raw: ...
 
     @abstractmethod
-    def _address_of(self, conditional: bool) -> str:
-        """Where orders, or conditional ones, are placed and cancelled."""
+    def _order_url(self, conditional: bool) -> str:
+        """The URL where orders, or conditional orders, are placed and cancelled."""
 
-    async def _send(self, asked: Asked, post: Callable[[], Awaitable[OrderState | None]]) -> Sent:
+    async def _send(
+        self, expected: ExpectedRequest, request: Callable[[], Awaitable[OrderState | None]]
+    ) -> Sent:
         state: OrderState | None = None
         failure: Exception | None = None
-        with recording(asked) as facts:
+        with recording(expected) as facts:
             try:
                 self._require_ready()
-                state = await post()
+                state = await request()
             except Exception as error:
                 failure = error
         self._calls.note_code(facts.code)
@@ -168,7 +173,7 @@ class Orders(ABC):
 class SpotOrders(Orders):
     market = Market.SPOT
 
-    def _asked(self, order: OrderRequest, client_order_id: str, timestamp_ms: int) -> Asked:
+    def _expected(self, order: OrderRequest, client_order_id: str, timestamp_ms: int) -> ExpectedRequest:
         limited = order.price is not None and order.type in TRIGGERS
         fields = {
             "symbol": order.symbol,
@@ -183,19 +188,19 @@ class SpotOrders(Orders):
             fields["stopPrice"] = plain(order.stop_price)
         if order.price is not None:
             fields |= {"price": plain(order.price), "timeInForce": "GTC"}
-        return Asked(self._address_of(False), fields)
+        return ExpectedRequest(self._order_url(False), fields)
 
-    def _answered(self, info: Raw, order: OrderRequest) -> OrderState:
+    def _parse(self, info: Raw, order: OrderRequest) -> OrderState:
         return spot_answers.order(info)
 
-    async def _asked_for(self, symbol: str, key: Mapping[str, str], conditional: bool) -> OrderState:
+    async def _fetch(self, symbol: str, key: Mapping[str, str], conditional: bool) -> OrderState:
         return spot_answers.order(await self._client.private_get_order({"symbol": symbol, **key}))
 
     async def _delete(self, fields: Mapping[str, str], conditional: bool) -> Raw:
         answer: Raw = await self._client.private_delete_order(fields)
         return answer
 
-    def _address_of(self, conditional: bool) -> str:
+    def _order_url(self, conditional: bool) -> str:
         return f"{self._client.urls['api']['private']}/order"
 
 
@@ -208,11 +213,12 @@ def timing(timestamp_ms: int) -> dict[str, str]:
 
 
 def _reason(verdict: Verdict, facts: WireFacts, failure: Exception | None) -> str:
-    """In our words; an error of ccxt's own is told only when it cannot hold a signed address."""
+    """A short text for the trader. An exception's text is used only if nothing was sent: later it may hold
+    a signed URL."""
     if verdict is Verdict.PLACED:
         return "placed"
     if not facts.sent:
-        return redact(one_line(str(failure)))[:MAX_MESSAGE]
+        return redact(one_line(str(failure)))[:MAX_MESSAGE_CHARS]
     if not facts.connected:
         return "no connection to Binance"
     if facts.http is None:
@@ -221,4 +227,4 @@ def _reason(verdict: Verdict, facts: WireFacts, failure: Exception | None) -> st
         return "Binance rejected the order"
     if facts.code is None:
         return f"sent, no clear answer (HTTP {facts.http})"
-    return f"Binance answered {facts.code}: {facts.msg}"[:MAX_MESSAGE]
+    return f"Binance answered {facts.code}: {facts.msg}"[:MAX_MESSAGE_CHARS]

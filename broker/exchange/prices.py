@@ -1,4 +1,4 @@
-"""Live prices, of exactly what somebody wants to see."""
+"""Live prices of the symbols that somebody wants."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from .venue import Venue
 STALE_MS: Final = 5_000
 
 CHANNEL: Final = {"name": "miniTicker"}
-"""Once a second on spot, twice on futures, when something was traded."""
+"""Sent after trades: once a second on spot, twice on futures."""
 
 SILENCE_SECONDS: Final = 60.0
-"""After so much of it the stream is started anew: its connection may be dead."""
+"""A stream without messages is restarted after this: its connection may be dead."""
 
 UNSUBSCRIBE_SECONDS: Final = 2.0
 
@@ -30,18 +30,18 @@ Key = tuple[Market, str]
 
 @dataclass(frozen=True, slots=True)
 class LivePrice:
-    """The last price, and when it was heard by our clock, in UTC milliseconds."""
+    """The last price, and when it arrived by our clock, in UTC milliseconds."""
 
     price: Decimal
     at_ms: int
 
     def stale(self, now_ms: int) -> bool:
-        """No news for five seconds; or the clock was set back, and nobody can tell."""
+        """Older than five seconds, or newer than now because the clock was set back."""
         return abs(now_ms - self.at_ms) > STALE_MS
 
 
 class Prices:
-    """One subscription for each symbol that somebody wants; nothing runs when nobody wants any."""
+    """One subscription for each wanted symbol. Nothing runs if no symbol is wanted."""
 
     def __init__(self, venues: Mapping[Market, Venue], clock: Clock) -> None:
         self._venues = venues
@@ -50,31 +50,31 @@ class Prices:
         self._watches: dict[Key, asyncio.Task[None]] = {}
         self._subscribed: set[Key] = set()
         self._last: dict[Key, LivePrice] = {}
-        self._woken: set[asyncio.Event] = set()
+        self._subscribers: set[asyncio.Event] = set()
         self._closed = False
 
     def want(self, owner: Hashable, symbols: Iterable[tuple[str, str]]) -> None:
-        """What this owner wants from now on, as (market, Binance id); none of it ends his interest."""
+        """Replace the owner's symbols by these pairs of market and Binance id. An empty list removes them."""
         keys = frozenset((Market(market), symbol) for market, symbol in symbols)
         if keys:
             self._wanted[owner] = keys
         else:
             self._wanted.pop(owner, None)
-        self._match()
+        self._sync()
 
     def last(self, market: str, symbol: str) -> LivePrice | None:
-        """None before the first news of what somebody wants."""
+        """The last price of a wanted symbol; None until the first tick."""
         return self._last.get((Market(market), symbol))
 
     @contextmanager
     def subscribed(self) -> Iterator[asyncio.Event]:
-        """An event that each new price sets; whoever waits for it clears it."""
+        """Yield an event that each new price sets. The waiter clears it."""
         woken = asyncio.Event()
-        self._woken.add(woken)
+        self._subscribers.add(woken)
         try:
             yield woken
         finally:
-            self._woken.discard(woken)
+            self._subscribers.discard(woken)
 
     async def close(self) -> None:
         self._closed = True
@@ -83,7 +83,7 @@ class Prices:
             watch.cancel()
         await asyncio.gather(*watches, return_exceptions=True)
 
-    def _match(self) -> None:
+    def _sync(self) -> None:
         wanted: set[Key] = set().union(*self._wanted.values())
         for key, watch in self._watches.items():
             if key not in wanted and not watch.cancelling():
@@ -97,7 +97,7 @@ class Prices:
 
     def _ended(self, key: Key, _: asyncio.Task[None]) -> None:
         del self._watches[key]
-        self._match()  # it may have been wanted again while it was ending
+        self._sync()  # the symbol may be wanted again by now
 
     async def _watch(self, key: Key) -> None:
         market, symbol = key
@@ -109,14 +109,14 @@ class Prices:
             await follow(
                 client,
                 lambda: client.watch_ticker(symbol, CHANNEL),
-                lambda ticker: self._hear(key, ticker),
+                lambda ticker: self._update(key, ticker),
                 silence_seconds=SILENCE_SECONDS,
             )
         finally:
             with suppress(Exception):
-                await self._leave(client, key)
+                await self._unsubscribe(client, key)
 
-    async def _leave(self, client: Any, key: Key) -> None:
+    async def _unsubscribe(self, client: Any, key: Key) -> None:
         market, symbol = key
         try:
             if client.clients:
@@ -125,10 +125,10 @@ class Prices:
         finally:
             self._subscribed.discard(key)
             if not any(other is market for other, _ in self._subscribed):
-                await client.hang_up()
+                await client.disconnect()
 
-    def _hear(self, key: Key, ticker: Mapping[str, Any]) -> None:
-        # The text itself: ccxt's own figure is a float.
+    def _update(self, key: Key, ticker: Mapping[str, Any]) -> None:
+        # Binance's own text: ccxt's figure is a float.
         self._last[key] = LivePrice(Decimal(ticker["info"]["c"]), to_ms(self._clock()))
-        for woken in self._woken:
+        for woken in self._subscribers:
             woken.set()

@@ -1,4 +1,4 @@
-"""What is asked of Binance in the same way on spot and on futures."""
+"""Reads that are the same on spot and futures."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ PRICES_MAX_AGE_MS: Final = 1_000
 
 
 class Reads:
-    """All symbols may be ids or unified. Every method raises BrokerError and nothing else.
+    """Symbols may be Binance ids or unified symbols. Every method raises only BrokerError.
 
-    Raw answers are ccxt's unified dicts with Decimal numbers. Callers who ask the same at the same time get
-    one and the same object: read it, don't change it.
+    Raw answers are ccxt's unified dicts with Decimal numbers. Concurrent callers may get the same object:
+    do not change it.
     """
 
     _reader: Any
@@ -36,17 +36,17 @@ class Reads:
         self._prices_at_ms: int | None = None
 
     async def server_time_ms(self) -> int:
-        """UTC milliseconds by Binance's clock, asked now."""
+        """Read Binance's time, in UTC milliseconds."""
         return await self._calls.make(lambda: self._time.ask(self._reader))
 
     async def ticker(self, symbol: str) -> dict[str, Any]:
-        """Futures have no bid and ask in it; their book has."""
+        """The 24 h ticker. On futures it has no bid and ask; use `book`."""
         market = self._markets.symbol(symbol)
 
         async def call() -> dict[str, Any]:
-            return whole(await self._reader.fetch_ticker(market), "last")
+            return checked(await self._reader.fetch_ticker(market), "last")
 
-        return await self._calls.share(("ticker", market), call)
+        return await self._calls.make_shared(("ticker", market), call)
 
     async def book(self, symbol: str, limit: int = 100) -> Book:
         market = self._markets.symbol(symbol)
@@ -57,10 +57,10 @@ class Reads:
             bids, asks = levels(depth["bids"]), levels(depth["asks"])
             return Book(market, bids, asks, self._time.now_ms(), asked_at_ms)
 
-        return await self._calls.share(("book", market, limit), call)
+        return await self._calls.make_shared(("book", market, limit), call)
 
     async def klines(self, symbol: str, interval: str, limit: int) -> list[list[Any]]:
-        """Rows of time, open, high, low, close, volume; the oldest first."""
+        """Return rows of time, open, high, low, close, volume, oldest first."""
         market = self._markets.symbol(symbol)
 
         async def call() -> list[list[Any]]:
@@ -69,18 +69,18 @@ class Reads:
                 require(*row)
             return rows
 
-        return await self._calls.share(("klines", market, interval, limit), call)
+        return await self._calls.make_shared(("klines", market, interval, limit), call)
 
     async def trades(self, symbol: str, limit: int) -> list[dict[str, Any]]:
         market = self._markets.symbol(symbol)
 
         async def call() -> list[dict[str, Any]]:
-            return all_whole(await self._reader.fetch_trades(market, None, limit), "price")
+            return all_checked(await self._reader.fetch_trades(market, None, limit), "price")
 
-        return await self._calls.share(("trades", market, limit), call)
+        return await self._calls.make_shared(("trades", market, limit), call)
 
     async def last_prices(self) -> Mapping[str, Decimal]:
-        """By Binance id; at most a second old."""
+        """Return the last price of every symbol by Binance id, at most a second old."""
 
         async def call() -> Mapping[str, Decimal]:
             rows = await self._reader.ask("ticker_price")
@@ -91,31 +91,31 @@ class Reads:
         if self._prices_at_ms is not None:
             if 0 <= self._time.now_ms() - self._prices_at_ms < PRICES_MAX_AGE_MS:
                 return self._prices
-        return await self._calls.share("last_prices", call)
+        return await self._calls.make_shared("last_prices", call)
 
     async def last_price(self, symbol: str) -> Decimal:
-        """At most a second old."""
+        """Return the last price, at most a second old."""
         market = self._markets.symbol(symbol)
         price = (await self.last_prices()).get(market)
         if price is None:
-            raise unavailable(f"it tells no price of {market}")
+            raise unavailable(f"it gives no price for {market}")
         return price
 
     async def my_trades(
         self, symbol: str, limit: int, *, order_id: str | None = None
     ) -> list[dict[str, Any]]:
-        """The account's own; futures' have their `info.realizedPnl`."""
+        """Return the account's own trades. On futures they have `info.realizedPnl`."""
         market = self._markets.symbol(symbol)
         params = {} if order_id is None else {"orderId": order_id}
 
         async def call() -> list[dict[str, Any]]:
             rows = await self._reader.fetch_my_trades(market, None, limit, params)
-            return [_with_fee(row) for row in all_whole(rows, "id")]
+            return [_with_fee(row) for row in all_checked(rows, "id")]
 
         return await self._private(call)
 
     async def restrictions(self) -> KeyRights:
-        """What the key may do. Testnets cannot tell: they raise INTERNAL."""
+        """Return the permissions of the key. Raises INTERNAL on testnets, which lack this endpoint."""
 
         async def call() -> KeyRights:
             return key_rights(await self._reader.sapi_get_account_apirestrictions())
@@ -138,21 +138,24 @@ class Reads:
 
 
 def _with_fee(row: dict[str, Any]) -> dict[str, Any]:
-    """ccxt loses the fee where numbers are Decimals."""
+    """Add the fee, which ccxt drops if numbers are Decimals."""
     info = row["info"]
     return {**row, "fee": {"cost": Decimal(info["commission"]), "currency": info["commissionAsset"]}}
 
 
-def all_whole(rows: list[dict[str, Any]], name: str) -> list[dict[str, Any]]:
-    return [whole(row, name) for row in rows]
+def all_checked(rows: list[dict[str, Any]], name: str) -> list[dict[str, Any]]:
+    return [checked(row, name) for row in rows]
 
 
-def whole(answer: dict[str, Any], name: str) -> dict[str, Any]:
-    """ccxt makes a dict full of None of an answer that isn't one; every true one has this figure."""
+def checked(answer: dict[str, Any], name: str) -> dict[str, Any]:
+    """Return the answer, or raise ValueError if this figure is missing.
+
+    ccxt turns an unusable answer into a dict whose values are None.
+    """
     require(answer[name])
     return answer
 
 
 def require(*figures: object) -> None:
     if not figures or None in figures:
-        raise ValueError("a figure is missing in the answer")
+        raise ValueError("the answer lacks a figure")

@@ -1,4 +1,4 @@
-"""Binance's clock, as far as ours tells it."""
+"""Binance's time, computed from our clock and the last measured offset."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ MAX_AGE_MS: Final = 60_000
 
 
 class ServerTime:
-    """Our clock, and what Binance's was ahead of it when last asked."""
+    """`offset_ms` is how far Binance's clock was ahead of ours at the last measurement."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
@@ -18,11 +18,11 @@ class ServerTime:
         self.offset_ms = 0
 
     def now_ms(self) -> int:
-        """UTC milliseconds by Binance's clock, without asking."""
+        """UTC milliseconds by Binance's clock, without a request."""
         return self.our_ms() + self.offset_ms
 
     async def ask(self, client: Any) -> int:
-        """UTC milliseconds by Binance's clock, asked now."""
+        """Request Binance's time, store the offset, and return UTC milliseconds by Binance's clock."""
         before = self.our_ms()
         theirs = int((await client.ask("time"))["serverTime"])
         self._asked_at_ms = self.our_ms()
@@ -30,17 +30,17 @@ class ServerTime:
         return self.now_ms()
 
     async def refresh(self, client: Any) -> None:
-        """Ask if `stale`: private calls are signed by it."""
+        """Measure again if `stale`. Private calls carry this time in their signature."""
         if self.stale:
             await self.ask(client)
 
     @property
     def stale(self) -> bool:
-        """Whether the last answer is more than a minute old."""
+        """Whether the last measurement is more than a minute old."""
         return self._asked_at_ms is None or not 0 <= self.our_ms() - self._asked_at_ms <= MAX_AGE_MS
 
-    def distrust(self) -> None:
-        """Binance found our time wrong: the next `refresh` asks."""
+    def invalidate(self) -> None:
+        """Make the next `refresh` measure again, because Binance rejected our time."""
         self._asked_at_ms = None
 
     def our_ms(self) -> int:

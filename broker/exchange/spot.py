@@ -22,7 +22,7 @@ class Spot(Venue):
         return SpotOrders(self._executor, self._calls, self._markets, configured=self._configured)
 
     async def all_tickers(self) -> dict[str, dict[str, Any]]:
-        """By Binance id, the largest 24 h volume in the quote asset first."""
+        """Return 24 h tickers by Binance id, largest volume in the quote asset first."""
         self._markets.require()
 
         async def call() -> dict[str, dict[str, Any]]:
@@ -30,10 +30,10 @@ class Spot(Venue):
             ranked = sorted(tickers, key=lambda ticker: ticker["quoteVolume"] or Decimal(0), reverse=True)
             by_id = {ticker["info"]["symbol"]: ticker for ticker in ranked}
             require(*by_id)
-            # Binance may have listed more since the markets were loaded.
+            # Binance may have listed new symbols since the markets were loaded.
             return {symbol: ticker for symbol, ticker in by_id.items() if self._markets.knows(symbol)}
 
-        return await self._calls.share("all_tickers", call)
+        return await self._calls.make_shared("all_tickers", call)
 
     async def average_price(self, symbol: str) -> Decimal:
         market = self._markets.symbol(symbol)
@@ -41,7 +41,7 @@ class Spot(Venue):
         async def call() -> Decimal:
             return Decimal((await self._reader.ask("avgprice", {"symbol": market}))["price"])
 
-        return await self._calls.share(("average_price", market), call)
+        return await self._calls.make_shared(("average_price", market), call)
 
     async def account(self) -> Account:
         async def call() -> Account:

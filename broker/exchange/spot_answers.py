@@ -1,4 +1,4 @@
-"""What Binance's spot API answers, in the broker's words (Binance: rest-api.md)."""
+"""Parsers for the JSON of Binance's spot API (source: rest-api.md)."""
 
 from __future__ import annotations
 

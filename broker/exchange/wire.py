@@ -1,6 +1,6 @@
-"""What really happens on the wire, call by call, under the real ccxt.
+"""Records what each ccxt call sends and receives, and blocks requests that are not expected.
 
-ccxt keeps the last answer per instance, shared by concurrent calls; here each call records its own.
+ccxt keeps only the last answer of an instance, which concurrent calls share. Here each call has its own.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ import aiohttp
 from ..logs import redact
 from ..untrusted import one_line
 from .outcome import BadAnswer, WireFacts
-from .shares import Shares
-from .weight import PAGES_PCT, Weight, share
+from .shares import AgentQuotas
+from .weight import PAGES_PCT, Weight, ceiling_pct
 
-MAX_MESSAGE = 300
+MAX_MESSAGE_CHARS = 300
 
-WALLET: Final = "/sapi/"
+WALLET_PATH: Final = "/sapi/"
 KEY_RIGHTS: Final = "/sapi/v1/account/apiRestrictions"
-"""The one path that may be asked of the section of Binance's API that also moves funds."""
+"""The only allowed path of `sapi`, the section of Binance's API that also moves funds."""
 
 Ccxt: Any
 if TYPE_CHECKING:
@@ -35,40 +35,40 @@ else:
     Ccxt = object
 
 
-class NotAsAsked(Exception):
-    """ccxt was about to send something else than what was asked for; nothing was sent."""
+class UnexpectedRequest(Exception):
+    """ccxt was about to send a request that is not allowed. Nothing was sent."""
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
-    """The one request that a submission may make; a DELETE carries its fields in the query."""
+class ExpectedRequest:
+    """The only request that a submission may make. A DELETE has its fields in the query string."""
 
     url: str
     fields: Mapping[str, str]
     method: Literal["POST", "DELETE"] = "POST"
 
     def check(self, url: str, body: str | None) -> None:
-        """Raises NotAsAsked unless the request carries exactly these fields, and its signature."""
+        """Raise UnexpectedRequest unless the request has exactly these fields and a signature."""
         address, sent = url, body
         if self.method == "DELETE":
             address, _, sent = url.partition("?")
         if address != self.url:
-            raise NotAsAsked("the order would have gone to another address")
+            raise UnexpectedRequest("the order would have gone to another URL")
         pairs = parse_qsl(sent or "", keep_blank_values=True)
         wire = dict(pairs)
         wire.pop("signature", None)
         for name in sorted(wire.keys() | self.fields.keys()):
             if wire.get(name) != self.fields.get(name):
-                raise NotAsAsked(
-                    f"{name} would have been {wire.get(name)}, asked for was {self.fields.get(name)}"
+                raise UnexpectedRequest(
+                    f"{name} would have been {wire.get(name)} instead of {self.fields.get(name)}"
                 )
         if len(pairs) != len(self.fields) + 1:
-            raise NotAsAsked("a field would have been sent twice, or unsigned")
+            raise UnexpectedRequest("a field would have been sent twice, or unsigned")
 
 
 @dataclass(slots=True)
 class Recording:
-    asked: Asked | None
+    expected: ExpectedRequest | None
     facts: WireFacts = field(default_factory=WireFacts)
 
 
@@ -76,14 +76,15 @@ _current: ContextVar[Recording | None] = ContextVar("recording", default=None)
 
 
 @contextmanager
-def recording(asked: Asked | None = None) -> Iterator[WireFacts]:
-    """The facts of the calls made inside. With `asked` that one request may leave, once, and nothing else;
-    without it, no POST at all.
+def recording(expected: ExpectedRequest | None = None) -> Iterator[WireFacts]:
+    """Yield the facts of the calls in this block.
+
+    With `expected` only that request may be sent, once. Without it no POST may be sent.
     """
-    record = Recording(asked)
+    record = Recording(expected)
     token = _current.set(record)
     try:
-        # ccxt sets rounding and traps of the decimal context that it finds.
+        # ccxt changes the rounding and traps of the current decimal context.
         with localcontext():
             yield record.facts
     finally:
@@ -91,44 +92,45 @@ def recording(asked: Asked | None = None) -> Iterator[WireFacts]:
 
 
 class Wire(Ccxt):  # type: ignore[misc]
-    """Mixed into a ccxt class, in front of it."""
+    """Mixin, placed before a ccxt class."""
 
     weight: Weight
-    shares: Shares
+    quotas: AgentQuotas
     now_ms: Callable[[], int]
 
     def nonce(self) -> int:
         return self.now_ms()
 
     async def throttle(self, cost: float | None = None) -> None:
-        """Only what agents and pages ask queues: nothing that an order waits for, or that asks what became of
-        one. No agent fills the queue.
+        """Queue only calls of agents and pages. Calls for orders and their outcomes do not queue.
+
+        An agent's quota is checked before it queues, so no agent can fill the queue.
         """
-        self.shares.take(cost or 1)
-        if share() <= PAGES_PCT:
+        self.quotas.take(cost or 1)
+        if ceiling_pct() <= PAGES_PCT:
             await super().throttle(cost)
 
     async def fetch(self, url: str, method: str = "GET", headers: Any = None, body: str | None = None) -> Any:
         record = _current.get() or Recording(None)
-        self.guard(record, url, method, body)
+        self.check_allowed(record, url, method, body)
         record.facts.begin()
         try:
             answer = await super().fetch(url, method, headers, body)
         except Exception as error:
             record.facts.connected = not _never_connected(error)
             raise
-        # ccxt hands on an empty, broken or HTML body of a 200 as if it were an answer.
+        # ccxt returns an empty, incomplete or HTML body of a 200 as if it were an answer.
         if not isinstance(answer, list) and not (isinstance(answer, dict) and answer):
-            raise BadAnswer("the answer is empty or broken")
+            raise BadAnswer("the answer is empty or invalid")
         return answer
 
-    def guard(self, record: Recording, url: str, method: str, body: str | None) -> None:
-        """Raises NotAsAsked for what may not leave."""
+    def check_allowed(self, record: Recording, url: str, method: str, body: str | None) -> None:
+        """Raise UnexpectedRequest for a request that may not be sent."""
         path = urlsplit(url).path
-        if path.startswith(WALLET) and (path, method) != (KEY_RIGHTS, "GET"):
-            raise NotAsAsked("nothing that moves funds is asked for")
-        if record.asked or method not in ("GET", "DELETE"):
-            _let_out(record, url, method, body)
+        if path.startswith(WALLET_PATH) and (path, method) != (KEY_RIGHTS, "GET"):
+            raise UnexpectedRequest("requests that could move funds are not allowed")
+        if record.expected or method not in ("GET", "DELETE"):
+            _check_expected(record, url, method, body)
 
     def handle_errors(
         self,
@@ -144,25 +146,25 @@ class Wire(Ccxt):  # type: ignore[misc]
     ) -> Any:
         record = _current.get() or Recording(None)
         retry_after = self.weight.note(code, {name.lower(): value for name, value in headers.items()})
-        _write_down(record.facts, code, response, retry_after)
+        _note_answer(record.facts, code, response, retry_after)
         return super().handle_errors(
             code, reason, url, method, headers, body, response, request_headers, request_body
         )
 
 
-def _let_out(record: Recording, url: str, method: str, body: str | None) -> None:
-    if record.asked is None or method != record.asked.method:
-        raise NotAsAsked(f"no {method} was asked for")
+def _check_expected(record: Recording, url: str, method: str, body: str | None) -> None:
+    if record.expected is None or method != record.expected.method:
+        raise UnexpectedRequest(f"no {method} request is allowed here")
     if record.facts.sent:
-        raise NotAsAsked("an order is sent once")
-    record.asked.check(url, body)
+        raise UnexpectedRequest("the order was already sent")
+    record.expected.check(url, body)
 
 
-def _write_down(facts: WireFacts, http: int, response: Any, retry_after: int | None) -> None:
-    said = response if isinstance(response, dict) else {}
+def _note_answer(facts: WireFacts, http: int, response: Any, retry_after: int | None) -> None:
+    answer = response if isinstance(response, dict) else {}
     facts.http, facts.retry_after = http, retry_after
-    facts.code = _code(said.get("code"))
-    facts.msg = redact(one_line(str(said.get("msg", ""))))[:MAX_MESSAGE]
+    facts.code = _code(answer.get("code"))
+    facts.msg = redact(one_line(str(answer.get("msg", ""))))[:MAX_MESSAGE_CHARS]
 
 
 def _code(value: Any) -> int | None:
@@ -173,7 +175,7 @@ def _code(value: Any) -> int | None:
 
 
 def _never_connected(error: BaseException | None) -> bool:
-    """Name look-up, connecting or TLS failed: not a byte of the request left."""
+    """Whether DNS, the connection or TLS failed, so that no byte of the request was sent."""
     while error is not None:
         if isinstance(error, aiohttp.ClientConnectorError | socket.gaierror):
             return True

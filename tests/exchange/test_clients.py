@@ -10,7 +10,7 @@ import ccxt
 import pytest
 
 from broker.exchange import Market, clients
-from broker.exchange.wire import NotAsAsked, recording
+from broker.exchange.wire import UnexpectedRequest, recording
 from broker.settings import Settings
 
 KEYS = {"binance_api_key": "k" * 16, "binance_api_secret": "s" * 16}
@@ -76,7 +76,7 @@ ADDRESSES: list[tuple[str, Market, dict[str, Any], str | None, dict[str, Any]]] 
     ("prices", FUTURES, KEYS | LIVE, None, {"ws": {"linear": "wss://fstream.binance.com/ws"}}),
     ("prices", FUTURES, KEYS, None, {"ws": {"linear": "wss://fstream.binancefuture.com/ws"}}),
     (
-        "news",
+        "order_updates",
         SPOT,
         KEYS,
         None,
@@ -88,7 +88,7 @@ ADDRESSES: list[tuple[str, Market, dict[str, Any], str | None, dict[str, Any]]] 
         },
     ),
     (
-        "news",
+        "order_updates",
         FUTURES,
         KEYS | LIVE,
         None,
@@ -107,7 +107,7 @@ def test_a_client_knows_the_addresses_of_its_mode_and_role_and_no_other(
     assert made(role, market, given, paper_url).urls["api"] == addresses
 
 
-@pytest.mark.parametrize("role", ["prices", "news"])
+@pytest.mark.parametrize("role", ["prices", "order_updates"])
 @pytest.mark.parametrize("market", Market)
 def test_streams_of_paper_stay_on_its_port(role: str, market: Market) -> None:
     streams = made(role, market, {}, PAPER).urls["api"]["ws"]
@@ -124,7 +124,7 @@ WALLET = [
 
 
 @pytest.mark.anyio
-@pytest.mark.parametrize("role", ["reader", "executor", "prices", "news"])
+@pytest.mark.parametrize("role", ["reader", "executor", "prices", "order_updates"])
 @pytest.mark.parametrize("market", Market)
 @pytest.mark.parametrize("given", [{}, KEYS, KEYS | LIVE])
 async def test_nothing_that_moves_funds_can_be_asked_for(
@@ -133,7 +133,7 @@ async def test_nothing_that_moves_funds_can_be_asked_for(
     client = made(role, market, given, PAPER)
     client.weight, client.now_ms = None, lambda: 1
     for path, method in itertools.product(WALLET, ("GET", "POST", "DELETE")):
-        with recording() as facts, pytest.raises((ccxt.NotSupported, NotAsAsked)):
+        with recording() as facts, pytest.raises((ccxt.NotSupported, UnexpectedRequest)):
             request = client.sign(path, ["sapi"], method, {})
             await client.fetch(request["url"], request["method"], request["headers"], request["body"])
         assert not facts.sent
@@ -142,7 +142,7 @@ async def test_nothing_that_moves_funds_can_be_asked_for(
 @pytest.mark.parametrize("market", Market)
 @pytest.mark.parametrize("section", ["papi", "dapiPrivate", "eapiPrivate", "sapiV2", "sapiV3", "v1"])
 def test_other_sections_have_no_address(market: Market, section: str) -> None:
-    for role in ("reader", "executor", "prices", "news"):
+    for role in ("reader", "executor", "prices", "order_updates"):
         with pytest.raises(ccxt.NotSupported):
             made(role, market, KEYS | LIVE, None).sign("order", [section], "POST", {})
 
@@ -160,10 +160,10 @@ def test_other_sections_have_no_address(market: Market, section: str) -> None:
     ],
 )
 async def test_a_stream_of_news_may_ask_for_its_key_alone(method: str, path: str, body: str | None) -> None:
-    client = made("news", FUTURES, {}, PAPER)
-    with pytest.raises(NotAsAsked):
+    client = made("order_updates", FUTURES, {}, PAPER)
+    with pytest.raises(UnexpectedRequest):
         await client.fetch(f"{PAPER}/fapi/v1/{path}", method, None, body)
-    with pytest.raises(NotAsAsked):
+    with pytest.raises(UnexpectedRequest):
         await made("prices", FUTURES, {}, PAPER).fetch(f"{PAPER}/fapi/v1/listenKey", "POST", None, "")
 
 
@@ -178,15 +178,15 @@ async def test_a_stream_of_news_may_ask_for_its_key_alone(method: str, path: str
     ],
 )
 def test_futures_have_a_key_of_their_own_or_spots(market: Market, given: dict[str, Any], key: str) -> None:
-    for role in ("reader", "executor", "news"):
+    for role in ("reader", "executor", "order_updates"):
         assert made(role, market, given, PAPER).apiKey == key
     assert made("prices", market, given, PAPER).apiKey == ""
 
 
 @pytest.mark.parametrize("market", Market)
 def test_paper_without_an_address_is_refused(market: Market) -> None:
-    for role in ("reader", "executor", "prices", "news"):
-        with pytest.raises(ValueError, match="address of the paper exchange"):
+    for role in ("reader", "executor", "prices", "order_updates"):
+        with pytest.raises(ValueError, match="URL of the paper exchange"):
             made(role, market, {}, None)
 
 

@@ -12,7 +12,7 @@ import pytest
 from broker.agents import Agent
 from broker.errors import BrokerError, Code
 from broker.exchange import AGENTS_PCT, READS_PCT, Asker, leaving_room
-from broker.exchange.shares import OverPart, Shares
+from broker.exchange.shares import AgentQuotas, OverQuota
 
 from ..support import BTC, Wired
 
@@ -30,91 +30,91 @@ def now() -> Now:
 
 
 @pytest.fixture
-def shares(now: Now) -> Shares:
-    return Shares(now, 1000)
+def quotas(now: Now) -> AgentQuotas:
+    return AgentQuotas(now, 1000)
 
 
-def take(shares: Shares, name: str, cost: float = 1, **more: Any) -> bool:
+def take(quotas: AgentQuotas, name: str, cost: float = 1, **more: Any) -> bool:
     """Whether it was let."""
     leaves = more.get("leaves", False)
     with leaving_room(READS_PCT if leaves else AGENTS_PCT, Asker(name, **more)):
         try:
-            shares.take(cost)
-        except OverPart as refused:
+            quotas.take(cost)
+        except OverQuota as refused:
             assert refused.code is Code.RATE_LIMITED
             assert 1 <= refused.details["retryAfterSeconds"] <= 60
             return False
     return True
 
 
-def grab(shares: Shares, name: str, **more: Any) -> int:
+def grab(quotas: AgentQuotas, name: str, **more: Any) -> int:
     """As much as it gets."""
     count = 0
-    while take(shares, name, **more):
+    while take(quotas, name, **more):
         count += 1
     return count
 
 
-def test_each_who_grabs_all_it_gets_leaves_as_much_to_the_next(shares: Shares) -> None:
-    grabbed = [grab(shares, name) for name in ("one", "two", "three", "four")]
+def test_each_who_grabs_all_it_gets_leaves_as_much_to_the_next(quotas: AgentQuotas) -> None:
+    grabbed = [grab(quotas, name) for name in ("one", "two", "three", "four")]
     assert grabbed == [400, 200, 100, 50]
 
 
-def test_two_who_ask_in_turn_come_to_the_same(shares: Shares) -> None:
+def test_two_who_ask_in_turn_come_to_the_same(quotas: AgentQuotas) -> None:
     used = {"one": 0, "two": 0}
     for _ in range(1000):
         for name in used:
-            used[name] += take(shares, name)
+            used[name] += take(quotas, name)
     assert used == {"one": 267, "two": 266}
 
 
 def test_however_greedy_another_is_a_quarter_of_the_room_is_there_in_each_minute(
-    shares: Shares, now: Now
+    quotas: AgentQuotas, now: Now
 ) -> None:
     for _ in range(20):
-        grab(shares, "greedy")
-        assert sum(take(shares, "modest") for _ in range(33)) == 33  # 198 a minute, of 800
+        grab(quotas, "greedy")
+        assert sum(take(quotas, "modest") for _ in range(33)) == 33  # 198 a minute, of 800
         now.ms += 10_000
 
 
-def test_what_is_a_minute_old_is_free_again(shares: Shares, now: Now) -> None:
-    grab(shares, "one")
+def test_what_is_a_minute_old_is_free_again(quotas: AgentQuotas, now: Now) -> None:
+    grab(quotas, "one")
     now.ms += 59_999
-    assert not take(shares, "one")
+    assert not take(quotas, "one")
     now.ms += 1
-    assert take(shares, "one", 400)
+    assert take(quotas, "one", 400)
 
 
-def test_an_agent_that_is_alone_may_use_it_all_and_still_counts(shares: Shares) -> None:
+def test_an_agent_that_is_alone_may_use_it_all_and_still_counts(quotas: AgentQuotas) -> None:
     for _ in range(2000):
-        assert take(shares, "one", alone=True)
-    assert not take(shares, "two"), "what is used is used"
+        assert take(quotas, "one", alone=True)
+    assert not take(quotas, "two"), "what is used is used"
 
 
-def test_what_is_long_past_takes_no_memory(shares: Shares, now: Now) -> None:
+def test_what_is_long_past_takes_no_memory(quotas: AgentQuotas, now: Now) -> None:
     for _ in range(1000):
-        assert take(shares, "one", alone=True)
+        assert take(quotas, "one", alone=True)
         now.ms += 6_000
-    assert len(shares._all["one"]._costs) <= 10
+    assert len(quotas._all["one"]._costs) <= 10
 
 
-def test_whoever_is_no_agent_is_not_counted(shares: Shares) -> None:
+def test_whoever_is_no_agent_is_not_counted(quotas: AgentQuotas) -> None:
     for _ in range(2000):
-        shares.take(1)
-    assert take(shares, "one", 400)
+        quotas.take(1)
+    assert take(quotas, "one", 400)
 
 
-def test_no_reading_holds_an_exit_up_and_no_ones_exits_take_all(shares: Shares) -> None:
-    grab(shares, "reader")
-    grab(shares, "leaver")
-    assert grab(shares, "leaver", leaves=True) == 490, "half of 98 %"
-    assert grab(shares, "reader", leaves=True) == 245
+def test_no_reading_holds_an_exit_up_and_no_ones_exits_take_all(quotas: AgentQuotas) -> None:
+    grab(quotas, "reader")
+    grab(quotas, "leaver")
+    assert grab(quotas, "leaver", leaves=True) == 490, "half of 98 %"
+    assert grab(quotas, "reader", leaves=True) == 245
 
 
-def test_a_clock_that_went_back_locks_nobody_out(shares: Shares, now: Now) -> None:
-    grab(shares, "one")
+def test_a_clock_that_went_back_locks_nobody_out(quotas: AgentQuotas, now: Now) -> None:
+    grab(quotas, "one")
     now.ms -= 3_600_000
-    assert take(shares, "one", 400)
+    assert take(quotas, "one", 400)
 
 
 # Over the wire
@@ -123,7 +123,7 @@ def test_a_clock_that_went_back_locks_nobody_out(shares: Shares, now: Now) -> No
 @contextmanager
 def narrow(broker: Wired, limit: float) -> Iterator[None]:
     """As if Binance allowed only so much, in ccxt's costs."""
-    broker.exchange.spot._shares._limit = limit
+    broker.exchange.spot._quotas._limit = limit
     yield
 
 
@@ -153,7 +153,7 @@ async def test_no_agent_is_turned_away_with_another_that_asked_the_same(broker: 
     greedy, modest = Agent(name="greedy"), Agent(name="modest")
     with narrow(broker, 50):
         with leaving_room(AGENTS_PCT, Asker("greedy")):
-            broker.exchange.spot._shares.take(20)
+            broker.exchange.spot._quotas.take(20)
         calls = [
             broker.gateway.call(agent, "binance_get_ticker", {"symbol": BTC})
             for agent in (greedy, modest, greedy, modest)

@@ -20,7 +20,7 @@ pytestmark = pytest.mark.anyio
 
 @pytest.fixture
 def client() -> Any:
-    return clients.news(Settings(_env_file=None), "http://127.0.0.1:9", market=Market.SPOT)
+    return clients.order_updates(Settings(_env_file=None), "http://127.0.0.1:9", market=Market.SPOT)
 
 
 class Stream:
@@ -48,7 +48,7 @@ class Stream:
 
     async def followed(self, client: Any, silence_seconds: float = 60) -> None:
         await follow(
-            client, self.watch, self.heard.append, silence_seconds=silence_seconds, failed=self.failed
+            client, self.watch, self.heard.append, silence_seconds=silence_seconds, on_failure=self.failed
         )
 
 

@@ -7,7 +7,7 @@ import pytest
 from broker.errors import BrokerError, Code
 from broker.exchange import Market
 from broker.exchange.calls import Calls
-from broker.exchange.weight import READS_PCT, Weight, leaving_room, share
+from broker.exchange.weight import READS_PCT, Weight, ceiling_pct, leaving_room
 
 
 class Now:
@@ -97,15 +97,15 @@ async def test_a_read_is_shared_among_those_who_leave_the_same_room(weight: Weig
     calls, made, goes_on = Calls(Market.SPOT, weight, 8.0), [], asyncio.Event()
 
     async def read() -> int:
-        made.append(share())
+        made.append(ceiling_pct())
         await goes_on.wait()
-        return share()
+        return ceiling_pct()
 
     async def agent() -> int:
         with leaving_room(80):
-            return await calls.share("a price", read)
+            return await calls.make_shared("a price", read)
 
-    asked = [agent(), agent(), calls.share("a price", read), calls.share("a price", read)]
+    asked = [agent(), agent(), calls.make_shared("a price", read), calls.make_shared("a price", read)]
     reads = [asyncio.create_task(read) for read in asked]
     await asyncio.sleep(0.01)
     goes_on.set()

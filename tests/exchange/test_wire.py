@@ -8,13 +8,13 @@ from urllib.parse import urlencode
 import pytest
 
 from broker.exchange import clients
-from broker.exchange.wire import Asked, NotAsAsked, recording
+from broker.exchange.wire import ExpectedRequest, UnexpectedRequest, recording
 from broker.settings import Settings
 
 URL = "http://127.0.0.1:1/api/v3/order"
 FIELDS = {"symbol": "BTCUSDT", "side": "BUY", "quantity": "0.015", "timestamp": "1"}
-ASKED = Asked(URL, FIELDS)
-CANCEL = Asked(URL, FIELDS, "DELETE")
+ASKED = ExpectedRequest(URL, FIELDS)
+CANCEL = ExpectedRequest(URL, FIELDS, "DELETE")
 
 
 def body(**changes: Any) -> str:
@@ -29,21 +29,21 @@ def test_what_was_asked_for_may_go() -> None:
 @pytest.mark.parametrize(
     ("changes", "told"),
     [
-        ({"quantity": "0.0150"}, "quantity would have been 0.0150, asked for was 0.015"),
+        ({"quantity": "0.0150"}, "quantity would have been 0.0150 instead of 0.015"),
         ({"side": "SELL"}, "side would have been SELL"),
         ({"timestamp": None}, "timestamp would have been None"),
-        ({"quoteOrderQty": "900"}, "quoteOrderQty would have been 900, asked for was None"),
+        ({"quoteOrderQty": "900"}, "quoteOrderQty would have been 900 instead of None"),
         ({"reduceOnly": ""}, "reduceOnly would have been"),
     ],
 )
 def test_another_field_or_value_may_not(changes: dict[str, Any], told: str) -> None:
-    with pytest.raises(NotAsAsked, match=told):
+    with pytest.raises(UnexpectedRequest, match=told):
         ASKED.check(URL, body(**changes))
 
 
 @pytest.mark.parametrize("text", [None, "", urlencode(FIELDS), body() + "&symbol=BTCUSDT"])
 def test_an_unsigned_or_doubled_field_may_not(text: str | None) -> None:
-    with pytest.raises(NotAsAsked):
+    with pytest.raises(UnexpectedRequest):
         ASKED.check(URL, text)
 
 
@@ -55,17 +55,17 @@ def test_a_cancel_carries_its_fields_in_the_query_and_nowhere_else() -> None:
         (f"{URL}?{body(quantity='1')}", None),
         (f"{URL}s?{body()}", None),
     ):
-        with pytest.raises(NotAsAsked):
+        with pytest.raises(UnexpectedRequest):
             CANCEL.check(url, text)
 
 
 def test_an_order_is_not_asked_for_in_the_query() -> None:
-    with pytest.raises(NotAsAsked, match="another address"):
+    with pytest.raises(UnexpectedRequest, match="another URL"):
         ASKED.check(f"{URL}?{body()}", body())
 
 
 def test_another_address_may_not() -> None:
-    with pytest.raises(NotAsAsked, match="another address"):
+    with pytest.raises(UnexpectedRequest, match="another URL"):
         ASKED.check(URL + "/test", body())
 
 
@@ -74,9 +74,11 @@ def test_another_address_may_not() -> None:
     ("asked", "method"),
     [(None, "POST"), (None, "PUT"), (ASKED, "GET"), (ASKED, "DELETE"), (ASKED, "PUT"), (CANCEL, "POST")],
 )
-async def test_a_submission_is_one_post_and_no_other_call_has_any(asked: Asked | None, method: str) -> None:
+async def test_a_submission_is_one_post_and_no_other_call_has_any(
+    asked: ExpectedRequest | None, method: str
+) -> None:
     client = clients.executor(Settings(_env_file=None), "http://127.0.0.1:1", timeout_seconds=1)
-    with recording(asked) as facts, pytest.raises(NotAsAsked):
+    with recording(asked) as facts, pytest.raises(UnexpectedRequest):
         await client.fetch(URL, method, None, body())
     assert not facts.sent
 
