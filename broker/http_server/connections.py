@@ -1,9 +1,9 @@
-"""Who may be connected, and who gives way when there is no more room.
+"""Connection limits, and which connection is closed when a limit is reached.
 
-The trader, agents and strangers may share one address (a reverse proxy's, or 127.0.0.1), so a newcomer is let
-in and an anonymous connection gives way: the one that the broker has waited for longest, or, where it waits
-for none, the one whose answer takes longest. A connection with a valid key or session gives way to no
-stranger.
+The trader, agents and strangers may share one address (a reverse proxy's, or 127.0.0.1). So a new connection
+is accepted and an anonymous one is closed: the one that the broker has waited for longest, or, if it waits
+for none, the one whose answer takes longest. A connection with a valid key or session is never closed for an
+anonymous one.
 """
 
 from __future__ import annotations
@@ -27,45 +27,49 @@ class Trader:
 
 
 Holder = Agent | Trader | None
-"""Whose connection it is, by the last request on it. None: nobody's that the broker knows."""
+"""Who authenticated the last request on a connection. None: nobody."""
 
 
 class Client(Protocol):
-    """A connection, as far as it is counted here."""
+    """The part of a connection that is needed to count and close it."""
 
     address: str
     holder: Holder
 
     @property
-    def works(self) -> bool:
-        """Whether the client waits for the broker; else the broker waits for the client."""
+    def is_working(self) -> bool:
+        """True: the client waits for the broker. False: the broker waits for the client."""
 
     def give_way(self) -> None:
         """Answer 503 if that is possible, and close."""
 
 
 class _Group:
-    """Connections in the order in which they give way."""
+    """Connections in the order in which they are closed."""
 
     def __init__(self) -> None:
-        self._owing: dict[Client, None] = {}
+        self._awaiting_client: dict[Client, None] = {}
         self._working: dict[Client, None] = {}
 
     def __len__(self) -> int:
-        return len(self._owing) + len(self._working)
+        return len(self._awaiting_client) + len(self._working)
 
     def put(self, client: Client) -> None:
         """A client that stays in the same state keeps its place."""
-        to, other = (self._working, self._owing) if client.works else (self._owing, self._working)
+        to, other = (
+            (self._working, self._awaiting_client)
+            if client.is_working
+            else (self._awaiting_client, self._working)
+        )
         other.pop(client, None)
         to.setdefault(client)
 
     def remove(self, client: Client) -> None:
-        self._owing.pop(client, None)
+        self._awaiting_client.pop(client, None)
         self._working.pop(client, None)
 
     def first(self) -> Client | None:
-        return next(iter(self._owing or self._working), None)
+        return next(iter(self._awaiting_client or self._working), None)
 
 
 class Connections:
@@ -78,7 +82,7 @@ class Connections:
         self._agents_in_all = 0
 
     def put(self, client: Client) -> None:
-        """Count a new connection, or one that works now, or works no more."""
+        """Count a new connection, or one whose `is_working` has changed."""
         if isinstance(client.holder, Agent):
             group = self._agents.setdefault(client.holder.name, _Group())
             before = len(group)
@@ -116,7 +120,7 @@ class Connections:
             self.put(client)
 
     def make_room(self) -> bool:
-        """Close one connection, since file descriptors run short. False when only traders' are left."""
+        """Close one connection to free a file descriptor. False if only traders' connections are left."""
         group = self._anonymous or max(self._agents.values(), key=len, default=None)
         return group is not None and _give_way(group, self)
 
@@ -131,7 +135,7 @@ def _give_way(group: _Group, connections: Connections) -> bool:
 
 
 def address_of(host: str) -> str:
-    """What counts as one address: an IPv6 network of 64 bits belongs to one customer."""
+    """Return the key of the limit per address. For IPv6 it is the /64 network, which one customer has."""
     try:
         address = ip_address(host.partition("%")[0])
     except ValueError:

@@ -1,4 +1,4 @@
-"""How much one client may send and how long it may take; how many connections may be open."""
+"""Limits on request size, time and the number of open connections."""
 
 from __future__ import annotations
 
@@ -11,25 +11,25 @@ from ..settings import Settings
 
 MAX_URL: Final = 8 * 1024
 MAX_HEAD: Final = 32 * 1024
-"""Bytes of a request without its body: request line, headers, trailers, and the framing of chunks."""
+"""Bytes of a request outside of its body: request line, headers, trailers and chunk framing."""
 
 MAX_FIELDS: Final = 100
-"""Headers and trailers of a request."""
+"""Headers and trailers per request."""
 
 MAX_BODY: Final = 64 * 1024
 
 MAX_PIPELINED: Final = 4
-"""Requests that a client may send ahead of the answer it waits for. Hardly any client sends one."""
+"""Requests that a client may send before it has the previous answer. Few clients send any."""
 
 WRITE_SECONDS: Final = 30
 """How long a client may leave bytes of its answer unread."""
 
 LINGER_SECONDS: Final = 2
 LINGER_BYTES: Final = 1024 * 1024
-"""What is read and dropped after a refusal, so that the client can read why."""
+"""After a refusal the client's further bytes are read and dropped, so that it can read the answer."""
 
 RESERVED_FILES: Final = 128
-"""File descriptors that no client gets: for Binance, the database and notifications."""
+"""File descriptors reserved for Binance, the database and notifications."""
 
 FEWEST_FILES: Final = 256
 
@@ -38,8 +38,8 @@ FEWEST_FILES: Final = 256
 class Limits:
     """`anonymous` connections are those whose last request had neither an agent's key nor a session.
 
-    Agents' connections have a room of their own; traders' connections are not limited, except by
-    `highest_file`: no client is given a file descriptor from that number up.
+    Agents' connections have a separate limit. Traders' connections are limited only by `highest_file`: a
+    client whose file descriptor has that number or a higher one is not accepted.
     """
 
     anonymous: int
@@ -51,7 +51,7 @@ class Limits:
 
     @classmethod
     def of(cls, settings: Settings) -> Self:
-        """Raises StartError when the system allows too few open files."""
+        """Raises StartError if the system allows too few open files."""
         soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
         files = soft if soft != resource.RLIM_INFINITY else settings.max_connections + 2 * RESERVED_FILES
         if files < FEWEST_FILES:

@@ -1,4 +1,4 @@
-"""Answers that the server gives by itself, to requests that never reach the application."""
+"""The server's own answers to requests that do not reach the application."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ log = get_logger(__name__)
 
 @dataclass(frozen=True)
 class Refusal:
-    """`reason` is its name in the log."""
+    """`reason` names it in the log."""
 
     status: HTTPStatus
     reason: str
@@ -50,7 +50,7 @@ URL_TOO_LONG: Final = Refusal(
 HEAD_TOO_LARGE: Final = Refusal(
     HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE,
     "headers too large",
-    f"The headers are over {MAX_HEAD} bytes, or more than {MAX_FIELDS}.\n".encode(),
+    f"The headers are over {MAX_HEAD} bytes, or there are more than {MAX_FIELDS}.\n".encode(),
 )
 BODY_TOO_LARGE: Final = Refusal(
     HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
@@ -68,21 +68,21 @@ TOO_SLOW: Final = Refusal(
 FULL: Final = Refusal(
     HTTPStatus.SERVICE_UNAVAILABLE,
     "too many connections",
-    b"Too many connections are open. Try again in some seconds.\n",
+    b"Too many connections are open. Try again in a few seconds.\n",
     header=b"retry-after: 2\r\n",
 )
 
 CUT: Final = Refusal(
     HTTPStatus.SERVICE_UNAVAILABLE,
     FULL.reason,
-    b"Too many connections are open, so this answer was given up. "
-    b"What was asked may have been done: look before you ask again.\n",
+    b"Too many connections are open, so this request was cut off. "
+    b"It may have been executed: check before you repeat it.\n",
     header=b"retry-after: 2\r\n",
 )
 
 
 class Refused(Exception):
-    """Raised in the parser's callbacks, which ends the parsing."""
+    """Raised in a parser callback to end the parsing."""
 
     def __init__(self, refusal: Refusal) -> None:
         super().__init__(refusal.reason)
@@ -90,7 +90,7 @@ class Refused(Exception):
 
 
 class Tally:
-    """Counts what was refused or cut, and logs it in one line a minute at most."""
+    """Counts refused and cut connections, and logs the counts at most once a minute."""
 
     def __init__(self) -> None:
         self.counts: Counter[str] = Counter()
