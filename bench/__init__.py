@@ -1,1 +1,1 @@
-"""How long things take, beside the least that they could take: `python -m bench [NAME …]`."""
+"""Latencies, each next to its floor, the least possible time: `python -m bench [NAME …]`."""

@@ -1,4 +1,4 @@
-"""`python -m bench [NAME …]`: all rows, or those named."""
+"""`python -m bench [NAME …]`: measure all rows, or the named ones."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from .figures import Pair
 from .house import House, house
 from .placed import MANY, Placed
 from .reads import READS
-from .serving import keep_still, new_event_loop
+from .serving import calm_gc, new_event_loop
 from .table import head, line, steps
 
 
@@ -42,25 +42,25 @@ async def run(names: Sequence[str]) -> None:
     for name in names:
         if name in ROWS:
             async with house() as one:
-                keep_still()
+                calm_gc()
                 print(line(ROWS[name].TITLE, ROWS[name].FLOOR, await ROWS[name].run(one)), flush=True)
     if "reads" in names:
         for read in READS:
             async with house() as one:
-                keep_still()
+                calm_gc()
                 print(line(read.title, read.floor, await read.run(one)), flush=True)
-    for name, of_its_own in (("callers", callers.table), ("waiting", waiting.table), ("told", told.table)):
+    for name, table in (("callers", callers.table), ("waiting", waiting.table), ("told", told.table)):
         if name in names:
-            print(await of_its_own(), flush=True)
-    if lived := [name for name in names if name in life.OF_ROW]:
-        await explain(lived)
+            print(await table(), flush=True)
+    if with_steps := [name for name in names if name in life.OF_ROW]:
+        await explain(with_steps)
 
 
 async def explain(names: Sequence[str]) -> None:
-    """Where the time of these rows goes."""
+    """Print the steps of these rows and their times."""
     async with house() as one:
-        keep_still()
-        medians = await life.lives(one)
+        calm_gc()
+        medians = await life.step_medians(one)
     for name in names:
         print(steps(ROWS[name].TITLE, {step: medians[step] for step in life.OF_ROW[name]}))
     print(f"\n{life.REST}")
@@ -69,7 +69,7 @@ async def explain(names: Sequence[str]) -> None:
 def main() -> None:
     names = sys.argv[1:] or list(NAMES)
     if unknown := set(names) - set(NAMES):
-        sys.exit(f"bench: no row is named {', '.join(sorted(unknown))}; there are {', '.join(NAMES)}")
+        sys.exit(f"bench: unknown row: {', '.join(sorted(unknown))}; the rows are {', '.join(NAMES)}")
     with asyncio.Runner(loop_factory=new_event_loop) as runner:
         runner.run(run(names))
     if "cold_start" in names:

@@ -1,4 +1,4 @@
-"""An agent that calls tools with as little work of its own as an HTTP client needs."""
+"""An agent that calls tools with a minimal HTTP client."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ META = {
 
 
 class Agent:
-    """The requests are those of the SDK's own client in the current protocol."""
+    """It sends the same requests as the SDK's client with the current protocol version."""
 
     def __init__(self, http: aiohttp.ClientSession, url: str, key: str = "") -> None:
         self._http = http
@@ -29,7 +29,7 @@ class Agent:
         }
 
     async def call(self, tool: str, **arguments: Any) -> dict[str, Any]:
-        """The structured answer. Raises RuntimeError with an answer that is an error."""
+        """Return the structured answer. Raises RuntimeError if the answer is an error."""
         message = {
             "jsonrpc": "2.0",
             "id": 1,
@@ -46,7 +46,7 @@ class Agent:
 
 
 async def _message(answer: aiohttp.ClientResponse) -> dict[str, Any]:
-    """The answer itself: a call that takes a while is answered as a stream, which ends with it."""
+    """Return the answer. A slow call is answered as an event stream, whose last event is the answer."""
     if answer.content_type != "text/event-stream":
         whole: dict[str, Any] = await answer.json()
         return whole

@@ -1,4 +1,4 @@
-"""From the trader's tap to the order's POST on the wire, beside a form, a commit and ccxt alone."""
+"""From the trader's tap to the order's POST on the wire. Floor: a form, a commit and ccxt alone."""
 
 from __future__ import annotations
 
@@ -35,12 +35,13 @@ async def run(house: House) -> Pair:
         return took + (await house.arrival() - started) * 1000
 
     async with _open_page(house):
-        return await measure(ours, floor, rounds=5, samples=8, warm_up=2)  # within a minute's weight
+        # so few samples that they stay within one minute's request weight
+        return await measure(ours, floor, rounds=5, samples=8, warm_up=2)
 
 
 @asynccontextmanager
 async def _open_page(house: House) -> AsyncIterator[None]:
-    """Somebody who looks on: the broker draws each change for the stream."""
+    """Keep an inbox page open, so that the broker renders each change for its event stream."""
 
     async def follow() -> None:
         async with house.http.get(f"{house.broker.url}/events?for=inbox") as stream:

@@ -1,4 +1,4 @@
-"""`python -m bench.bare FOLDER`: the floors' server, which does nothing with the same libraries."""
+"""`python -m bench.bare FOLDER`: the server of the floors. It has the same libraries, and does no work."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ Context = ServerRequestContext[Any, Any]
 
 
 def no_op_tool() -> StreamableHTTPSessionManager:
-    """With the broker's transport settings."""
+    """Return an MCP server with one no-op tool and the broker's transport settings."""
 
     async def call(_: Context, __: types.CallToolRequestParams) -> types.CallToolResult:
         return types.CallToolResult(
@@ -50,14 +50,14 @@ def no_op_tool() -> StreamableHTTPSessionManager:
 
 
 class Board:
-    """Rows that are committed, and then shown to whoever follows."""
+    """Commits rows, and sends each to the followers of an event stream."""
 
     def __init__(self, commits: Commits) -> None:
         self._commits = commits
         self._followers: set[asyncio.Queue[str]] = set()
 
     async def post(self, request: Request) -> Response:
-        """Answers the moment at which the row was made, in seconds since the epoch."""
+        """Answer with the time at which the row was created, in seconds since the epoch."""
         html = (await request.body()).decode()
         made_at = time.time()
         self._commits.one()
@@ -77,7 +77,7 @@ class Board:
 
 
 class Room:
-    """Whoever waits under a name, until somebody calls it."""
+    """Lets clients wait for a name until another client wakes it."""
 
     def __init__(self) -> None:
         self._called: defaultdict[str, asyncio.Event] = defaultdict(asyncio.Event)

@@ -1,4 +1,4 @@
-"""A tool that does nothing, a read of one's own request and a park: alone and with 32 callers at once."""
+"""A no-op tool, `intent_get` and a park, with one caller and with 32 concurrent callers."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from statistics import median, quantiles
 
 from .figures import P95
 from .house import House, house, since
-from .serving import keep_still
+from .serving import calm_gc
 from .table import WIDTH
 
 CALLERS = (1, 32)
 CALLS = {"no-op tool (floor)": 960, "intent_get": 960, "park": 96}
-"""How many calls are timed; parks within a minute of Binance's weight."""
+"""The number of timed calls. The parks stay within one minute's request weight."""
 
 Call = Callable[[], Awaitable[object]]
 
@@ -24,7 +24,7 @@ async def table() -> str:
     for callers in CALLERS:
         for name, count in CALLS.items():
             async with house() as one:
-                keep_still()
+                calm_gc()
                 call = await _call(one, name)
                 await call()
                 times, seconds = await _timed(call, callers, count)
@@ -43,7 +43,7 @@ async def _call(house: House, name: str) -> Call:
 
 
 async def _timed(call: Call, callers: int, count: int) -> tuple[list[float], float]:
-    """Milliseconds of each call, and seconds of all of them."""
+    """Return the milliseconds of each call, and the seconds of all calls together."""
     times: list[float] = []
 
     async def caller() -> None:

@@ -1,7 +1,7 @@
-"""From a request's row to its card in a real page, beside the same HTML by a bare EventSource.
+"""From a request's row to its card in a real page. Floor: the same HTML through a bare EventSource.
 
-Both count from the moment that the row carries, just before its commit (the broker's is in whole
-milliseconds), until a MutationObserver of the page sees the card.
+Both start at the time that the row contains, just before its commit (the broker's is in whole milliseconds),
+and end when a MutationObserver in the page sees the card.
 """
 
 from __future__ import annotations
@@ -43,11 +43,11 @@ SWEEP = """
   look();
 })
 """
-"""What the page does by itself with a decided card, once nobody has touched it for a while."""
+"""Removes a decided card at once. The page itself does so after a while without input."""
 
 
 class Cards:
-    """When cards appeared on a page, by intent; UTC milliseconds."""
+    """The times at which cards appeared on a page, by intent id, in UTC milliseconds."""
 
     def __init__(self) -> None:
         loop = asyncio.get_running_loop()
@@ -109,7 +109,7 @@ async def _watched(page: Page, url: str | None = None) -> Cards:
 
 
 async def _card(house: House) -> tuple[str, str]:
-    """A card's HTML as the page gets it, and the intent's id in it."""
+    """Return the HTML of a card as the page gets it, and the intent id in it."""
     parked = await house.park()
     intent_id = str(parked["intentId"])
     url = f"{house.broker.url}/intents/{intent_id}"

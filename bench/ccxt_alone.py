@@ -1,4 +1,4 @@
-"""ccxt as it comes, on the paper exchange: no throttle, no checks, connections kept."""
+"""Plain ccxt on the paper exchange: no throttle, no checks, persistent connections."""
 
 from __future__ import annotations
 
@@ -32,9 +32,9 @@ class Ccxt:
         await self._client.fetch_ticker(SYMBOL)
 
     async def reads_of_checks(self) -> None:
-        """What the checks of an order need, at the same time, as the broker reads it.
+        """Make the reads that the checks of an order need, concurrently like the broker.
 
-        The broker's fourth read, all prices, is shared for a second and so left out here.
+        The broker's fourth read, all prices, is missing here: the broker caches it for a second.
         """
         await asyncio.gather(
             self._client.public_get_depth({"symbol": SYMBOL, "limit": 100}),

@@ -1,7 +1,7 @@
-"""A cold start with 3,500 spot and 700 futures markets: seconds and memory of each process from its start.
+"""A cold start with 3,500 spot and 700 futures markets: seconds since the start, and memory, of each process.
 
-`broker serve` is timed until its first healthy answer, and until its tools know every market of both kinds.
-Below it are its parts: the exchange layer alone, and ccxt alone, which loads the spot markets only.
+`broker serve` is timed until its first healthy answer, and until its tools know all markets. The other rows
+are its parts: the exchange layer alone, and ccxt alone, which loads only the spot markets.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ def _served(title: str, url: str, folder: Path, *, again: bool) -> list[str]:
 
 
 def _serving(url: str, folder: Path, port: int) -> tuple[tuple[float, float], tuple[float, float]]:
-    """Of `broker serve`: seconds and megabytes at its first healthy answer, and once it knows the markets."""
+    """Return seconds and megabytes of `broker serve`: at its first healthy answer, and with all markets."""
     folder.mkdir(exist_ok=True)
     settings = {"PORT": str(port), "DATA_DIR": str(folder), "PAPER_URL": url, "MCP_API_KEY": KEY}
     started = time.perf_counter()
@@ -92,7 +92,7 @@ def _is_healthy(client: httpx2.Client) -> bool:
 
 
 def _knows_the_markets(client: httpx2.Client) -> bool:
-    """Of spot it tells one's rules; of futures that there is none of that name."""
+    """Whether it knows the rules of a spot symbol, and that a futures symbol does not exist."""
     spot = client.post("/tools/binance_get_exchange_info", json={"symbol": "BTCUSDT"})
     futures = client.post("/tools/binance_get_funding_rate", json={"symbol": "NOPE"})
     return spot.status_code == 200 and futures.json()["error"] == "UNKNOWN_SYMBOL"
@@ -108,7 +108,7 @@ def _measured(what: str, url: str, folder: Path) -> tuple[float, float]:
 
 
 def _resident(process: int | str = "self") -> float:
-    """Megabytes that a process holds now."""
+    """Return the resident memory of a process in megabytes."""
     status = Path(f"/proc/{process}/status").read_text()
     [line] = [line for line in status.splitlines() if line.startswith("VmRSS")]
     return int(line.split()[1]) / 1024

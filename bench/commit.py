@@ -1,4 +1,4 @@
-"""The least that makes a row safe from power loss: one INSERT and one commit, by sqlite3 alone."""
+"""The minimum that makes a row survive power loss: one INSERT and one commit by sqlite3 alone."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ import sqlite3
 from pathlib import Path
 
 ROW = "x" * 4096
-"""About what a parked intent and its audit row come to."""
+"""About the size of a parked intent and its audit row."""
 
 
 class Commits:
-    """A database with the broker's own pragmas."""
+    """A database with the broker's pragmas."""
 
     def __init__(self, path: Path) -> None:
         self._database = sqlite3.connect(path, isolation_level=None)

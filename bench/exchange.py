@@ -1,6 +1,7 @@
-"""`python -m bench.exchange FOLDER`: the paper exchange, which stamps orders' POSTs as they come in.
+"""`python -m bench.exchange FOLDER`: the paper exchange, with the arrival time of each order's POST.
 
-Its own log of requests counts whole milliseconds, and its limits are Binance's, which a bench would hit.
+The paper exchange's own request log has whole milliseconds only. Its rate limits are Binance's; the benchmark
+would reach them, so they are raised here.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ PLENTY = 1_000_000
 
 
 class Stamped:
-    """Notes when the newest order's POST came in, in seconds since the epoch."""
+    """Records when the newest order's POST arrived, in seconds since the epoch."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -44,7 +45,7 @@ class Stamped:
         await self._app(scope, receive, send)
 
     async def next_arrival(self, _: Request) -> Response:
-        """Waits for it, unless it came in since the last question."""
+        """Answer with the arrival time. Wait if no order has arrived since the last call."""
         await self._arrived.wait()
         self._arrived.clear()
         return JSONResponse(self._at)

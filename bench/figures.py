@@ -1,4 +1,4 @@
-"""Samples into figures: medians over rounds, with their spread. All times in milliseconds."""
+"""Statistics of samples: medians over rounds, with their spread. All times are milliseconds."""
 
 from __future__ import annotations
 
@@ -7,19 +7,19 @@ from dataclasses import dataclass, field
 from statistics import median, quantiles
 
 Sample = Callable[[], Awaitable[float]]
-"""Does the thing once and answers the milliseconds that it took."""
+"""Runs the measured action once and returns its milliseconds."""
 
 P95 = 18
-"""Where it stands among the nineteen cuts that make twenty parts."""
+"""The index of the 95th percentile in `quantiles(…, n=20)`."""
 
 
 @dataclass(frozen=True)
 class Spread:
-    """The median over the rounds, the least and the most."""
+    """The median, minimum and maximum over the rounds."""
 
     middle: float
-    least: float
-    most: float
+    minimum: float
+    maximum: float
 
     @classmethod
     def of(cls, values: Sequence[float]) -> Spread:
@@ -28,7 +28,7 @@ class Spread:
 
 @dataclass
 class Series:
-    """Rounds of samples of one thing."""
+    """The samples of one action, by round."""
 
     rounds: list[list[float]] = field(default_factory=list)
 
@@ -43,7 +43,7 @@ class Series:
 
 @dataclass
 class Pair:
-    """Ours and the floor, measured in turn."""
+    """The broker's series and the floor's, measured alternately."""
 
     ours: Series = field(default_factory=Series)
     floor: Series = field(default_factory=Series)
@@ -54,7 +54,7 @@ class Pair:
 
 
 async def measure(ours: Sample, floor: Sample, *, rounds: int, samples: int, warm_up: int) -> Pair:
-    """One of ours, one of the floor, and so on: what disturbs the machine disturbs both."""
+    """Alternate between the broker and the floor, so that other load on the machine affects both."""
     for _ in range(warm_up):
         await ours()
         await floor()

@@ -1,4 +1,4 @@
-"""The processes that one row is measured with: an exchange, a broker on it, and the floors' server."""
+"""The processes of one measurement: an exchange, a broker that uses it, and the server of the floors."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ SMALLEST, STEP = Decimal("0.001"), Decimal("0.00001")
 
 @dataclass(frozen=True, kw_only=True)
 class House:
-    """`http` holds the cookies of a trader who is signed in."""
+    """`http` has the session cookie of a trader."""
 
     folder: Path
     exchange_url: str
@@ -42,7 +42,7 @@ class House:
     numbers: Iterator[int]
 
     def next_order(self) -> dict[str, Any]:
-        """Like none before it, so that it is neither a repetition nor asks for a second tap."""
+        """Return an order that differs from all before, so that none is a repeat or needs a second tap."""
         number = next(self.numbers)
         return {
             "symbol": SYMBOL,
@@ -59,7 +59,7 @@ class House:
         await self.decide(parked, "approve")
 
     async def decide(self, parked: Mapping[str, Any], what: str) -> None:
-        """By the trader's form, as his page sends it."""
+        """Send the trader's form, as the page does."""
         decision = {"digest": parked["digest"], "decision": what}
         url = f"{self.broker.url}/intents/{parked['intentId']}/decision"
         async with self.http.post(url, data=decision, headers={"HX-Request": "true"}) as answer:
@@ -70,14 +70,14 @@ class House:
         await self.agent.call("intent_cancel", intentId=intent_id)
 
     async def arrival(self) -> float:
-        """When the newest order's POST came in at the exchange, in seconds since the epoch."""
+        """Return when the newest order's POST arrived at the exchange, in seconds since the epoch."""
         async with self.http.get(f"{self.exchange_url}/arrival") as answer:
             return float(await answer.json())
 
     async def wait_until_placed(self, intent_id: str) -> None:
-        told = await self.agent.call("intent_wait", intentId=intent_id)
-        if told["status"] != "placed":
-            raise RuntimeError(f"not placed: {told}")
+        answer = await self.agent.call("intent_wait", intentId=intent_id)
+        if answer["status"] != "placed":
+            raise RuntimeError(f"not placed: {answer}")
 
 
 @asynccontextmanager
@@ -98,7 +98,7 @@ async def house(*, notify_allow_private: str = "false") -> AsyncIterator[House]:
             ) as broker,
             closing(Commits(folder / "commits.db")) as commits,
         ):
-            cookies = aiohttp.CookieJar(unsafe=True)  # for an address without a name
+            cookies = aiohttp.CookieJar(unsafe=True)  # accept cookies from an IP address
             async with aiohttp.ClientSession(cookie_jar=cookies) as http, ccxt_alone(exchange_url) as ccxt:
                 await _sign_in(http, broker)
                 yield House(
@@ -117,13 +117,13 @@ async def house(*, notify_allow_private: str = "false") -> AsyncIterator[House]:
 
 
 def since(started: float) -> float:
-    """Milliseconds since a moment of time.perf_counter()."""
+    """Return the milliseconds since `started`, a value of time.perf_counter()."""
     return (time.perf_counter() - started) * 1000
 
 
 @contextmanager
 def _helper(module: str, folder: Path) -> Iterator[tuple[str, int]]:
-    """Its address and its process."""
+    """Start a helper process. Yield its URL and its process id."""
     own = folder / module
     own.mkdir()
     with Process(sys.executable, "-m", module, str(own), cwd=folder, env=environment()) as process:
@@ -131,9 +131,9 @@ def _helper(module: str, folder: Path) -> Iterator[tuple[str, int]]:
 
 
 async def _sign_in(http: aiohttp.ClientSession, broker: BrokerProcess) -> None:
-    """As the first trader, by the one-time link."""
+    """Sign in as the first trader, with the one-time link."""
     token = str(broker.invitation).partition("token=")[2]
     form = {"token": token, "name": NAME, "password": PASSWORD, "again": PASSWORD}
     async with http.post(f"{broker.url}/welcome", data=form) as answer:
         if answer.status != 200:
-            raise RuntimeError(f"nobody is signed in: {answer.status}")
+            raise RuntimeError(f"sign-in failed: {answer.status}")

@@ -1,4 +1,4 @@
-"""Where the time goes: the steps of a request's life one by one, alone, in this process."""
+"""The steps of a request's life, each timed alone in this process."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ from .house import NAME, PASSWORD, House, since
 
 TOOL = HIGH["binance_create_order"]
 AGENT = Agent(name="bench", alone=True)
-LIVES = 30
+REPEATS = 30
 WARM_UP = 5
 NO_LIMIT = Decimal(1_000_000)
 
@@ -45,38 +45,38 @@ NO_OP = "floor: no-op tool over MCP"
 BARE_TICKER = "floor: ticker by ccxt alone"
 BARE_READS = "floor: three reads by ccxt alone"
 BARE_COMMIT = "floor: one FULL commit by sqlite3"
-TICKER = "validation, the broker's exchange layer, answer"
+TICKER = "ticker: validation, exchange layer, answer"
 KEY = "idempotency key looked up"
 FIGURES = "figures read"
-PREPARED = "figures read, checks run, card drawn"
+PREPARED = "figures read, checks run, card rendered"
 PARKED = "parked: one transaction"
 ANSWER = "answer as JSON"
 NEWS = "new audit row read for the feed"
-CHANGE = "change read and drawn for the stream"
+CHANGE = "change read and rendered for the stream"
 SESSION = "session looked up"
-ASKED = "request read: does it need a second tap?"
+INTENT_READ = "intent read: does it need a second tap?"
 APPROVED = "approved: one transaction"
 CHECKED = "figures read and all checks run again"
 BEGUN = "submission begun: one transaction"
 POSTED = "POST by the executor's client, to the wire"
-PAGE = "beside it: card read and drawn for the trader"
+PAGE = "concurrently: card read and rendered for the trader"
 
 OF_ROW = {
     "pass_through": (NO_OP, BARE_TICKER, TICKER),
     "park": (NO_OP, BARE_READS, BARE_COMMIT, KEY, FIGURES, PREPARED, PARKED, ANSWER),
     "card": (BARE_COMMIT, PARKED, NEWS, CHANGE),
-    "approve": (BARE_COMMIT, SESSION, ASKED, APPROVED, CHECKED, BEGUN, POSTED, NEWS, CHANGE, PAGE),
+    "approve": (BARE_COMMIT, SESSION, INTENT_READ, APPROVED, CHECKED, BEGUN, POSTED, NEWS, CHANGE, PAGE),
 }
-"""What each row of the table is made of."""
+"""The steps of each row."""
 
 REST = """\
-What is missing to a row's figure: HTTP, the hops between threads, what happens beside it in the same process
-(the feed, the stream, the trader's answer), and, for the card, the browser's work."""
+The rest of a row's time: HTTP, hops between threads, concurrent work in the same process (the feed, the
+stream, the trader's answer) and, for the card, the browser."""
 
 
 @dataclass(frozen=True)
 class Steps:
-    """Milliseconds by step."""
+    """The milliseconds of each step."""
 
     taken: defaultdict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
 
@@ -91,8 +91,8 @@ class Steps:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Workshop:
-    """The broker's parts, and nobody who works beside them."""
+class Parts:
+    """The broker's parts, without its background tasks."""
 
     house: House
     call: Call
@@ -110,14 +110,14 @@ class Workshop:
         return self.call.exchange
 
 
-async def lives(house: House) -> dict[str, float]:
-    """The median of each step."""
+async def step_medians(house: House) -> dict[str, float]:
+    """Return the median of each step."""
     steps = Steps()
-    async with _workshop(house) as shop:
-        for _ in range(WARM_UP + LIVES):
+    async with _parts(house) as parts:
+        for _ in range(WARM_UP + REPEATS):
             await _bare(house, steps)
-            await _read(shop, steps)
-            await _live(shop, steps)
+            await _read(parts, steps)
+            await _request(parts, steps)
     return steps.medians()
 
 
@@ -132,43 +132,43 @@ async def _bare(house: House, steps: Steps) -> None:
         house.commits.one()
 
 
-async def _read(shop: Workshop, steps: Steps) -> None:
+async def _read(parts: Parts, steps: Steps) -> None:
     with steps.step(TICKER):
-        await shop.gateway.call(AGENT, "binance_get_ticker", {"symbol": SYMBOL})
+        await parts.gateway.call(AGENT, "binance_get_ticker", {"symbol": SYMBOL})
 
 
-async def _live(shop: Workshop, steps: Steps) -> None:
-    store, intents, submissions = shop.store, shop.store.intents, shop.store.submissions
+async def _request(parts: Parts, steps: Steps) -> None:
+    store, intents, submissions = parts.store, parts.store.intents, parts.store.submissions
     with steps.step(KEY):
         await store.read(lambda it: queries.find_by_key(it, "bench", TOOL.name, "none"))
-    given = cast(HighInput, validated(TOOL.input, shop.house.next_order()))
-    rounded = TOOL.rounded(shop.call, given)
+    given = cast(HighInput, validated(TOOL.input, parts.house.next_order()))
+    rounded = TOOL.rounded(parts.call, given)
     with steps.step(FIGURES):
-        await spot_quotes.read(shop.call, order_of(rounded))
+        await spot_quotes.read(parts.call, order_of(rounded))
     with steps.step(PREPARED):
-        request = await TOOL.prepare(shop.call, given, rounded)
+        request = await TOOL.prepare(parts.call, given, rounded)
     before = await store.read(head)
     with steps.step(PARKED):
         intent = (await intents.park(request)).intent
     with steps.step(ANSWER):
-        answer(shop.call, intent).model_dump(mode="json", exclude_defaults=True)
+        answer(parts.call, intent).model_dump(mode="json", exclude_defaults=True)
     with steps.step(NEWS):
         [event] = await store.read(lambda it: events_after(it, before))
     with steps.step(CHANGE):
-        await shop.messages.change(event)
+        await parts.messages.change(event)
     with steps.step(SESSION):
-        await store.people.session(shop.session)
-    with steps.step(ASKED):
+        await store.people.session(parts.session)
+    with steps.step(INTENT_READ):
         await store.read(lambda it: queries.find(it, intent.id))
     with steps.step(APPROVED):
         intent = await intents.approve(intent.id, intent.digest, NAME, NO_LIMIT)
     with steps.step(PAGE):
-        page = await shop.drawing.request(NAME, intent.id)
+        page = await parts.drawing.request(NAME, intent.id)
         render("card.html", card=page.card)
-    timestamp = await shop.exchange.spot.server_time_ms()
+    timestamp = await parts.exchange.spot.server_time_ms()
     order_id = client_order_id(intent.id)
     with steps.step(CHECKED):
-        await TOOL.reassess(shop.call, intent)
+        await TOOL.reassess(parts.call, intent)
     with steps.step(BEGUN):
         intent = await submissions.begin(
             intent,
@@ -178,12 +178,12 @@ async def _live(shop: Workshop, steps: Steps) -> None:
             wire_timestamp_ms=timestamp,
         )
     started = time.time()
-    await TOOL.submit(shop.exchange, intent.terms, order_id, timestamp)
-    steps.taken[POSTED].append((await shop.house.arrival() - started) * 1000)
+    await TOOL.submit(parts.exchange, intent.terms, order_id, timestamp)
+    steps.taken[POSTED].append((await parts.house.arrival() - started) * 1000)
 
 
 @asynccontextmanager
-async def _workshop(house: House) -> AsyncIterator[Workshop]:
+async def _parts(house: House) -> AsyncIterator[Parts]:
     settings = Settings(
         _env_file=None,
         data_dir=house.folder / "life",
@@ -208,9 +208,9 @@ async def _workshop(house: House) -> AsyncIterator[Workshop]:
         hashed = await asyncio.to_thread(store.people.right_password, NAME, PASSWORD)
         opened = await store.people.open_session(NAME, hashed or "", "bench")
         if opened is None:
-            raise RuntimeError("the bench's trader cannot sign in")
+            raise RuntimeError("the benchmark's trader cannot sign in")
         _, token = opened
-        yield Workshop(
+        yield Parts(
             house=house,
             call=Call(
                 agent=AGENT,
@@ -232,7 +232,7 @@ async def _workshop(house: House) -> AsyncIterator[Workshop]:
 
 
 def _desk(settings: Settings, store: Store, hub: Hub, exchange: Exchange) -> Desk:
-    """A page's figures from the exchange are kept for seconds, and so left out here."""
+    """Return a desk without figures from the exchange: the broker caches those for seconds."""
 
     async def no_figures(_: Intent) -> list[Figure]:
         return []

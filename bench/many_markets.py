@@ -1,4 +1,4 @@
-"""`python -m bench.many_markets`: an exchange that tells only its rules, of thousands of symbols."""
+"""`python -m bench.many_markets`: an exchange with thousands of symbols that answers only exchangeInfo."""
 
 from __future__ import annotations
 

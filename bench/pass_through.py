@@ -1,4 +1,4 @@
-"""A read that passes straight through, beside a tool that does nothing and the same read by ccxt alone."""
+"""A read that passes straight through. Floor: a no-op tool and the same read by ccxt alone."""
 
 from __future__ import annotations
 

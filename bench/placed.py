@@ -1,4 +1,4 @@
-"""From the trader's tap to the fill on record, one at a time and sixteen at once."""
+"""From the trader's tap to the recorded fill, one at a time and sixteen at once."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from .house import SMALLEST, House, since
 
 MANY = 16
 ROUNDS = 5
-A_MINUTE = 80
-"""Orders for which Binance's weight is enough, with the checks before each submission."""
+ORDERS_PER_MINUTE = 80
+"""The orders that fit into Binance's request weight, with the checks before each submission."""
 
 
 @dataclass(frozen=True)
 class Placed:
-    """`in_flight` approvals at once, until the last of them is placed."""
+    """Make `in_flight` approvals at once, and wait until the last one is placed."""
 
     in_flight: int
 
@@ -32,7 +32,7 @@ class Placed:
 
         async def ours() -> float:
             nonlocal placed
-            if placed + self.in_flight > A_MINUTE:
+            if placed + self.in_flight > ORDERS_PER_MINUTE:
                 await asyncio.sleep(60)
                 placed = 0
             placed += self.in_flight
@@ -46,7 +46,7 @@ class Placed:
             await asyncio.gather(*(self._bare(house) for _ in range(self.in_flight)))
             return since(started)
 
-        samples = max(2, A_MINUTE // (self.in_flight * ROUNDS * 2))
+        samples = max(2, ORDERS_PER_MINUTE // (self.in_flight * ROUNDS * 2))
         return await measure(ours, floor, rounds=ROUNDS, samples=samples, warm_up=1)
 
     async def _approve(self, house: House, parked: dict[str, str]) -> None:

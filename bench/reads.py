@@ -1,4 +1,4 @@
-"""Every read tool, beside the same read by ccxt alone."""
+"""Every read tool. Floor: the same read by ccxt alone."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from .house import House, since
 
 @dataclass(frozen=True)
 class Read:
-    """`alone` names the market of the ccxt client, its method, and its arguments."""
+    """`alone` is the market of the ccxt client, its method, and the arguments."""
 
     tool: str
     alone: tuple[str, str, Sequence[Any]]
@@ -40,7 +40,8 @@ class Read:
             await house.ccxt.call(*self.alone)
             return since(started)
 
-        return await measure(ours, floor, rounds=5, samples=10, warm_up=2)  # within a minute's weight
+        # so few samples that they stay within one minute's request weight
+        return await measure(ours, floor, rounds=5, samples=10, warm_up=2)
 
 
 OF = {"symbol": SYMBOL}

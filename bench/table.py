@@ -1,4 +1,4 @@
-"""The table, as text."""
+"""Formats the results as a text table."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def line(title: str, floor: str, pair: Pair) -> str:
 
 
 def steps(title: str, medians: Mapping[str, float]) -> str:
-    """Where a row's time goes, by steps that were measured alone."""
+    """Format the steps of a row, which were measured alone."""
     lines = (f"  {name:{WIDTH}}{took:14.2f}" for name, took in medians.items())
     return "\n".join(("", f"steps of {title}", *lines))
 
@@ -39,7 +39,7 @@ def _figures(name: str, *spreads: Spread) -> str:
 
 
 def _range(spread: Spread) -> str:
-    return f"({spread.least:.2f}–{spread.most:.2f})"
+    return f"({spread.minimum:.2f}–{spread.maximum:.2f})"
 
 
 def _p50(series: Series) -> Sequence[float]:

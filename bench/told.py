@@ -1,4 +1,4 @@
-"""Notifications: how soon one is on the wire, and whether dead channels slow those who ask and decide."""
+"""Notifications: the time until one is on the wire, and whether dead channels slow requests and decisions."""
 
 from __future__ import annotations
 
@@ -22,32 +22,34 @@ from broker.store import Feed, Store
 
 from .figures import Pair, Sample, Spread, measure
 from .house import House, house, since
-from .serving import keep_still
+from .serving import calm_gc
 from .table import line
 
 DEAD = 10
 WAITING = 1_000
 ROUNDS, SAMPLES, WARM_UP = 5, 40, 10
 T_95 = 2.776
-"""Student's, for the mean of five rounds."""
+"""Student's t for a 95 % interval of the mean of five rounds."""
 
 EVENT = "database:restored"
-"""One that is told whatever stands in the database."""
+"""An event that always causes a notification."""
 
 
 async def table() -> str:
     lines = []
     for count in (1, WAITING):
-        async with _workshop(count - 1) as shop:
-            keep_still()
-            pair = await measure(shop.told, shop.posted, rounds=ROUNDS, samples=SAMPLES, warm_up=WARM_UP)
+        async with _setup(count - 1) as setup:
+            calm_gc()
+            pair = await measure(
+                setup.notified, setup.posted, rounds=ROUNDS, samples=SAMPLES, warm_up=WARM_UP
+            )
             floor = "the same POST to the same endpoint, from the call on"
             lines.append(line(f"event committed → request on the wire, {count:,} waiting", floor, pair))
     return "\n".join([*lines, await _slowed()])
 
 
-class _Shop:
-    """A store, its worker, and an endpoint that answers at once."""
+class _Setup:
+    """A store with its notification worker, and an endpoint that answers at once."""
 
     def __init__(self, store: Store, sender: Sender, url: str, arrived: asyncio.Event) -> None:
         self._store = store
@@ -57,7 +59,7 @@ class _Shop:
         self.at = 0.0
         self.settled: Callable[[], Awaitable[None]] = lambda: asyncio.sleep(0)
 
-    async def told(self) -> float:
+    async def notified(self) -> float:
         self._arrived.clear()
         await self._store.audit(EVENT, "command line")
         started = time.perf_counter()
@@ -74,8 +76,8 @@ class _Shop:
 
 
 @asynccontextmanager
-async def _workshop(waiting: int) -> AsyncIterator[_Shop]:
-    """With so many deliveries that wait for endpoints where nobody listens."""
+async def _setup(waiting: int) -> AsyncIterator[_Setup]:
+    """Start a worker. `waiting` deliveries wait for endpoints that refuse connections."""
     async with AsyncExitStack() as stack:
         folder = Path(stack.enter_context(TemporaryDirectory(prefix="bench-")))
         configure(Settings(_env_file=None, data_dir=folder, log_level="error"))
@@ -85,19 +87,19 @@ async def _workshop(waiting: int) -> AsyncIterator[_Shop]:
         stack.callback(store.close)
         arrived, hub = asyncio.Event(), Hub()
         sender = Sender(allow_private=True, clock=utc_now)
-        shop = _Shop(store, sender, "", arrived)
+        setup = _Setup(store, sender, "", arrived)
 
         def arrive() -> None:
-            shop.at = time.perf_counter()
+            setup.at = time.perf_counter()
             arrived.set()
 
-        shop._url = await stack.enter_async_context(_endpoint(arrive))
+        setup._url = await stack.enter_async_context(_endpoint(arrive))
         if waiting:
             for _ in range(DEAD):
                 await _add(store, "http://127.0.0.1:1/")
             for _ in range(waiting // DEAD):
                 await store.audit(EVENT, "command line")
-        await _add(store, shop._url)
+        await _add(store, setup._url)
         links = Links("http://127.0.0.1", store.vault)
         worker = Worker(store=store, hub=hub, clock=utc_now, links=links, mode="paper", sender=sender)
         for work in (Feed(store.database, hub).run(), worker.run()):
@@ -108,9 +110,9 @@ async def _workshop(waiting: int) -> AsyncIterator[_Shop]:
             if worker._under_way:
                 await asyncio.wait(worker._under_way)
 
-        shop.settled = settled
-        await asyncio.sleep(3 if waiting else 0.2)  # until the dead ones rest
-        yield shop
+        setup.settled = settled
+        await asyncio.sleep(3 if waiting else 0.2)  # until the worker pauses the dead channels
+        yield setup
 
 
 async def _ended(task: asyncio.Task[None]) -> None:
@@ -141,7 +143,7 @@ async def _endpoint(arrive: Callable[[], None]) -> AsyncIterator[str]:
 
 
 async def _slowed() -> str:
-    """Brokers in processes of their own, one of which tells ten endpoints that are dead."""
+    """Compare two brokers in separate processes. One of them notifies ten dead endpoints."""
     async with AsyncExitStack() as stack:
         hangs = await asyncio.start_server(_say_nothing, "127.0.0.1", 0)
         stack.callback(hangs.close)
@@ -150,7 +152,7 @@ async def _slowed() -> str:
         ports = [1, hangs.sockets[0].getsockname()[1]] * (DEAD // 2)
         for number, port in enumerate(ports):
             await _add_to(telling, f"dead {number}", f"http://127.0.0.1:{port}/")
-        keep_still()
+        calm_gc()
         pair = await measure(
             _asked_and_decided(telling), _asked_and_decided(quiet), rounds=ROUNDS, samples=20, warm_up=5
         )
@@ -169,7 +171,7 @@ async def _add_to(one: House, name: str, url: str) -> None:
     form += [("events", str(topic)) for topic in Topic]
     async with one.http.post(f"{one.broker.url}/channels", data=form) as answer:
         if answer.status != 200:
-            raise RuntimeError(f"no channel was added: {answer.status}")
+            raise RuntimeError(f"adding a channel failed: {answer.status}")
 
 
 def _asked_and_decided(one: House) -> Sample:
@@ -183,11 +185,11 @@ def _asked_and_decided(one: House) -> Sample:
 
 
 def _intervals(pair: Pair) -> str:
-    """Of the mean of the rounds' medians, 95 %."""
-    told = []
+    """Format the 95 % intervals of the mean of the rounds' medians."""
+    intervals = []
     for series in (pair.ours, pair.floor):
         middle, half = mean(series.p50), T_95 * stdev(series.p50) / sqrt(len(series.p50))
-        told.append(Spread(middle, middle - half, middle + half))
-    overlap = told[0].least <= told[1].most and told[1].least <= told[0].most
-    shown = " and ".join(f"{one.least:.2f}–{one.most:.2f}" for one in told)
+        intervals.append(Spread(middle, middle - half, middle + half))
+    overlap = intervals[0].minimum <= intervals[1].maximum and intervals[1].minimum <= intervals[0].maximum
+    shown = " and ".join(f"{one.minimum:.2f}–{one.maximum:.2f}" for one in intervals)
     return f"  95 % intervals of the p50: {shown} ms, which {'overlap' if overlap else 'DO NOT overlap'}"

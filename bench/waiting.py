@@ -1,4 +1,4 @@
-"""Two thousand agents that wait while a hundred requests are decided, beside a server that only waits."""
+"""Two thousand agents wait while a hundred requests are decided. Floor: a server that only waits."""
 
 from __future__ import annotations
 
@@ -13,22 +13,22 @@ import aiohttp
 
 from .figures import P95
 from .house import House, house
-from .serving import keep_still
+from .serving import calm_gc
 from .table import WIDTH
 
 WAITERS, DECIDED = 2000, 100
-PATIENCE_SECONDS = 50
+WAIT_SECONDS = 50
 
 Wait = Callable[[aiohttp.ClientSession, str], Awaitable[None]]
 Wake = Callable[[str], Awaitable[None]]
 
 
 async def table() -> str:
-    """From just before a decision is sent to each waiter's answer; memory by what the server's grew."""
+    """Measure from just before a decision is sent to each waiter's answer, and the growth of memory."""
     head = f"{f'{WAITERS} wait, {DECIDED} are decided':{WIDTH}}"
     lines = ["", f"{head}{'p50 ms':>14}{'p95 ms':>14}{'KiB a waiter':>14}"]
     async with house() as one:
-        keep_still()
+        calm_gc()
         lines.append(await _line("  intent_wait over HTTP", one.broker.pid, *await _broker(one)))
         lines.append(await _line("  floor: an asyncio.Event in Starlette", one.bare_pid, *_bare(one)))
     return "\n".join(lines)
@@ -39,11 +39,11 @@ async def _broker(house: House) -> tuple[Sequence[str], Wait, Wake]:
     headers = {"X-MCP-API-Key": house.broker.key}
 
     async def wait(http: aiohttp.ClientSession, intent_id: str) -> None:
-        asked = {"intentId": intent_id, "timeoutSeconds": PATIENCE_SECONDS}
-        async with http.post(f"{house.broker.url}/tools/intent_wait", json=asked, headers=headers) as answer:
-            told: Any = await answer.json()
-            if told["status"] != "rejected":
-                raise RuntimeError(f"not woken by a decision: {told}")
+        body = {"intentId": intent_id, "timeoutSeconds": WAIT_SECONDS}
+        async with http.post(f"{house.broker.url}/tools/intent_wait", json=body, headers=headers) as response:
+            answer: Any = await response.json()
+            if answer["status"] != "rejected":
+                raise RuntimeError(f"not woken by a decision: {answer}")
 
     async def wake(intent_id: str) -> None:
         await house.decide(parked[intent_id], "reject")
