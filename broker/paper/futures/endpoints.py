@@ -1,4 +1,4 @@
-"""All of the futures REST surface."""
+"""All endpoints of the futures REST API."""
 
 from ..endpoints import Endpoints
 from ..limits import Limits
