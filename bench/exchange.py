@@ -18,11 +18,11 @@ from starlette.routing import Mount, Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from broker.clock import utc_now
-from broker.paper.exchange import Exchange
+from broker.paper.spot.exchange import Exchange
 from broker.paper.futures.exchange import FuturesExchange
-from broker.paper.limits import Limits
+from broker.paper.http.limits import Limits
 from broker.paper.server import build_app
-from broker.paper.store import Store
+from broker.paper.market.store import Store
 
 from .serving import new_event_loop, serve
 

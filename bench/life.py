@@ -24,11 +24,12 @@ from broker.notify import Links, Rejections
 from broker.settings import Settings
 from broker.store import Store, queries
 from broker.store.audit import events_after, head
-from broker.tools import HIGH, Call, HighInput, answer, spot_quotes, validated
-from broker.tools.orders import order_of
+from broker.tools import HIGH, Call, HighInput, answer, validated
+from broker.orders import spot_quote
+from broker.orders.request import order_of
 from broker.web.assets import render
-from broker.web.desk import Desk
-from broker.web.drawing import Drawing
+from broker.web.deps import Desk
+from broker.web.view_builder import Drawing
 from broker.web.live import Live
 from broker.web.messages import Messages
 
@@ -144,7 +145,7 @@ async def _request(parts: Parts, steps: Steps) -> None:
     given = cast(HighInput, validated(TOOL.input, parts.house.next_order()))
     rounded = TOOL.rounded(parts.call, given)
     with steps.step(FIGURES):
-        await spot_quotes.read(parts.call, order_of(rounded))
+        await spot_quote.read(parts.call, order_of(rounded))
     with steps.step(PREPARED):
         request = await TOOL.prepare(parts.call, given, rounded)
     before = await store.read(head)

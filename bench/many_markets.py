@@ -13,7 +13,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from broker.paper.symbols import SPOT
+from broker.paper.market.symbols import SPOT
 
 from .serving import new_event_loop, serve
 

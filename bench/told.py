@@ -12,7 +12,7 @@ from statistics import mean, stdev
 from tempfile import TemporaryDirectory
 
 from broker.clock import random_bytes, utc_now
-from broker.deliveries import Channel, Kind, Topic
+from broker.notifications import Channel, Kind, Topic
 from broker.hub import Hub
 from broker.logs import configure
 from broker.notify import Links, Sender, Worker

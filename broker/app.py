@@ -24,7 +24,7 @@ from starlette.types import ASGIApp
 from . import api, web
 from .agents import DEFAULT
 from .brokers import Serving
-from .cancel_rest import cancel_rest
+from .cancel_remaining import cancel_rest
 from .cards import Figure
 from .clock import Clock, Randomness
 from .doctor import Keys, diagnose
@@ -41,14 +41,14 @@ from .locks import Lock, hold, take_lock
 from .logs import get_logger
 from .notify import Links, Rejections, Sender, Taps, Watch, Worker, beat
 from .paper import PaperServer
-from .paper.errors import FolderInUse
-from .parts import Parts
+from .paper.http.errors import FolderInUse
+from .supervisor import Parts
 from .reconciler import Reconciler
 from .settings import Mode, Settings
 from .store import Feed, Store
 from .store.opening import open_store
 from .tools import HIGH, Context, read_equity
-from .watching import watch_waiting
+from .price_watch import watch_waiting
 
 EQUITY_SECONDS = 2.0
 PULSE_SECONDS = 5.0

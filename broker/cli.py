@@ -346,7 +346,7 @@ def paper(
 ) -> None:
     """Run the paper exchange alone (API key `paper-key`, secret `paper-secret`)."""
     from .paper import run
-    from .paper.errors import FolderInUse
+    from .paper.http.errors import FolderInUse
 
     settings = load()
     try:

@@ -25,7 +25,7 @@ from .reasons import Reason, Why, of_error
 from .settings import Settings
 from .store import Moved, NotApproved, Store, queries
 from .tools import HIGH, Assessment, Context, HighTool, order_json
-from .turns import Turns
+from .account_lock import Turns
 
 SWEEP_SECONDS = 1.0
 CLOCK_SLACK = timedelta(seconds=1)

@@ -14,7 +14,7 @@ from .errors import BrokerError, Code
 from .exchange import AGENTS_PCT, PAGES_PCT, READS_PCT, Asker, Exchange, leaving_room
 from .hub import Hub
 from .intents import Intent, Request, State
-from .pace import Pace
+from .rate_limit import Pace
 from .settings import Settings
 from .store import NOT_PARKED, Store, idempotency_conflict, queries
 from .tools import (

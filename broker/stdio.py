@@ -17,7 +17,7 @@ from typing import Any, Final
 import httpx2
 
 from .errors import HINTS, BrokerError, Code
-from .lines import each_line, standard_input
+from .stdin_lines import each_line, standard_input
 
 MAX_LINE: Final = 1024 * 1024
 AGAIN_SECONDS: Final = 0.25

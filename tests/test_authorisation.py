@@ -27,7 +27,7 @@ from broker.intents import Intent, State
 from broker.store import Store, queries
 from broker.store.audit import head
 from broker.tools import TOOLS
-from broker.web.visitor import cookie_name
+from broker.web.auth import cookie_name
 
 from .api import modern
 from .serving import serving

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from broker.cancel_rest import cancel_rest
+from broker.cancel_remaining import cancel_rest
 from broker.exchange import OrderRequest
 from broker.intents import Intent, State, certain_at_ms
 from broker.reconciler import FOLLOW_SECONDS, PASS_SECONDS, Lost, Reconciler

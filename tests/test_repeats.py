@@ -10,7 +10,7 @@ import pytest
 from broker.intents import Intent, State
 from broker.repeats import repeats
 
-from .tools.test_unseen import intent
+from .orders.test_pending_impact import intent
 
 LIMIT: dict[str, Any] = {"type": "limit", "price": "58000"}
 STOP: dict[str, Any] = {"type": "stop_loss", "side": "sell", "stopPrice": "58000"}

@@ -16,9 +16,9 @@ from typing import Any
 import pytest
 
 from broker import stdio
-from broker.lines import CHUNK, LONGEST
+from broker.stdin_lines import CHUNK, LONGEST
 from broker.stdio import MAX_LINE, VERSION, Bridge
-from broker.tools.answers import Failure
+from broker.tools.intent_answer import Failure
 
 from .acceptance.processes import environment
 from .support import BUY, KEY, Wired, eventually, served

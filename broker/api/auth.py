@@ -13,7 +13,7 @@ from ..clock import Clock
 from ..credentials import hash_key
 from ..errors import BrokerError, Code
 from ..store import Admitted, Store
-from .answers import failed, unauthorized
+from .http_errors import failed, unauthorized
 
 
 def key_of(connection: HTTPConnection) -> str | None:

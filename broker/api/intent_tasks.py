@@ -16,7 +16,7 @@ from ..clock import from_ms, iso
 from ..errors import BrokerError, Code
 from ..intents import OPEN, State
 from ..tools import IntentAnswer
-from .calls import Calls, Context
+from .mcp_calls import Calls, Context
 from .tasks import Status, Task
 from .tool_results import told
 

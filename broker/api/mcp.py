@@ -21,11 +21,11 @@ from ..http_server import MAX_BODY
 from ..intents import State
 from ..logs import get_logger
 from ..tools import HIGH, TOOLS, AnyTool, Output, Risk
-from .answers import unforeseen
+from .http_errors import unforeseen
 from .auth import Agents, RequireAgent
-from .calls import Calls, Context, principal, still_open
+from .mcp_calls import Calls, Context, principal, still_open
 from .intent_tasks import IntentTasks, task_of
-from .link import Round, awaited, can_open_links, handed_over, opened
+from .mcp_elicitation import Round, awaited, can_open_links, handed_over, opened
 from .routes import described
 from .tasks import declares_tasks, serve_tasks
 from .tool_results import failed, told

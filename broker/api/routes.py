@@ -23,7 +23,7 @@ from ..logs import get_logger
 from ..settings import Mode
 from ..store import Store, queries
 from ..tools import TOOLS, AnyTool, Risk, output_schema
-from .answers import failed, unforeseen
+from .http_errors import failed, unforeseen
 from .auth import Agents, RequireAgent, caller
 
 log = get_logger(__name__)

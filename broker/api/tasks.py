@@ -14,7 +14,7 @@ from mcp import MCPError
 from mcp.server import Server
 from mcp.shared.inbound import MCP_NAME_HEADER, decode_header_value
 
-from .calls import Context, capabilities, modern, request_of
+from .mcp_calls import Context, capabilities, modern, request_of
 
 TASKS: Final = "io.modelcontextprotocol/tasks"
 

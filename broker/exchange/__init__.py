@@ -1,7 +1,6 @@
 """Binance, through ccxt."""
 
 from .exchange import Exchange
-from .failures import found_time_wrong
 from .futures import Futures
 from .keys import Finding, Level, examine
 from .models import (
@@ -25,6 +24,7 @@ from .models import (
     Walk,
 )
 from .prices import LivePrice, Prices
+from .read_errors import found_time_wrong
 from .spot import Spot
 from .weight import AGENTS_PCT, FOLLOW_PCT, PAGES_PCT, READS_PCT, Asker, leaving_room
 

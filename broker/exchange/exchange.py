@@ -9,7 +9,7 @@ from ..clock import Clock
 from ..settings import Settings
 from .futures import Futures
 from .models import Market
-from .news import OrderUpdates
+from .order_updates import OrderUpdates
 from .prices import Prices
 from .spot import Spot
 

@@ -8,10 +8,10 @@ from decimal import Decimal
 from typing import Any, Final
 
 from ..errors import BrokerError
-from . import futures_answers as answers
-from .failures import hedge_mode, unavailable
+from . import futures_parsing as answers
 from .futures_orders import FuturesOrders
 from .models import Funding, FuturesAccount, Leverage, Market, Position, RestingOrder, Sent
+from .read_errors import hedge_mode, unavailable
 from .venue import Venue
 
 CONFIG_MAX_AGE_MS: Final = 5_000

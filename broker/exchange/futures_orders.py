@@ -8,11 +8,11 @@ from typing import Final
 import ccxt
 
 from ..money import plain
-from . import futures_answers as answers
-from .answers import Raw
+from . import futures_parsing as answers
 from .models import Market, OrderRequest, OrderState, Sent
 from .orders import RECV_WINDOW_MS, Orders, timing
 from .outcome import BadAnswer
+from .parsing import Raw
 from .wire import ExpectedRequest
 
 CONDITIONAL_TYPES: Final[Mapping[tuple[str, bool], str]] = {

@@ -9,8 +9,8 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any, Final
 
-from .failures import MAX_SYMBOL_CHARS, unavailable, unknown_symbol
 from .models import Market, Rules
+from .read_errors import MAX_SYMBOL_CHARS, unavailable, unknown_symbol
 
 FRESH: Final = timedelta(hours=1)
 

@@ -10,13 +10,13 @@ from ..errors import BrokerError
 from ..logs import redact
 from ..money import plain
 from ..untrusted import one_line
-from . import spot_answers
-from .answers import Raw
-from .calls import Calls
-from .failures import not_configured
+from . import spot_parsing
+from .guarded_call import Calls
 from .markets import Markets
 from .models import Market, OrderRequest, OrderState, Sent, Verdict
 from .outcome import BadAnswer, WireFacts, judge
+from .parsing import Raw
+from .read_errors import not_configured
 from .wire import MAX_MESSAGE_CHARS, ExpectedRequest, recording
 
 RECV_WINDOW_MS: Final = 5000
@@ -191,10 +191,10 @@ class SpotOrders(Orders):
         return ExpectedRequest(self._order_url(False), fields)
 
     def _parse(self, info: Raw, order: OrderRequest) -> OrderState:
-        return spot_answers.order(info)
+        return spot_parsing.order(info)
 
     async def _fetch(self, symbol: str, key: Mapping[str, str], conditional: bool) -> OrderState:
-        return spot_answers.order(await self._client.private_get_order({"symbol": symbol, **key}))
+        return spot_parsing.order(await self._client.private_get_order({"symbol": symbol, **key}))
 
     async def _delete(self, fields: Mapping[str, str], conditional: bool) -> Raw:
         answer: Raw = await self._client.private_delete_order(fields)

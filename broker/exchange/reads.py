@@ -6,11 +6,11 @@ from collections.abc import Awaitable, Callable, Mapping
 from decimal import Decimal
 from typing import Any, Final, TypeVar
 
-from .answers import key_rights, levels
-from .calls import Calls
-from .failures import not_configured, unavailable
+from .guarded_call import Calls
 from .markets import Markets
 from .models import Book, KeyRights
+from .parsing import key_rights, levels
+from .read_errors import not_configured, unavailable
 from .server_time import ServerTime
 
 T = TypeVar("T")

@@ -6,7 +6,7 @@ from decimal import Decimal
 from typing import Any, Final
 
 from ..errors import BrokerError
-from . import spot_answers
+from . import spot_parsing
 from .models import Account, Market, RestingOrder
 from .orders import SpotOrders
 from .reads import require
@@ -45,7 +45,7 @@ class Spot(Venue):
 
     async def account(self) -> Account:
         async def call() -> Account:
-            return spot_answers.account(await self._reader.private_get_account({"omitZeroBalances": "true"}))
+            return spot_parsing.account(await self._reader.private_get_account({"omitZeroBalances": "true"}))
 
         return await self._private(call)
 
@@ -53,7 +53,7 @@ class Spot(Venue):
         of = {} if symbol is None else {"symbol": self._markets.symbol(symbol)}
 
         async def call() -> list[RestingOrder]:
-            return [spot_answers.resting(info) for info in await self._reader.private_get_openorders(of)]
+            return [spot_parsing.resting(info) for info in await self._reader.private_get_openorders(of)]
 
         return await self._private(call)
 

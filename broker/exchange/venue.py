@@ -16,14 +16,14 @@ import aiohttp
 from ..clock import Clock
 from ..settings import Settings
 from . import clients
-from .calls import Calls
-from .keeper import LOAD_SECONDS, MarketLoader
+from .fair_share import AgentQuotas
+from .guarded_call import Calls
+from .market_loader import LOAD_SECONDS, MarketLoader
 from .markets import Cache, Markets
 from .models import Market, OrderRequest, OrderState, RestingOrder, Rules, Sent
 from .orders import Orders
 from .reads import Reads
 from .server_time import ServerTime
-from .shares import AgentQuotas
 from .weight import ALL_PCT, Weight, leaving_room
 
 MAX_TRADES: Final = 1000

@@ -58,8 +58,8 @@ def rate_limited(message: str, seconds: int) -> BrokerError:
 def leaving_room(pct: int, who: Asker | None = None) -> Iterator[None]:
     """Set the weight ceiling of the calls in this block to `pct` percent of Binance's limit per minute.
 
-    With `who` that agent's quota applies too. The default ceiling is READS_PCT, so that code which does not
-    set it cannot block an exit.
+    With `who` that agent's quota applies too. Outside of any block the ceiling is READS_PCT, so that an exit's
+    calls pass even if nothing was set for them.
     """
     ceiling_token, asker_token = _CEILING_PCT.set(pct), _ASKER.set(who)
     try:

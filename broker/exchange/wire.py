@@ -18,8 +18,8 @@ import aiohttp
 
 from ..logs import redact
 from ..untrusted import one_line
+from .fair_share import AgentQuotas
 from .outcome import BadAnswer, WireFacts
-from .shares import AgentQuotas
 from .weight import PAGES_PCT, Weight, ceiling_pct
 
 MAX_MESSAGE_CHARS = 300

@@ -6,7 +6,7 @@ from .heartbeat import beat
 from .links import Links
 from .rejections import Refused, Rejections
 from .sender import Sender
-from .taps import Taps
+from .telegram_buttons import Taps
 from .watch import Watch
 from .worker import Worker
 

@@ -7,7 +7,7 @@ was told and to the recipient; nobody can make one without the broker's key.
 from __future__ import annotations
 
 from ..credentials import Vault, same
-from ..deliveries import Delivery
+from ..notifications import Delivery
 
 
 class Links:

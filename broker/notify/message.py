@@ -10,7 +10,7 @@ from enum import IntEnum
 from typing import Any, Final
 
 from ..cards import Card, Figure
-from ..deliveries import (
+from ..notifications import (
     CLOSING,
     FAILING,
     REQUESTS,
@@ -26,7 +26,7 @@ from ..hub import Event
 from ..intents import Intent, State
 from ..money import grouped
 from ..store import Gathered
-from ..tools.cancelled import CANCELS, sentence
+from ..tools.cancel_events import CANCELS, sentence
 from ..untrusted import is_blank, one_line
 
 MOST_TITLE: Final = 120

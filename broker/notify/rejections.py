@@ -15,7 +15,7 @@ from limits.strategies import MovingWindowRateLimiter
 from sqlalchemy import Connection
 
 from ..clock import Clock
-from ..deliveries import Channel, Delivery, Progress
+from ..notifications import Channel, Delivery, Progress
 from ..intents import Intent, State, Suggestion
 from ..store import NotDecidable, Store, queries
 from .links import Links

@@ -12,7 +12,7 @@ from typing import Final
 from sqlalchemy import Connection
 
 from ..clock import Clock, from_ms
-from ..deliveries import REACHABLE, UNREACHABLE
+from ..notifications import REACHABLE, UNREACHABLE
 from ..errors import BrokerError
 from ..logs import get_logger
 from ..store import Store, recent_events

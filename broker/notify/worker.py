@@ -18,7 +18,7 @@ from typing import Any, Final
 from sqlalchemy import Connection
 
 from ..clock import Clock
-from ..deliveries import CLOSING, FAILING, REACHABLE, UNREACHABLE, Attempt, Channel, Delivery, Kind
+from ..notifications import CLOSING, FAILING, REACHABLE, UNREACHABLE, Attempt, Channel, Delivery, Kind
 from ..errors import BrokerError
 from ..hub import Event, Hub
 from ..intents import Intent

@@ -4,7 +4,7 @@ It is for practice and tests. It imports nothing from the rest of the package, s
 broker's rounding and sums with independent code.
 """
 
-from .exchange import Exchange
 from .server import PaperServer, build_app, run
+from .spot.exchange import Exchange
 
 __all__ = ["Exchange", "PaperServer", "build_app", "run"]

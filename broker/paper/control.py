@@ -13,14 +13,15 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from . import faults, order_answers
-from .errors import Refusal
-from .exchange import Exchange
-from .front import FaultProxy
 from .futures import FuturesExchange
 from .futures import order_answers as futures_answers
 from .futures.ledger import MARGIN_ASSET
+from .http import faults
+from .http.errors import Refusal
+from .http.fault_proxy import FaultProxy
 from .permissions import Permissions
+from .spot import order_answers
+from .spot.exchange import Exchange
 
 Json = dict[str, Any]
 MAX_WAIT_SECONDS = 60

@@ -22,18 +22,18 @@ from starlette.routing import Mount
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from .control import Control
-from .exchange import DEPOSIT, Exchange
-from .front import FaultProxy
 from .futures import FuturesExchange
 from .futures.endpoints import futures_endpoints
-from .limits import Limits
-from .line import Transports
+from .http.connection import Transports
+from .http.fault_proxy import FaultProxy
+from .http.limits import Limits
+from .http.rest import Rest, Venues
+from .http.signing import Credentials
+from .market.store import Store
 from .permissions import Permissions
-from .rest import Rest, Venues
-from .signing import Credentials
-from .spot_account import SpotAccount
-from .spot_market import SpotMarket
-from .store import Store
+from .spot.account_endpoints import SpotAccount
+from .spot.exchange import DEPOSIT, Exchange
+from .spot.market_endpoints import SpotMarket
 from .streams import Pace, Streams
 
 _log = logging.getLogger(__name__)

@@ -18,9 +18,9 @@ from .audit import BEGUN, AuditLog, Broken, events_of, recent_events
 from .bundles import Gathered, gather
 from .channels import Channels
 from .database import Database, Transaction
-from .feed import Feed
-from .halts import Halts
-from .head import Head
+from .audit_feed import Feed
+from .halt import Halts
+from .audit_head import Head
 from .intents import (
     EQUAL_WITHIN,
     NOT_PARKED,
@@ -35,8 +35,8 @@ from .migrate import has_tables, upgrade
 from .outbox import Outbox
 from .people import People, Session, Trader
 from .refusals import Refusals
-from .sightings import Sightings
-from .standing import NotSignedIn, Standing, standing_first, trusted
+from .seen import Sightings
+from .session_guard import NotSignedIn, Standing, standing_first, trusted
 from .submissions import NotApproved, Submissions, Uncertain
 from .tables import meta
 from .transitions import Moved, Transitions

@@ -9,7 +9,7 @@ from typing import Final
 from sqlalchemy import Connection, bindparam, select, update
 
 from ..clock import Randomness
-from ..deliveries import ALERT_AFTER, FAILING, RECOVERED, Attempt, Channel, Progress, breaker
+from ..notifications import ALERT_AFTER, FAILING, RECOVERED, Attempt, Channel, Progress, breaker
 from ..hub import Event
 from .audit import AuditLog, to_event
 from .channels import all_channels, breaker_columns

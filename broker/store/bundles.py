@@ -10,7 +10,7 @@ from typing import Any, Final
 from sqlalchemy import ColumnElement, Connection, and_, bindparam, func, or_, select, true
 
 from ..clock import from_ms, to_ms
-from ..deliveries import (
+from ..notifications import (
     BUNDLES,
     OPEN,
     SINGLES,

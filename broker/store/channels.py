@@ -13,7 +13,7 @@ from sqlalchemy import Connection, Text, bindparam, cast, delete, func, insert, 
 
 from ..clock import Clock, Randomness, from_ms, to_ms
 from ..credentials import MAX_NAME, Vault
-from ..deliveries import TEST, WELL, Channel, Kind, Topic
+from ..notifications import TEST, WELL, Channel, Kind, Topic
 from ..errors import invalid
 from ..intents import new_id
 from ..logs import get_logger
@@ -21,7 +21,7 @@ from ..money import from_micros, to_micros
 from ..untrusted import is_blank, one_line
 from .audit import AuditLog
 from .database import Database
-from .standing import Standing, standing_first, trusted
+from .session_guard import Standing, standing_first, trusted
 from .tables import channels
 
 MOST: Final = 20

@@ -24,7 +24,7 @@ from ..money import plain
 from ..reasons import Reason, Why
 from .agents import Agents
 from .database import Database, Transaction
-from .halts import Halts
+from .halt import Halts
 from .queries import (
     count_pending_of,
     daily_volume,
@@ -35,7 +35,7 @@ from .queries import (
     find_equal_pending,
 )
 from .rows import decision_columns, to_row
-from .standing import Standing, trusted
+from .session_guard import Standing, trusted
 from .tables import intents
 from .transitions import Transitions
 

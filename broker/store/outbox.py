@@ -10,7 +10,7 @@ from sqlalchemy import Connection, bindparam, delete, exists, func, insert, sele
 from sqlalchemy.exc import DatabaseError
 
 from ..clock import Randomness, from_ms, to_ms
-from ..deliveries import (
+from ..notifications import (
     ANSWERED,
     BUNDLES,
     CLOSING,

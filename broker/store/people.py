@@ -17,7 +17,7 @@ from ..names import check_name, require_distinct
 from ..passwords import check_password, is_text
 from .audit import AuditLog
 from .database import Database
-from .standing import NotSignedIn, Standing, trusted
+from .session_guard import NotSignedIn, Standing, trusted
 from .tables import agents, invitations, sessions, traders
 
 SESSION_DAYS = 7

@@ -17,10 +17,10 @@ from ..money import to_micros
 from ..reasons import Reason, Why
 from .audit import Forged
 from .database import Database
-from .halts import Halts
+from .halt import Halts
 from .queries import find, find_equal_pending, in_states
 from .rows import UNDECIDED, order_columns, shown_columns
-from .standing import Standing, trusted
+from .session_guard import Standing, trusted
 from .transitions import Transitions
 
 ASKED: Final = ("intent:parked",)

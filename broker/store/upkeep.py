@@ -16,7 +16,7 @@ from ..files import AuditFiles, secret_file
 from ..logs import get_logger
 from .audit import BEGUN, AuditLog, Mark
 from .database import Database
-from .head import Head
+from .audit_head import Head
 
 SECONDS: Final = 0.5
 """How far the head outside the database may trail the log, and how soon a lost file is noticed."""

@@ -7,13 +7,13 @@ from typing import Any
 from pydantic.json_schema import models_json_schema
 
 from . import account, cancels, funding, intents, market, open_orders, positions, trade_history
-from .answers import Failure, IntentAnswer, text
+from .intent_answer import Failure, IntentAnswer, text
 from .declaration import Call, Context, Input, Output, Risk, Tool, validated
 from .high import Assessment, Found, HighInput, HighTool, StandIn
 from .intents import HIGH, OFFERED, STAND_INS, answer, told_again
-from .looks import Looks
-from .placed import order_json
-from .valuation import read_equity
+from .market_reads import Looks
+from ..orders.records import order_json
+from ..orders.valuation import read_equity
 
 AnyTool = Tool | HighTool
 

@@ -9,7 +9,7 @@ from pydantic import Field
 
 from ..exchange import Balance
 from .declaration import Call, Input, MarketName, Number, Output, Risk, Tool
-from .valuation import equity
+from ..orders.valuation import equity
 
 
 class AccountInput(Input):

@@ -13,9 +13,9 @@ from sqlalchemy import Connection
 from ..errors import BrokerError, Code, invalid
 from ..exchange import RestingOrder
 from ..logs import get_logger
-from .cancelled import CANCELLED, FAILED, PROTECTIVE, UNCLEAR
+from .cancel_events import CANCELLED, FAILED, PROTECTIVE, UNCLEAR
 from .declaration import Call, Input, MarketName, Risk, Symbol, Tool
-from .quotes import SOON_SECONDS, attempt
+from ..orders.quote import SOON_SECONDS, attempt
 from .results import CancelAllResult, CancelledOrder, CancelResult
 
 log = get_logger(__name__)

@@ -12,15 +12,15 @@ from ..exchange import Position, RestingOrder, Sent
 from ..intents import Intent
 from ..money import Side, about, cents, grouped, plain
 from ..risk import Check
-from . import futures_quotes, order_card, order_checks, quotes
-from .answers import CloseAnswer
+from ..orders import futures_quote, card, checks, quote
+from .intent_answer import CloseAnswer
 from .declaration import Context, Look, Symbol
-from .futures_quotes import FuturesQuote, reducible
+from ..orders.futures_quote import FuturesQuote, reducible
 from .high import NEVER_BY_ITSELF, Assessment, HighInput
 from .order_tool import OrderTool
-from .order_words import price_bound, resting_words
-from .orders import order_of
-from .placed import net_profit, other_fees
+from ..orders.wording import price_bound, resting_words
+from ..orders.request import order_of
+from ..orders.records import net_profit, other_fees
 from .results import ClosedPosition, CloseResult, RoundedOrder
 
 NOT_REDUCING: Final = -2022
@@ -62,13 +62,13 @@ class ClosePosition(OrderTool):
         if "amount" not in arguments:
             arguments = await _whole(context, arguments["symbol"])
         order = order_of(arguments)
-        quote = await futures_quotes.read(context, order, itself)
+        quote = await futures_quote.read(context, order, itself)
         position = reducible(quote.position, order.symbol, order.side)
         if itself is None:
-            order_checks.obey_the_exchange(quote, context)
+            checks.obey_the_exchange(quote, context)
         tolerance = settings.exit_price_tolerance_pct
-        worst = quotes.worst_for(quote, tolerance)
-        looked = order_card.looked(itself, looks, order.market, order.symbol, now)
+        worst = quote.worst_for(quote, tolerance)
+        looked = card.looked(itself, looks, order.market, order.symbol, now)
         return Assessment(
             arguments=arguments,
             market=str(order.market),
@@ -80,7 +80,7 @@ class ClosePosition(OrderTool):
             worst_price=worst,
             value_usdt=quote.value_usdt,
             is_exit=True,
-            card=_card(quote, position, order_checks.checks(quote, context), worst=worst, looked=looked),
+            card=_card(quote, position, checks.checks(quote, context), worst=worst, looked=looked),
             previous=plain(position.entry_price),
         )
 
@@ -115,15 +115,15 @@ class ClosePosition(OrderTool):
         order, venue = order_of(intent.arguments), context.exchange.futures
         book, positions = await asyncio.gather(venue.book(order.symbol), venue.positions(order.symbol))
         rules = venue.rules(order.symbol)
-        price = book.walk(order.side, order.amount).average or quotes.best_of(book, order.side)
+        price = book.walk(order.side, order.amount).average or quote.best_of(book, order.side)
         reference = intent.terms["referencePrice"]
         asked_at = None if reference is None else Decimal(reference)
         position = positions[0] if positions else None
         shown = [
-            order_card.now("Book average now", price, asked_at, rules.quote),
+            card.now("Book average now", price, asked_at, rules.quote),
             Figure(
                 label="Position now",
-                value=order_card.position_words(position, rules.base),
+                value=card.position_words(position, rules.base),
                 tone=Tone.PLAIN if position else Tone.WARN,
             ),
         ]
@@ -158,7 +158,7 @@ def _card(
     looked: Figure | None,
 ) -> Card:
     price = quote.average or quote.best
-    shown = order_card.figures(quote)
+    shown = card.figures(quote)
     if price is not None:
         shown.append(_profit(position, min(quote.order.amount, position.size), price))
     act = f"CLOSE {position.side} {grouped(quote.order.amount)} {quote.rules.base}"
@@ -169,7 +169,7 @@ def _card(
         figures=[*shown, *([] if looked is None else [looked])],
         checks=list(checks),
         warnings=_warnings(quote),
-        second_tap=order_card.second_tap(checks),
+        second_tap=card.second_tap(checks),
     )
 
 

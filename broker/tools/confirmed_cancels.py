@@ -19,12 +19,12 @@ from ..intents import Intent
 from ..money import grouped, plain
 from ..reasons import Reason, Why
 from ..settings import Settings
-from . import order_card
-from .answers import CancelAllAnswer, CancelAnswer
+from ..orders import card
+from .intent_answer import CancelAllAnswer, CancelAnswer
 from .cancels import CANCEL_ALL, CANCEL_ONE, CancelAllInput, CancelOrderInput
 from .declaration import Call, Context, Look
 from .high import Assessment, Found, HighInput, StandIn
-from .order_words import resting_words
+from ..orders.wording import resting_words
 from .results import CancelAllResult, CancelledOrder, CancelResult, RoundedCancel
 
 NAMESPACE: Final = "cancel"
@@ -72,7 +72,7 @@ class ConfirmedCancel(StandIn):
         if not going:
             raise BrokerError(Code.NOTHING_TO_CANCEL, "Nothing of it is open any more.")
         staying = [order for order in resting if order.protective and order not in going]
-        looked = order_card.looked(itself, looks, market, symbol, context.clock())
+        looked = card.looked(itself, looks, market, symbol, context.clock())
         base = context.exchange.on(market).rules(symbol).base
         return Assessment(
             arguments={**arguments, "orders": [_told(order) for order in going]},
@@ -133,7 +133,7 @@ class ConfirmedCancel(StandIn):
             Figure(label="Still open", value=f"{rest} of {len(became)}", tone=tone),
         ]
         if market == "futures":
-            words = order_card.position_words(position, rules.base)
+            words = card.position_words(position, rules.base)
             shown.append(Figure(label="Position now", value=words))
         return shown
 
@@ -276,7 +276,7 @@ def _card(
         ),
     ]
     if market == "futures":
-        shown.append(Figure(label="Position", value=order_card.position_words(position, base)))
+        shown.append(Figure(label="Position", value=card.position_words(position, base)))
     return Card(
         act=act,
         sentence=f"{act}{listed}: {_loses(market, base, staying, position)}",

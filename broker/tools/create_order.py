@@ -15,15 +15,15 @@ from ..intents import Intent
 from ..money import floor_to, percent, plain, round_price, signed_percent
 from ..reasons import Why
 from ..settings import Mode, Settings
-from . import futures_quotes, order_card, order_checks, quotes, spot_quotes
-from .answers import OrderAnswer
+from ..orders import futures_quote, card, checks, quote, spot_quote
+from .intent_answer import OrderAnswer
 from .declaration import A_NUMBER, Context, Look, MarketName, Positive, Symbol
-from .futures_quotes import FuturesQuote
+from ..orders.futures_quote import FuturesQuote
 from .high import NEVER_BY_ITSELF, Assessment, HighInput, leverage_changed
 from .order_tool import OrderTool
-from .orders import order_of
-from .placed import contract_order
-from .quotes import Quote
+from ..orders.request import order_of
+from ..orders.records import contract_order
+from ..orders.quote import Quote
 from .results import OrderResult, PlacedOrder, RoundedOrder
 
 
@@ -124,7 +124,7 @@ class CreateOrder(OrderTool):
         if order.market is Market.FUTURES:
             return order.reduce_only
         rules = context.exchange.spot.rules(order.symbol)
-        return spot_quotes.may_exit(order, rules, context.settings.cash)
+        return spot_quote.may_exit(order, rules, context.settings.cash)
 
     async def assess(
         self,
@@ -137,10 +137,10 @@ class CreateOrder(OrderTool):
         order, settings, now = order_of(arguments), context.settings, context.clock()
         quote = await _read(context, arguments, itself)
         if itself is None:
-            order_checks.obey_the_exchange(quote, context)
-        order_checks.require_waiting(quote)
+            checks.obey_the_exchange(quote, context)
+        checks.require_waiting(quote)
         tolerance = _tolerance(quote, settings)
-        worst = quotes.worst_for(quote, tolerance)
+        worst = quote.worst_for(quote, tolerance)
         return Assessment(
             arguments=arguments,
             market=str(order.market),
@@ -153,12 +153,12 @@ class CreateOrder(OrderTool):
             value_usdt=quote.value_usdt,
             is_exit=quote.is_exit,
             previous=_leverage(quote),
-            card=order_card.draw(
+            card=card.draw(
                 quote,
-                order_checks.checks(quote, context),
+                checks.checks(quote, context),
                 worst=worst,
                 live=settings.mode is Mode.LIVE,
-                looked=order_card.looked(itself, looks, order.market, order.symbol, now),
+                looked=card.looked(itself, looks, order.market, order.symbol, now),
             ),
         )
 
@@ -179,27 +179,27 @@ class CreateOrder(OrderTool):
             last = await venue.last_price(order.symbol)
             away = signed_percent(percent(order.stop_price - last, last))
             return [
-                order_card.now("Last price now", last, asked_at, unit),
+                card.now("Last price now", last, asked_at, unit),
                 Figure(label="Trigger beside it", value=away),
             ]
         book = await venue.book(order.symbol)
-        best = quotes.best_of(book, order.side)
+        best = quote.best_of(book, order.side)
         if order.price is not None:
             return [
-                order_card.now("Market now", best, asked_at, unit),
+                card.now("Market now", best, asked_at, unit),
                 Figure(label="Limit beside it", value=signed_percent(percent(order.price - best, best))),
             ]
         average = book.walk(order.side, order.amount).average
-        return [order_card.now("Book average now", average or best, asked_at, unit)]
+        return [card.now("Book average now", average or best, asked_at, unit)]
 
 
 async def _read(context: Context, arguments: Mapping[str, Any], itself: Intent | None) -> Quote:
     order = order_of(arguments)
     if order.market == "spot":
-        return await spot_quotes.read(context, order, itself)
-    quote = await futures_quotes.read(context, order, itself)
+        return await spot_quote.read(context, order, itself)
+    quote = await futures_quote.read(context, order, itself)
     if order.reduce_only:
-        futures_quotes.reducible(quote.position, order.symbol, order.side)
+        futures_quote.reducible(quote.position, order.symbol, order.side)
     return quote
 
 

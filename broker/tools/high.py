@@ -19,9 +19,9 @@ from ..money import Side, about, grouped, kept, percent, signed_percent
 from ..reasons import Reason, Why
 from ..risk import refuse_failed
 from ..settings import Settings
-from .answers import IntentAnswer
+from .intent_answer import IntentAnswer
 from .declaration import WHOLE, Call, Context, Input, Look, Risk
-from .quotes import PRICE_MAX_AGE_MS
+from ..orders.quote import PRICE_MAX_AGE_MS
 from .results import Result, Rounded
 
 

@@ -13,7 +13,7 @@ from ..errors import BrokerError, Code
 from ..intents import Intent, State
 from ..store import EQUAL_WITHIN, queries
 from . import confirmed_cancels
-from .answers import IntentAnswer, IntentList, told
+from .intent_answer import IntentAnswer, IntentList, told
 from .close_position import ClosePosition
 from .create_order import CreateOrder
 from .declaration import WHOLE, Call, Input, Risk, Tool

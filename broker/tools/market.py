@@ -10,7 +10,7 @@ from pydantic import Field
 from ..exchange import PriceLevel
 from ..money import percent
 from .declaration import WHOLE, Call, Input, Number, Output, Risk, Symbol, Tool
-from .quotes import best_of
+from ..orders.quote import best_of
 
 TOP = 20
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from ..exchange import Exchange, Sent
 from .high import Found, HighTool
-from .orders import order_of
+from ..orders.request import order_of
 
 
 class OrderTool(HighTool):

@@ -16,8 +16,8 @@ from ..exchange import Exchange, Market, Sent
 from ..intents import Intent
 from ..money import grouped
 from ..reasons import Why, uncertain
-from . import leverage_change, order_card, own
-from .answers import LeverageAnswer
+from ..orders import leverage, card, open_intents
+from .intent_answer import LeverageAnswer
 from .declaration import WHOLE, Context, Look, Symbol
 from .high import NEVER_BY_ITSELF, Assessment, Found, HighInput, HighTool, leverage_changed
 from .results import LeverageResult, RoundedLeverage
@@ -60,18 +60,18 @@ class SetLeverage(HighTool):
         symbol, target = arguments["symbol"], arguments["leverage"]
         limits = context.limits
         _require_within(target, limits)
-        ours = await own.read(context, "futures", itself)
+        ours = await open_intents.read(context, "futures", itself)
         if ours.entering(symbol):
             raise BrokerError(
                 Code.BINANCE_UNAVAILABLE,
                 f"An order of {symbol} is being sent, or its outcome is not known yet: its card told the "
                 "leverage that is set now",
             )
-        change = await leverage_change.read(context, symbol, target)
+        change = await leverage.read(context, symbol, target)
         if change.now.leverage == target:
             raise invalid("leverage", f"is {target}× already")
-        checks = leverage_change.checks(change, ours.changing(symbol), limits)
-        looked = order_card.looked(itself, looks, Market.FUTURES, symbol, context.clock())
+        checks = leverage.checks(change, ours.changing(symbol), limits)
+        looked = card.looked(itself, looks, Market.FUTURES, symbol, context.clock())
         return Assessment(
             arguments=arguments,
             market="futures",
@@ -82,7 +82,7 @@ class SetLeverage(HighTool):
             worst_price=None,
             value_usdt=Decimal(0),
             is_exit=False,
-            card=leverage_change.draw(change, checks, looked),
+            card=leverage.draw(change, checks, looked),
             previous=str(change.now.leverage),
         )
 

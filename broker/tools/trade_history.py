@@ -10,7 +10,7 @@ from pydantic import Field
 
 from .declaration import WHOLE, Call, Input, MarketName, Number, Output, Risk, Symbol, Tool
 from .profit import Fill, realized
-from .valuation import rate
+from ..orders.valuation import rate
 
 
 class TradeHistoryInput(Input):

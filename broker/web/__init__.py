@@ -6,23 +6,23 @@ from starlette.routing import BaseRoute, Mount
 
 from .agents import AgentPages
 from .assets import Static, folder
-from .cancels import Cancels
+from .cancel_remaining import Cancels
 from .channels import ChannelPages
 from .decisions import Decisions
-from .desk import Desk, Prices
-from .drawing import Drawing
-from .guard import guarded
+from .deps import Desk, Prices
+from .view_builder import Drawing
+from .cross_origin import guarded
 from .live import Live
 from .messages import Messages
 from .pages import Pages
 from .passwords import Passwords
 from .sessions import Sessions
-from .sightings import Sightings
+from .seen import Sightings
 from .signin import SignIn
 from .stream import Stream
-from .told import Told
-from .trading import Trading
-from .unknowns import Unknowns
+from .notification_links import Told
+from .halt import Trading
+from .settle_unknown import Unknowns
 
 
 def routes(desk: Desk) -> list[BaseRoute]:

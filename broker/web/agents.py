@@ -21,10 +21,10 @@ from ..logs import get_logger
 from ..store import Known, Session, Transaction, standing_first
 from ..tools import TOOLS
 from .assets import html
-from .desk import Desk
-from .drawing import Drawing
+from .deps import Desk
+from .view_builder import Drawing
 from .posts import post
-from .visitor import for_traders, telling, writable
+from .auth import for_traders, telling, writable
 
 OVERLAPS: Final = {0: "ends now", 1: "ends in an hour", 24: "ends in a day", 168: "ends in a week"}
 """Hours that an old key may hold beside the new one."""

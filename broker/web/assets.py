@@ -16,7 +16,7 @@ from starlette.types import Scope
 from ..clock import iso, to_ms
 from ..money import cents, plain
 from ..untrusted import scrubbed
-from . import notices, words
+from . import notices, wording
 
 PACKAGE = Path(__file__).parent.parent
 
@@ -43,7 +43,7 @@ class Static(StaticFiles):
 
 
 def _unbroken(text: str) -> Markup:
-    return escape(words.unbroken(scrubbed(text)))
+    return escape(wording.unbroken(scrubbed(text)))
 
 
 def _scrub(value: Any) -> Any:
@@ -63,17 +63,17 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.globals.update(static_url=static_url, presets=words.PRESETS)
+    environment.globals.update(static_url=static_url, presets=wording.PRESETS)
     environment.filters.update(
         iso=iso,
         ms=to_ms,
         cents=cents,
-        amount=words.amount,
-        device=words.device,
+        amount=wording.amount,
+        device=wording.device,
         unbroken=_unbroken,
         plain=plain,
-        in_words=words.in_words,
-        happened=words.happened,
+        in_words=wording.in_words,
+        happened=wording.happened,
         notice=notices.notice,
         alarming=notices.alarming,
         told=notices.told,

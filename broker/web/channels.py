@@ -15,7 +15,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import BaseRoute, Route
 
-from ..deliveries import Channel, Delivery, Kind, Topic
+from ..notifications import Channel, Delivery, Kind, Topic
 from ..errors import BrokerError, invalid
 from ..money import parse
 from ..notify.sender import checked_url, shown
@@ -23,11 +23,11 @@ from ..notify.telegram import SERVER
 from ..notify.webhook import new_secret, rotated
 from ..store import Session, Standing
 from .assets import html
-from .desk import Desk
-from .drawing import Drawing
+from .deps import Desk
+from .view_builder import Drawing
 from .posts import post
-from .visitor import for_traders
-from .words import as_quoted
+from .auth import for_traders
+from .wording import as_quoted
 
 MOST_SHOWN: Final = 50
 NTFY: Final = "https://ntfy.sh"

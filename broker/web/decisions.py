@@ -15,11 +15,11 @@ from ..errors import BrokerError, Code, invalid
 from ..intents import Intent, State, Suggestion
 from ..money import cents, parse
 from ..store import NeedsSecondTap, NotDecidable, OverDailyVolume, Session, Standing, queries
-from .desk import Desk
+from .deps import Desk
 from .pages import Pages
 from .posts import post
-from .visitor import for_traders, telling, wants_fragment, writable
-from .words import PRESETS, as_quoted, in_words, outcome
+from .auth import for_traders, telling, wants_fragment, writable
+from .wording import PRESETS, as_quoted, in_words, outcome
 
 MAX_REASON = 300
 

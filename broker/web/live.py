@@ -15,11 +15,11 @@ from ..clock import to_ms
 from ..errors import BrokerError
 from ..intents import Intent
 from ..logs import get_logger
-from . import lists
+from . import page_queries
 from .assets import render
-from .desk import Desk
-from .followers import Follower, Place
-from .lists import place_of
+from .deps import Desk
+from .open_tabs import Follower, Place
+from .page_queries import place_of
 from .price import price_now
 
 EVERY_SECONDS = 1.0
@@ -85,7 +85,7 @@ class Live:
             return
         subjects, now = {follower.subject for follower in self._followers}, self._desk.clock()
         shown: Mapping[str, Sequence[Intent]] = await self._desk.store.read(
-            lambda connection: lists.priced(connection, subjects, now)
+            lambda connection: page_queries.priced(connection, subjects, now)
         )
         self._as_of = as_of
         self._shown = {intent.id: intent for intents in shown.values() for intent in intents}

@@ -14,13 +14,13 @@ from ..clock import to_ms
 from ..hub import Event
 from ..intents import Intent
 from ..store import queries
-from ..tools.cancelled import CANCELS
+from ..tools.cancel_events import CANCELS
 from ..untrusted import one_line
-from . import lists
+from . import page_queries
 from .assets import render
-from .desk import Desk
-from .drawing import Drawing
-from .lists import INBOX
+from .deps import Desk
+from .view_builder import Drawing
+from .page_queries import INBOX
 from .notices import ANNOUNCED, HALTS
 from .shared import Shared
 
@@ -85,13 +85,13 @@ class Messages:
 
         def read(
             connection: Connection,
-        ) -> tuple[lists.Asked, Sequence[lists.Asked], lists.Tally, Sequence[Event]]:
+        ) -> tuple[page_queries.Asked, Sequence[page_queries.Asked], page_queries.Tally, Sequence[Event]]:
             intent: Intent = queries.find(connection, intent_id)
-            pending = lists.waiting(connection, now) if event.kind in DECIDABLE else []
-            others = lists.beside(intent, pending, now)
-            news = lists.notices(connection, now) if event.kind in ANNOUNCED else []
-            asked = lists.asked(connection, intent, pending, now)
-            return asked, others, lists.tally(connection, now), news
+            pending = page_queries.waiting(connection, now) if event.kind in DECIDABLE else []
+            others = page_queries.beside(intent, pending, now)
+            news = page_queries.notices(connection, now) if event.kind in ANNOUNCED else []
+            asked = page_queries.asked(connection, intent, pending, now)
+            return asked, others, page_queries.tally(connection, now), news
 
         asked, others, tally, news = await self._desk.store.read(read)
         return _message(
@@ -108,7 +108,7 @@ class Messages:
     async def _news(self, event: Event) -> bytes:
         now, halts = self._desk.clock(), self._desk.store.halts
         events, halt = await self._desk.store.read(
-            lambda connection: (lists.notices(connection, now), halts.current(connection))
+            lambda connection: (page_queries.notices(connection, now), halts.current(connection))
         )
         halt = halt if event.kind in HALTS else None
         return _message(event.seq, "stream/news.html", events=events, halt=halt)

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Final
 
 from ..cards import Tone
-from ..deliveries import FAILING, RECOVERED, UNREACHABLE, Bundle, Channel, Delivery
+from ..notifications import FAILING, RECOVERED, UNREACHABLE, Bundle, Channel, Delivery
 from ..hub import Event
-from ..tools.cancelled import protective, sentence
-from .words import HAPPENED, happened, in_words, with_reason
+from ..tools.cancel_events import protective, sentence
+from .wording import HAPPENED, happened, in_words, with_reason
 
 HALTS: Final = ("trading:halted", "trading:exits_only", "trading:open")
 

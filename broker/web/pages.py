@@ -11,10 +11,10 @@ from starlette.routing import BaseRoute, Route
 
 from ..store import Session
 from .assets import html
-from .desk import Desk
-from .drawing import Drawing
-from .sightings import note_seen
-from .visitor import for_traders, wants_fragment
+from .deps import Desk
+from .view_builder import Drawing
+from .seen import note_seen
+from .auth import for_traders, wants_fragment
 
 
 class Pages:

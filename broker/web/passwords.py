@@ -12,10 +12,10 @@ from starlette.requests import ClientDisconnect, Request
 from ..credentials import MAX_NAME
 from ..store import Session
 from .allowances import PER_BROWSER, STRANGERS_PER_ADDRESS, STRANGERS_PER_NAME, Allowances, Browsers, network
-from .desk import Desk
+from .deps import Desk
 from .hashing import Attempt, Crowded, HashQueue
-from .visitor import browser_cookie_name
-from .words import as_quoted
+from .auth import browser_cookie_name
+from .wording import as_quoted
 
 T = TypeVar("T")
 

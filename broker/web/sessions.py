@@ -13,12 +13,12 @@ from ..credentials import MAX_PASSWORD, MIN_PASSWORD
 from ..errors import BrokerError, Code
 from ..store import Session
 from .assets import html
-from .desk import Desk
-from .drawing import Drawing
+from .deps import Desk
+from .view_builder import Drawing
 from .hashing import RETRY_SECONDS, Crowded
 from .passwords import Passwords
 from .posts import post
-from .visitor import for_traders, let_out, remember_browser
+from .auth import for_traders, let_out, remember_browser
 
 
 class Sessions:

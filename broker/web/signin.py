@@ -12,21 +12,12 @@ from ..credentials import MAX_NAME, MAX_PASSWORD, MIN_PASSWORD
 from ..errors import BrokerError
 from ..store import Session
 from .assets import html
-from .desk import Desk
+from .deps import Desk
 from .hashing import RETRY_SECONDS, Crowded
 from .passwords import Passwords
 from .posts import post
-from .visitor import (
-    for_traders,
-    let_in,
-    let_out,
-    local_path,
-    remember_browser,
-    session_of,
-    telling,
-    with_errors,
-)
-from .words import as_quoted
+from .auth import for_traders, let_in, let_out, local_path, remember_browser, session_of, telling, with_errors
+from .wording import as_quoted
 
 
 class SignIn:

@@ -21,11 +21,11 @@ from ..errors import BrokerError
 from ..hub import Event
 from ..logs import get_logger
 from ..store import Session
-from .desk import Desk
-from .followers import PRICES, Follower
+from .deps import Desk
+from .open_tabs import PRICES, Follower
 from .live import Live
 from .messages import SUPERSEDED, Messages
-from .visitor import cookie_name, session_of, with_errors
+from .auth import cookie_name, session_of, with_errors
 
 HEARTBEAT_SECONDS = 4
 SEND_TIMEOUT_SECONDS = 10

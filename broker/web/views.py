@@ -15,9 +15,9 @@ from ..intents import Intent, State
 from ..risk import Check
 from ..settings import Settings
 from ..untrusted import is_blank
-from .lists import Asked, Tally
+from .page_queries import Asked, Tally
 from .price import quoted
-from .words import Outcome, as_quoted, outcome, repeats, rests, waits
+from .wording import Outcome, as_quoted, outcome, repeats, rests, waits
 
 ACTS = ("BUY", "SELL", "CLOSE", "LEVERAGE", "CANCEL")
 

@@ -20,7 +20,7 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from broker.agents import Agent
-from broker.api.calls import Context
+from broker.api.mcp_calls import Context
 from broker.api.mcp import sealed
 from broker.api.tasks import Task, declares_tasks, require_declared, serve_tasks
 

@@ -9,15 +9,15 @@ from pathlib import Path
 
 import pytest
 
-from ..campaign.crash import crash
-from ..campaign.faults import SAMPLE
-from ..campaign.hostile.attacks import ATTACKS
-from ..campaign.hostile.campaign import hostile
-from ..campaign.hostile.judge import Bounds
-from ..campaign.hostile.table import hostile_table
-from ..campaign.kinds import KINDS
-from ..campaign.matrix import faults
-from ..campaign.report import Figures, table
+from campaign.crash import crash
+from campaign.faults import SAMPLE
+from campaign.hostile.attacks import ATTACKS
+from campaign.hostile.campaign import hostile
+from campaign.hostile.judge import Bounds
+from campaign.hostile.table import hostile_table
+from campaign.kinds import KINDS
+from campaign.matrix import faults
+from campaign.report import Figures, table
 
 pytestmark = [pytest.mark.anyio, pytest.mark.timeout(600)]
 """Minutes only where the machine is busy: nearly all of it is brokers that start."""

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from ..campaign.clients.driver import CLIENTS
-from ..campaign.clients.matrix import EVERY, HTTP, STDIO, clients, story_table
-from ..campaign.clients.stories import STORIES
+from campaign.clients.driver import CLIENTS
+from campaign.clients.matrix import EVERY, HTTP, STDIO, clients, story_table
+from campaign.clients.stories import STORIES
 from .environments import LANGCHAIN, MCP, NODE, OPENAI_AGENTS, require
 
 pytestmark = [pytest.mark.anyio, pytest.mark.timeout(600)]

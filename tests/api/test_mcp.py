@@ -14,7 +14,7 @@ from mcp.client.streamable_http import streamable_http_client
 from mcp_types import CallToolResult, TextContent
 from sqlalchemy import text
 
-from broker.api.calls import IDEMPOTENCY_META
+from broker.api.mcp_calls import IDEMPOTENCY_META
 from broker.intents import State
 
 from ..support import BTC, BUY, KEY, REST, TRADER, Wired, http_client, mcp_client, served

@@ -18,7 +18,7 @@ from broker.clock import random_bytes, utc_now
 from broker.intents import Intent
 from broker.settings import Settings
 from broker.store import Store, queries
-from broker.web.visitor import cookie_name
+from broker.web.auth import cookie_name
 
 from ..acceptance.processes import ModuleProcess, environment, free_port
 from ..web.support import PASSWORD, open_store, request, signed_in

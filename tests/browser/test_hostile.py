@@ -11,7 +11,7 @@ import pytest
 from playwright.async_api import Page
 
 from broker.cards import Figure
-from broker.deliveries import Attempt, Kind, Topic
+from broker.notifications import Attempt, Kind, Topic
 from broker.halt import Level
 from broker.intents import State, Suggestion
 from broker.reasons import Reason, Why

@@ -13,7 +13,7 @@ from playwright.async_api import Page
 from sqlalchemy import Connection
 
 from broker.agents import Agent
-from broker.deliveries import Attempt, Kind, Topic
+from broker.notifications import Attempt, Kind, Topic
 from broker.halt import Level
 from broker.intents import State, Suggestion
 from broker.notify import Links

@@ -15,7 +15,7 @@ from broker.clock import to_ms, utc_now
 from broker.errors import BrokerError, Code
 from broker.exchange import Balance, Exchange, OrderRequest, leaving_room
 from broker.paper import PaperServer
-from broker.paper.limits import Limits
+from broker.paper.http.limits import Limits
 from broker.settings import Settings
 
 from .helpers import BUY, REST, Control, connected, submit

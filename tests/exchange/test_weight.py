@@ -6,7 +6,7 @@ import pytest
 
 from broker.errors import BrokerError, Code
 from broker.exchange import Market
-from broker.exchange.calls import Calls
+from broker.exchange.guarded_call import Calls
 from broker.exchange.weight import READS_PCT, Weight, ceiling_pct, leaving_room
 
 

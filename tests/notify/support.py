@@ -13,7 +13,7 @@ from typing import Any
 
 from aiohttp import web
 
-from broker.deliveries import Channel, Delivery, Kind, Progress, Topic
+from broker.notifications import Channel, Delivery, Kind, Progress, Topic
 from broker.hub import Hub
 from broker.intents import Intent
 from broker.notify import Links, Rejections, Sender, Taps, Worker

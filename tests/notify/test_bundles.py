@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from jsonschema import Draft202012Validator  # type: ignore[import-untyped]
 
-from broker.deliveries import FIRST_SPACING, LONGEST_SPACING, SINGLES, Bundle, Channel, Kind, Progress, Topic
+from broker.notifications import FIRST_SPACING, LONGEST_SPACING, SINGLES, Bundle, Channel, Kind, Progress, Topic
 from broker.intents import Intent, State
 from broker.notify import Refused, Watch
 from broker.store import recent_events

@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from broker.deliveries import Progress
+from broker.notifications import Progress
 from broker.notify import Sender
 from broker.notify.metered import MOST_HEAD, PIECE
 from broker.notify.sender import MOST_READ, NoReply, Reply

@@ -6,7 +6,7 @@ from decimal import Decimal
 
 import pytest
 
-from broker.deliveries import Kind, Progress
+from broker.notifications import Kind, Progress
 from broker.intents import State
 
 from ..support import NO_ANSWER, eventually

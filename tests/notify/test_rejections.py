@@ -9,7 +9,7 @@ import pytest
 
 from broker import app
 from broker.clock import utc_now
-from broker.deliveries import Kind, Topic
+from broker.notifications import Kind, Topic
 from broker.notify.rejections import REFUSALS
 from broker.store.refusals import ONE_BY_ONE
 

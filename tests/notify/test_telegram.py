@@ -15,11 +15,11 @@ import pytest
 from aiohttp import web
 from sqlalchemy import update
 
-from broker.deliveries import Progress
+from broker.notifications import Progress
 from broker.intents import Intent, State, Suggestion
 from broker.notify import telegram as telegram_api
 from broker.notify.sender import Reply
-from broker.notify.taps import Tap, updates_of
+from broker.notify.telegram_buttons import Tap, updates_of
 from broker.store import recent_events
 from broker.store.tables import channels
 
@@ -297,7 +297,7 @@ async def test_what_is_no_tap_is_passed_over(told: Telling, telegram: Telegram) 
 async def test_no_answer_ends_the_listening(
     told: Telling, telegram: Telegram, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("broker.notify.taps.PAUSES", (0.01,))
+    monkeypatch.setattr("broker.notify.telegram_buttons.PAUSES", (0.01,))
     too_deep, no_number = b"[" * 60_000, b'{"ok": true, "result": [{"update_id": 1e999}]}'
     telegram.garbage = [too_deep, b"\xff", b"[]", b'{"result": 7}', no_number, too_deep]
     await told.telegram(telegram.url)

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from broker.deliveries import Kind, Progress, Topic
+from broker.notifications import Kind, Progress, Topic
 from broker.intents import Intent
 from broker.notify import Watch
 from broker.store import recent_events

@@ -14,7 +14,7 @@ from jsonschema import Draft202012Validator  # type: ignore[import-untyped]
 from standardwebhooks import Webhook, WebhookVerificationError
 
 from broker.clock import to_ms
-from broker.deliveries import Kind
+from broker.notifications import Kind
 from broker.notify.webhook import new_secret, rotated
 
 from ..support import Clock

@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import update
 
 from broker.clock import to_ms
-from broker.deliveries import GIVE_UP, KEPT, LEASE, LONGEST_PAUSE, Progress
+from broker.notifications import GIVE_UP, KEPT, LEASE, LONGEST_PAUSE, Progress
 from broker.intents import State, Suggestion
 from broker.notify.worker import LOOK_SECONDS
 from broker.store import recent_events

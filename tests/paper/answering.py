@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import Any
 from urllib.parse import urlencode
 
-from broker.paper.rest import Answer, Call, Rest
+from broker.paper.http.rest import Answer, Call, Rest
 
 SECRET = "paper-secret"
 DECIMAL = re.compile(r"-?\d+(\.\d+)?")

@@ -9,7 +9,7 @@ import httpx2
 import pytest
 
 from broker.paper import Exchange, PaperServer
-from broker.paper.store import Store
+from broker.paper.market.store import Store
 
 from .support import BTC, Clock
 

@@ -3,8 +3,8 @@
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
-from broker.paper.new_order import NewOrder, Response
-from broker.paper.orders import OrderType, Side, TimeInForce
+from broker.paper.spot.new_order import NewOrder, Response
+from broker.paper.market.orders import OrderType, Side, TimeInForce
 
 BTC = "BTCUSDT"
 

@@ -6,12 +6,12 @@ from typing import Any
 import pytest
 
 from broker.paper import Exchange
-from broker.paper.limits import Limits
+from broker.paper.http.limits import Limits
 from broker.paper.permissions import Permissions
-from broker.paper.rest import Rest
-from broker.paper.signing import Credentials
-from broker.paper.spot_account import SpotAccount
-from broker.paper.spot_market import SpotMarket
+from broker.paper.http.rest import Rest
+from broker.paper.http.signing import Credentials
+from broker.paper.spot.account_endpoints import SpotAccount
+from broker.paper.spot.market_endpoints import SpotMarket
 
 from .answering import DECIMAL, SECRET, Row, Shape, ask, differences
 from .support import BTC

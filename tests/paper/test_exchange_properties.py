@@ -8,10 +8,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from broker.paper import Exchange
-from broker.paper.errors import Refusal
-from broker.paper.new_order import NewOrder
-from broker.paper.orders import Order, Side, TimeInForce
-from broker.paper.store import Store, Window
+from broker.paper.http.errors import Refusal
+from broker.paper.spot.new_order import NewOrder
+from broker.paper.market.orders import Order, Side, TimeInForce
+from broker.paper.market.store import Store, Window
 
 from .support import BTC, Clock, new_order
 

@@ -13,8 +13,8 @@ import httpx2
 import pytest
 
 from broker.paper import Exchange, PaperServer
-from broker.paper.errors import FolderInUse
-from broker.paper.store import Store, Window
+from broker.paper.http.errors import FolderInUse
+from broker.paper.market.store import Store, Window
 
 from .support import BTC, Clock, new_order
 

@@ -15,23 +15,7 @@ from hypothesis import strategies as st
 from sqlalchemy import Connection, insert, select, text, update
 
 from broker.clock import to_ms
-from broker.deliveries import (
-    ALERT_AFTER,
-    AT_ONCE,
-    GIVE_UP,
-    KEPT,
-    LEASE,
-    LONGEST_ASKED_PAUSE,
-    LONGEST_PAUSE,
-    TRIPS_AT,
-    Attempt,
-    Channel,
-    Delivery,
-    Kind,
-    Progress,
-    Topic,
-    pause,
-)
+from broker.notifications import ALERT_AFTER, AT_ONCE, GIVE_UP, KEPT, LEASE, LONGEST_ASKED_PAUSE, LONGEST_PAUSE, TRIPS_AT, Attempt, Channel, Delivery, Kind, Progress, Topic, pause
 from broker.errors import BrokerError, Code
 from broker.halt import Level
 from broker.intents import Intent, State, Suggestion

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from sqlalchemy import Connection, insert
 
 from broker.clock import to_ms
-from broker.deliveries import LEASE, LONGEST_ASKED_PAUSE, Attempt, Delivery, Progress, Topic
+from broker.notifications import LEASE, LONGEST_ASKED_PAUSE, Attempt, Delivery, Progress, Topic
 from broker.store import Store
 from broker.store.tables import channels
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from broker.intents import State
 from broker.money import plain
-from broker.tools.orders import order_of
+from broker.orders.request import order_of
 
 from ..support import BTC, BUY, REST, Wired
 

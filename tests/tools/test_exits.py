@@ -22,9 +22,10 @@ from broker.exchange.models import PriceLevel
 from broker.halt import Halt, Level
 from broker.money import Side
 from broker.settings import Settings
-from broker.tools import Context, order_checks
-from broker.tools.futures_quotes import FuturesQuote, reducible
-from broker.tools.spot_quotes import SpotQuote
+from broker.tools import Context
+from broker.orders import checks
+from broker.orders.futures_quote import FuturesQuote, reducible
+from broker.orders.spot_quote import SpotQuote
 
 T = TypeVar("T")
 
@@ -182,7 +183,7 @@ def test_a_spot_order_that_has_to_be_stopped_is_no_exit_and_every_check_stops_it
     must_stop = spends_cash or opens or not has_it
 
     assert EXITS_ONLY.stops(is_exit=quote.is_exit) is (must_stop or buys)
-    checks = {check.name: check for check in order_checks.checks(quote, context(named))}
+    checks = {check.name: check for check in checks.checks(quote, context(named))}
     assert ("position" in checks) is opens
     if quote.is_exit:
         return
@@ -268,7 +269,7 @@ def test_a_futures_order_that_has_to_be_stopped_is_no_exit_and_every_check_stops
             assert abs(after) < abs(before)
         return
     assert EXITS_ONLY.stops(is_exit=quote.is_exit)
-    checks = {check.name: check for check in order_checks.checks(quote, context(DEFAULT_CASH))}
+    checks = {check.name: check for check in checks.checks(quote, context(DEFAULT_CASH))}
     assert {"balance", "order_value", "daily_volume", "position", "leverage"} <= checks.keys()
     stopped = [check for name, check in checks.items() if name != "position" or grows(before, after)]
     assert all(check.enforced for check in stopped)

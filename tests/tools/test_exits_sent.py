@@ -23,7 +23,7 @@ from hypothesis import strategies as st
 from broker.errors import BrokerError
 from broker.halt import Level
 from broker.intents import State
-from broker.paper.orders import Side
+from broker.paper.market.orders import Side
 from broker.store import OverDailyVolume
 
 from ..paper.futures.support import new_algo as futures_algo

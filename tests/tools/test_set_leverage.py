@@ -14,7 +14,7 @@ from broker.exchange import Leverage, Position
 from broker.intents import Intent, State
 from broker.paper.futures.positions import MarginType
 from broker.tools import HIGH, Context
-from broker.tools.leverage_change import Change
+from broker.orders.leverage import Change
 
 from ..support import BTC, RESTORED, TRADER, Wired, eventually, running
 from .support import (

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from broker.errors import BrokerError, Code
 from broker.intents import State
 from broker.money import kept
-from broker.tools.quotes import worst_price
+from broker.orders.quote import worst_price
 from tests.support import BTC, BUY, REST, Wired, eventually, wired
 
 pytestmark = pytest.mark.anyio

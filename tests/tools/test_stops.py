@@ -10,8 +10,8 @@ import pytest
 
 from broker.errors import BrokerError, Code
 from broker.intents import State
-from broker.tools import filters
-from broker.tools.orders import order_of
+from broker.orders import filters
+from broker.orders.request import order_of
 
 from ..support import BTC, BUY, ORDER, Wired
 from .support import (

@@ -29,7 +29,7 @@ from broker.settings import Settings
 from broker.store import Feed, Standing, Store
 from broker.store.tables import traders
 from broker.web import Desk, guarded, routes
-from broker.web.visitor import cookie_name
+from broker.web.auth import cookie_name
 
 from ..support import NO_ANSWER, order
 

@@ -12,7 +12,7 @@ from typing import Any
 from starlette.types import ASGIApp
 
 from broker.settings import Settings
-from broker.web.visitor import cookie_name
+from broker.web.auth import cookie_name
 
 PATIENCE_SECONDS = 5
 PRICE = 'hx-target="#live-'

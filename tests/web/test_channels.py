@@ -12,10 +12,10 @@ import httpx2
 import pytest
 from sqlalchemy import Connection
 
-from broker.deliveries import ALERT_AFTER, FAILING, Attempt, Channel, Kind, Progress, Topic
+from broker.notifications import ALERT_AFTER, FAILING, Attempt, Channel, Kind, Progress, Topic
 from broker.errors import BrokerError
 from broker.store import Store, recent_events
-from broker.web.lists import notices
+from broker.web.page_queries import notices
 
 from .support import NOON, CountedBytes, MovableClock, World, world
 

@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import Connection
 
 from broker.intents import Intent
-from broker.web import lists, live
+from broker.web import page_queries, live
 from broker.web.assets import render
 
 from .support import MovableClock, World
@@ -201,7 +201,7 @@ async def test_a_database_in_trouble_does_not_end_the_prices(
 ) -> None:
     await desk.park()
     desk.prices.says("64213")
-    priced, troubles = lists.priced, [OSError("the database is gone")]
+    priced, troubles = page_queries.priced, [OSError("the database is gone")]
 
     def once_broken(
         connection: Connection, subjects: Collection[str], now: datetime
@@ -212,7 +212,7 @@ async def test_a_database_in_trouble_does_not_end_the_prices(
 
     async with tab(desk.app, await desk.sign_in()) as page:
         await page.message()
-        monkeypatch.setattr(lists, "priced", once_broken)
+        monkeypatch.setattr(page_queries, "priced", once_broken)
         await desk.store.intents.withdraw((await desk.park("0.02")).id, "default")
         desk.prices.says("64300")
         await page.told("64,300.00 (+0.1 %)")

@@ -11,7 +11,7 @@ import httpx2
 import pytest
 from starlette.routing import Route
 
-from broker.deliveries import Kind, Topic
+from broker.notifications import Kind, Topic
 from broker.store import Session
 from broker.store.audit import head
 from broker.web import routes

@@ -3,7 +3,7 @@
 from decimal import Decimal
 from typing import Any
 
-from ..amounts import ZERO, text
+from ..market.amounts import ZERO, text
 from .contracts import Bracket, Contract
 from .margin import MAKER_FEE, TAKER_FEE, Exposure, Summary
 from .positions import Position

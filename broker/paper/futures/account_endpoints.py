@@ -2,9 +2,9 @@
 
 from typing import Any
 
-from ..endpoints import Endpoint, Endpoints
-from ..errors import Refusal, mandatory
-from ..params import Params
+from ..http.endpoints import Endpoint, Endpoints
+from ..http.errors import Refusal, mandatory
+from ..http.params import Params
 from ..permissions import Permissions
 from . import account_answers
 from .exchange import FuturesExchange

@@ -1,6 +1,6 @@
 """The checks of a new order: filters, position mode, duplicate client ids."""
 
-from ..errors import Refusal
+from ..http.errors import Refusal
 from . import filters
 from .errors import duplicate_client_id, position_side_mismatch
 from .ledger import Ledger

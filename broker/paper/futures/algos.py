@@ -2,8 +2,8 @@
 
 from collections.abc import Callable
 
-from ..errors import unknown_order
-from ..store import Window
+from ..http.errors import unknown_order
+from ..market.store import Window
 from .admission import Admission
 from .conditional import Conditional
 from .errors import no_such_order, would_trigger

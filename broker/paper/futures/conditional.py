@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from ..errors import Refusal
+from ..http.errors import Refusal
 from .ledger import Ledger
 from .matching import Matching
 from .orders import Algo, AlgoStatus, Order, OrderType

@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from decimal import Decimal
 
-from ..amounts import ZERO
-from ..symbols import Symbol
+from ..market.amounts import ZERO
+from ..market.symbols import Symbol
 
 
 @dataclass(frozen=True, slots=True)

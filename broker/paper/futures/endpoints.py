@@ -1,7 +1,7 @@
 """All endpoints of the futures REST API."""
 
-from ..endpoints import Endpoints
-from ..limits import Limits
+from ..http.endpoints import Endpoints
+from ..http.limits import Limits
 from ..permissions import Permissions
 from .account_endpoints import AccountEndpoints
 from .exchange import FuturesExchange

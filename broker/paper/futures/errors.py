@@ -2,7 +2,7 @@
 
 from decimal import Decimal
 
-from ..errors import Refusal
+from ..http.errors import Refusal
 
 
 def no_such_order() -> Refusal:

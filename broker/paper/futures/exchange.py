@@ -8,10 +8,10 @@ import secrets
 from collections.abc import Callable, Iterable
 from decimal import Decimal
 
-from ..errors import invalid_symbol, unknown_order
-from ..market import Market
-from ..orders import Side
-from ..store import Store, Window
+from ..http.errors import invalid_symbol, unknown_order
+from ..market.market import Market
+from ..market.orders import Side
+from ..market.store import Store, Window
 from .admission import Admission
 from .algos import Algos
 from .changed import AccountEvent, Execution

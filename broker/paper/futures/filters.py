@@ -4,8 +4,8 @@ from collections.abc import Iterable
 from decimal import Decimal
 from typing import Any
 
-from ..errors import Refusal
-from ..orders import Side
+from ..http.errors import Refusal
+from ..market.orders import Side
 from .contracts import Contract
 from .errors import notional_too_small, too_many_orders, too_precise
 

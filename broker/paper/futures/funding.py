@@ -3,8 +3,8 @@
 from decimal import Decimal
 from hashlib import shake_128
 
-from ..amounts import truncated
-from ..prices import slot_of
+from ..market.amounts import truncated
+from ..market.prices import slot_of
 from .changed import AccountEvent
 from .income import IncomeType
 from .ledger import Ledger

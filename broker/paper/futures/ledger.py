@@ -5,10 +5,10 @@ from contextlib import contextmanager
 from dataclasses import replace
 from decimal import Decimal
 
-from ..amounts import ZERO
-from ..changes import Changes
-from ..errors import Refusal
-from ..market import Market
+from ..http.errors import Refusal
+from ..market.amounts import ZERO
+from ..market.changes import Changes
+from ..market.market import Market
 from .changed import (
     AccountChanged,
     AccountEvent,

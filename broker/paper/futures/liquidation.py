@@ -6,8 +6,8 @@ fee from the remaining margin. The insurance fund covers a loss beyond the margi
 
 from decimal import Decimal
 
-from ..amounts import ZERO, truncated
-from ..orders import Side
+from ..market.amounts import ZERO, truncated
+from ..market.orders import Side
 from .changed import AccountEvent, Execution
 from .income import IncomeType
 from .ledger import Ledger

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from ..errors import Refusal
+from ..http.errors import Refusal
 
 VALID_MS = 3_600_000
 

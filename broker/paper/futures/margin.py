@@ -7,8 +7,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from decimal import Decimal
 
-from ..amounts import ZERO
-from ..orders import Side
+from ..market.amounts import ZERO
+from ..market.orders import Side
 from .contracts import Contract
 from .orders import Order
 from .positions import Position, Wallet

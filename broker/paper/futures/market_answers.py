@@ -4,10 +4,10 @@ from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any
 
-from ..amounts import ZERO, text
-from ..book import Book, Level
-from ..market import Candle, PublicTrade
-from ..orders import Side
+from ..market.amounts import ZERO, text
+from ..market.book import Book, Level
+from ..market.market import Candle, PublicTrade
+from ..market.orders import Side
 from . import filters, funding
 from .contracts import Contract
 from .liquidation import CLEARING_FEE

@@ -3,15 +3,15 @@
 from collections.abc import Callable
 from typing import Any
 
-from ..candles import INTERVALS, closing, openings
-from ..endpoints import Endpoint, Endpoints
-from ..errors import Refusal, mandatory
-from ..limits import Limits
-from ..market import Market
-from ..market_answers import kline
-from ..params import SYMBOL, Params
-from ..prices import slot_of
-from ..spot_market import requested_slots
+from ..http.endpoints import Endpoint, Endpoints
+from ..http.errors import Refusal, mandatory
+from ..http.limits import Limits
+from ..http.params import SYMBOL, Params
+from ..market.candles import INTERVALS, closing, openings
+from ..market.market import Market
+from ..market.prices import slot_of
+from ..spot.market_answers import kline
+from ..spot.market_endpoints import requested_slots
 from . import funding, market_answers
 from .exchange import FuturesExchange
 

@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from decimal import Decimal
 
-from ..amounts import ZERO, truncated
-from ..book import Level, fills_of_quantity
-from ..orders import Side, Status
+from ..market.amounts import ZERO, truncated
+from ..market.book import Level, fills_of_quantity
+from ..market.orders import Side, Status
 from .changed import AccountEvent, Execution
 from .errors import (
     above_bracket,

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
 
-from ..errors import Refusal, not_required
-from ..orders import Side
-from ..params import Params
+from ..http.errors import Refusal, not_required
+from ..http.params import Params
+from ..market.orders import Side
 from .errors import algo_only
 from .orders import AlgoType, Order, OrderType, TimeInForce
 from .reading import amount, check_position_side, client_id, needed, read_time_in_force

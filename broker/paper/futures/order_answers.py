@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from ..amounts import ZERO, text
-from ..orders import Side
+from ..market.amounts import ZERO, text
+from ..market.orders import Side
 from .income import Income
 from .ledger import MARGIN_ASSET
 from .orders import Algo, Order, Trade

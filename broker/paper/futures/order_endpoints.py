@@ -2,10 +2,10 @@
 
 from typing import Any
 
-from ..endpoints import Endpoint, Endpoints
-from ..errors import Refusal, one_of
-from ..params import Params
-from ..store import Window
+from ..http.endpoints import Endpoint, Endpoints
+from ..http.errors import Refusal, one_of
+from ..http.params import Params
+from ..market.store import Window
 from . import new_algo, new_order, order_answers
 from .errors import no_such_order
 from .exchange import FuturesExchange

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
 
-from ..amounts import ZERO
-from ..orders import OPEN, Side, Status
+from ..market.amounts import ZERO
+from ..market.orders import OPEN, Side, Status
 
 
 class OrderType(StrEnum):

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
 
-from ..amounts import ZERO, truncated
-from ..orders import Side
+from ..market.amounts import ZERO, truncated
+from ..market.orders import Side
 
 DEFAULT_LEVERAGE = 20
 

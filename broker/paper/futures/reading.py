@@ -5,8 +5,8 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import TypeVar
 
-from ..errors import Refusal, mandatory
-from ..params import Params
+from ..http.errors import Refusal, mandatory
+from ..http.params import Params
 from .errors import position_side_mismatch
 from .orders import TimeInForce
 

@@ -2,9 +2,9 @@
 
 from collections.abc import Collection
 
-from ..market import Market, Pin, Setting
-from ..orders import OPEN
-from ..store import Store, Window
+from ..market.market import Market, Pin, Setting
+from ..market.orders import OPEN
+from ..market.store import Store, Window
 from .income import Income
 from .orders import Algo, AlgoStatus, Order, Trade
 from .positions import Position, Wallet

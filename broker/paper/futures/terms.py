@@ -1,7 +1,7 @@
 """The settings of a position: leverage and margin type."""
 
-from ..amounts import ZERO
-from ..errors import Refusal
+from ..http.errors import Refusal
+from ..market.amounts import ZERO
 from .changed import AccountEvent, LeverageChanged
 from .errors import above_bracket, invalid_leverage, leverage_needs_margin
 from .ledger import Ledger

@@ -6,11 +6,11 @@ It has only the methods that the user data stream needs. Orders use HTTP.
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from ..errors import Refusal, mandatory
-from ..exchange import Exchange
-from ..limits import Limits
-from ..params import Params
-from ..signing import Credentials, validity
+from ..http.errors import Refusal, mandatory
+from ..http.limits import Limits
+from ..http.params import Params
+from ..http.signing import Credentials, validity
+from ..spot.exchange import Exchange
 from .peer import Peer
 from .texts import decoded, encoded
 

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 
 from starlette.websockets import WebSocket
 
-from ..line import Transports
+from ..http.connection import Transports
 from .peer import Peer
 
 USER_DATA = "userData"

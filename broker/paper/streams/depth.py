@@ -9,10 +9,10 @@ from collections.abc import Callable, Sequence
 from decimal import Decimal
 from typing import NamedTuple
 
-from ..amounts import ZERO
-from ..book import Book
-from ..orders import Side
-from ..prices import slot_of
+from ..market.amounts import ZERO
+from ..market.book import Book
+from ..market.orders import Side
+from ..market.prices import slot_of
 from .feeds import Payload
 from .sources import FindMarket
 

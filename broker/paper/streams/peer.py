@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
-from ..line import Transports
+from ..http.connection import Transports
 
 MAX_QUEUED = 1_000
 

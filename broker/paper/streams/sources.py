@@ -5,11 +5,11 @@ Both markets use them. `render` creates the event.
 
 from collections.abc import Callable, Sequence
 
-from ..book import Book, Level
-from ..candles import closing, opening
-from ..market import Candle, Market, PublicTrade
-from ..orders import Side
-from ..prices import slot_of
+from ..market.book import Book, Level
+from ..market.candles import closing, opening
+from ..market.market import Candle, Market, PublicTrade
+from ..market.orders import Side
+from ..market.prices import slot_of
 from .feeds import Payload
 
 FindMarket = Callable[[], Market]

@@ -8,15 +8,15 @@ from starlette.routing import Route, WebSocketRoute
 from starlette.websockets import WebSocket
 
 from ..control import json_post
-from ..exchange import Exchange
 from ..futures import FuturesExchange
-from ..limits import Limits
-from ..line import Transports
-from ..signing import Credentials
+from ..futures.stream_surface import FuturesSurface
+from ..http.connection import Transports
+from ..http.limits import Limits
+from ..http.signing import Credentials
+from ..spot.exchange import Exchange
+from ..spot.stream_surface import SpotSurface
 from .connections import Connections
-from .futures_surface import FuturesSurface
-from .pace import Pace
-from .spot_surface import SpotSurface
+from .rate_limit import Pace
 
 Json = dict[str, Any]
 

@@ -9,7 +9,7 @@ import pytest
 
 from broker.paper import PaperServer
 from broker.paper.futures import FuturesExchange
-from broker.paper.store import Store
+from broker.paper.market.store import Store
 
 from ..support import Clock
 from .support import BTC

@@ -7,7 +7,7 @@ from broker.paper.futures.new_algo import NewAlgo
 from broker.paper.futures.new_order import NewOrder, Response
 from broker.paper.futures.orders import AlgoType, OrderType, TimeInForce, WorkingType
 from broker.paper.futures.positions import Position
-from broker.paper.orders import Side
+from broker.paper.market.orders import Side
 
 BTC = "BTCUSDT"
 ETH = "ETHUSDT"

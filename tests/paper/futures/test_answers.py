@@ -6,10 +6,10 @@ import pytest
 
 from broker.paper.futures import FuturesExchange
 from broker.paper.futures.endpoints import futures_endpoints
-from broker.paper.limits import Limits
+from broker.paper.http.limits import Limits
 from broker.paper.permissions import Permissions
-from broker.paper.rest import Rest
-from broker.paper.signing import Credentials
+from broker.paper.http.rest import Rest
+from broker.paper.http.signing import Credentials
 
 from ..answering import DECIMAL, SECRET, Shape, ask, differences
 from ..test_answers import KLINE, RATE_LIMIT

@@ -4,12 +4,12 @@ from decimal import Decimal
 
 import pytest
 
-from broker.paper.errors import Refusal
+from broker.paper.http.errors import Refusal
 from broker.paper.futures import FuturesExchange
 from broker.paper.futures.changed import AlgoChanged
 from broker.paper.futures.new_algo import NewAlgo
 from broker.paper.futures.orders import AlgoStatus
-from broker.paper.orders import Status
+from broker.paper.market.orders import Status
 
 from .support import BTC, new_algo, new_order, position
 

@@ -8,8 +8,8 @@ from broker.paper.futures import FuturesExchange
 from broker.paper.futures.changed import Execution, OrderChanged
 from broker.paper.futures.income import IncomeType
 from broker.paper.futures.positions import MarginType
-from broker.paper.orders import Status
-from broker.paper.store import Window
+from broker.paper.market.orders import Status
+from broker.paper.market.store import Window
 
 from .support import BTC, ETH, balance, new_order, position
 

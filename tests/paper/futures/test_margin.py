@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from broker.paper.errors import Refusal
+from broker.paper.http.errors import Refusal
 from broker.paper.futures import FuturesExchange
 from broker.paper.futures.contracts import USDT_M, Contract
 from broker.paper.futures.margin import liquidation_price

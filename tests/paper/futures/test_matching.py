@@ -4,11 +4,11 @@ from decimal import Decimal
 
 import pytest
 
-from broker.paper.errors import Refusal
+from broker.paper.http.errors import Refusal
 from broker.paper.futures import FuturesExchange
 from broker.paper.futures.changed import AccountChanged, AccountEvent, Execution, OrderChanged
-from broker.paper.orders import Side, Status
-from broker.paper.store import Window
+from broker.paper.market.orders import Side, Status
+from broker.paper.market.store import Window
 
 from .support import BTC, balance, new_order, position
 

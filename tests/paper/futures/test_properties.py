@@ -7,15 +7,15 @@ from decimal import Decimal
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from broker.paper.errors import Refusal
+from broker.paper.http.errors import Refusal
 from broker.paper.futures import FuturesExchange
 from broker.paper.futures.changed import Execution, OrderChanged
 from broker.paper.futures.income import IncomeType
 from broker.paper.futures.new_algo import NewAlgo
 from broker.paper.futures.new_order import NewOrder
 from broker.paper.futures.positions import MarginType
-from broker.paper.orders import Side
-from broker.paper.store import Store, Window
+from broker.paper.market.orders import Side
+from broker.paper.market.store import Store, Window
 
 from ..support import Clock
 from .support import BTC, new_algo, new_order, position

@@ -8,8 +8,8 @@ import httpx2
 import pytest
 
 from broker.paper import PaperServer
-from broker.paper.errors import Refusal
-from broker.paper.limits import Limits
+from broker.paper.http.errors import Refusal
+from broker.paper.http.limits import Limits
 
 from .support import BTC as BTC_ID
 

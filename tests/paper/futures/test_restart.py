@@ -8,7 +8,7 @@ import pytest
 from broker.paper.futures import FuturesExchange
 from broker.paper.futures.orders import AlgoStatus
 from broker.paper.futures.positions import MarginType
-from broker.paper.store import Store, Window
+from broker.paper.market.store import Store, Window
 
 from ..support import Clock
 from .support import BTC, ETH, new_algo, new_order, position

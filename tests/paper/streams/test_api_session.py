@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from broker.paper import PaperServer
-from broker.paper.limits import Limits
+from broker.paper.http.limits import Limits
 
 from ..support import Clock, new_order
 from .support import connected, signed, subscribed

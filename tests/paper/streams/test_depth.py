@@ -6,9 +6,9 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from broker.paper import Exchange
-from broker.paper.orders import Side
-from broker.paper.prices import slot_of
-from broker.paper.store import Store
+from broker.paper.market.orders import Side
+from broker.paper.market.prices import slot_of
+from broker.paper.market.store import Store
 from broker.paper.streams.depth import BookChange, DepthChanges
 from broker.paper.streams.feeds import Payload
 

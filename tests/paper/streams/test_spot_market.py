@@ -8,7 +8,7 @@ import httpx2
 import pytest
 
 from broker.paper import PaperServer
-from broker.paper.symbols import SPOT
+from broker.paper.market.symbols import SPOT
 
 from ..support import BTC, new_order
 from .support import connected, until

@@ -1,0 +1,92 @@
+"""A request whose outcome is not known: Binance is asked now, or a trader records what he found out."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from typing import Final
+
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+from starlette.routing import BaseRoute
+
+from ..errors import BrokerError, Code
+from ..intents import RECORDABLE, Intent, State
+from ..store import Moved, Session, Uncertain, queries
+from .deps import Desk
+from .pages import Pages
+from .posts import post
+from .auth import for_traders, telling, wants_fragment
+from .wording import as_quoted, outcome
+
+MAX_WORDS: Final = 300
+
+
+class Unknowns:
+    def __init__(self, desk: Desk, pages: Pages) -> None:
+        self._desk = desk
+        self._pages = pages
+
+    def routes(self) -> list[BaseRoute]:
+        check, record = for_traders(self._desk, self.check), for_traders(self._desk, self.record)
+        return [
+            post("/intents/{id}/check", check),
+            post("/intents/{id}/word", record),
+        ]
+
+    async def check(self, request: Request, session: Session) -> Response:
+        """The request as it is after asking Binance; 409 with why, when it could not be asked."""
+        intent_id = request.path_params["id"]
+        intent: Intent = await self._desk.store.read(lambda connection: queries.find(connection, intent_id))
+        if intent.state is State.UNKNOWN:
+            try:
+                with suppress(Moved):  # somebody else asked at the same time
+                    await self._desk.check(intent)
+            except BrokerError as error:
+                if error.code is Code.STORE_UNAVAILABLE:
+                    raise
+                return await self._answer(
+                    request, session, 409, f"Binance could not be asked: {error.message}"
+                )
+        with telling("Binance was asked."):
+            return await self._answer(request, session)
+
+    async def record(self, request: Request, session: Session) -> Response:
+        async with request.form(max_files=0, max_fields=10) as sent:
+            found, words = str(sent.get("found", "")), as_quoted(str(sent.get("words", "")))
+        if found not in RECORDABLE:
+            return await self._answer(request, session, 422, "Not recorded: choose what you found out.")
+        if len(words) > MAX_WORDS:
+            problem = f"Not recorded: your words may have {MAX_WORDS} characters, these are {len(words)}."
+            return await self._answer(request, session, 422, problem)
+        try:
+            await self._record(request.path_params["id"], State(found), session, words or None)
+        except Uncertain as early:
+            return await self._answer(request, session, 409, self._why_not(early.intent))
+        with telling("Your word is recorded."):
+            return await self._answer(request, session)
+
+    async def _record(self, intent_id: str, found: State, session: Session, words: str | None) -> None:
+        store = self._desk.store
+        intent: Intent = await store.read(lambda connection: queries.find(connection, intent_id))
+        offset_ms = self._desk.offset_ms(intent.market)
+        await store.submissions.record_word(
+            intent_id,
+            found,
+            session.trader,
+            words,
+            offset_ms=offset_ms,
+            standing=store.people.standing(session),
+        )
+
+    async def _answer(
+        self, request: Request, session: Session, status: int = 200, problem: str | None = None
+    ) -> Response:
+        intent_id = request.path_params["id"]
+        if problem is None and not wants_fragment(request):
+            return RedirectResponse(f"/intents/{intent_id}", 303)
+        return await self._pages.one(request, session, intent_id, status, problem=problem)
+
+    def _why_not(self, intent: Intent) -> str:
+        if intent.state is State.UNKNOWN:
+            return "Not recorded: the order may still arrive at Binance, so nobody can know yet."
+        return f"Not recorded, it is settled: {outcome(intent, self._desk.clock()).text}."
