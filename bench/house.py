@@ -59,7 +59,7 @@ class House:
         await self.decide(parked, "approve")
 
     async def decide(self, parked: Mapping[str, Any], what: str) -> None:
-        """By the trader's form, as their page sends it. The bench's orders repeat each other nearly: two taps."""
+        """By the form of a trader who tapped twice: the bench's orders nearly repeat each other."""
         decision = {"digest": parked["digest"], "decision": what, "confirmed": "yes"}
         url = f"{self.broker.url}/intents/{parked['intentId']}/decision"
         async with self.http.post(url, data=decision, headers={"HX-Request": "true"}) as answer:
