@@ -34,7 +34,7 @@ from ..notifications import (
 )
 from .audit import AuditLog, to_event
 from .breakers import Breakers
-from .bundles import MATTER, Gathered, as_told, places
+from .bundles import MATTER, Gathered, audit_data, places
 from .channels import all_channels, find_channel
 from .queries import BY_ID
 from .rows import to_intent
@@ -216,7 +216,7 @@ class Outbox:
                     at=now,
                     kind=EventKind.CHANNEL_BUNDLED,
                     actor="broker",
-                    data=as_told(channel, gathered),
+                    data=audit_data(channel, gathered),
                 )
             if attempt.handle is not None:
                 this = update(deliveries).where(deliveries.c.id == delivery.id)
