@@ -1,4 +1,4 @@
-"""Futures orders, conditional orders and the leverage of a symbol: each sent once."""
+"""Sends futures orders, conditional orders and leverage changes, each once."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class FuturesOrders(Orders):
     market = Market.FUTURES
 
     async def set_leverage(self, symbol: str, leverage: int, timestamp_ms: int) -> Sent:
-        """The one POST. PLACED only when the answer says that symbol and that leverage."""
+        """Send the POST once. PLACED only if the answer confirms symbol and leverage."""
         fields = {"symbol": symbol, "leverage": str(leverage), **timing(timestamp_ms)}
 
         async def post() -> None:
@@ -37,7 +37,7 @@ class FuturesOrders(Orders):
                 leverage, symbol, {"timestamp": timestamp_ms, "recvWindow": RECV_WINDOW_MS}
             )
             if (answer["symbol"], int(answer["leverage"])) != (symbol, leverage):
-                raise BadAnswer("the answer is about another leverage")
+                raise BadAnswer("the answer has another symbol or leverage")
 
         return await self._send(Asked(f"{self._address}/leverage", fields), post)
 
@@ -79,7 +79,7 @@ class FuturesOrders(Orders):
         try:
             placed = await self._client.fapiprivate_get_order({"symbol": symbol, "orderId": placed_id})
         except ccxt.OrderNotFound:
-            return algo  # it is there: that its order is not found yet must not say that it never was
+            return algo  # the conditional order exists; its placed order is only not visible yet
         return answers.triggered(algo, answers.order(placed))
 
     async def _delete(self, fields: Mapping[str, str], conditional: bool) -> Raw:
