@@ -15,7 +15,7 @@ from .spot import Spot
 
 
 class Exchange:
-    """Reads raise only BrokerError, within `read_seconds`. `cache_folder` keeps the markets for the next start."""
+    """Reads raise only BrokerError, within `read_seconds`. `cache_folder`: where the markets are cached."""
 
     def __init__(
         self,
@@ -63,7 +63,7 @@ class Exchange:
             await venue.close()
 
     async def until_ready(self) -> None:
-        """Wait until the spot markets are loaded. Does not wait for futures: a key may lack that permission."""
+        """Wait until the spot markets are loaded. Not for futures: a key may lack that permission."""
         await self.spot.until_ready()
 
     def order_news(self, listener: Callable[[str, str], None]) -> None:

@@ -45,9 +45,9 @@ class _Used:
 class FairShare:
     """The weight quotas of one market, in ccxt's costs. `limit`: what Binance allows per minute.
 
-    An agent may use half of what the other agents have not used, up to the weight ceiling. So weight is always
-    left for the next agent: a second agent gets at least a quarter, and a third if both take turns. Exits are
-    limited only by the weight of other exits, so reads cannot block an exit.
+    An agent may use half of what the other agents have not used, up to the weight ceiling. So some weight is
+    always left for the next agent: a second one gets at least a quarter, and a third if both take turns.
+    Exits are limited only by the weight of other exits, so reads cannot block an exit.
     """
 
     def __init__(self, now_ms: Callable[[], int], limit: float) -> None:

@@ -41,7 +41,7 @@ class FuturesOrders(Orders):
 
         return await self._send(Asked(f"{self._address}/leverage", fields), post)
 
-    def _asked(self, order: OrderRequest, client_order_id: str, timestamp_ms: int) -> Asked:
+    def _expected_request(self, order: OrderRequest, client_order_id: str, timestamp_ms: int) -> Asked:
         fields = {
             "symbol": order.symbol,
             "side": order.side.upper(),
@@ -57,19 +57,19 @@ class FuturesOrders(Orders):
             fields |= {"type": order.type.upper(), "newClientOrderId": client_order_id}
             if order.price is not None:
                 fields["timeInForce"] = "GTC"
-            return Asked(self._address_of(False), fields)
+            return Asked(self._order_url(False), fields)
         fields |= {
             "type": CONDITIONAL_TYPES.get((order.type, order.price is not None), order.type.upper()),
             "triggerPrice": plain(order.stop_price),
             "clientAlgoId": client_order_id,
             "algoType": "CONDITIONAL",
         }
-        return Asked(self._address_of(True), fields)
+        return Asked(self._order_url(True), fields)
 
-    def _answered(self, info: Raw, order: OrderRequest) -> OrderState:
+    def _parse_order(self, info: Raw, order: OrderRequest) -> OrderState:
         return answers.algo_order(info) if order.conditional else answers.order(info)
 
-    async def _asked_for(self, symbol: str, key: Mapping[str, str], conditional: bool) -> OrderState:
+    async def _query_order(self, symbol: str, key: Mapping[str, str], conditional: bool) -> OrderState:
         if not conditional:
             return answers.order(await self._client.fapiprivate_get_order({"symbol": symbol, **key}))
         info = await self._client.fapiprivate_get_algoorder(key)
@@ -88,7 +88,7 @@ class FuturesOrders(Orders):
         answer: Raw = await delete(fields)
         return answer
 
-    def _address_of(self, conditional: bool) -> str:
+    def _order_url(self, conditional: bool) -> str:
         return f"{self._address}/{'algoOrder' if conditional else 'order'}"
 
     @property

@@ -85,7 +85,7 @@ async def _withdrawals(exchange: Exchange, settings: Settings) -> Finding:
         return _unread(level, subject, error)
     if not may_withdraw:
         return _finding(Level.OK, subject, "not allowed for the key")
-    text = f"the {may[0]} key may withdraw; the broker never does: remove this permission at Binance"
+    text = f"the {may_withdraw[0]} key may withdraw; the broker never does: remove this permission at Binance"
     if matters:
         text += ", or set ALLOW_WITHDRAWAL_KEYS=true"
     return Finding(level=level, subject=subject, text=text, forbids=matters)

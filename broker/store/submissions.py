@@ -194,7 +194,8 @@ class Submissions:
             self._note(connection, checked, kind, shown)
             if holds:
                 return self._compared(connection, checked)
-            what = f"{intent.word_by} recorded that {RECORDABLE[intent.state]}, but {note or _OUTCOME_TEXTS[truth]}"
+            found = note or _OUTCOME_TEXTS[truth]
+            what = f"{intent.word_by} recorded that {RECORDABLE[intent.state]}, but {found}"
             return self._diverge(connection, checked, what)
 
         return await self._database.write(transaction)

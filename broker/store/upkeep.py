@@ -78,10 +78,10 @@ class Upkeep:
         recover: Callable[[], Coroutine[Any, Any, None]],
         record: Callable[[EventKind], Coroutine[Any, Any, None]],
     ) -> None:
-        """Check the files twice a second, until cancelled. Logs the start and the end of a problem once.
+        """Check the files twice a second, until cancelled. Logs start and end of a problem, once each.
 
-        `problem` returns the current problem. `recover` retries a failed write, `record` writes an audit row;
-        both may raise BrokerError.
+        `problem` returns the current problem. `recover` retries a failed write, `record` writes an audit
+        row; both may raise BrokerError.
         """
         problem_logged = False
         while True:
@@ -99,7 +99,7 @@ class Upkeep:
             problem_logged = current is not None
 
     def look_after(self) -> Sequence[EventKind]:
-        """Check once and set `trouble`. Returns an event kind for each missing file that was written again."""
+        """Check once and set `trouble`. Returns an event kind for each file that was missing."""
         missing = list[EventKind]()
         try:
             if self._database.lost is None:
