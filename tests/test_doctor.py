@@ -146,7 +146,7 @@ def test_the_command_tells_it_in_paper_mode(tmp_path: Path, monkeypatch: pytest.
     ran = CliRunner().invoke(app, ["doctor"])
     assert ran.exit_code == 0, ran.output
     assert "PAPER mode" in ran.output
-    assert "API key: Binance takes it" in ran.output
+    assert "API key: accepted by Binance" in ran.output
     assert list(tmp_path.iterdir()) == []
 
 
