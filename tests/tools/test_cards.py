@@ -25,31 +25,31 @@ SENTENCES: list[tuple[dict[str, Any], str]] = [
         "BUY 0.015 BTC at market ≈ 900.00 USDT, sent only at 60,300.01 or better, "
         "checked just before sending",
     ),
-    (REST, "LIMIT BUY 0.015 BTC at 58,000, 3.3 % below market, rests until cancelled, holds 870.00 USDT"),
+    (REST, "LIMIT BUY 0.015 BTC at 58,000, 3.3 % below market, rests until cancelled, locks 870.00 USDT"),
     (
         {**SELL, "type": "limit", "price": "63000"},
-        "LIMIT SELL 0.015 BTC at 63,000, 5.0 % above market, rests until cancelled, holds 0.015 BTC",
+        "LIMIT SELL 0.015 BTC at 63,000, 5.0 % above market, rests until cancelled, locks 0.015 BTC",
     ),
     (
         {**SELL, "type": "limit", "price": "58000"},
         "LIMIT SELL 0.015 BTC at 58,000, 3.3 % BELOW market: fills now",
     ),
-    (STOP, "SELL 0.015 BTC at market if last falls to 58,000 (−3.3 %), holds 0.015 BTC"),
+    (STOP, "SELL 0.015 BTC at market if last falls to 58,000 (−3.3 %), locks 0.015 BTC"),
     (
         {**STOP, "price": "57900"},
-        "SELL 0.015 BTC at 57,900 or better if last falls to 58,000 (−3.3 %), holds 0.015 BTC",
+        "SELL 0.015 BTC at 57,900 or better if last falls to 58,000 (−3.3 %), locks 0.015 BTC",
     ),
     (
         {**BUY, "type": "stop_loss", "stopPrice": "62000"},
-        "BUY 0.015 BTC at market if last rises to 62,000 (+3.3 %), holds 930.00 USDT",
+        "BUY 0.015 BTC at market if last rises to 62,000 (+3.3 %), locks 930.00 USDT",
     ),
     (
         {**SELL, "type": "take_profit", "stopPrice": "66000"},
-        "SELL 0.015 BTC at market if last rises to 66,000 (+10.0 %), holds 0.015 BTC",
+        "SELL 0.015 BTC at market if last rises to 66,000 (+10.0 %), locks 0.015 BTC",
     ),
     (
         {**STOP, "amount": "0.05"},
-        "SELL 0.05 BTC at market if last falls to 58,000 (−3.3 %), holds 0.05 BTC, ALL your free BTC",
+        "SELL 0.05 BTC at market if last falls to 58,000 (−3.3 %), locks 0.05 BTC, ALL your free BTC",
     ),
 ]
 
@@ -68,9 +68,9 @@ async def test_the_figures_are_those_of_the_market_and_the_account(broker: Wired
         "Book average, slippage": "60,000.01, 0.00 %",
         "Value, share of equity": "900.00 USDT, 0.9 %",
         "BTC now": "0.05",
-        "BTC after it": "0.065",
+        "BTC after": "0.065",
         "Free USDT": "100,000.00",
-        "Total waiting against free": "900.90 of 100,000.00 USDT",
+        "All pending vs free": "900.90 of 100,000.00 USDT",
         "Looked at": "nothing on BTCUSDT",
     }
 

@@ -296,7 +296,7 @@ async def test_of_an_isolated_position_it_may_rise_alone(futures: Wired) -> None
     intent = await parked(futures, LEVERAGE, symbol=BTC, leverage=20)
     assert position.liquidation_price is not None
     before = f"{round(position.liquidation_price, 3):,f}"
-    assert intent.summary.startswith(f"LEVERAGE 5× → 20×, isolated, liquidation {before} → at worst 57,")
+    assert intent.summary.startswith(f"LEVERAGE 5× → 20×, isolated, liquidation {before} → 57,")
     assert intent.card.stored()["figures"][0]["value"] == "LONG 0.05 BTC, entry 60,000.1"
 
 

@@ -269,7 +269,7 @@ def card(amount: str = "0.015", *, side: str = "BUY", **changes: Any) -> Card:
             Figure(label="Market when asked", value="64,213 USDT"),
             Figure(label="Book average, slippage", value="64,220.15, 0.12 %", tone=Tone.WARN),
             Figure(label="Value, share of equity", value="963.20 USDT, 0.5 %"),
-            Figure(label="BTC after it", value="0.515"),
+            Figure(label="BTC after", value="0.515"),
         ],
         "checks": [
             check("balance", "Free USDT", "964.16", "100000"),
