@@ -57,7 +57,7 @@ async def test_nothing_approves_and_what_is_over_cannot_be_rejected(told: Tellin
     await told.until(Progress.ACCEPTED)
     late = there.received[-1].json
     assert late["title"] == "PAPER Expired: BUY 0.015 BTC"
-    assert "Nobody decided, nothing was sent." in late["message"]
+    assert "Expired: no decision, not sent." in late["message"]
     assert [action["label"] for action in late["actions"]] == ["Open"]
     assert late["priority"] == 3
     assert "pprove" not in there.received[0].body.decode()

@@ -248,9 +248,7 @@ async def test_the_card_tells_what_all_waiting_requests_would_take(broker: Wired
     assert figures_of(second)["All pending vs free"] == f"{cents(total)} of 100,000.00 USDT"
     await broker.control.do("balance", asset="USDT", free="2000")
     third = await broker.park(**{**REST, "price": "56000", "amount": "0.001"})
-    (figure,) = [
-        one for one in third.card.stored()["figures"] if one["label"] == "All pending vs free"
-    ]
+    (figure,) = [one for one in third.card.stored()["figures"] if one["label"] == "All pending vs free"]
     assert figure["tone"] == "plain"
     assert checks_of(third)["balance"]["limit"] == "2000"
 

@@ -294,7 +294,9 @@ async def test_a_stop_says_how_much_of_the_position_it_covers(futures: Wired) ->
     sentence = "SELL 0.01 BTC at market if last falls to 58,000 (−3.3 %), closes 50 % of your long"
     assert half.summary == sentence
     assert more.summary.endswith("closes 100 % of your long")
-    assert more.card.stored()["warnings"] == ["Larger than the position: closes the position and nothing more"]
+    assert more.card.stored()["warnings"] == [
+        "Larger than the position: closes the position and nothing more"
+    ]
 
 
 async def test_a_market_entry_into_a_book_too_thin_for_it_is_refused_on_either_side(futures: Wired) -> None:
