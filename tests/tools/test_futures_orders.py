@@ -312,7 +312,7 @@ async def test_an_entry_whose_leverage_was_changed_meanwhile_comes_back(futures:
     await futures.exchange.futures.set_leverage(BTC, 5, timestamp_ms=now)
     futures.executor.take(intent)
     back = await futures.until(intent, State.PENDING, State.PLACED, State.NOT_SENT)
-    assert (back.state, back.note) == (State.PENDING, "Leverage is 5× now, shown was 20×")
+    assert (back.state, back.note) == (State.PENDING, "Leverage is 5× now, the card said 20×")
 
 
 @pytest.mark.parametrize("executed", [True, False])
@@ -337,7 +337,7 @@ async def test_an_entry_is_not_sent_while_its_leverage_is_being_changed(
         await futures.reconciler.settle_unknown()
         futures.executor.take(entry)
         back = await futures.until(entry, State.PENDING, State.PLACED, State.NOT_SENT)
-        assert (back.state, back.note) == (State.PENDING, "Leverage is 5× now, shown was 20×")
+        assert (back.state, back.note) == (State.PENDING, "Leverage is 5× now, the card said 20×")
     else:
         futures.clock.advance(31)
         late = await futures.submitted(entry)

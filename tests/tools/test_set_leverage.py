@@ -263,7 +263,7 @@ async def test_what_changed_meanwhile_is_shown_anew(futures: Wired) -> None:
     assert other.verdict == "placed"
     futures.executor.take(await futures.approve(intent))
     anew = await futures.until(intent, State.PENDING, State.PLACED)
-    assert (anew.state, anew.note) == (State.PENDING, "Leverage is 10× now, shown was 20×")
+    assert (anew.state, anew.note) == (State.PENDING, "Leverage is 10× now, the card said 20×")
     assert (terms_of(anew)["previous"], anew.card.stored()["act"]) == ("10", "LEVERAGE 10× → 5×")
 
 

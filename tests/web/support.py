@@ -36,7 +36,7 @@ from ..support import LONG_AGO, MANY_PENDING, NO_ANSWER, order, trusted
 
 NOON = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 PASSWORD = "correct horse battery staple"
-MOVED = "Price moved +2.0 %: now 61,260, shown was 60,300 or better"
+MOVED = "Price moved +2.0 %: now 61,260, the card said 60,300 or better"
 
 
 @dataclass
