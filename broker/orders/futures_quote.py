@@ -179,8 +179,8 @@ async def read(context: AgentContext, order: OrderRequest, itself: Intent | None
     """
     venue, symbol, entry = context.exchange.futures, order.symbol, not order.reduce_only
     await venue.require_one_way()
-    ours = await open_intents.read(context, "futures", itself)
-    if entry and ours.changing(symbol):
+    other_intents = await open_intents.read(context, "futures", itself)
+    if entry and other_intents.changing(symbol):
         raise BrokerError(
             Code.BINANCE_UNAVAILABLE,
             f"The leverage of {symbol} is being changed, so the leverage of a new order is not certain yet",
@@ -206,14 +206,16 @@ async def read(context: AgentContext, order: OrderRequest, itself: Intent | None
         rate=Decimal(1),
         equity=None if account is None else account.equity_usdt,
         resting=figure(resting, needed=entry),
-        used=ours.used,
-        used_by_agent=ours.used_by_agent,
+        used=other_intents.used,
+        used_by_agent=other_intents.used_by_agent,
         account=account,
         position=positions[0] if positions else None,
         leverages=leverages,
         taker_fee=taker_fee,
-        not_shown=pending_impact.not_shown(ours.sent, 0 if account is None else account.update_time_ms),
-        pending=pending_impact.claims(ours.waiting),
+        not_shown=pending_impact.not_shown(
+            other_intents.sent, 0 if account is None else account.update_time_ms
+        ),
+        pending=pending_impact.claims(other_intents.waiting),
     )
 
 

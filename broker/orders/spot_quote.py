@@ -127,7 +127,7 @@ async def read(context: AgentContext, order: OrderRequest, itself: Intent | None
     Raises BrokerError if a needed figure cannot be read: every figure for an entry, the account for an exit.
     """
     venue, cash = context.exchange.spot, context.settings.cash
-    ours = await open_intents.read(context, "spot", itself)
+    other_intents = await open_intents.read(context, "spot", itself)
     rules = venue.rules(order.symbol)
     # The bought asset of a cross pair can also be bought in other symbols: read all open orders.
     orders_of = order.symbol if rules.quote in cash else None
@@ -143,7 +143,7 @@ async def read(context: AgentContext, order: OrderRequest, itself: Intent | None
     book, reference, prices, resting = market
     last_prices = figure(prices, needed=entry)
     open_orders = figure(resting, needed=entry)
-    claims = pending_impact.not_shown(ours.sent, account.update_time_ms)
+    claims = pending_impact.not_shown(other_intents.sent, account.update_time_ms)
     return SpotQuote(
         order=order,
         rules=rules,
@@ -153,19 +153,19 @@ async def read(context: AgentContext, order: OrderRequest, itself: Intent | None
         rate=None if last_prices is None else rate(rules.quote, last_prices),
         equity=None if last_prices is None else equity(account, last_prices),
         resting=open_orders,
-        used=ours.used,
-        used_by_agent=ours.used_by_agent,
+        used=other_intents.used,
+        used_by_agent=other_intents.used_by_agent,
         account=account,
         taken=pending_impact.taken_from_balances(claims, venue.rules, account.taker_fee),
         waiting=pending_impact.taken_from_balances(
-            pending_impact.claims(ours.waiting), venue.rules, account.taker_fee
+            pending_impact.claims(other_intents.waiting), venue.rules, account.taker_fee
         ),
         coming=_coming(
             context,
             bought_by(order, rules),
             claims,
             open_orders or [],
-            pending_impact.elsewhere(ours.resting, order.symbol),
+            pending_impact.elsewhere(other_intents.resting, order.symbol),
         ),
         cash=cash,
     )

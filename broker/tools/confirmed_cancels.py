@@ -65,14 +65,14 @@ class ConfirmedCancel(StandIn):
         resting, position = await asyncio.gather(
             context.exchange.on(market).open_orders(symbol), _position(context, market, symbol)
         )
-        going = self.picked(asked, resting)
-        if not going:
+        to_cancel = self.picked(asked, resting)
+        if not to_cancel:
             raise BrokerError(Code.NOTHING_TO_CANCEL, "The orders to cancel are no longer open.")
-        staying = [order for order in resting if order.protective and order not in going]
+        protection_left = [order for order in resting if order.protective and order not in to_cancel]
         base = context.exchange.on(market).rules(symbol).base
         return Assessment(
             arguments=asked.model_copy(
-                update={"orders": tuple(_resting_arguments(order) for order in going)}
+                update={"orders": tuple(_resting_arguments(order) for order in to_cancel)}
             ),
             market=market,
             side=None,
@@ -82,7 +82,7 @@ class ConfirmedCancel(StandIn):
             worst_price=None,
             value_usdt=Decimal(0),
             is_exit=True,  # a resting order may prevent the closing of a position
-            card=_card(market, base, going, staying, position),
+            card=_card(market, base, to_cancel, protection_left, position),
         )
 
     def changed(self, terms: Terms, now: Assessment) -> Why | None:
@@ -260,37 +260,42 @@ def _found(statuses: Sequence[str]) -> Found:
 def _card(
     market: str,
     base: str,
-    going: Sequence[RestingOrder],
-    staying: Sequence[RestingOrder],
+    to_cancel: Sequence[RestingOrder],
+    protection_left: Sequence[RestingOrder],
     position: Position | None,
 ) -> Card:
-    one = len(going) == 1
-    act = f"CANCEL {_describe(going[0], base)}" if one else f"CANCEL {len(going)} orders"
-    listed = "" if one else f" ({_listed(going, base)})"
+    one = len(to_cancel) == 1
+    act = f"CANCEL {_describe(to_cancel[0], base)}" if one else f"CANCEL {len(to_cancel)} orders"
+    listed = "" if one else f" ({_listed(to_cancel, base)})"
     shown = [
-        *(Figure(label=f"Order {order.id}", value=_describe(order, base)) for order in going[:MOST_NAMED]),
+        *(
+            Figure(label=f"Order {order.id}", value=_describe(order, base))
+            for order in to_cancel[:MOST_NAMED]
+        ),
         Figure(
             label="Protection left",
-            value=_listed(staying, base) if staying else "none",
-            tone=Tone.PLAIN if staying else Tone.WARN,
+            value=_listed(protection_left, base) if protection_left else "none",
+            tone=Tone.PLAIN if protection_left else Tone.WARN,
         ),
     ]
     if market == "futures":
         shown.append(Figure(label="Position", value=card.position_words(position, base)))
     return Card(
         act=act,
-        sentence=f"{act}{listed}: {_effect(market, base, staying, position)}",
-        symbol=going[0].symbol,
+        sentence=f"{act}{listed}: {_effect(market, base, protection_left, position)}",
+        symbol=to_cancel[0].symbol,
         figures=shown,
         checks=[],
     )
 
 
-def _effect(market: str, base: str, staying: Sequence[RestingOrder], position: Position | None) -> str:
+def _effect(
+    market: str, base: str, protection_left: Sequence[RestingOrder], position: Position | None
+) -> str:
     if market == "futures" and position is None:
         return "there is no position"
     held = f"your {base}" if position is None else f"your {position.side.lower()}"
-    return f"{held} loses {'some of ' if staying else ''}its protection"
+    return f"{held} loses {'some of ' if protection_left else ''}its protection"
 
 
 def _listed(orders: Sequence[RestingOrder], base: str) -> str:

@@ -34,9 +34,9 @@ class CreateOrderInput(HighInput):
     type: Annotated[
         Literal["market", "limit", "stop_loss", "take_profit"],
         Field(
-            description="market: at once, at the best available prices. limit: at price or better; what is not "
-            "filled stays open. stop_loss and take_profit: wait for stopPrice, then trade at market, or as "
-            "a limit order if price is given."
+            description="market: at once, at the best available prices. limit: at price or better; what is "
+            "not filled stays open. stop_loss and take_profit: wait for stopPrice, then trade at market, or "
+            "as a limit order if price is given."
         ),
     ] = "market"
     amount: Annotated[Positive, Field(description=f"In the base asset, never in USDT. {A_NUMBER}")]

@@ -136,7 +136,7 @@ class IntentList(Output):
     count: int
 
 
-def told(
+def build_answer(
     shape: type[IntentAnswer],
     intent: Intent,
     *,

@@ -14,7 +14,7 @@ from ..intents import Intent, State
 from ..store import queries
 from .declaration import WHOLE, Call, Input, Risk, Tool
 from .intent_answer import IntentAnswer, IntentList
-from .registry import answer, earlier
+from .registry import answer, earlier_equal
 
 PROGRESS_SECONDS = 5.0
 
@@ -61,7 +61,7 @@ class ListInput(Input):
 async def _get(call: Call, arguments: IntentInput) -> IntentAnswer:
     def transaction(connection: Connection) -> Read:
         intent = queries.find_own(connection, arguments.intentId, call.agent.name)
-        return intent, earlier(call, connection, intent)
+        return intent, earlier_equal(call, connection, intent)
 
     intent, first = await call.store.read(transaction)
     return answer(call, intent, same_as=first)
@@ -83,7 +83,7 @@ async def _wait(call: Call, arguments: WaitInput) -> IntentAnswer:
         intent = queries.find_own(connection, arguments.intentId, call.agent.name)
         if not _reached(intent, arguments.until):  # a revoked agent still gets the final status
             call.store.agents.named(connection, call.agent.name)
-        return intent, earlier(call, connection, intent)
+        return intent, earlier_equal(call, connection, intent)
 
     deadline = asyncio.get_running_loop().time() + arguments.timeoutSeconds
     with call.hub.waiting(arguments.intentId, agent=call.agent.name) as changed:

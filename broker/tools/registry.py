@@ -13,7 +13,7 @@ from .close_position import ClosePosition
 from .create_order import CreateOrder
 from .declaration import Call
 from .high import HighTool, StandIn
-from .intent_answer import IntentAnswer, told
+from .intent_answer import IntentAnswer, build_answer
 from .set_leverage import SetLeverage
 
 OFFERED: Final[tuple[HighTool, ...]] = (CreateOrder(), ClosePosition(), SetLeverage())
@@ -29,12 +29,12 @@ HIGH: Final[dict[str, HighTool]] = {tool.name: tool for tool in (*OFFERED, *STAN
 def answer(
     call: Call, intent: Intent, *, deduplicated: bool = False, same_as: Intent | None = None
 ) -> IntentAnswer:
-    """The answer for an intent. `deduplicated`: the call repeated an earlier one and parked nothing new.
+    """The answer for an intent. `deduplicated`: the call repeated an earlier one; nothing new was parked.
 
     `same_as`: an earlier, equal request that was sent shortly before.
     """
     tool = HIGH[intent.tool]
-    return told(
+    return build_answer(
         tool.output,
         intent,
         now=call.clock(),
@@ -48,11 +48,11 @@ def answer(
 
 async def told_again(call: Call, intent: Intent) -> IntentAnswer:
     """The answer to a repeated call. It repeats the warning too: the first answer may have been lost."""
-    first = await call.store.read(lambda connection: earlier(call, connection, intent))
+    first = await call.store.read(lambda connection: earlier_equal(call, connection, intent))
     return answer(call, intent, deduplicated=True, same_as=first)
 
 
-def earlier(call: Call, connection: Connection, intent: Intent) -> Intent | None:
+def earlier_equal(call: Call, connection: Connection, intent: Intent) -> Intent | None:
     """An equal request that was sent shortly before; None once the intent no longer waits."""
     if intent.state is not State.PENDING:
         return None

@@ -53,11 +53,11 @@ class SetLeverage(HighTool):
     async def assess(
         self, context: AgentContext, arguments: Arguments, *, itself: Intent | None
     ) -> Assessment:
-        symbol, target = _asked(arguments)
+        symbol, target = _symbol_and_leverage(arguments)
         limits = context.limits
         _require_within(target, limits)
-        ours = await open_intents.read(context, "futures", itself)
-        if ours.entering(symbol):
+        other_intents = await open_intents.read(context, "futures", itself)
+        if other_intents.entering(symbol):
             raise BrokerError(
                 Code.BINANCE_UNAVAILABLE,
                 f"An order in {symbol} is being sent, or its outcome is not known yet. Its card showed the "
@@ -66,7 +66,7 @@ class SetLeverage(HighTool):
         change = await leverage.read(context, symbol, target)
         if change.now.leverage == target:
             raise invalid("leverage", f"is already {target}×")
-        checks = leverage.checks(change, ours.changing(symbol), limits)
+        checks = leverage.checks(change, other_intents.changing(symbol), limits)
         return Assessment(
             arguments=arguments,
             market="futures",
@@ -89,23 +89,23 @@ class SetLeverage(HighTool):
 
     async def submit(self, exchange: Exchange, terms: Terms, client_order_id: str, timestamp_ms: int) -> Sent:
         """Set the leverage. There is no client order id: Binance only knows the current setting."""
-        symbol, target = _asked(terms.arguments)
+        symbol, target = _symbol_and_leverage(terms.arguments)
         return await exchange.futures.set_leverage(symbol, target, timestamp_ms=timestamp_ms)
 
     async def look_up(self, exchange: Exchange, terms: Terms, client_order_id: str) -> Found | None:
-        symbol, target = _asked(terms.arguments)
+        symbol, target = _symbol_and_leverage(terms.arguments)
         now = await exchange.futures.leverage(symbol)
         return Found(order=None) if now.leverage == target else None
 
     async def not_found(self, exchange: Exchange, terms: Terms) -> Found:
         """Uncertain: it may have been set and then changed by someone else."""
-        symbol, target = _asked(terms.arguments)
+        symbol, target = _symbol_and_leverage(terms.arguments)
         now = await exchange.futures.leverage(symbol)
         note = f"the leverage is {now.leverage}× now, not the {target}× asked for"
         return Found(done=False, why=uncertain(note))
 
     def result(self, intent: Intent) -> LeverageResult:
-        symbol, target = _asked(intent.arguments)
+        symbol, target = _symbol_and_leverage(intent.arguments)
         previous = int(intent.terms.previous or 0)
         return LeverageResult(
             success=True,
@@ -137,6 +137,6 @@ def _require_within(target: int, limits: Limits) -> None:
         )
 
 
-def _asked(arguments: Arguments) -> tuple[str, int]:
+def _symbol_and_leverage(arguments: Arguments) -> tuple[str, int]:
     asked = LeverageArguments.of(arguments)
     return asked.symbol, asked.leverage

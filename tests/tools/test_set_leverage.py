@@ -84,7 +84,7 @@ async def test_what_is_no_leverage_is_refused_by_name(futures: Wired, leverage: 
 async def test_what_is_set_already_is_not_asked_for(futures: Wired) -> None:
     error = await refused(futures, LEVERAGE, symbol=BTC, leverage=20)
     assert error.code is Code.INVALID_ARGUMENTS
-    assert "is 20× already" in error.message
+    assert "is already 20×" in error.message
 
 
 async def test_a_lost_answer_is_settled_by_what_is_set(futures: Wired) -> None:
@@ -106,7 +106,7 @@ async def test_what_somebody_else_has_set_meanwhile_is_not_told_as_set_by_this(f
     async with running(futures.executor.run()):
         settled = await futures.until(intent, State.NOT_SENT, State.PLACED, State.UNKNOWN)
     assert settled.state is State.NOT_SENT
-    assert settled.note == "leverage: is 10× already"
+    assert settled.note == "leverage: is already 10×"
 
 
 async def test_a_change_that_was_never_executed_is_not_found(futures: Wired) -> None:
