@@ -21,7 +21,7 @@ async def beat(sender: Sender, url: str, well: Callable[[], bool], *, every: flo
             try:
                 reply = await sender.get(url)
                 if reply.status >= 300:
-                    log.warning("heartbeat: not taken", status=reply.status)
+                    log.warning("heartbeat: ping refused", status=reply.status)
             except NoReply as error:
-                log.warning("heartbeat: not taken", problem=str(error))
+                log.warning("heartbeat: ping failed", problem=str(error))
         await asyncio.sleep(every)

@@ -22,7 +22,7 @@ class Links:
     def reject(self, delivery: Delivery, trader: str) -> str:
         return f"{self._url}/reject/{delivery.id}/{self._token(delivery, trader)}"
 
-    def holds(self, delivery: Delivery, trader: str, token: str, letters: int | None = None) -> bool:
+    def is_valid(self, delivery: Delivery, trader: str, token: str, letters: int | None = None) -> bool:
         """Whether the token is valid. `letters`: only this many of its first characters are given."""
         return same(token, self._token(delivery, trader)[:letters])
 

@@ -90,7 +90,7 @@ class Rejections:
         channel = None if delivery is None else self._store.channels.find(connection, delivery.channel)
         if delivery is None or channel is None:
             raise Refused("the delivery or its channel does not exist")
-        if not self._links.holds(delivery, channel.trader, token, letters):
+        if not self._links.is_valid(delivery, channel.trader, token, letters):
             raise Refused("the link was not made by the broker for this delivery")
         if delivery.intent_id is None or delivery.digest is None:
             raise Refused("the notification is not about a request")

@@ -125,14 +125,14 @@ class ConfirmedCancel(StandIn):
         rules = venue.rules(symbol)
         rest = statuses.count(_OPEN)
         tone = Tone.PLAIN if rest == len(statuses) else Tone.WARN
-        shown = [
+        figures = [
             Figure(label="Last price now", value=f"{grouped(price)} {rules.quote}"),
             Figure(label="Still open", value=f"{rest} of {len(statuses)}", tone=tone),
         ]
         if market == "futures":
             words = card.position_words(position, rules.base)
-            shown.append(Figure(label="Position now", value=words))
-        return shown
+            figures.append(Figure(label="Position now", value=words))
+        return figures
 
 
 class ConfirmedCancelOrderInput(CancelOrderInput, HighInput):
@@ -267,7 +267,7 @@ def _card(
     one = len(to_cancel) == 1
     act = f"CANCEL {_describe(to_cancel[0], base)}" if one else f"CANCEL {len(to_cancel)} orders"
     listed = "" if one else f" ({_listed(to_cancel, base)})"
-    shown = [
+    figures = [
         *(
             Figure(label=f"Order {order.id}", value=_describe(order, base))
             for order in to_cancel[:MOST_NAMED]
@@ -279,12 +279,12 @@ def _card(
         ),
     ]
     if market == "futures":
-        shown.append(Figure(label="Position", value=card.position_words(position, base)))
+        figures.append(Figure(label="Position", value=card.position_words(position, base)))
     return Card(
         act=act,
         sentence=f"{act}{listed}: {_effect(market, base, protection_left, position)}",
         symbol=to_cancel[0].symbol,
-        figures=shown,
+        figures=figures,
         checks=[],
     )
 
