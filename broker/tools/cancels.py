@@ -45,9 +45,9 @@ class CancelOrderInput(Input):
         str, Field(pattern=r"^[0-9]{1,20}$", description="Its id from binance_get_open_orders.")
     ]
     market: MarketName = "spot"
-    conditional: Annotated[bool, Field(description="From binance_get_open_orders; true only on futures.")] = (
-        False
-    )
+    conditional: Annotated[
+        bool, Field(description="From binance_get_open_orders; it is true only for futures.")
+    ] = False
 
     @model_validator(mode="after")
     def _conditional_on_futures(self) -> CancelOrderInput:
@@ -132,9 +132,8 @@ class Cancelling:
         if self.known is None or isinstance(now, BrokerError):
             return [], True
         open_keys = {_key(order) for order in now}
-        return [
-            order.id for order in self.known if order.id in orders and _key(order) not in open_keys
-        ], False
+        gone = [order.id for order in self.known if order.id in orders and _key(order) not in open_keys]
+        return gone, False
 
     async def _record(self, kind: EventKind, orders: Sequence[str], error: BrokerError | None = None) -> None:
         """Record it. If the database fails, log it instead: the agent still gets Binance's answer."""
