@@ -206,4 +206,4 @@ async def test_an_entry_that_an_exit_came_between_counts_it(tmp_path: Path) -> N
         await broker.control.do("release")
         stopped = await broker.until(entry, State.NOT_SENT, State.PLACED, State.PENDING)
         assert stopped.state is State.NOT_SENT
-        assert stopped.note is not None and "position after it" in stopped.note
+        assert stopped.note is not None and "position after" in stopped.note
