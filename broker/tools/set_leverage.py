@@ -129,7 +129,7 @@ class SetLeverage(HighTool):
 
 def _require_within(target: int, limits: Limits) -> None:
     if target > limits.leverage:
-        limit_name = "your own limit" if limits.own_leverage else "MAX_LEVERAGE"
+        limit_name = "your own" if limits.own_leverage else "MAX_LEVERAGE"
         raise BrokerError(
             Code.LEVERAGE_TOO_HIGH,
             f"leverage: {target}× is above the limit of {limits.leverage}× ({limit_name})",
