@@ -22,7 +22,8 @@ log = get_logger(__name__)
 
 
 async def cancel_rest(context: Context, intent: Intent, trader: str, standing: Standing) -> None:
-    """Raises NOTHING_TO_CANCEL, STORE_UNAVAILABLE or NotSignedIn before anything is sent; Binance's errors after.
+    """Cancels the order at Binance. Before that it may raise NOTHING_TO_CANCEL, STORE_UNAVAILABLE and
+    NotSignedIn; then Binance's errors.
 
     A second cancel is harmless: Binance answers that there is no such open order.
     """

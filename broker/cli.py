@@ -242,7 +242,7 @@ def export_audit(data_dir: DataDir = None) -> None:
             store.database.read_now(write)
         except (ValueError, OverflowError):
             raise StartError(
-                "A row of the audit log was changed and cannot be read. `broker audit verify` names the first one"
+                "A row of the audit log was changed and cannot be read; `broker audit verify` names the first"
             ) from None
 
 
@@ -307,10 +307,10 @@ def halt(
     reason: Annotated[str | None, typer.Option(help="The reason, shown on every page.")] = None,
     data_dir: DataDir = None,
 ) -> None:
-    """Halt trading at once: HIGH requests are refused, and approved ones are not sent. A trader resumes on the
-    page.
+    """Halt trading at once: HIGH requests are refused, and approved ones are not sent.
 
-    Exit code 1 where no broker serves the database: the halt is recorded, and holds from the next start.
+    A trader resumes trading on the page. Exit code 1 if no broker serves the database: the halt is recorded,
+    and applies from the next start.
     """
     level = Level.EXITS_ONLY if exits_only else Level.HALTED
     settings = settings_in(data_dir)

@@ -90,8 +90,8 @@ def protective_cancels(settings: Settings) -> Finding:
     return Finding(
         level=Level.WARN if settings.mode is Mode.LIVE else Level.OK,
         subject=subject,
-        text="an agent can cancel stops, take-profits and reduce-only orders without a trader's approval. With "
-        "real money, set CONFIRM_PROTECTIVE_CANCELS=true",
+        text="an agent can cancel stops, take-profits and reduce-only orders without a trader's approval. "
+        "With real money, set CONFIRM_PROTECTIVE_CANCELS=true",
     )
 
 

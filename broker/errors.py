@@ -123,8 +123,8 @@ HINTS: Final[Mapping[Code, Hint]] = {
     ),
     Code.UNKNOWN_TOOL: Hint("Use one of details.tools."),
     Code.UNKNOWN_SYMBOL: Hint(
-        "Write the symbol as Binance does (BTCUSDT). Check whether it is traded on spot or on futures. Ask the "
-        "user which symbol they mean; do not guess.",
+        "Write the symbol as Binance does (BTCUSDT). Check whether it is traded on spot or on futures. Ask "
+        "the user which symbol they mean; do not guess.",
         "binance_get_exchange_info",
     ),
     Code.UNKNOWN_INTENT: Hint("Look for the intentId among your own requests.", "intent_list"),
@@ -144,8 +144,8 @@ HINTS: Final[Mapping[Code, Hint]] = {
         "Use one of details.allowed, or tell the user that the operator does not let you trade this symbol."
     ),
     Code.RATE_LIMITED: Hint(
-        "Wait for details.retryAfterSeconds, then repeat the same call, with the same idempotencyKey if it had "
-        "one. Call less often."
+        "Wait for details.retryAfterSeconds, then repeat the same call, with the same idempotencyKey if it "
+        "had one. Call less often."
     ),
     Code.IDEMPOTENCY_CONFLICT: Hint(
         "This key belongs to an earlier request: check the status of that request. For a different action, "

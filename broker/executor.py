@@ -188,7 +188,7 @@ class Executor:
         if begun is not None:
             self._store.database.require_files()  # the next start must find what was just committed
             timestamp = begun.wire_timestamp_ms or 0
-            sent = await tool.submit(self._exchange, begun.terms, order_id, timestamp)
+            sent = await tool.submit(self._exchange, terms, order_id, timestamp)
             await self._record(begun, sent, await self._explanation(tool, begun, sent))
 
     async def _begin(self, tool: HighTool, intent: Intent, order_id: str) -> Intent | None:
@@ -238,7 +238,11 @@ class Executor:
             raise _MustNotSend(
                 Reason.REQUEST_ALTERED, "the stored request differs from the one that was approved"
             )
-        if (intent.terms.mode, intent.terms.account) != (self._settings.mode, self._settings.account):
+        try:
+            terms = intent.terms
+        except ValueError:
+            raise _MustNotSend(Reason.CHECK_FAILED, "this release cannot read the approved request") from None
+        if (terms.mode, terms.account) != (self._settings.mode, self._settings.account):
             raise _MustNotSend(Reason.OTHER_ACCOUNT, "the request is for another account")
         age = self._clock() - intent.decision.at
         if age < -CLOCK_SLACK:
@@ -257,9 +261,7 @@ class Executor:
         return None
 
     async def _with_trades(self, intent: Intent, order: OrderState) -> OrderState:
-        """The order with its fees and P&L, if Binance returns them in time. Otherwise the reconciler reads them
-        later.
-        """
+        """Adds fees and P&L if Binance returns them in time. Otherwise the reconciler reads them later."""
         with suppress(BrokerError, TimeoutError):
             async with asyncio.timeout(TRADES_SECONDS):
                 return await self._exchange.on(intent.market).with_trades(order)
@@ -288,7 +290,7 @@ class Executor:
 
 
 def _no_longer_exit(intent: Intent, now: Assessment) -> Why | None:
-    """A request that was approved as an exit but is now an entry must be approved again, within the limits."""
+    """A request that was approved as an exit but now is an entry must be approved again."""
     if intent.is_exit and not now.is_exit:
         return Why(Reason.NO_LONGER_AN_EXIT, "It is no longer an exit")
     return None

@@ -255,7 +255,13 @@ class Terms:
     @classmethod
     def of(cls, canonical: str) -> Self:
         """Raises ValueError."""
-        told = json.loads(canonical)
+        try:
+            return cls._read(json.loads(canonical))
+        except (ArithmeticError, KeyError, TypeError) as error:
+            raise ValueError(f"the terms cannot be read: {type(error).__name__}") from None
+
+    @classmethod
+    def _read(cls, told: Mapping[str, Any]) -> Self:
         return cls(
             tool=told["tool"],
             arguments=read_arguments(told["tool"], told["arguments"]),

@@ -44,7 +44,7 @@ async def run(folder: Path) -> None:
         folder, seed=1, clock=utc_now, balances=DEPOSIT, limits=limits, futures_limits=futures_limits
     ) as server:
         journal = Journal()
-        server._front.requests = journal
+        server._proxy.requests = journal
         server.futures.changes.listen(journal.hear)
         for symbol, price in PRICES.items():
             for venue in (server.exchange, server.futures):

@@ -1,4 +1,4 @@
-"""Writes what docs tell of settings from the settings themselves: `python -m tests.generate_docs`."""
+"""Writes what documents repeat from the code (settings, routes): `python -m tests.generate_docs`."""
 
 from __future__ import annotations
 
@@ -14,11 +14,16 @@ from pydantic.fields import FieldInfo
 
 from broker.settings import MOST_USDT, Settings
 
+from .test_authorisation import ROUTES
+
 ROOT: Final = Path(__file__).parent.parent
 PAGE: Final = ROOT / "docs" / "settings.md"
 EXAMPLE: Final = ROOT / ".env.example"
+CONTRIBUTING: Final = ROOT / "docs" / "contributing.md"
 BEGIN: Final = "<!-- settings: written by python -m tests.generate_docs -->\n"
 END: Final = "<!-- end of settings -->\n"
+BEGIN_ROUTES: Final = "<!-- routes: written by python -m tests.generate_docs -->\n"
+END_ROUTES: Final = "<!-- end of routes -->\n"
 HEAD: Final = """\
 # The broker's settings. Copy this file to .env in the folder where you start `broker`; change what you need.
 # Environment variables override it. A line that starts with # is off; it shows the default or an example.
@@ -57,9 +62,19 @@ def described() -> Iterator[Described]:
 
 def page(text: str) -> str:
     """docs/settings.md with its tables written anew."""
-    before, _, rest = text.partition(BEGIN)
-    _, _, after = rest.partition(END)
-    return before + BEGIN + "\n".join(_tables()) + END + after
+    return _between(text, BEGIN, "\n".join(_tables()), END)
+
+
+def contributing(text: str) -> str:
+    """docs/contributing.md with its table of routes written anew."""
+    rows = "".join(f"| {method} | `{path}` | {who} |\n" for (method, path), who in ROUTES.items())
+    return _between(text, BEGIN_ROUTES, f"\n| method | path | who |\n|---|---|---|\n{rows}\n", END_ROUTES)
+
+
+def _between(text: str, begin: str, new: str, end: str) -> str:
+    before, _, rest = text.partition(begin)
+    _, _, after = rest.partition(end)
+    return before + begin + new + end + after
 
 
 def example() -> str:
@@ -106,6 +121,7 @@ def _default(field: FieldInfo) -> str | None:
 def main() -> None:
     PAGE.write_text(page(PAGE.read_text()))
     EXAMPLE.write_text(example())
+    CONTRIBUTING.write_text(contributing(CONTRIBUTING.read_text()))
 
 
 if __name__ == "__main__":

@@ -64,6 +64,23 @@ def test_the_settings_are_described_as_they_are() -> None:
     assert generate_docs.EXAMPLE.read_text() == generate_docs.example()
 
 
+def test_the_routes_are_listed_with_who_may_use_them() -> None:
+    """Or else: `python -m tests.generate_docs`."""
+    text = generate_docs.CONTRIBUTING.read_text()
+    assert text == generate_docs.contributing(text)
+    assert "| POST | `/intents/{id}/decision` | a trader |" in text
+
+
+FILES = re.compile(r"`((?:broker|tests|templates|bench|campaign|static|docs)/[\w./-]*[\w/])`")
+
+
+@pytest.mark.parametrize("page", ["architecture.md", "contributing.md"])
+def test_every_file_that_a_document_names_exists(page: str) -> None:
+    named = set(FILES.findall((DOCS / page).read_text()))
+    assert len(named) > 10
+    assert [name for name in sorted(named) if not (DOCS.parent / name).exists()] == []
+
+
 def test_each_setting_has_a_row_with_its_default_bounds_and_meaning() -> None:
     told = {row[0]: row[1:] for row in rows("settings.md", 4) if row[0] != "name"}
     assert told.keys() == {name.upper() for name in Settings.model_fields}

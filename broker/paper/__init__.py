@@ -1,6 +1,7 @@
-"""A Binance on loopback: spot and USDT-M futures, books, fills and faults, for practice and tests.
+"""A simulated Binance on loopback: spot and USDT-M futures, order books, fills and faults.
 
-It imports nothing of the rest of the package: it is what the broker's own rounding and sums are held against.
+It is for practice and tests. It imports nothing from the rest of the package, so that tests compare the
+broker's rounding and sums with independent code.
 """
 
 from .server import PaperServer, build_app, run

@@ -1,7 +1,7 @@
-"""The control surface, for tests and demonstrations: prices, balances, the clock, faults.
+"""The control API, for tests and demonstrations: prices, balances, the clock, faults.
 
-JSON in and out, under /control/. A body must be declared as JSON: no page in a browser can send that to
-another origin without asking first, and nobody here says yes.
+It takes and returns JSON under /control/. A body must have the content type of JSON: a browser sends that to
+another origin only after a CORS preflight, and this server never allows one.
 """
 
 from collections.abc import Awaitable, Callable
@@ -18,27 +18,27 @@ from .futures import order_answers as futures_answers
 from .futures.ledger import MARGIN_ASSET
 from .http import faults
 from .http.errors import Refusal
-from .http.fault_proxy import Front
+from .http.fault_proxy import FaultProxy
 from .permissions import Permissions
 from .spot import order_answers
 from .spot.exchange import Exchange
 
 Json = dict[str, Any]
-LONGEST_WAIT_SECONDS = 60
+MAX_WAIT_SECONDS = 60
 
 
 class Control:
-    """`market` in a body or query is "spot", which is the default, or "futures"."""
+    """`market` in a body or query is "spot" (the default) or "futures"."""
 
     def __init__(
         self,
         exchange: Exchange,
-        front: Front,
+        proxy: FaultProxy,
         futures: FuturesExchange | None = None,
         permissions: Permissions | None = None,
     ) -> None:
         self._exchange = exchange
-        self._front = front
+        self._proxy = proxy
         self._futures = futures
         self._permissions = permissions or Permissions()
 
@@ -64,7 +64,7 @@ class Control:
         ]
 
     def price(self, body: Json) -> Json:
-        """{symbol, price}: the last price, and the mark price, stay there; null lets them go."""
+        """{symbol, price}: hold the last price and the mark price there. null: release them."""
         symbol, price, venue = body["symbol"], _amount(body, "price"), self._venue(body)
         tick = venue.market(symbol).symbol.tick
         if price is not None and (price <= 0 or price % tick):
@@ -73,7 +73,7 @@ class Control:
         return {"symbol": symbol, "price": str(venue.market(symbol).price(venue.now))}
 
     def liquidity(self, body: Json) -> Json:
-        """{symbol, qtyPerLevel}: of every level of the book; null: random again."""
+        """{symbol, qtyPerLevel}: set the quantity of every level of the book. null: random quantities."""
         symbol, size, venue = body["symbol"], _amount(body, "qtyPerLevel"), self._venue(body)
         step = venue.market(symbol).symbol.step
         if size is not None and (size < 0 or size % step):
@@ -82,7 +82,7 @@ class Control:
         return body
 
     def balance(self, body: Json) -> Json:
-        """{asset, free}: what is available; of futures the margin asset."""
+        """{asset, free}: set the free balance. On futures the asset must be the margin asset."""
         free, asset, venue = _amount(body, "free"), body["asset"], self._venue(body)
         if free is None or free < 0:
             raise ValueError("free: 0 or more")
@@ -91,23 +91,23 @@ class Control:
         elif asset == MARGIN_ASSET:
             venue.set_free(free)
         else:
-            raise ValueError(f"asset: of futures {MARGIN_ASSET}")
+            raise ValueError(f"asset: on futures {MARGIN_ASSET}")
         return body
 
     def permissions(self, body: Json) -> Json:
-        """{withdraw, futures}: what the key may do; one that is left out stays."""
+        """{withdraw, futures}: set the permissions of the key. An omitted one is unchanged."""
         for name in ("withdraw", "futures"):
             if name in body:
                 setattr(self._permissions, name, _flag(body, name))
         return asdict(self._permissions)
 
     def position_mode(self, body: Json) -> Json:
-        """{dual}: hedge mode, in which no order is taken here."""
+        """{dual}: turn hedge mode on or off. In hedge mode this exchange refuses every order."""
         self._futures_exchange().dual_side = _flag(body, "dual")
         return body
 
     def clock(self, body: Json) -> Json:
-        """{offset_ms}: the exchange's time, ahead of the real one."""
+        """{offset_ms}: set how far the exchange's clock is ahead of the real one."""
         if not isinstance(body["offset_ms"], int):
             raise ValueError("offset_ms: a whole number of milliseconds")
         self._exchange.offset_ms = body["offset_ms"]
@@ -115,25 +115,25 @@ class Control:
 
     def fault(self, body: Json) -> Json:
         fault = faults.parsed(body)
-        self._front.faults.add(fault)
+        self._proxy.faults.add(fault)
         return asdict(fault)
 
     def release(self, _: Json) -> Json:
-        """Whoever is held goes on."""
-        return {"released": self._front.release()}
+        """Let every held request continue."""
+        return {"released": self._proxy.release()}
 
     async def pending_faults(self, _: Request) -> Response:
-        return JSONResponse({"faults": [asdict(fault) for fault in self._front.faults.pending]})
+        return JSONResponse({"faults": [asdict(fault) for fault in self._proxy.faults.pending]})
 
     async def clear_faults(self, _: Request) -> Response:
-        self._front.faults.clear()
+        self._proxy.faults.clear()
         return JSONResponse({"faults": []})
 
     async def requests(self, _: Request) -> Response:
-        return JSONResponse({"requests": list(self._front.requests)})
+        return JSONResponse({"requests": list(self._proxy.requests)})
 
     async def orders(self, request: Request) -> Response:
-        """?market=futures: with the conditional orders in `algos`."""
+        """?market=futures: the answer has the conditional orders in `algos`."""
         if request.query_params.get("market", "spot") == "spot":
             orders = self._exchange.every_order()
             return JSONResponse({"orders": [order_answers.queried(order) for order in orders]})
@@ -146,13 +146,13 @@ class Control:
     async def held(self, request: Request) -> Response:
         """?count=1&seconds=10: waits until so many requests are held, and at most so long."""
         count = int(request.query_params.get("count", 0))
-        await self._front.wait_for_held(count, _seconds(request))
-        held = [{"method": h.call.method, "path": h.call.path, "when": h.when} for h in self._front.held]
+        await self._proxy.wait_for_held(count, _seconds(request))
+        held = [{"method": h.call.method, "path": h.call.path, "when": h.when} for h in self._proxy.held]
         return JSONResponse({"held": held})
 
     async def late(self, request: Request) -> Response:
         """?seconds=10: waits until every late request had its turn, and at most so long."""
-        return JSONResponse({"waiting": await self._front.wait_for_late(_seconds(request))})
+        return JSONResponse({"waiting": await self._proxy.wait_for_late(_seconds(request))})
 
     def _venue(self, body: Json) -> Exchange | FuturesExchange:
         market = body.get("market", "spot")
@@ -167,7 +167,7 @@ class Control:
 
 
 def _seconds(request: Request) -> float:
-    return min(float(request.query_params.get("seconds", 10)), LONGEST_WAIT_SECONDS)
+    return min(float(request.query_params.get("seconds", 10)), MAX_WAIT_SECONDS)
 
 
 def json_post(answer: Callable[[Json], Json]) -> Callable[[Request], Awaitable[Response]]:

@@ -1,4 +1,4 @@
-"""What the API key may do; the control surface changes it."""
+"""The permissions of the API key. The control API can change them."""
 
 from dataclasses import dataclass
 

@@ -1,4 +1,4 @@
-"""The paper exchange as a server on 127.0.0.1: inside a running event loop, or as a process of its own."""
+"""The paper exchange as a server on 127.0.0.1, in a running event loop or in its own process."""
 
 import asyncio
 import contextlib
@@ -25,7 +25,7 @@ from .control import Control
 from .futures import FuturesExchange
 from .futures.endpoints import futures_endpoints
 from .http.connection import Transports
-from .http.fault_proxy import Front
+from .http.fault_proxy import FaultProxy
 from .http.limits import Limits
 from .http.rest import Rest, Venues
 from .http.signing import Credentials
@@ -55,7 +55,7 @@ def build_app(
     futures_limits: Limits | None = None,
     pace: Pace | None = None,
 ) -> Starlette:
-    """Without `transports`, faults that break a connection can't be carried out."""
+    """Build the ASGI app. Without `transports`, faults that break a connection raise RuntimeError."""
     limits, transports = limits or Limits(), transports or _no_access
     permissions, credentials = Permissions(), Credentials(key, secret)
     endpoints = SpotMarket(exchange, limits).endpoints() | SpotAccount(exchange, permissions).endpoints()
@@ -65,14 +65,14 @@ def build_app(
         if futures
         else None
     )
-    front = Front(Venues(spot, futures_rest), transports)
+    proxy = FaultProxy(Venues(spot, futures_rest), transports)
     streams = Streams(exchange, futures, credentials, limits, transports, pace or Pace())
-    control = [*Control(exchange, front, futures, permissions).routes(), *streams.control_routes()]
+    control = [*Control(exchange, proxy, futures, permissions).routes(), *streams.control_routes()]
     app = Starlette(
-        routes=[Mount("/control", routes=control), *streams.routes(), Mount("/", app=front)],
+        routes=[Mount("/control", routes=control), *streams.routes(), Mount("/", app=proxy)],
         middleware=[Middleware(LoopbackOnly)],
     )
-    app.state.front = front
+    app.state.proxy = proxy
     app.state.streams = streams
     return app
 
@@ -98,9 +98,9 @@ class LoopbackOnly:
 
 
 class PaperServer:
-    """Serves on 127.0.0.1 while it is entered. Raises FolderInUse, and OSError when the port is taken.
+    """A context manager that serves on 127.0.0.1. Raises FolderInUse, and OSError if the port is taken.
 
-    State is kept in `folder`. `clock` gives aware UTC times.
+    The state is stored in `folder`. `clock` returns aware UTC times.
     """
 
     def __init__(
@@ -146,7 +146,7 @@ class PaperServer:
             futures_limits=self._futures_limits,
             pace=self._pace,
         )
-        self._front: Front = app.state.front
+        self._proxy: FaultProxy = app.state.proxy
         self._streams: Streams = app.state.streams
         self._uvicorn = _Uvicorn(app)
         self._serving = asyncio.create_task(self._uvicorn.serve(sockets=[self._socket]))
@@ -158,7 +158,7 @@ class PaperServer:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self._matching.cancel()
-        self._front.close()
+        self._proxy.close()
         self._streams.close()
         self._uvicorn.should_exit = True
         await asyncio.gather(self._serving, self._matching, return_exceptions=True)
@@ -171,7 +171,7 @@ class PaperServer:
                 self.exchange.match()
                 self.futures.match()
             except sqlite3.Error:
-                _log.exception("what was filled could not be written down")
+                _log.exception("fills could not be written")
 
     def _transport(self, scope: Scope) -> asyncio.Transport | None:
         client = tuple(scope["client"])
@@ -182,7 +182,7 @@ class PaperServer:
 
 
 class _Uvicorn(uvicorn.Server):
-    """Leaves the signals to whoever runs the event loop, and says when it is ready."""
+    """Does not handle signals, and sets `ready` when it accepts connections."""
 
     def __init__(self, app: ASGIApp) -> None:
         config = uvicorn.Config(
@@ -210,7 +210,7 @@ class _Uvicorn(uvicorn.Server):
 
 
 def run(folder: Path, port: int, seed: int) -> None:
-    """Serves until SIGINT or SIGTERM. Prints its address."""
+    """Print the URL, and serve until SIGINT or SIGTERM."""
     asyncio.run(_run(folder, port, seed))
 
 
@@ -219,7 +219,7 @@ def _no_access(_: Scope) -> asyncio.Transport | None:
 
 
 def _listening(port: int) -> socket.socket:
-    """Named as TCP, or asyncio would leave Nagle's algorithm on, which costs 40 ms an answer."""
+    """Open the socket. With IPPROTO_TCP asyncio disables Nagle's algorithm, which adds 40 ms per answer."""
     listening = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:

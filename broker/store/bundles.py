@@ -14,7 +14,8 @@ from ..events import FACTS, Bundle, Event, EventKind, Topic, kinds
 from ..intents import Intent, State, new_id
 from ..money import to_micros
 from ..notifications import OPEN, SINGLES, WINDOW, Channel, Delivery, Progress, caused_by, spacing
-from .rows import to_intent
+from .readable import readable
+from .rows import UNREADABLE, to_intent
 from .tables import audit, deliveries, intents
 
 MATTER: Final = "bundle:"
@@ -128,7 +129,7 @@ def gather(
         )
         waiting = connection.execute(select(func.count()).select_from(intents).where(mine)).scalar_one()
         first = select(intents).where(mine).order_by(intents.c.value_micros.desc(), intents.c.id)
-        listed = [to_intent(row) for row in connection.execute(first.limit(MOST_LISTED))]
+        listed = readable(connection.execute(first.limit(MOST_LISTED)), to_intent, UNREADABLE)
     return Gathered(bundle=bundle, agent=agent, messages=messages, waiting=waiting, listed=listed)
 
 

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
-from functools import lru_cache
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 
 from sqlalchemy import Connection, Text, bindparam, cast, delete, func, insert, select, update
 
@@ -16,12 +15,12 @@ from ..credentials import MAX_NAME, Vault
 from ..errors import invalid
 from ..events import EventKind, Topic
 from ..intents import new_id
-from ..logs import get_logger
 from ..money import from_micros, to_micros
 from ..notifications import WELL, Channel, Kind
 from ..untrusted import is_blank, one_line
 from .audit import AuditLog
 from .database import Database
+from .readable import readable
 from .session_guard import Standing, standing_first
 from .tables import channels
 
@@ -40,9 +39,7 @@ BY_ID: Final = select(*SHOWN).where(channels.c.id == bindparam("id"))
 WITH_SEALED: Final = select(*SHOWN, channels.c.sealed).where(channels.c.id == bindparam("id"))
 ALL_OF_KIND: Final = select(*SHOWN, channels.c.sealed).where(channels.c.kind == bindparam("kind"))
 
-T = TypeVar("T")
-
-log = get_logger(__name__)
+UNREADABLE: Final = "channels: one cannot be read, nobody is told on it"
 
 
 class Channels:
@@ -179,7 +176,7 @@ class Channels:
 
     def with_configs(self, connection: Connection, kind: Kind) -> Sequence[tuple[Channel, Mapping[str, Any]]]:
         """All of that kind that can be read."""
-        return _readable(connection.execute(ALL_OF_KIND, {"kind": str(kind)}), self._opened)
+        return readable(connection.execute(ALL_OF_KIND, {"kind": str(kind)}), self._opened, UNREADABLE)
 
     def of_trader(self, connection: Connection, trader: str) -> Sequence[Channel]:
         """Oldest first."""
@@ -205,30 +202,13 @@ class Channels:
 
 def all_channels(connection: Connection) -> Sequence[Channel]:
     """Oldest first. One that cannot be read keeps nobody else from being told."""
-    return _readable(connection.execute(ALL), _channel)
+    return readable(connection.execute(ALL), _channel, UNREADABLE)
 
 
 def find_channel(connection: Connection, channel_id: str) -> Channel | None:
     """None also for one that cannot be read."""
-    found = _readable(connection.execute(BY_ID, {"id": channel_id}), _channel)
+    found = readable(connection.execute(BY_ID, {"id": channel_id}), _channel, UNREADABLE)
     return found[0] if found else None
-
-
-def _readable(rows: Iterable[Any], read: Callable[[Any], T]) -> list[T]:
-    """What `read` makes of each row but of those that it cannot read."""
-    found = []
-    for row in rows:
-        try:
-            found.append(read(row))
-        except Exception as error:
-            _complain(row.id, type(error).__name__)
-    return found
-
-
-@lru_cache(maxsize=1000)
-def _complain(channel_id: str, problem: str) -> None:
-    """Once: channels are read twice a second."""
-    log.error("channels: one cannot be read, nobody is told on it", channel=channel_id, problem=problem)
 
 
 def _own(connection: Connection, channel_id: str, trader: str) -> Channel | None:

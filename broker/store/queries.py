@@ -7,20 +7,23 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import Connection, Select, and_, bindparam, func, or_, select
+from sqlalchemy import Connection, Row, Select, and_, bindparam, func, or_, select
 
+from ..arguments import read_arguments
 from ..clock import to_ms
 from ..errors import BrokerError, Code
 from ..intents import COMMITTED, Intent, State
 from ..money import from_micros
-from ..repeats import repeats
-from .rows import to_intent
+from ..repeats import alike
+from .readable import complain, readable
+from .rows import UNREADABLE, to_intent
 from .tables import intents
 
 DAY_MS = 86_400_000
 
 # Built once: building a statement takes longer than running it.
 BY_ID = select(intents).where(intents.c.id == bindparam("intent_id"))
+BY_OWN_ID = BY_ID.where(intents.c.agent == bindparam("agent"))
 BY_KEY = select(intents).where(
     intents.c.agent == bindparam("agent"),
     intents.c.tool == bindparam("tool"),
@@ -79,19 +82,25 @@ SENT_SINCE = select(intents).where(intents.c.wire_timestamp_ms >= bindparam("sin
 FOLLOWED = select(intents).where(intents.c.followed)
 
 
-# What a request may repeat. Its agent is compared later: SQLite would walk all that the agent ever asked for.
+# What a request may repeat: only what tells whether it does, since a busy account has many of them. The agent
+# is compared later: SQLite would walk all that the agent ever asked for.
+_COMPARED = (intents.c.id, intents.c.agent, intents.c.state, DOUBTED.label("doubted"), intents.c.arguments)
 _OF_A_KIND = (
     intents.c.tool == bindparam("tool"),
     intents.c.market == bindparam("market"),
     intents.c.arguments["symbol"].as_string() == bindparam("symbol"),
 )
-OPEN_OF_A_KIND = select(intents).where(intents.c.state.in_(COMMITTED - {State.PLACED}), *_OF_A_KIND)
-WORDS_OF_A_KIND = WORDS.where(*_OF_A_KIND)
-SENT_OF_A_KIND = SENT_SINCE.where(*_OF_A_KIND)
+OPEN_OF_A_KIND = select(*_COMPARED).where(intents.c.state.in_(COMMITTED - {State.PLACED}), *_OF_A_KIND)
+WORDS_OF_A_KIND = select(*_COMPARED).where(
+    intents.c.word_by.is_not(None), intents.c.word_holds.is_not(True), *_OF_A_KIND
+)
+SENT_OF_A_KIND = select(*_COMPARED).where(intents.c.wire_timestamp_ms >= bindparam("since"), *_OF_A_KIND)
 
 
 def find_any(connection: Connection, intent_id: str) -> Intent:
-    """Whichever agent asked for it: for traders, and for the broker itself. Raises UNKNOWN_INTENT."""
+    """Whichever agent asked for it: for traders, and for the broker itself. Raises UNKNOWN_INTENT, and
+    INTERNAL for one that cannot be read.
+    """
     found = _first(connection, BY_ID, intent_id=intent_id)
     if found is None:
         raise _unknown(intent_id)
@@ -99,9 +108,9 @@ def find_any(connection: Connection, intent_id: str) -> Intent:
 
 
 def find_own(connection: Connection, intent_id: str, agent: str) -> Intent:
-    """Only that agent's: another's answers like one that does not exist. Raises UNKNOWN_INTENT."""
-    found = find_any(connection, intent_id)
-    if found.agent != agent:
+    """Only that agent's: another's answers like one that does not exist. Raises as above."""
+    found = _first(connection, BY_OWN_ID, intent_id=intent_id, agent=agent)
+    if found is None:
         raise _unknown(intent_id)
     return found
 
@@ -120,17 +129,17 @@ def find_earlier_equal(connection: Connection, intent: Intent, since: datetime) 
     """
     given = {"agent": intent.agent, "equality": intent.equality, "itself": intent.id, "since": to_ms(since)}
     kind = {"tool": intent.tool, "market": intent.market, "symbol": intent.arguments.symbol}
-    alike = (
-        *_all(connection, OPEN_OF_A_KIND, **kind),
-        *_all(connection, WORDS_OF_A_KIND, **kind),
-        *_all(connection, SENT_OF_A_KIND, **kind, since=to_ms(since)),
+    kept = (
+        *connection.execute(OPEN_OF_A_KIND, kind),
+        *connection.execute(WORDS_OF_A_KIND, kind),
+        *connection.execute(SENT_OF_A_KIND, {**kind, "since": to_ms(since)}),
     )
-    near = [
-        one
-        for one in alike
-        if one.id != intent.id and (one.state in COMMITTED or one.doubted) and repeats(intent, one)
-    ]
-    return max([*_all(connection, EARLIER_EQUAL, **given), *near], key=by_id, default=None)
+    near = readable(kept, lambda row: row.id if _nearly_equal(intent, row) else intent.id, UNREADABLE)
+    equal = [one.id for one in _all(connection, EARLIER_EQUAL, **given)]
+    for newest in sorted({*equal, *near} - {intent.id}, reverse=True):
+        if found := _all(connection, BY_ID, intent_id=newest):
+            return found[0]
+    return None
 
 
 def due(connection: Connection, now: datetime) -> Sequence[Intent]:
@@ -227,16 +236,38 @@ def _unseen(intent: Intent, since_ms: int) -> bool:
     return intent.state in (State.SUBMITTING, State.UNKNOWN) or intent.doubted
 
 
+def _nearly_equal(intent: Intent, row: Row[Any]) -> bool:
+    if row.agent != intent.agent or not (row.state in COMMITTED or row.doubted):
+        return False
+    return alike(intent.arguments, read_arguments(intent.tool, row.arguments))
+
+
 def _unknown(intent_id: str) -> BrokerError:
     return BrokerError(
         Code.UNKNOWN_INTENT, "No intent of yours has that id.", details={"intentId": intent_id[:64]}
     )
 
 
+def _unreadable(intent_id: str) -> BrokerError:
+    return BrokerError(
+        Code.INTERNAL,
+        "This release cannot read that request. It may be live: do not repeat it. Tell the user.",
+        details={"intentId": intent_id},
+    )
+
+
 def _all(connection: Connection, query: Select[tuple[object, ...]], **values: object) -> Sequence[Intent]:
-    return [to_intent(row) for row in connection.execute(query, values)]
+    """Without those that cannot be read: none of them keeps another from being shown, sent or settled."""
+    return readable(connection.execute(query, values), to_intent, UNREADABLE)
 
 
 def _first(connection: Connection, query: Select[tuple[object, ...]], **values: object) -> Intent | None:
-    found = _all(connection, query, **values)
-    return found[0] if found else None
+    """One that cannot be read is not the same as none. Raises INTERNAL for it."""
+    row = connection.execute(query, values).first()
+    if row is None:
+        return None
+    try:
+        return to_intent(row)
+    except Exception as error:
+        complain(UNREADABLE, row.id, type(error).__name__)
+        raise _unreadable(row.id) from None

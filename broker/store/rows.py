@@ -17,6 +17,8 @@ from ..money import from_micros, plain, to_micros
 from ..order_record import OrderRecord
 from ..reasons import Reason
 
+UNREADABLE: Final = "intents: one cannot be read, and is neither shown nor sent"
+
 
 def to_row(intent: Intent) -> dict[str, Any]:
     """A pending intent, as it is inserted."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 
@@ -17,7 +18,7 @@ from broker.reasons import Reason, Why
 from broker.store import EQUAL_WITHIN, Moved, NotDecidable, OverDailyVolume, Store, events_of, queries
 from broker.store.tables import audit, intents
 
-from ..support import AGENT, LONG_AGO, MANY_PENDING, NOON, Clock, order, request, trusted
+from ..support import AGENT, LONG_AGO, MANY_PENDING, NOON, Clock, changed, order, request, trusted
 
 pytestmark = pytest.mark.anyio
 
@@ -627,3 +628,19 @@ async def test_a_number_of_the_log_belongs_to_one_row_for_all_writers(store: Sto
     seqs = await store.read(lambda c: list(c.execute(select(audit.c.seq).order_by(audit.c.seq)).scalars()))
     assert seqs == list(range(1, 42))
     assert await store.read(lambda it: store.log.verify(it, None)) is None
+
+
+async def test_only_the_same_agent_tool_and_market_repeat_a_request(store: Store) -> None:
+    sent = await begin(store, await approve(store, await parked(store)))
+    again = replace(sent, id="another", state=State.PENDING)
+
+    async def earlier(intent: Intent) -> Intent | None:
+        return await store.read(lambda it: queries.find_earlier_equal(it, intent, NOON - EQUAL_WITHIN))
+
+    found = await earlier(again)
+    assert found is not None and found.id == sent.id
+    near = replace(again, equality="other", arguments=changed(sent.arguments, amount="0.0151"))
+    assert await earlier(near) == found
+    assert await earlier(replace(near, agent="another")) is None
+    assert await earlier(replace(near, tool="binance_close_position")) is None
+    assert await earlier(replace(near, market="futures")) is None

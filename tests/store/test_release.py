@@ -2,24 +2,30 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
+from datetime import timedelta
+from decimal import Decimal
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 import pytest
-from sqlalchemy import Connection
+from sqlalchemy import Connection, select
 
 from broker.events import EventKind
-from broker.intents import State
+from broker.intents import State, digest_of
 from broker.reasons import Reason
 from broker.store import Store, events_of, queries
 from broker.store.export import lines
+from broker.store.tables import intents
 from broker.web.notices import notice
 from broker.web.wording import happened
 
-from ..support import Clock, open_store
+from ..support import BTC, NOON, Clock, open_store, wired
+
+pytestmark = pytest.mark.anyio
 
 DUMP = Path(__file__).with_name("release_0_1_0.sql")
 KEY = bytes(31) + b"\x01"
@@ -50,15 +56,20 @@ REASONS = {
 }
 
 
-@pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
-    path = tmp_path / "paper.db"
+def lay_down(folder: Path) -> Path:
+    path = folder / "paper.db"
     with closing(sqlite3.connect(path)) as database:
         database.executescript(DUMP.read_text())
     for name, content in (("audit-key", KEY), ("audit-head", HEAD.encode())):
         kept = path.with_name(f"{path.name}.{name}")
         kept.write_bytes(content)
         kept.chmod(0o600)
+    return path
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    path = lay_down(tmp_path)
     with closing(open_store(path, Clock())) as opened:
         yield opened
 
@@ -71,6 +82,40 @@ def test_its_requests_get_the_codes_that_their_notes_tell(store: Store) -> None:
     found = store.database.read_now(lambda c: queries.in_states(c, set(State), limit=None))
     assert len(found) == 17
     assert {(intent.state, intent.reason_code) for intent in found} == REASONS
+
+
+def test_what_its_requests_hold_is_written_back_as_it_was(store: Store) -> None:
+    found = store.database.read_now(lambda c: queries.in_states(c, set(State), limit=None))
+    rows = store.database.read_now(lambda c: c.execute(select(intents).order_by(intents.c.id)).all())
+    assert sum(row.order is not None for row in rows) == 1
+    for intent, row in zip(found, rows, strict=True):
+        assert digest_of(intent.canonical) == intent.digest
+        approved = json.loads(intent.canonical)["arguments"]
+        for arguments in (intent.arguments, intent.terms.arguments):
+            assert _with_as_many_digits(arguments.stored(), approved) == row.arguments == approved
+        assert intent.order is None or json.dumps(intent.order.stored()) == json.dumps(row.order)
+
+
+def _with_as_many_digits(written: dict[str, Any], stored: dict[str, Any]) -> dict[str, Any]:
+    """Amounts of that database end in zeros, which no tool ever wrote."""
+    assert Decimal(written["amount"]) == Decimal(stored["amount"])
+    return {**written, "amount": stored["amount"]}
+
+
+async def test_what_it_parked_is_approved_and_sent(tmp_path: Path) -> None:
+    lay_down(tmp_path)
+    limits: dict[str, Any] = {
+        "max_order_value_usdt": "100000",
+        "max_daily_volume_usdt": "1000000",
+        "max_position_size_pct": "100",
+    }
+    async with wired(tmp_path, clock=Clock(NOON + timedelta(seconds=2)), **limits) as broker:
+        [waiting, *_] = await broker.store.read(lambda c: queries.pending(c, 1))
+        sent = await broker.submitted(await broker.approve(waiting))
+        assert (sent.state, sent.canonical, sent.digest) == (State.PLACED, waiting.canonical, waiting.digest)
+        [post] = await broker.control.requests()
+        assert (post["params"]["symbol"], post["params"]["quantity"]) == (BTC, "0.101")
+        assert await broker.audit_holds()
 
 
 def test_a_row_of_a_release_to_come_verifies_shows_and_is_exported(store: Store) -> None:

@@ -1,4 +1,4 @@
-"""The JSON of Binance's answers about the futures account, complete as its documentation has it."""
+"""The JSON of Binance's answers about the futures account, with all documented fields."""
 
 from decimal import Decimal
 from typing import Any
@@ -44,7 +44,7 @@ def balance(summary: Summary) -> Json:
 
 
 def used(summary: Summary) -> list[Exposure]:
-    """Those with a position or open orders."""
+    """Return the exposures that have a position or open orders."""
     return [
         exposure
         for exposure in summary.exposures
@@ -53,7 +53,7 @@ def used(summary: Summary) -> list[Exposure]:
 
 
 def position_risk(summary: Summary, exposure: Exposure) -> Json:
-    """Version 3."""
+    """The answer of version 3."""
     position = exposure.position
     return {
         "symbol": position.symbol,
@@ -182,7 +182,7 @@ def _held(exposure: Exposure) -> Json:
 
 
 def _bracket(bracket: Bracket) -> Json:
-    """Numbers here, not strings, as Binance has it."""
+    """Like Binance, use numbers here, not strings."""
     return {
         "bracket": bracket.number,
         "initialLeverage": bracket.max_leverage,
@@ -199,5 +199,5 @@ def _isolated_margin(exposure: Exposure) -> Decimal:
 
 
 def _withdrawable(summary: Summary) -> Decimal:
-    """Profit that is not realised can't leave."""
+    """Unrealised profit cannot be withdrawn."""
     return max(ZERO, min(summary.available, summary.cross_wallet))

@@ -51,7 +51,7 @@ class AccountEndpoints:
         return [account_answers.balance(self._exchange.summary())]
 
     def positions(self, params: Params) -> Any:
-        """Version 3 leaves out what is not held, unless it is asked for."""
+        """Version 3 omits symbols without a position or orders, unless `symbol` is sent."""
         symbol, summary = self._any_symbol(params), self._exchange.summary()
         shown = summary.exposures if symbol else account_answers.used(summary)
         return [
@@ -82,7 +82,7 @@ class AccountEndpoints:
         ]
 
     def leverage_brackets(self, params: Params) -> Any:
-        """A list even of one, as Binance sends it."""
+        """Like Binance, return a list even for one symbol."""
         symbol = self._any_symbol(params)
         contracts = self._exchange.contracts.values()
         return [
@@ -101,7 +101,7 @@ class AccountEndpoints:
         return {"dualSidePosition": self._exchange.dual_side}
 
     def set_position_mode(self, params: Params) -> Any:
-        """One-way mode is the only one; the control surface can pretend another."""
+        """This exchange has only one-way mode. The control API can make it report hedge mode."""
         if "dualSidePosition" not in params:
             raise mandatory("dualSidePosition")
         if params.flag("dualSidePosition") == self._exchange.dual_side:

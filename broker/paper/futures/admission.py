@@ -1,4 +1,4 @@
-"""Whether an order may come in at all: the filters, the position mode, client ids that are taken."""
+"""The checks of a new order: filters, position mode, duplicate client ids."""
 
 from ..http.errors import Refusal
 from . import filters

@@ -1,4 +1,4 @@
-"""The conditional orders of the account: placing, cancelling, finding them."""
+"""Places, cancels and finds the account's conditional orders."""
 
 from collections.abc import Callable
 
@@ -13,12 +13,12 @@ from .orders import Algo
 
 
 class Algos:
-    """Ids and client ids are apart from those of plain orders."""
+    """Conditional orders have their own ids and client ids."""
 
     def __init__(
         self, ledger: Ledger, conditional: Conditional, admission: Admission, match: Callable[[], None]
     ) -> None:
-        """`match` brings the exchange up to now."""
+        """`match` brings the exchange up to the current time."""
         self._ledger = ledger
         self._conditional = conditional
         self._admission = admission
@@ -49,7 +49,7 @@ class Algos:
         return algos
 
     def find(self, algo_id: int | None, client_id: str | None) -> Algo:
-        """The newest that has the ids that are given."""
+        """Return the newest conditional order that matches the given ids. Raises Refusal if there is none."""
         self._match()
         algo = self._ledger.store.algo(algo_id, client_id)
         if algo is None:
@@ -57,7 +57,7 @@ class Algos:
         return algo
 
     def waiting(self, symbol: str | None = None) -> list[Algo]:
-        """Those that were not triggered yet."""
+        """Return the conditional orders that are not triggered yet."""
         self._match()
         waiting = [algo for algo in self._ledger.algos.values() if algo.is_waiting]
         return [algo for algo in waiting if symbol in (None, algo.symbol)]

@@ -1,6 +1,6 @@
-"""What can change at the futures exchange, as it is told to whoever listens (changes.py).
+"""The changes of the futures exchange that are published to listeners (changes.py).
 
-Each holds copies, which later changes leave alone. Times in UTC milliseconds.
+They hold copies, which later changes do not affect. Times are UTC milliseconds.
 """
 
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from .positions import Position
 
 
 class Execution(StrEnum):
-    """Why an order is told of (`x` of ORDER_TRADE_UPDATE)."""
+    """The reason for an order update (`x` of ORDER_TRADE_UPDATE)."""
 
     NEW = "NEW"
     TRADE = "TRADE"
@@ -23,7 +23,7 @@ class Execution(StrEnum):
 
 
 class AccountEvent(StrEnum):
-    """Why the account is told of (`m` of ACCOUNT_UPDATE)."""
+    """The reason for an account update (`m` of ACCOUNT_UPDATE)."""
 
     ORDER = "ORDER"
     FUNDING_FEE = "FUNDING_FEE"
@@ -34,20 +34,20 @@ class AccountEvent(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class OrderChanged:
-    """An order as it stands now; with its trade, when one was why."""
+    """An order in its new state, with the trade if a trade changed it."""
 
     order: Order
     reason: Execution
     time: int
     trade: Trade | None = None
     expiry_reason: int = 0
-    """`er` of ORDER_TRADE_UPDATE, where `reason` is EXPIRED: 2 IOC, 4 reduce-only knocked out,
-    5 liquidation, 9 market order without liquidity."""
+    """`er` of ORDER_TRADE_UPDATE if `reason` is EXPIRED: 2 IOC, 4 nothing left to reduce, 5 liquidation,
+    9 market order without liquidity."""
 
 
 @dataclass(frozen=True, slots=True)
 class AlgoChanged:
-    """A conditional order as it stands now."""
+    """A conditional order in its new state."""
 
     algo: Algo
     time: int
@@ -61,7 +61,7 @@ class BalanceChanged:
     wallet: Decimal
     cross_wallet: Decimal
     change: Decimal
-    """Apart from profit and commission (`bc`)."""
+    """The change without profit and commission (`bc`)."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""Conditional orders: what triggers them, and the order that each then places."""
+"""Triggers conditional orders, and places the order that belongs to each."""
 
 from collections.abc import Callable
 
@@ -14,7 +14,7 @@ class Conditional:
         self._matching = matching
 
     def advance_all(self, new_id: Callable[[], str]) -> None:
-        """Triggers those whose price is reached, oldest first. `new_id` is for the orders that they place."""
+        """Trigger orders whose price is reached, oldest first. `new_id` creates ids for the placed orders."""
         for algo in sorted(self._ledger.algos.values(), key=lambda algo: algo.id):
             self._advance(algo, new_id)
 

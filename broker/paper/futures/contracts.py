@@ -1,4 +1,4 @@
-"""What is traded: perpetual contracts, with the brackets of their leverage."""
+"""The perpetual contracts and their leverage brackets."""
 
 from dataclasses import dataclass
 from decimal import Decimal
@@ -9,7 +9,7 @@ from ..market.symbols import Symbol
 
 @dataclass(frozen=True, slots=True)
 class Bracket:
-    """Positions worth more than `floor`, up to `cap`. Maintenance margin = notional * rate - cum."""
+    """For positions with a notional in (floor, cap]. Maintenance margin = notional * rate - cum."""
 
     number: int
     floor: Decimal
@@ -28,13 +28,13 @@ class Contract(Symbol):
     brackets: tuple[Bracket, ...]
     percent_up: Decimal = Decimal("1.05")
     percent_down: Decimal = Decimal("0.95")
-    """How far a limit price may lie from the mark price (PERCENT_PRICE)."""
+    """The bounds of a limit price, as multiples of the mark price (PERCENT_PRICE)."""
 
     def bracket(self, notional: Decimal) -> Bracket:
         return next((bracket for bracket in self.brackets if notional <= bracket.cap), self.brackets[-1])
 
     def max_notional_at(self, leverage: int) -> Decimal:
-        """The largest position at a leverage."""
+        """Return the largest notional that is allowed at a leverage."""
         return max(bracket.cap for bracket in self.brackets if bracket.max_leverage >= leverage)
 
     def maintenance(self, notional: Decimal) -> Decimal:
@@ -43,7 +43,7 @@ class Contract(Symbol):
 
 
 def _brackets(*rows: tuple[int, int, str]) -> tuple[Bracket, ...]:
-    """Of cap, greatest leverage and rate; `cum` is such that the margin does not jump between brackets."""
+    """Build brackets from cap, maximum leverage and rate. `cum` keeps the margin continuous between them."""
     found: list[Bracket] = []
     for cap, leverage, rate in rows:
         below = found[-1] if found else Bracket(0, ZERO, ZERO, 0, Decimal(rate), ZERO)
@@ -83,24 +83,24 @@ def _usdt(
     volume: int,
     gap: str,
     size: str,
-    most: tuple[int, int],
+    max_quantities: tuple[int, int],
     min_notional: int,
     brackets: tuple[Bracket, ...],
 ) -> Contract:
-    """`most`: the greatest quantity of a limit and of a market order."""
+    """`max_quantities`: of a limit order and of a market order."""
     return Contract(
         name=f"{base}USDT",
         base=base,
         quote="USDT",
         tick=Decimal(tick),
         step=Decimal(step),
-        around=Decimal(around),
-        wander_ppm=ppm,
+        typical_price=Decimal(around),
+        drift_ppm=ppm,
         daily_volume=Decimal(volume),
         level_gap=Decimal(gap),
         level_size=Decimal(size),
-        max_quantity=Decimal(most[0]),
-        max_market_quantity=Decimal(most[1]),
+        max_quantity=Decimal(max_quantities[0]),
+        max_market_quantity=Decimal(max_quantities[1]),
         min_notional=Decimal(min_notional),
         price_decimals=price_decimals,
         quantity_decimals=len(step.partition(".")[2]),
@@ -119,7 +119,7 @@ USDT_M = (
         volume=150_000,
         gap="0.50",
         size="0.5",
-        most=(1_000, 120),
+        max_quantities=(1_000, 120),
         min_notional=100,
         brackets=_DEEP,
     ),
@@ -133,7 +133,7 @@ USDT_M = (
         volume=2_000_000,
         gap="0.05",
         size="8",
-        most=(10_000, 2_000),
+        max_quantities=(10_000, 2_000),
         min_notional=20,
         brackets=_DEEP,
     ),
@@ -147,7 +147,7 @@ USDT_M = (
         volume=20_000_000,
         gap="0.01",
         size="120",
-        most=(1_000_000, 80_000),
+        max_quantities=(1_000_000, 80_000),
         min_notional=5,
         brackets=_SHALLOW,
     ),
@@ -161,7 +161,7 @@ USDT_M = (
         volume=900_000,
         gap="0.02",
         size="30",
-        most=(100_000, 2_000),
+        max_quantities=(100_000, 2_000),
         min_notional=5,
         brackets=_SHALLOW,
     ),

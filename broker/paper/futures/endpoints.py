@@ -1,4 +1,4 @@
-"""All of the futures REST surface."""
+"""All endpoints of the futures REST API."""
 
 from ..http.endpoints import Endpoints
 from ..http.limits import Limits

@@ -1,4 +1,4 @@
-"""The error answers of USDT-M futures (Binance's `error-code` page), where they differ from spot's."""
+"""The error answers of USDT-M futures that differ from spot's (source: Binance's `error-code` page)."""
 
 from decimal import Decimal
 

@@ -1,7 +1,7 @@
 """The futures exchange: its markets, positions and orders. No HTTP.
 
-What it answers is written down first: a change that can't be written has not happened. Whatever is asked of
-it, funding that is due is paid first, orders that the price allows are filled, and who must be is liquidated.
+It writes each change to the store before it answers. A change that cannot be written is undone. Before each
+request it pays due funding, fills orders at the current prices, and liquidates positions.
 """
 
 import secrets
@@ -39,7 +39,7 @@ def _random_id() -> str:
 
 
 class FuturesExchange:
-    """Times in UTC milliseconds. Every refusal is a Refusal, as Binance words it."""
+    """Times are UTC milliseconds. It refuses with a Refusal, which has Binance's code and message."""
 
     def __init__(
         self,
@@ -51,7 +51,7 @@ class FuturesExchange:
         contracts: Iterable[Contract] = USDT_M,
         new_id: Callable[[], str] = _random_id,
     ) -> None:
-        """A new store gets `deposit`. `new_id` makes client order ids where none is sent."""
+        """A new store starts with `deposit`. `new_id` creates a client order id if none is sent."""
         self.contracts = {contract.name: contract for contract in contracts}
         self.new_id = new_id
         self.seed = seed
@@ -84,7 +84,7 @@ class FuturesExchange:
 
     @property
     def dual_side(self) -> bool:
-        """Whether the account is in hedge mode, in which this exchange takes no orders."""
+        """Whether the account is in hedge mode. This exchange then refuses orders."""
         return self._ledger.dual_side
 
     @dual_side.setter
@@ -171,7 +171,7 @@ class FuturesExchange:
         self._terms.set_margin_type(symbol, margin_type)
 
     def match(self) -> None:
-        """Brings everything up to now."""
+        """Bring funding, orders and liquidations up to the current time."""
         ledger = self._ledger
         ledger.tick()
         with ledger.change():
@@ -182,10 +182,10 @@ class FuturesExchange:
                     self._matching.advance(order)
             self._liquidation.run()
 
-    # What the control surface may do
+    # For the control API
 
     def pin(self, symbol: str, price: Decimal | None) -> None:
-        """Hold a market's last and mark price, or with None let it go."""
+        """Hold a market's last and mark price. None releases them."""
         market = self.market(symbol)
         self._ledger.tick()
         with self._ledger.change():
@@ -194,7 +194,7 @@ class FuturesExchange:
         self.match()
 
     def set_level_size(self, symbol: str, size: Decimal | None) -> None:
-        """The quantity of every level of a market's book; None: random again."""
+        """Set the quantity of every level of a market's book. None: random quantities."""
         market = self.market(symbol)
         self._ledger.tick()
         with self._ledger.change():
@@ -202,15 +202,15 @@ class FuturesExchange:
             self._ledger.put_market(symbol)
 
     def transfer(self, amount: Decimal) -> None:
-        """Into the wallet, or out of it."""
+        """Transfer into the wallet, or out of it if the amount is negative."""
         self._ledger.tick()
         with self._ledger.change():
             self._ledger.touch_wallet()
             self._ledger.earn(IncomeType.TRANSFER, amount)
-            self._ledger.tell_account(AccountEvent.DEPOSIT, change=amount)
+            self._ledger.record_account(AccountEvent.DEPOSIT, change=amount)
 
     def set_free(self, amount: Decimal) -> None:
-        """Transfers what is missing until so much is available, or what is too much."""
+        """Transfer funds in or out so that `amount` is free."""
         self.transfer(amount - self.summary().free)
 
 

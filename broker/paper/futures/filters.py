@@ -1,4 +1,4 @@
-"""The trading rules of a contract, listed and applied (Binance's "Common Definition: Filters" of futures)."""
+"""The filters of a contract, listed and checked (source: Binance's futures "Common Definition: Filters")."""
 
 from collections.abc import Iterable
 from decimal import Decimal
@@ -46,7 +46,7 @@ def _lots(name: str, contract: Contract, most: Decimal) -> dict[str, str]:
 
 
 def check_price(price: Decimal, contract: Contract) -> None:
-    """Of a limit or a trigger."""
+    """Check a limit or trigger price."""
     if _decimals(price) > contract.price_decimals:
         raise too_precise()
     if price <= 0:
@@ -60,7 +60,7 @@ def check_price(price: Decimal, contract: Contract) -> None:
 
 
 def check_percent(side: Side, price: Decimal, mark: Decimal, contract: Contract) -> None:
-    """How far a limit may lie on the wrong side of the mark price (PERCENT_PRICE)."""
+    """Check how far a limit price lies on the wrong side of the mark price (PERCENT_PRICE)."""
     highest, lowest = mark * contract.percent_up, mark * contract.percent_down
     if side is Side.BUY and price > highest:
         raise Refusal(-4016, f"Limit price can't be higher than {_plain(highest, contract)}.")
@@ -81,13 +81,13 @@ def check_quantity(quantity: Decimal, contract: Contract, *, at_market: bool) ->
 
 
 def check_notional(notional: Decimal, contract: Contract) -> None:
-    """Of an order that may open."""
+    """Check an order that may open or extend a position."""
     if notional < contract.min_notional:
         raise notional_too_small(contract.min_notional)
 
 
 def check_count(open_orders: Iterable[object]) -> None:
-    """Of the same contract."""
+    """`open_orders` are those of the same contract."""
     if sum(1 for _ in open_orders) >= MAX_OPEN_ORDERS:
         raise too_many_orders()
 

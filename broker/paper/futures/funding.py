@@ -1,4 +1,4 @@
-"""Funding: every eight hours longs pay shorts, or shorts longs."""
+"""Funding: every eight hours longs pay shorts, or shorts pay longs."""
 
 from decimal import Decimal
 from hashlib import shake_128
@@ -21,18 +21,18 @@ _UNIT = Decimal("0.00000001")
 
 
 def rate(symbol: str, seed: int, time: int) -> Decimal:
-    """What is paid at a time of funding, as a share of the notional: from -0.01 % to 0.03 %."""
+    """Return the funding rate as a fraction of the notional, from -0.01 % to 0.03 %."""
     noise = int.from_bytes(shake_128(f"{seed}/{symbol}/funding/{time}".encode()).digest(4))
     return (_LOWEST + noise % (_SPAN + 1)) * _UNIT
 
 
 def next_time(now: int) -> int:
-    """00:00, 08:00 or 16:00 UTC, later than now. UTC milliseconds."""
+    """Return the next 00:00, 08:00 or 16:00 UTC after now, in UTC milliseconds."""
     return (now // INTERVAL_MS + 1) * INTERVAL_MS
 
 
 def times(after: int, until: int) -> range:
-    """The times of funding after one and up to the other."""
+    """Return the funding times in (after, until]."""
     return range(next_time(after), until + 1, INTERVAL_MS)
 
 
@@ -42,7 +42,7 @@ class Funding:
         self._seed = seed
 
     def pay_due(self) -> None:
-        """Everything since the last payment. Positions have not changed since: every change pays first."""
+        """Pay all funding since the last payment. Positions are the same as then: every change pays first."""
         ledger = self._ledger
         for time in times(ledger.wallet.funded, ledger.now):
             for position in ledger.positions.values():
@@ -59,4 +59,4 @@ class Funding:
         if position.is_isolated:
             position.isolated_wallet -= paid
             ledger.put_position(position)
-        ledger.tell_account(AccountEvent.FUNDING_FEE, [symbol] if position.is_isolated else [], -paid)
+        ledger.record_account(AccountEvent.FUNDING_FEE, [symbol] if position.is_isolated else [], -paid)

@@ -1,4 +1,4 @@
-"""What the wallet earned and spent, entry by entry: together they are its balance."""
+"""The entries of the wallet's income history. Their sum is the wallet's balance."""
 
 from dataclasses import dataclass
 from decimal import Decimal
@@ -11,12 +11,12 @@ class IncomeType(StrEnum):
     COMMISSION = "COMMISSION"
     FUNDING_FEE = "FUNDING_FEE"
     INSURANCE_CLEAR = "INSURANCE_CLEAR"
-    """The clearing fee of a liquidation, or what the insurance fund gave where it was not enough."""
+    """The clearing fee of a liquidation, or the loss that the insurance fund covered."""
 
 
 @dataclass(frozen=True, slots=True)
 class Income:
-    """`symbol` is empty for transfers, `trade_id` 0 where no trade was. UTC milliseconds."""
+    """`symbol` is empty for transfers; `trade_id` is 0 without a trade; `time` is UTC milliseconds."""
 
     id: int
     symbol: str

@@ -1,4 +1,4 @@
-"""The state of the futures account in memory, and what of it has changed but is not written down yet."""
+"""The state of the futures account in memory, and its changes that are not written to the store yet."""
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -27,17 +27,17 @@ from .store import FuturesStore
 
 MARGIN_ASSET = "USDT"
 FIRST_ALGO_ID = 1_000_000
-"""Far from the orders' ids, so that no one takes the one for the other unnoticed."""
+"""Far from the ids of plain orders, so that a mix-up of the two is noticed."""
 
 
 class Ledger:
     def __init__(
         self, store: FuturesStore, markets: Callable[[], dict[str, Market]], clock: Callable[[], int]
     ) -> None:
-        """`markets` reads the markets from the store."""
+        """`markets` loads the markets from the store."""
         self.changes = Changes()
         self.dual_side = False
-        """Hedge mode, which only the control surface can pretend; not kept."""
+        """Hedge mode. Only the control API can set it; it is not stored."""
         self.store = store
         self._read_markets = markets
         self._clock = clock
@@ -45,7 +45,7 @@ class Ledger:
         self._load()
 
     def tick(self) -> None:
-        """Time goes on here only, so that one request sees one price. UTC milliseconds."""
+        """Set `now` (UTC milliseconds). Time advances only here, so that one request sees one price."""
         self.now = self._clock()
 
     def _load(self) -> None:
@@ -72,7 +72,7 @@ class Ledger:
         self._wallet_changed = False
         self.trades: list[Trade] = []
         self._incomes: list[Income] = []
-        self._news: list[object] = []
+        self._pending: list[object] = []
 
     # Reading
 
@@ -88,18 +88,18 @@ class Ledger:
         return [order for order in self.orders.values() if order.symbol == symbol]
 
     def exposure(self, symbol: str) -> Exposure:
-        """As it stands now: later changes leave it alone. So with the summary."""
+        """Return a copy, which later changes do not affect. So does `summary`."""
         position, orders = replace(self.positions[symbol]), self.orders_of(symbol)
         return exposure(self.contract(symbol), position, self.mark(symbol), orders)
 
     def summary(self) -> Summary:
         return Summary(replace(self.wallet), tuple(self.exposure(symbol) for symbol in self.positions))
 
-    # Changing, inside `change`
+    # Changes, made inside `change`
 
     @contextmanager
     def change(self) -> Iterator[None]:
-        """All that happens inside is written at once, then told; or, when it can't be written, undone."""
+        """Write all changes of the block in one transaction, then publish them. Undo them if that fails."""
         try:
             yield
             self._write()
@@ -107,10 +107,10 @@ class Ledger:
             if not isinstance(error, Refusal) or self._is_dirty:
                 self._load()
             raise
-        news = self._news
+        pending = self._pending
         self._forget()
-        for change in news:
-            self.changes.tell(change)
+        for change in pending:
+            self.changes.publish(change)
 
     def next_order_id(self) -> int:
         self._last_order_id += 1
@@ -134,7 +134,7 @@ class Ledger:
             self.orders.pop(order.id, None)
         if trade:
             self.trades.append(trade)
-        self.tell(OrderChanged(replace(order), reason, self.now, trade, expiry_reason))
+        self.record(OrderChanged(replace(order), reason, self.now, trade, expiry_reason))
         self._follow(order)
 
     def put_algo(self, algo: Algo, order: Order | None = None) -> None:
@@ -143,7 +143,7 @@ class Ledger:
             self.algos[algo.id] = algo
         else:
             self.algos.pop(algo.id, None)
-        self.tell(AlgoChanged(replace(algo), self.now, replace(order) if order else None))
+        self.record(AlgoChanged(replace(algo), self.now, replace(order) if order else None))
 
     def put_position(self, position: Position) -> None:
         position.updated = self.now
@@ -153,7 +153,7 @@ class Ledger:
         self._changed_markets.add(symbol)
 
     def earn(self, kind: IncomeType, amount: Decimal, symbol: str = "", trade_id: int = 0) -> None:
-        """Into the wallet, or out of it."""
+        """Add to the wallet, or take from it, with an income entry."""
         if amount:
             self._last_income_id += 1
             self._incomes.append(Income(self._last_income_id, symbol, kind, amount, self.now, trade_id))
@@ -164,19 +164,21 @@ class Ledger:
         self.wallet.updated = self.now
         self._wallet_changed = True
 
-    def tell(self, change: object) -> None:
-        self._news.append(change)
+    def record(self, change: object) -> None:
+        self._pending.append(change)
 
-    def tell_account(self, reason: AccountEvent, symbols: Iterable[str] = (), change: Decimal = ZERO) -> None:
-        """`change` is what came in or went out apart from profit and commission."""
+    def record_account(
+        self, reason: AccountEvent, symbols: Iterable[str] = (), change: Decimal = ZERO
+    ) -> None:
+        """Record a change of the account. `change` is the amount without profit and commission."""
         balance = BalanceChanged(MARGIN_ASSET, self.wallet.balance, self.summary().cross_wallet, change)
         positions = tuple(
             PositionChanged(replace(self.positions[symbol]), self.mark(symbol)) for symbol in symbols
         )
-        self.tell(AccountChanged(reason, (balance,), positions, self.now))
+        self.record(AccountChanged(reason, (balance,), positions, self.now))
 
     def _follow(self, order: Order) -> None:
-        """A conditional order is finished when the order that it placed has ended."""
+        """Finish a conditional order when the order that it placed has ended."""
         algo = self.algos.get(order.algo_id)
         if algo and algo.status is AlgoStatus.TRIGGERED and not order.is_open:
             algo.status, algo.updated = AlgoStatus.FINISHED, self.now

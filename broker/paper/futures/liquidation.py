@@ -1,7 +1,7 @@
-"""Liquidation: when the margin balance has fallen to the maintenance margin, the exchange closes.
+"""Liquidation: the exchange closes positions when the margin balance falls to the maintenance margin.
 
-An isolated position stands for itself; the cross positions stand together. Closing happens at the mark price;
-a clearing fee is taken from what is left, and the insurance fund makes good what is missing.
+It closes an isolated position alone, and the cross positions together, at the mark price. It takes a clearing
+fee from the remaining margin. The insurance fund covers a loss beyond the margin.
 """
 
 from decimal import Decimal
@@ -16,7 +16,7 @@ from .matching import LIQUIDATED, Matching
 from .orders import Order, OrderType, TimeInForce
 
 CLEARING_FEE = Decimal("0.0125")
-"""Of the notional (`liquidationFee` of exchangeInfo)."""
+"""A fraction of the notional (`liquidationFee` of exchangeInfo)."""
 
 
 class Liquidation:
@@ -39,7 +39,7 @@ class Liquidation:
             self._clear(crossed, backing=summary.cross_wallet)
 
     def _clear(self, exposures: list[Exposure], *, backing: Decimal) -> None:
-        """`backing` is what these positions stand for with."""
+        """Close these positions. `backing` is the wallet balance that covers them."""
         ledger = self._ledger
         notional = sum((abs(exposure.notional) for exposure in exposures), ZERO)
         before = ledger.wallet.balance
@@ -52,7 +52,7 @@ class Liquidation:
         left = backing + ledger.wallet.balance - before
         fee = min(left, truncated(notional * CLEARING_FEE)) if left > 0 else left
         ledger.earn(IncomeType.INSURANCE_CLEAR, -fee, symbols[0])
-        ledger.tell_account(AccountEvent.INSURANCE_CLEAR, symbols, -fee)
+        ledger.record_account(AccountEvent.INSURANCE_CLEAR, symbols, -fee)
 
     def _close(self, exposure: Exposure) -> None:
         ledger, amount = self._ledger, exposure.position.amount

@@ -1,4 +1,4 @@
-"""The key of the user data stream: one for the account, valid for an hour after it was last asked for."""
+"""The listen key of the user data stream: one for the account, valid for an hour after the last request."""
 
 from collections.abc import Callable
 
@@ -8,7 +8,7 @@ VALID_MS = 3_600_000
 
 
 class ListenKeys:
-    """`new_key` makes a key. Times in UTC milliseconds."""
+    """`new_key` creates a key. Times are UTC milliseconds."""
 
     def __init__(self, clock: Callable[[], int], new_key: Callable[[], str]) -> None:
         self._clock = clock
@@ -17,7 +17,7 @@ class ListenKeys:
         self._until = 0
 
     def create(self) -> str:
-        """The one that is valid, extended, or a new one."""
+        """Extend and return the valid key, or return a new one."""
         if not self.is_valid(self._key):
             self._key = self._new_key()
         return self._extended()

@@ -1,6 +1,6 @@
-"""How much margin is needed, how much is left, and where a position is liquidated. Nothing changes here.
+"""Margin and liquidation prices, computed as Binance does. Nothing here changes state.
 
-The mark price is the last price. Margin in the quote asset (as Binance computes it).
+The mark price is the last price. Margins are in the quote asset.
 """
 
 from collections.abc import Iterable
@@ -19,7 +19,7 @@ MAKER_FEE = Decimal("0.0002")
 
 @dataclass(frozen=True, slots=True)
 class Exposure:
-    """One contract: its position at the mark price, and the notional of the orders that may add to it."""
+    """The position in one contract at the mark price, and the notional of orders that may extend it."""
 
     contract: Contract
     position: Position
@@ -42,7 +42,7 @@ class Exposure:
 
     @property
     def initial_margin(self) -> Decimal:
-        """Of the position as large as its open orders could make it, whichever side fills."""
+        """The margin of the largest position that fills of its open orders on one side could cause."""
         largest = max(abs(self.notional), abs(self.notional + self.bids), abs(self.notional - self.asks))
         return largest / self.position.leverage
 
@@ -61,7 +61,7 @@ class Exposure:
 
 
 def exposure(contract: Contract, position: Position, mark: Decimal, orders: Iterable[Order]) -> Exposure:
-    """`orders` are the open ones of this contract; those that only reduce need no margin."""
+    """`orders` are the open orders of this contract. Reduce-only orders need no margin."""
     bids, asks = ZERO, ZERO
     for order in orders:
         if not order.reduce_only:
@@ -118,7 +118,7 @@ class Summary:
 
     @property
     def free(self) -> Decimal:
-        """Of the cross wallet; below zero where the market went against it."""
+        """The free margin of the cross wallet. It is negative after large losses."""
         held = sum((exposure.position_margin for exposure in self.crossed), ZERO) + self.order_margin
         return self.cross_wallet + self.cross_unrealized - held
 
@@ -127,7 +127,7 @@ class Summary:
         return max(ZERO, self.free)
 
     def liquidation_price(self, exposure: Exposure) -> Decimal:
-        """Of a position among the others as they stand now; 0: at no price."""
+        """Return the liquidation price if the other positions stay as they are. 0: there is none."""
         if exposure.position.is_isolated:
             return liquidation_price(exposure.contract, exposure.position, exposure.position.isolated_wallet)
         others = [other for other in self.crossed if other.contract is not exposure.contract]
@@ -138,11 +138,11 @@ class Summary:
 
 
 def liquidation_price(contract: Contract, position: Position, backing: Decimal) -> Decimal:
-    """Where margin balance equals maintenance margin: backing + amount*p - cost = |amount|*p*rate - cum.
+    """Solve margin balance = maintenance margin: backing + amount*p - cost = |amount|*p*rate - cum.
 
-    Hence p = (backing - cost + cum) / (|amount|*rate - amount), with rate and cum of the bracket that
-    |amount|*p lies in. `backing` is the isolated wallet, or the cross wallet with the unrealised profit and
-    less the maintenance margin of the other cross positions. 0: at no price above zero.
+    So p = (backing - cost + cum) / (|amount|*rate - amount), with rate and cum of the bracket of |amount|*p.
+    `backing` is the isolated wallet; or the cross wallet, plus the unrealised profit and minus the
+    maintenance margin of the other cross positions. Returns 0 if there is no solution above zero.
     """
     size = abs(position.amount)
     if not size:

@@ -1,4 +1,4 @@
-"""The JSON of Binance's answers about the futures market, complete as its documentation has it."""
+"""The JSON of Binance's answers about the futures market, with all documented fields."""
 
 from collections.abc import Sequence
 from decimal import Decimal
@@ -16,7 +16,7 @@ from .orders import AlgoType, OrderType, TimeInForce
 Json = dict[str, Any]
 _ONBOARDED = 1_569_398_400_000
 _DELIVERY = 4_133_404_800_000
-"""Far away: a perpetual contract is never delivered."""
+"""In the far future: a perpetual contract is never delivered."""
 
 
 def contract_info(contract: Contract) -> Json:
@@ -108,7 +108,7 @@ def book_ticker(book: Book, update_id: int, now: int) -> Json:
 
 
 def day_ticker(symbol: str, day: Candle, last: PublicTrade) -> Json:
-    """The day's, which on futures has no bid and no ask."""
+    """The 24 h ticker. On futures it has no bid and no ask."""
     change = day.close - day.open
     return {
         "symbol": symbol,
@@ -131,7 +131,7 @@ def day_ticker(symbol: str, day: Candle, last: PublicTrade) -> Json:
 
 
 def premium_index(symbol: str, mark: Decimal, rate: Decimal, now: int) -> Json:
-    """`rate` is that of the next funding."""
+    """`rate` is the rate of the next funding."""
     return {
         "symbol": symbol,
         "markPrice": text(mark),

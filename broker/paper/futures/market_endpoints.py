@@ -1,4 +1,4 @@
-"""The futures endpoints that anyone may read: prices, books, candles, rules, funding."""
+"""The public futures endpoints: prices, books, candles, filters, funding."""
 
 from collections.abc import Callable
 from typing import Any
@@ -11,12 +11,12 @@ from ..market.candles import INTERVALS, closing, openings
 from ..market.market import Market
 from ..market.prices import slot_of
 from ..spot.market_answers import kline
-from ..spot.market_endpoints import asked_slots
+from ..spot.market_endpoints import requested_slots
 from . import funding, market_answers
 from .exchange import FuturesExchange
 
 _DEPTHS = {5: 2, 10: 2, 20: 2, 50: 2, 100: 5, 500: 10, 1000: 20}
-"""The limits that depth has, with their weights."""
+"""The allowed limits of depth, with their request weights."""
 _DEFAULT_DEPTH = 500
 
 
@@ -77,7 +77,7 @@ class MarketEndpoints:
         return [market_answers.public_trade(market.public_trade(slot)) for slot in range(first, last + 1)]
 
     def aggregate_trades(self, params: Params) -> Any:
-        market, slots = self._market(params), asked_slots(params, slot_of(self._exchange.now))
+        market, slots = self._market(params), requested_slots(params, slot_of(self._exchange.now))
         return [market_answers.aggregate_trade(market.public_trade(slot)) for slot in slots]
 
     def klines(self, params: Params) -> Any:
@@ -118,7 +118,7 @@ class MarketEndpoints:
         return self._each(params, lambda market: self._premium(market, now))
 
     def funding_rates(self, params: Params) -> Any:
-        """Oldest first; without a start, the newest."""
+        """Return rates oldest first: those from `startTime`, or else the newest."""
         limit, now = params.limit(100, 1000), self._exchange.now
         start, end = params.integer("startTime"), params.integer("endTime")
         until = now if end is None else min(end, now)
@@ -141,7 +141,7 @@ class MarketEndpoints:
         return market_answers.funding_rate(name, funding.rate(name, self._exchange.seed, time), time, mark)
 
     def _each(self, params: Params, answer: Callable[[Market], Any]) -> Any:
-        """One answer for `symbol`, else a list of all."""
+        """Return one answer for `symbol`, or else a list of all."""
         if "symbol" in params:
             return answer(self._market(params))
         return [answer(self._exchange.market(name)) for name in self._exchange.contracts]

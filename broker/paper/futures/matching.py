@@ -1,4 +1,4 @@
-"""What becomes of a futures order: what it gets from the book, what that does to position and wallet."""
+"""Matching of futures orders: fills, and their effect on position and wallet."""
 
 from collections.abc import Sequence
 from decimal import Decimal
@@ -20,8 +20,8 @@ from .ledger import Ledger
 from .margin import MAKER_FEE, TAKER_FEE
 from .orders import Order, OrderType, TimeInForce, Trade
 
-IOC_EXPIRED, KNOCKED_OUT, LIQUIDATED, UNFILLED = 2, 4, 5, 9
-"""Why an order expired (`er` of ORDER_TRADE_UPDATE)."""
+IOC_EXPIRED, REDUCE_ONLY_EXPIRED, LIQUIDATED, NO_LIQUIDITY = 2, 4, 5, 9
+"""Reasons why an order expired (`er` of ORDER_TRADE_UPDATE)."""
 
 
 class Matching:
@@ -29,9 +29,9 @@ class Matching:
         self._ledger = ledger
 
     def submit(self, order: Order) -> None:
-        """A new order, which no filter refused. A refusal comes before any change."""
+        """Enter a new order that passed the filters. Raises Refusal before any change."""
         if order.reduce_only:
-            order.quantity = self._reducing(order)
+            order.quantity = self._reducible_quantity(order)
         fills = self._fills(order)
         if not order.reduce_only:
             self._check_margin(order, fills)
@@ -39,11 +39,12 @@ class Matching:
         self._ledger.put_order(order, Execution.NEW)
         self._take(order, fills, None)
         if order.is_open and (order.type is OrderType.MARKET or order.time_in_force is TimeInForce.IOC):
-            self.end(order, Execution.EXPIRED, UNFILLED if order.type is OrderType.MARKET else IOC_EXPIRED)
-        self.drop_reducing(order.symbol)
+            reason = NO_LIQUIDITY if order.type is OrderType.MARKET else IOC_EXPIRED
+            self.end(order, Execution.EXPIRED, reason)
+        self.expire_reduce_only(order.symbol)
 
     def advance(self, order: Order) -> None:
-        """Fills an open order as far as the price allows: as much as the book has at its price."""
+        """Fill an open order at its price, with the quantity that the book has there now."""
         market, now = self._ledger.markets[order.symbol], self._ledger.now
         if not order.side.accepts(market.price(now), order.price):
             return
@@ -55,19 +56,19 @@ class Matching:
         fills = fills_of_quantity(market.book(now).facing(order.side, reach), wanted)
         if fills:
             self._take(order, fills, order.price)
-            self.drop_reducing(order.symbol)
+            self.expire_reduce_only(order.symbol)
 
     def end(self, order: Order, reason: Execution, expiry_reason: int = 0) -> None:
         order.status = Status.CANCELED if reason is Execution.CANCELED else Status.EXPIRED
         order.updated = self._ledger.now
         self._ledger.put_order(order, reason, expiry_reason=expiry_reason)
 
-    def drop_reducing(self, symbol: str) -> None:
-        """Open reduce-only orders expire when nothing is left for them to reduce."""
+    def expire_reduce_only(self, symbol: str) -> None:
+        """Expire open reduce-only orders that have nothing left to reduce."""
         position = self._ledger.positions[symbol]
         for order in self._ledger.orders_of(symbol):
             if order.reduce_only and not position.reducible(order.side):
-                self.end(order, Execution.EXPIRED, KNOCKED_OUT)
+                self.end(order, Execution.EXPIRED, REDUCE_ONLY_EXPIRED)
 
     def fill(
         self, order: Order, price: Decimal, quantity: Decimal, *, fee: Decimal, execution: Execution
@@ -97,10 +98,10 @@ class Matching:
         ledger.earn(IncomeType.REALIZED_PNL, realized, order.symbol, trade.id)
         ledger.earn(IncomeType.COMMISSION, -commission, order.symbol, trade.id)
         ledger.put_order(order, execution, trade)
-        ledger.tell_account(AccountEvent.ORDER, [order.symbol])
+        ledger.record_account(AccountEvent.ORDER, [order.symbol])
 
     def _take(self, order: Order, fills: Sequence[Level], maker_price: Decimal | None) -> None:
-        """`maker_price` is the price of an order that rested."""
+        """`maker_price` is the price of a resting order; None for a taker."""
         if not fills:
             return
         market = self._ledger.markets[order.symbol]
@@ -116,7 +117,7 @@ class Matching:
 
     def _fills(self, order: Order) -> list[Level]:
         book = self._ledger.markets[order.symbol].book(self._ledger.now)
-        limit = order.price if order.type is OrderType.LIMIT else self._furthest(order)
+        limit = order.price if order.type is OrderType.LIMIT else self._worst_price(order)
         fills = fills_of_quantity(book.facing(order.side, limit), order.quantity)
         if order.type is OrderType.MARKET and not fills:
             raise no_counterparty()
@@ -126,20 +127,20 @@ class Matching:
             raise fok_unfilled()
         return fills
 
-    def _furthest(self, order: Order) -> Decimal:
-        """The worst price that a market order may trade at (PERCENT_PRICE)."""
+    def _worst_price(self, order: Order) -> Decimal:
+        """Return the worst price that a market order may trade at (PERCENT_PRICE)."""
         contract, mark = self._ledger.contract(order.symbol), self._ledger.mark(order.symbol)
         return mark * (contract.percent_up if order.side is Side.BUY else contract.percent_down)
 
-    def _reducing(self, order: Order) -> Decimal:
-        """A reduce-only order is cut to what it can reduce."""
+    def _reducible_quantity(self, order: Order) -> Decimal:
+        """Return the quantity of a reduce-only order, capped at what it can reduce."""
         reducible = self._ledger.positions[order.symbol].reducible(order.side)
         if not reducible:
             raise reduce_only_rejected()
         return min(order.quantity, reducible)
 
     def _check_margin(self, order: Order, fills: Sequence[Level]) -> None:
-        """Refused when the position could outgrow its leverage's bracket, or the margin that is free."""
+        """Raise Refusal if the position could exceed the bracket of its leverage, or the free margin."""
         exposure = self._ledger.exposure(order.symbol)
         quantity = _quantity(fills) if order.type is OrderType.MARKET else order.quantity
         opening = quantity - min(quantity, exposure.position.reducible(order.side))

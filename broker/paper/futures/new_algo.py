@@ -1,4 +1,4 @@
-"""A conditional order as it is asked for: which parameters each type needs, and which it refuses."""
+"""The parameters of a new conditional order: which ones each type needs, and which it refuses."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -41,7 +41,7 @@ class _AlgoKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class NewAlgo:
-    """`quantity` is zero where it closes the position, `price` zero at market."""
+    """`quantity` is zero if it closes the position. `price` is zero for a market order."""
 
     symbol: str
     side: Side

@@ -1,4 +1,4 @@
-"""An order as it is asked for: which parameters each type needs, and which it refuses."""
+"""The parameters of a new order: which ones each type needs, and which it refuses."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -49,13 +49,13 @@ class NewOrder:
     time_in_force: TimeInForce
     quantity: Decimal
     price: Decimal
-    """Zero at market."""
+    """Zero for a market order."""
     reduce_only: bool
     client_id: str
     response: Response = Response.ACK
 
     def order(self, now: int) -> Order:
-        """Without a number yet."""
+        """Return the order. It gets its id later."""
         return Order(
             id=0,
             symbol=self.symbol,
@@ -73,7 +73,7 @@ class NewOrder:
 
 
 def read(params: Params, symbol: str, new_id: Callable[[], str]) -> NewOrder:
-    """`new_id` makes a client order id where none is sent."""
+    """Parse a new order. `new_id` creates a client order id if none is sent. Raises Refusal."""
     params.require(("side", "type"))
     if params.values["type"] in _CONDITIONAL:
         raise algo_only()

@@ -1,4 +1,4 @@
-"""The JSON of Binance's answers about futures orders, complete as its documentation has it."""
+"""The JSON of Binance's answers about futures orders, with all documented fields."""
 
 from typing import Any
 
@@ -13,7 +13,7 @@ _STP = "EXPIRE_MAKER"
 
 
 def placed(order: Order) -> Json:
-    """Also of a cancelled one."""
+    """The answer for a new or a cancelled order."""
     return {
         "clientOrderId": order.client_id,
         "cumQty": text(order.executed),
@@ -43,7 +43,7 @@ def placed(order: Order) -> Json:
 
 
 def acknowledged(order: Order) -> Json:
-    """The answer ACK tells of the order as it came in, before it was matched."""
+    """The ACK answer: the order before it was matched."""
     return placed(order) | {
         "cumQty": text(ZERO),
         "cumQuote": text(ZERO),
@@ -93,7 +93,7 @@ def placed_algo(order: Algo) -> Json:
 
 
 def queried_algo(order: Algo, placed_order: Order | None) -> Json:
-    """With the order that it placed, when it was triggered."""
+    """`placed_order` is the order that it placed when it was triggered."""
     return algo(order) | {
         "actualOrderId": str(order.order_id) if order.order_id else "",
         "actualPrice": text(placed_order.average if placed_order else ZERO),

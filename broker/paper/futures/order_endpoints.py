@@ -1,4 +1,4 @@
-"""The futures endpoints of orders, plain and conditional, and of what came of them."""
+"""The futures endpoints of orders, conditional orders, trades and income."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""An order, its trades, and a conditional order, as the futures exchange keeps them."""
+"""Futures orders, trades and conditional orders, as they are stored."""
 
 from dataclasses import dataclass
 from decimal import Decimal
@@ -18,7 +18,7 @@ class TimeInForce(StrEnum):
     IOC = "IOC"
     FOK = "FOK"
     GTX = "GTX"
-    """Post only: refused where it would take."""
+    """Post only: rejected if it would take liquidity."""
 
 
 class AlgoType(StrEnum):
@@ -37,7 +37,7 @@ class AlgoType(StrEnum):
 
 
 class AlgoStatus(StrEnum):
-    """As Binance's `Event-Algo-Order-Update` describes them."""
+    """The states of Binance's `Event-Algo-Order-Update`."""
 
     NEW = "NEW"
     CANCELED = "CANCELED"
@@ -50,7 +50,7 @@ class AlgoStatus(StrEnum):
     REJECTED = "REJECTED"
     """The matching engine refused its order."""
     EXPIRED = "EXPIRED"
-    """Nothing was left for it to close."""
+    """There was no position left to close."""
 
 
 class WorkingType(StrEnum):
@@ -60,7 +60,7 @@ class WorkingType(StrEnum):
 
 @dataclass(slots=True)
 class Order:
-    """`price` is zero at market. Times in UTC milliseconds."""
+    """`price` is zero for a market order. Times are UTC milliseconds."""
 
     id: int
     symbol: str
@@ -78,7 +78,7 @@ class Order:
     executed: Decimal = ZERO
     quote_executed: Decimal = ZERO
     algo_id: int = 0
-    """The conditional order that placed it; 0: none did."""
+    """The id of the conditional order that placed it; 0 if there is none."""
 
     @property
     def remaining(self) -> Decimal:
@@ -94,13 +94,13 @@ class Order:
 
     @property
     def signed(self) -> Decimal:
-        """What it may still add to the position."""
+        """The remaining quantity, negative for a sell."""
         return self.remaining if self.side is Side.BUY else -self.remaining
 
 
 @dataclass(frozen=True, slots=True)
 class Trade:
-    """One fill of an order. `realized` is its profit before the commission; both in the margin asset."""
+    """One fill of an order. `realized` is the profit before commission. Both are in the margin asset."""
 
     id: int
     order_id: int
@@ -120,7 +120,7 @@ class Trade:
 
 @dataclass(slots=True)
 class Algo:
-    """A conditional order. `quantity` is zero where it closes the position, `price` zero at market."""
+    """A conditional order. `quantity` is zero if it closes the position, `price` zero for a market order."""
 
     id: int
     symbol: str
@@ -138,10 +138,10 @@ class Algo:
     created: int
     updated: int
     triggered: int = 0
-    """When; 0: not yet."""
+    """When it was triggered; 0 if not yet."""
     status: AlgoStatus = AlgoStatus.NEW
     order_id: int = 0
-    """The order that it placed."""
+    """The id of the order that it placed; 0 if none."""
     failure: str = ""
     """Why the matching engine refused its order."""
 
@@ -150,6 +150,9 @@ class Algo:
         return self.status is AlgoStatus.NEW
 
     def triggers_at(self, price: Decimal) -> bool:
-        """A stop that buys and a take-profit that sells wait above the market, the two others below it."""
+        """Whether it triggers at this price.
+
+        A buy stop and a sell take-profit trigger above the market, the two others below it.
+        """
         waits_above = (self.side is Side.BUY) == self.type.is_stop
         return price >= self.trigger_price if waits_above else price <= self.trigger_price

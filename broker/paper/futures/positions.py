@@ -1,4 +1,4 @@
-"""What we hold: the margin wallet and one position for each contract."""
+"""The margin wallet, and one position for each contract."""
 
 from dataclasses import dataclass
 from decimal import Decimal
@@ -17,18 +17,19 @@ class MarginType(StrEnum):
 
 @dataclass(slots=True)
 class Wallet:
-    """The margin asset, with what is set aside for isolated positions."""
+    """`balance` includes the margin of isolated positions."""
 
     asset: str
     balance: Decimal
     updated: int
-    """UTC milliseconds, like `funded`: up to when funding was paid."""
+    """UTC milliseconds."""
     funded: int
+    """Funding is paid up to this time, in UTC milliseconds."""
 
 
 @dataclass(slots=True)
 class Position:
-    """`amount` is negative when short; `cost` is what entering it came to, with the same sign."""
+    """`amount` is negative for a short position. `cost` is the entry value, with the same sign."""
 
     symbol: str
     leverage: int = DEFAULT_LEVERAGE
@@ -37,9 +38,9 @@ class Position:
     cost: Decimal = ZERO
     isolated_wallet: Decimal = ZERO
     carried: Decimal = ZERO
-    """Commissions less realised profit since it was opened: what it must still earn to break even."""
+    """Commissions minus realised profit since it was opened. The break-even price includes it."""
     realized: Decimal = ZERO
-    """All profit ever realised here."""
+    """The total profit ever realised in this contract."""
     updated: int = 0
 
     @property
@@ -58,11 +59,11 @@ class Position:
         return self.amount * mark - self.cost
 
     def reducible(self, side: Side) -> Decimal:
-        """How much an order of that side would reduce it."""
+        """Return how much an order of that side can reduce the position."""
         return max(ZERO, -self.amount if side is Side.BUY else self.amount)
 
     def fill(self, side: Side, price: Decimal, quantity: Decimal) -> Decimal:
-        """Applies one fill, which reduces first and then opens; the realised profit."""
+        """Apply one fill, which first reduces and then opens. Return the realised profit."""
         closing = min(quantity, self.reducible(side))
         realized = self._reduce(side, price, closing) if closing else ZERO
         self._open(side, price, quantity - closing)
@@ -72,7 +73,7 @@ class Position:
         self.carried = self.carried + commission if self.amount else ZERO
 
     def _reduce(self, side: Side, price: Decimal, quantity: Decimal) -> Decimal:
-        """To eight decimals; what is cut off stays in the cost, so that nothing is lost."""
+        """Reduce the position. Return the profit, cut to eight decimals; the remainder stays in `cost`."""
         share = quantity / abs(self.amount)
         whole = quantity == abs(self.amount)
         change = quantity if side is Side.BUY else -quantity

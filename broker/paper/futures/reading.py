@@ -1,4 +1,4 @@
-"""Parameters of an order as futures read them: their errors differ from those of spot."""
+"""Parses order parameters of futures, whose errors differ from those of spot."""
 
 import re
 from decimal import Decimal
@@ -14,7 +14,7 @@ Choice = TypeVar("Choice", bound=StrEnum)
 
 _CLIENT_ID = re.compile(r"^[.A-Z:/a-z0-9_-]{1,36}$")
 _NUMBER = re.compile(r"^-?[0-9]{1,20}(\.[0-9]{1,20})?$")
-_LONGEST_ID = 36
+_MAX_ID_CHARS = 36
 
 
 class _PositionSide(StrEnum):
@@ -25,8 +25,8 @@ class _PositionSide(StrEnum):
 
 def client_id(params: Params, name: str) -> str | None:
     value = params.values.get(name)
-    if value is not None and len(value) > _LONGEST_ID:
-        raise Refusal(-4015, f"Client order id length should not be more than {_LONGEST_ID} chars")
+    if value is not None and len(value) > _MAX_ID_CHARS:
+        raise Refusal(-4015, f"Client order id length should not be more than {_MAX_ID_CHARS} chars")
     if value is not None and not _CLIENT_ID.match(value):
         raise Refusal(-4015, "Client order id is not valid.")
     return value
@@ -52,7 +52,7 @@ def read_time_in_force(params: Params) -> TimeInForce:
 
 
 def amount(params: Params, name: str) -> Decimal:
-    """Zero when it is not sent."""
+    """Return the amount, or zero if it is not sent."""
     value = params.values.get(name)
     if value is None:
         return Decimal(0)

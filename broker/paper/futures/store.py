@@ -1,4 +1,4 @@
-"""The tables of the futures exchange, in the store's file."""
+"""The tables of the futures exchange, in the same file as spot's."""
 
 from collections.abc import Collection
 
@@ -29,7 +29,7 @@ class FuturesStore:
         return self.orders.where(f"status IN ({_marks(OPEN)}) ORDER BY id", *sorted(OPEN))
 
     def live_algos(self) -> list[Algo]:
-        """Those that wait, and those whose order is open."""
+        """Return conditional orders that wait, or whose order is open."""
         states = _WAITING_OR_WORKING
         return self.algos.where(f"status IN ({_marks(states)}) ORDER BY id", *states)
 
@@ -46,7 +46,7 @@ class FuturesStore:
         return sorted(self.trades.where(where, *values), key=lambda trade: trade.id)
 
     def order(self, symbol: str, order_id: int | None, client_id: str | None) -> Order | None:
-        """The newest that has the ids that are given."""
+        """Return the newest order that matches the given ids."""
         where = "symbol = ? AND id = coalesce(?, id) AND client_id = coalesce(?, client_id)"
         found = self.orders.where(f"{where} ORDER BY id DESC LIMIT 1", symbol, order_id, client_id)
         return found[0] if found else None
@@ -59,7 +59,7 @@ class FuturesStore:
     def income(
         self, symbol: str | None, kind: str | None, start: int | None, end: int | None, limit: int
     ) -> list[Income]:
-        """Oldest first; without a start, the newest."""
+        """Return entries oldest first: those from `start`, or else the newest."""
         where = (
             "symbol = coalesce(?, symbol) AND type = coalesce(?, type)"
             " AND time >= coalesce(?, time) AND time <= coalesce(?, time)"

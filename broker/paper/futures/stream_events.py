@@ -1,4 +1,4 @@
-"""The JSON of events about a futures market, complete as Binance's "WebSocket Market Streams" has it."""
+"""The JSON of futures market events, with all fields (source: Binance's "WebSocket Market Streams")."""
 
 from decimal import Decimal
 
@@ -13,7 +13,7 @@ from .contracts import Contract
 
 
 class FuturesEvents:
-    """Of one contract, with its decimals."""
+    """The events of one contract, with its number of decimals."""
 
     def __init__(self, contract: Contract) -> None:
         self._contract = contract
@@ -63,7 +63,7 @@ class FuturesEvents:
         }
 
     def mark_price(self, mark: Decimal, rate: Decimal, next_funding: int, now: int) -> Json:
-        """Mark, index and settlement price are one here."""
+        """Mark, index and settlement price are the same here."""
         return {
             "e": "markPriceUpdate",
             "E": now,
@@ -124,8 +124,8 @@ class FuturesEvents:
                 "n": candle.last_trade - candle.first_trade + 1,
                 "x": closed,
                 "q": self._price(candle.quote_volume),
-                "V": self._quantity(candle.bought),
-                "Q": self._price(candle.quote_bought),
+                "V": self._quantity(candle.taker_buy_volume),
+                "Q": self._price(candle.taker_buy_quote_volume),
                 "B": "0",
             },
         }
@@ -137,7 +137,7 @@ class FuturesEvents:
         }
 
     def best_levels(self, book: Book, count: int, now: int) -> Json:
-        """The partial book depth stream: an event of its own form, but all of the best levels each time."""
+        """An event of the partial book depth stream: all best levels, in the form of a depth update."""
         slot = slot_of(now)
         return self._depth(slot - 1, slot, now) | {
             "b": self._levels(book.levels(Side.BUY, count)),
@@ -169,5 +169,5 @@ class FuturesEvents:
 
 
 def _transaction_time(now: int) -> int:
-    """When the market last moved."""
+    """Return the time of the market's last change."""
     return slot_of(now) * SLOT_MS

@@ -1,4 +1,4 @@
-"""The WebSocket surfaces of futures: books and trades, other market streams, the account's news."""
+"""The WebSocket APIs of futures: books and trades, other market streams, user data."""
 
 from starlette.routing import WebSocketRoute
 
@@ -21,7 +21,7 @@ class FuturesSurface:
 
     @property
     def names(self) -> list[str]:
-        """Of the streams that someone listens to."""
+        """The names of the streams that have listeners."""
         return [*self._public.names, *self._market.names, *self._user.names]
 
     def routes(self) -> list[WebSocketRoute]:

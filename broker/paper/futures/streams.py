@@ -1,6 +1,6 @@
-"""The market streams of USDT-M futures, by name and way: `/public` has books and trades, `/market` the rest.
+"""The market streams of USDT-M futures by name and route. `/public` has books and trades, `/market` the rest.
 
-On the way that a stream does not belong to, nothing is ever sent for it, as at Binance.
+Like Binance, it sends nothing for a stream that is subscribed on the wrong route.
 """
 
 import re
@@ -19,7 +19,7 @@ from .stream_events import FuturesEvents
 _DEPTH = re.compile(r"depth(5|10|20)?(@100ms|@250ms|@500ms)?")
 _MARK_PRICE = re.compile(r"markPrice(@arr)?(@1s)?")
 _SLOW_MARK_PRICE = 3
-"""So many times slower than with `@1s`."""
+"""The interval without `@1s`, as a multiple of the interval with it."""
 
 
 class FuturesStreams:
@@ -29,7 +29,7 @@ class FuturesStreams:
         self._events = {name: FuturesEvents(contract) for name, contract in exchange.contracts.items()}
 
     def public(self, name: str) -> Stream | None:
-        """None: nothing is ever sent for that name; here as in `market`."""
+        """Return a stream of `/public`, or None if nothing is ever sent for that name. So does `market`."""
         symbol, channel = self._split(name)
         if symbol is None:
             return None
@@ -73,7 +73,7 @@ class FuturesStreams:
         return None
 
     def _split(self, name: str) -> tuple[str | None, str]:
-        """The symbol, if there is such, and the channel."""
+        """Return the symbol, or None if it is unknown, and the channel."""
         symbol, _, channel = name.partition("@")
         known = symbol == symbol.lower() and symbol.upper() in self._exchange.contracts
         return (symbol.upper() if known else None), channel

@@ -1,4 +1,4 @@
-"""On which terms a position is held: its leverage and its margin type."""
+"""The settings of a position: leverage and margin type."""
 
 from ..http.errors import Refusal
 from ..market.amounts import ZERO
@@ -13,7 +13,7 @@ class Terms:
         self._ledger = ledger
 
     def set_leverage(self, symbol: str, leverage: int) -> Position:
-        """Refused where the position with its open orders would be too large, or the margin too small."""
+        """Raise Refusal if the position with its open orders would be too large, or the margin too small."""
         exposure = self._ledger.exposure(symbol)
         contract, position = exposure.contract, self._ledger.positions[symbol]
         if not 1 <= leverage <= contract.brackets[0].max_leverage:
@@ -30,7 +30,7 @@ class Terms:
         with self._ledger.change():
             position.leverage = leverage
             self._ledger.put_position(position)
-            self._ledger.tell(LeverageChanged(symbol, leverage, self._ledger.now))
+            self._ledger.record(LeverageChanged(symbol, leverage, self._ledger.now))
         return position
 
     def set_margin_type(self, symbol: str, margin_type: MarginType) -> None:
@@ -44,4 +44,4 @@ class Terms:
         with self._ledger.change():
             position.margin_type = margin_type
             self._ledger.put_position(position)
-            self._ledger.tell_account(AccountEvent.MARGIN_TYPE_CHANGE, [symbol])
+            self._ledger.record_account(AccountEvent.MARGIN_TYPE_CHANGE, [symbol])

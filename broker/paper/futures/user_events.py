@@ -1,4 +1,4 @@
-"""The JSON of events about the futures account, complete as Binance's "User Data Streams" has it."""
+"""The JSON of futures account events, with all fields (source: Binance's "User Data Streams")."""
 
 from decimal import Decimal
 
@@ -6,22 +6,15 @@ from ..market.amounts import ZERO, truncated
 from ..market.orders import Side
 from ..spot.market_answers import Json
 from ..spot.order_answers import STP
-from .changed import (
-    AccountChanged,
-    AlgoChanged,
-    Execution,
-    LeverageChanged,
-    OrderChanged,
-    PositionChanged,
-)
+from .changed import AccountChanged, AlgoChanged, Execution, LeverageChanged, OrderChanged, PositionChanged
 
 MARGIN_ASSET = "USDT"
 _LIQUIDATION = "autoclose-"
-"""How the client id of a liquidation begins."""
+"""The prefix of a liquidation's client id."""
 
 
 def user_event(change: object, now: int) -> Json | None:
-    """None: Binance tells nobody."""
+    """Return the event of a change, or None if Binance has none."""
     match change:
         case OrderChanged(time=time):
             return _event("ORDER_TRADE_UPDATE", time, now) | {"o": _order(change)}
@@ -149,5 +142,5 @@ def _position(changed: PositionChanged) -> Json:
 
 
 def _plain(amount: Decimal) -> str:
-    """To eight decimals, without trailing zeros."""
+    """Format with at most eight decimals, without trailing zeros."""
     return f"{truncated(amount).normalize() + 0:f}"

@@ -1,4 +1,4 @@
-"""The account's news of futures: `/private/ws?listenKey=KEY`, with `&events=NAME/NAME` only those."""
+"""The user data stream of futures: `/private/ws?listenKey=KEY`. `&events=NAME/NAME` selects events."""
 
 import asyncio
 
@@ -15,16 +15,16 @@ from .user_events import listen_key_expired, user_event
 
 
 class UserSession:
-    """`events` names those that are wanted; empty: all."""
+    """`events` are the names of the wanted events; empty means all."""
 
     def __init__(self, peer: Peer, listen_key: str, events: frozenset[str]) -> None:
         self.listen_key = listen_key
         self._peer = peer
         self._events = events
 
-    def tell(self, event: Json) -> None:
+    def send(self, event: Json) -> None:
         if not self._events or event["e"] in self._events:
-            self._peer.tell(encoded(event))
+            self._peer.send(encoded(event))
 
 
 class FuturesUser:
@@ -33,11 +33,11 @@ class FuturesUser:
         self._connections = connections
         self._pace = pace
         self._sessions: set[UserSession] = set()
-        exchange.changes.listen(self._tell)
+        exchange.changes.listen(self._send)
 
     @property
     def names(self) -> list[str]:
-        """One for each subscription."""
+        """One name for each subscription."""
         return [USER_DATA for _ in self._sessions]
 
     def routes(self) -> list[WebSocketRoute]:
@@ -47,7 +47,7 @@ class FuturesUser:
         ]
 
     async def _serve(self, socket: WebSocket) -> None:
-        """An unknown listenKey is refused. (Binance lets it pass, and never says anything.)"""
+        """Refuse an unknown listen key. (Binance accepts it and never sends anything.)"""
         listen_key = socket.path_params.get("listen_key") or socket.query_params.get("listenKey", "")
         if not self._exchange.listen_keys.is_valid(listen_key):
             await socket.close()
@@ -64,19 +64,19 @@ class FuturesUser:
                 self._sessions.discard(session)
 
     async def _expire(self, session: UserSession) -> None:
-        """The connection stays open, but nothing more is said on it."""
+        """When the key expires, send that event and then no more. The connection stays open."""
         while self._exchange.listen_keys.is_valid(session.listen_key):  # noqa: ASYNC110 - its clock decides
             await asyncio.sleep(self._pace.slow)
         self._sessions.discard(session)
-        session.tell(listen_key_expired(session.listen_key, self._exchange.now))
+        session.send(listen_key_expired(session.listen_key, self._exchange.now))
 
-    def _tell(self, change: object) -> None:
+    def _send(self, change: object) -> None:
         if self._connections.paused or not (event := user_event(change, self._exchange.now)):
             return
         for session in self._sessions:
             if self._exchange.listen_keys.is_valid(session.listen_key):
-                session.tell(event)
+                session.send(event)
 
 
 def _ignore(_: str) -> None:
-    """There is nothing to ask on this connection."""
+    """Ignore messages: this connection has no requests."""

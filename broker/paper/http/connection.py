@@ -1,4 +1,4 @@
-"""One connection while it waits for an answer: what can be done to it, orderly or not."""
+"""A client's connection that waits for an answer. It can be answered, closed or reset."""
 
 import asyncio
 import socket
@@ -10,11 +10,11 @@ from starlette.types import Receive, Scope, Send
 from .rest import Answer
 
 Transports = Callable[[Scope], asyncio.Transport | None]
-"""Finds a connection below ASGI, which can only answer orderly; None: it is closed."""
+"""Finds the transport of a request. ASGI alone cannot reset a connection. None: it is closed."""
 _RESET_ON_CLOSE = struct.pack("ii", 1, 0)
 
 
-class Line:
+class ClientConnection:
     def __init__(self, scope: Scope, receive: Receive, send: Send, transports: Transports) -> None:
         self._scope = scope
         self._receive = receive
@@ -34,21 +34,21 @@ class Line:
         await self._send({"type": "http.response.body", "body": answer.body[len(answer.body) // 2 :]})
 
     async def close(self) -> None:
-        """FIN, after what was sent."""
+        """Close with FIN, after everything was sent."""
         if transport := self._transports(self._scope):
             transport.close()
-            await self.gone()
+            await self.wait_closed()
 
     async def reset(self) -> None:
-        """RST."""
+        """Close with RST."""
         if transport := self._transports(self._scope):
-            connection = transport.get_extra_info("socket")
-            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET_ON_CLOSE)
+            sock = transport.get_extra_info("socket")
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET_ON_CLOSE)
             transport.abort()
-            await self.gone()
+            await self.wait_closed()
 
-    async def gone(self) -> None:
-        """Returns when the connection is closed, by either side."""
+    async def wait_closed(self) -> None:
+        """Wait until either side has closed the connection."""
         while (await self._receive())["type"] != "http.disconnect":
             pass
 

@@ -1,4 +1,4 @@
-"""What an endpoint is: who answers it, what it costs, what it reads."""
+"""The description of an endpoint: its handler, its request weight and its parameters."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from .params import Params
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """`weight` is Binance's request weight, where it depends on the parameters a function of them."""
+    """`weight` is Binance's request weight, or a function that computes it from the parameters."""
 
     answer: Callable[[Params], Any]
     weight: int | Callable[[Params], int]
@@ -17,11 +17,11 @@ class Endpoint:
     is_signed: bool = False
     counts_as_order: bool = False
     needs_key: bool = False
-    """The key without a signature (Binance's USER_STREAM endpoints)."""
+    """It needs the key, but no signature (Binance's USER_STREAM endpoints)."""
 
     def weight_of(self, params: Params) -> int:
         return self.weight if isinstance(self.weight, int) else self.weight(params)
 
 
 Endpoints = dict[tuple[str, str], Endpoint]
-"""By method and path."""
+"""Endpoints by method and path."""

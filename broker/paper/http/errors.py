@@ -1,10 +1,10 @@
-"""The error answers of Binance (its `errors.md`), and the errors of starting a paper exchange."""
+"""Binance's error answers (source: errors.md), and the errors when a paper exchange starts."""
 
 from collections.abc import Mapping
 
 
 class Refusal(Exception):
-    """An error answer: code and message as Binance documents them, HTTP status, headers."""
+    """An error answer with Binance's code and message, the HTTP status and headers."""
 
     def __init__(
         self, code: int, msg: str, http: int = 400, headers: Mapping[str, str] | None = None
@@ -17,7 +17,7 @@ class Refusal(Exception):
 
 
 class FolderInUse(Exception):
-    """Another process keeps its paper exchange in the same folder."""
+    """Another process has its paper exchange in the same folder."""
 
 
 def invalid_key() -> Refusal:
@@ -45,12 +45,12 @@ def filter_failure(name: str) -> Refusal:
 
 
 def rejected(msg: str) -> Refusal:
-    """The matching engine's no to a new order."""
+    """The matching engine rejects a new order."""
     return Refusal(-2010, msg)
 
 
 def unknown_order() -> Refusal:
-    """The matching engine's no to a cancel."""
+    """The matching engine rejects a cancel."""
     return Refusal(-2011, "Unknown order sent.")
 
 

@@ -1,4 +1,4 @@
-"""Where requests come in: logged, struck by the faults that are pending, answered."""
+"""The entry point of HTTP requests: it logs each request, applies a pending fault, and answers."""
 
 import asyncio
 import contextlib
@@ -10,7 +10,7 @@ from typing import Any
 from starlette.requests import ClientDisconnect, Request
 from starlette.types import Receive, Scope, Send
 
-from .connection import Line, Transports
+from .connection import ClientConnection, Transports
 from .errors import Refusal
 from .faults import Action, Fault, Faults, Moment
 from .rest import Admitted, Answer, Call, Rest, Venues, json_answer, refused
@@ -24,11 +24,11 @@ class Held:
 
     call: Call
     when: Moment
-    may_go: asyncio.Event = field(default_factory=asyncio.Event)
+    released: asyncio.Event = field(default_factory=asyncio.Event)
 
 
-class Front:
-    """An ASGI application. `closing` lets go of whoever hangs or is held, unanswered."""
+class FaultProxy:
+    """An ASGI application. `closing` ends hanging and held requests without an answer."""
 
     def __init__(self, venues: Venues, transports: Transports) -> None:
         self.faults = Faults()
@@ -46,24 +46,24 @@ class Front:
         except ClientDisconnect:
             return
         self._log(call)
-        await self._handle(call, Line(scope, receive, send, self._transports))
+        await self._handle(call, ClientConnection(scope, receive, send, self._transports))
 
     def release(self) -> int:
-        """Lets every held request go on; how many there were."""
+        """Let every held request continue. Return their number."""
         held, self.held = self.held, []
         for waiting in held:
-            waiting.may_go.set()
+            waiting.released.set()
         return len(held)
 
     async def wait_for_held(self, count: int, seconds: float) -> None:
-        """Until so many requests are held; at most so long."""
+        """Wait until `count` requests are held, or the time is over."""
         async with self.held_more:
             waiting = self.held_more.wait_for(lambda: len(self.held) >= count)
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(waiting, seconds)
 
     async def wait_for_late(self, seconds: float) -> int:
-        """Until every late request had its turn; at most so long. How many still wait."""
+        """Wait until every late request is executed, or the time is over. Return how many still wait."""
         if self._late:
             await asyncio.wait(self._late, timeout=seconds)
         return len(self._late)
@@ -73,48 +73,48 @@ class Front:
         for task in self._late:
             task.cancel()
 
-    async def _handle(self, call: Call, line: Line) -> None:
+    async def _handle(self, call: Call, connection: ClientConnection) -> None:
         fault = self.faults.take(call.method, call.path)
-        rest = self._venues.serving(call.path)
+        rest = self._venues.for_path(call.path)
         admitted = rest.admit(call)
         if fault and fault.when is Moment.RECEIVED:
             self._schedule(fault, admitted, rest)
-            if not await self._goes_on(fault, call, line, _EMPTY):
+            if not await self._apply(fault, call, connection, _EMPTY):
                 return
         answer = admitted if isinstance(admitted, Answer) else rest.execute(admitted)
-        if fault and fault.when is Moment.EXECUTED and not await self._goes_on(fault, call, line, answer):
+        if fault and fault.when is Moment.EXECUTED and not await self._apply(fault, call, connection, answer):
             return
         if fault and fault.when is Moment.ANSWERED:
-            await line.first_half(answer)
-            if await self._goes_on(fault, call, line, answer):
-                await line.second_half(answer)
+            await connection.first_half(answer)
+            if await self._apply(fault, call, connection, answer):
+                await connection.second_half(answer)
             return
-        await line.answer(answer)
+        await connection.answer(answer)
 
-    async def _goes_on(self, fault: Fault, call: Call, line: Line, answer: Answer) -> bool:
-        """Carries out the fault. True: the request goes on all the same."""
+    async def _apply(self, fault: Fault, call: Call, connection: ClientConnection, answer: Answer) -> bool:
+        """Apply the fault. True: the request continues normally."""
         if fault.do is Action.HOLD:
-            return await self._hold(Held(call, fault.when)) or await _closed(line)
+            return await self._hold(Held(call, fault.when)) or await _closed(connection)
         if fault.do is Action.HANG or fault.hangs:
             seconds = fault.seconds if fault.do is Action.HANG else None
-            await _first(self.closing.wait(), line.gone(), seconds=seconds)
+            await _first(self.closing.wait(), connection.wait_closed(), seconds=seconds)
         if fault.do is Action.CUT and fault.when is not Moment.ANSWERED:
-            await line.first_half(answer)
-        instead = _instead(fault)
-        if instead:
-            await line.answer(instead)
+            await connection.first_half(answer)
+        replacement = _replacement(fault)
+        if replacement:
+            await connection.answer(replacement)
         elif fault.do is Action.RESET:
-            await line.reset()
+            await connection.reset()
         else:
-            await line.close()
+            await connection.close()
         return False
 
     async def _hold(self, held: Held) -> bool:
         self.held.append(held)
         async with self.held_more:
             self.held_more.notify_all()
-        await _first(self.closing.wait(), held.may_go.wait(), seconds=None)
-        return held.may_go.is_set()
+        await _first(self.closing.wait(), held.released.wait(), seconds=None)
+        return held.released.is_set()
 
     def _schedule(self, fault: Fault, admitted: Admitted | Answer, rest: Rest) -> None:
         if fault.do is Action.LATE and isinstance(admitted, Admitted):
@@ -136,8 +136,8 @@ _EMPTY = Answer(200, b"{}")
 _GATEWAY_PAGE = b"<html><head><title>Bad Gateway</title></head><body><h1>Bad Gateway</h1></body></html>"
 
 
-def _instead(fault: Fault) -> Answer | None:
-    """What is answered instead; None: nothing is."""
+def _replacement(fault: Fault) -> Answer | None:
+    """Return the answer that replaces the real one, or None if the connection breaks instead."""
     match fault.do:
         case Action.HTML:
             return Answer(fault.http or 502, _GATEWAY_PAGE, media_type="text/html")
@@ -159,7 +159,7 @@ async def _execute_later(rest: Rest, admitted: Admitted, seconds: float) -> None
 
 
 async def _first(*waits: Coroutine[Any, Any, Any], seconds: float | None) -> None:
-    """Until the first of them is done, and at most so long."""
+    """Wait until one of them is done, or the time is over."""
     tasks = [asyncio.ensure_future(wait) for wait in waits]
     try:
         await asyncio.wait(tasks, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
@@ -168,8 +168,8 @@ async def _first(*waits: Coroutine[Any, Any, Any], seconds: float | None) -> Non
             task.cancel()
 
 
-async def _closed(line: Line) -> bool:
-    await line.close()
+async def _closed(connection: ClientConnection) -> bool:
+    await connection.close()
     return False
 
 

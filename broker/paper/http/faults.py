@@ -1,4 +1,4 @@
-"""Faults to order: what goes wrong with which request, at which moment."""
+"""Faults on demand: which request fails, how, and at which moment."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -10,11 +10,11 @@ Choice = TypeVar("Choice", bound=StrEnum)
 
 class Moment(StrEnum):
     RECEIVED = "received"
-    """Before it is executed."""
+    """Before the request is executed."""
     EXECUTED = "executed"
-    """After it is written down, before any byte of the answer."""
+    """After the change is written, before any byte of the answer."""
     ANSWERED = "answered"
-    """After half of the answer."""
+    """After half of the answer is sent."""
 
 
 class Action(StrEnum):
@@ -23,26 +23,26 @@ class Action(StrEnum):
     RESET = "reset"
     """The connection is reset (RST)."""
     CUT = "cut"
-    """Half an answer, then the connection is closed."""
+    """Half of an answer is sent, then the connection is closed."""
     HANG = "hang"
     """Nothing is sent for `seconds`, then the connection is closed."""
     HOLD = "hold"
-    """It waits until it is released, and goes on as if nothing had been."""
+    """The request waits until it is released, then continues normally."""
     LATE = "late"
-    """It is executed `seconds` later, if it is still valid then; the connection is closed or hangs."""
+    """The request is executed `seconds` later, if still valid. The connection is closed, or hangs."""
     HTML = "html"
-    """A gateway's page instead of the answer."""
+    """A gateway's error page instead of the answer."""
     EMPTY = "empty"
     """An answer without a body."""
     STATUS = "status"
-    """An HTTP status with `msg` as plain text."""
+    """An HTTP status, with `msg` as plain text."""
     CODE = "code"
-    """An error of Binance."""
+    """One of Binance's errors."""
 
 
 @dataclass(slots=True)
 class Fault:
-    """`method` and `path` None: any. It passes by `skip` requests, then strikes `times` times."""
+    """`method` or `path` None matches any. It skips `skip` matching requests, then affects `times`."""
 
     when: Moment
     do: Action
@@ -50,11 +50,11 @@ class Fault:
     path: str | None = None
     http: int | None = None
     code: int | None = -1000
-    """Of an error; null: the answer has a message only, as futures have where they don't know."""
+    """The error code. None: the answer has only a message, as futures answer for an unknown outcome."""
     msg: str = "An unknown error occurred while processing the request."
     seconds: float | None = None
     hangs: bool = False
-    """Of a late request: the connection hangs, until the client gives up."""
+    """For a late request: the connection hangs until the client gives up."""
     times: int = 1
     skip: int = 0
 
@@ -63,7 +63,7 @@ class Fault:
 
 
 class Faults:
-    """Those that have not struck yet, in the order in which they came."""
+    """The pending faults, in the order in which they were added."""
 
     def __init__(self) -> None:
         self.pending: list[Fault] = []
@@ -75,7 +75,7 @@ class Faults:
         self.pending.clear()
 
     def take(self, method: str, path: str) -> Fault | None:
-        """The one that strikes this request."""
+        """Return the fault for this request, if any, and count it."""
         for fault in [fault for fault in self.pending if fault.matches(method, path)]:
             if fault.skip:
                 fault.skip -= 1
@@ -102,7 +102,7 @@ _TYPES: dict[str, type | tuple[type, ...]] = {
 
 
 def parsed(body: dict[str, Any]) -> Fault:
-    """Raises ValueError with the field and what is allowed."""
+    """Parse a fault. Raises ValueError with the field and its allowed values."""
     values = dict(body)
     moment = _one_of(Moment, "when", values.pop("when", None))
     action = _one_of(Action, "do", values.pop("do", None))
@@ -114,7 +114,7 @@ def parsed(body: dict[str, Any]) -> Fault:
     if moment is Moment.ANSWERED and action not in _TORN:
         raise ValueError(f"do: when 'answered', one of {', '.join(sorted(_TORN))}")
     if values.get("hangs") and action is not Action.LATE:
-        raise ValueError("hangs: of a late request only")
+        raise ValueError("hangs: for a late request only")
     fault = Fault(moment, action, **values)
     if fault.times < 1 or fault.skip < 0:
         raise ValueError("times, skip: at least 1 and 0")

@@ -1,6 +1,6 @@
-"""How much may be asked: request weight per minute, orders per ten seconds and minute (Binance's LIMITS).
+"""Rate limits: request weight per minute, orders per ten seconds and per minute (Binance's LIMITS).
 
-All are counted in windows of the clock, as Binance counts them. Who goes on when told to stop is banned.
+Like Binance, it counts in windows of the clock, and bans a client that ignores the limit.
 """
 
 from dataclasses import dataclass
@@ -9,8 +9,8 @@ from .errors import Refusal
 
 MINUTE_MS = 60_000
 TEN_SECONDS_MS = 10_000
-PATIENCE = 10
-"""How many refusals may be ignored before the ban."""
+MAX_IGNORED = 10
+"""How many refusals per minute a client may ignore before it is banned."""
 BAN_MS = 120_000
 
 
@@ -22,7 +22,7 @@ class Counter:
     _window: int = -1
 
     def add(self, amount: int, now: int) -> int:
-        """What is used in the window, with this."""
+        """Add the amount, and return what is used in the current window."""
         window = now // self.length_ms
         if window != self._window:
             self._window, self.used = window, 0
@@ -40,11 +40,11 @@ class Limits:
         orders_per_ten_seconds: int = 100,
         orders_per_minute: int | None = None,
     ) -> None:
-        """Spot's; futures count their orders by the minute too."""
+        """The defaults are spot's. Futures also limit orders per minute."""
         self.weight = Counter(MINUTE_MS, weight_per_minute)
         self.orders = Counter(TEN_SECONDS_MS, orders_per_ten_seconds)
         self.minute_orders = orders_per_minute and Counter(MINUTE_MS, orders_per_minute)
-        self._ignored = Counter(MINUTE_MS, PATIENCE)
+        self._ignored = Counter(MINUTE_MS, MAX_IGNORED)
         self._banned_until = 0
 
     @classmethod
@@ -52,7 +52,7 @@ class Limits:
         return cls(2_400, 300, 1_200)
 
     def spend(self, weight: int, now: int) -> dict[str, str]:
-        """The headers of the answer. Refused with 429 when it is too much, and with 418 while banned."""
+        """Count weight; return the headers. Raises Refusal with 429 above the limit, 418 if banned."""
         if now < self._banned_until:
             raise self._banned(now)
         used = self.weight.add(weight, now)

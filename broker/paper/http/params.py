@@ -1,4 +1,4 @@
-"""Parameters of a request, read as Binance reads them: its errors for each thing that can be wrong."""
+"""The parameters of a request, parsed with Binance's error for each kind of mistake."""
 
 import json
 import re
@@ -19,7 +19,7 @@ _MAX_DECIMALS = 8
 
 
 class Params:
-    """The parameters by name. An empty one is refused; a missing one is None."""
+    """Parameters by name. A missing one is None; an empty one raises Refusal."""
 
     def __init__(self, values: Mapping[str, str]) -> None:
         self.values = values
@@ -28,7 +28,7 @@ class Params:
         return name in self.values
 
     def only(self, known: Iterable[str]) -> None:
-        """Refused when something else was sent."""
+        """Raise Refusal if any other parameter was sent."""
         read = len(self.values.keys() & set(known))
         if read < len(self.values):
             sent = len(self.values)
@@ -49,7 +49,7 @@ class Params:
         return value
 
     def amount(self, name: str) -> Decimal | None:
-        """Above zero, with at most eight decimals."""
+        """Return an amount above zero with at most eight decimals."""
         value = self.text(name, _NUMBER)
         if value is None:
             return None
@@ -65,7 +65,7 @@ class Params:
         return None if value is None else int(value)
 
     def limit(self, default: int, most: int) -> int:
-        """Above what is allowed it is cut, as Binance does."""
+        """Return the `limit` parameter. Like Binance, cap it at `most`."""
         limit = self.integer("limit")
         if limit == 0:
             raise Refusal(-1130, "Data sent for parameter 'limit' is not valid.")
@@ -83,7 +83,7 @@ class Params:
         return self.values.get(name, "").lower() == "true"
 
     def names(self, name: str) -> list[str]:
-        """A JSON list of symbols."""
+        """Parse a JSON list of symbols."""
         try:
             names = json.loads(self.values[name])
         except ValueError:

@@ -1,4 +1,4 @@
-"""From a request to its answer: admitted (weight, key, signature, time), then carried out. No HTTP server."""
+"""Checks a request (weight, key, signature, time) and executes it. No HTTP server."""
 
 import json
 from collections.abc import Callable, Mapping
@@ -17,7 +17,7 @@ JSON_TYPE = "application/json;charset=UTF-8"
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """A request as it came: query string and body undecoded, the key from its header."""
+    """A request. Query string and body are not decoded; the key comes from the header."""
 
     method: str
     path: str
@@ -26,11 +26,11 @@ class Call:
     key: str
 
     def params(self) -> dict[str, str]:
-        """Of query string and body; what stands in both is read from the query string."""
+        """Return the parameters of query string and body. The query string takes precedence."""
         return dict(_pairs(self.body)) | dict(_pairs(self.query))
 
     def checked_params(self) -> Params:
-        """Those that say what is asked for, without those of the signature."""
+        """Return the parameters without those of the signature. Raises Refusal for duplicates."""
         for pairs in (_pairs(self.query), _pairs(self.body)):
             if len(dict(pairs)) < len(pairs):
                 raise Refusal(-1101, "Duplicate values for a parameter detected.")
@@ -62,7 +62,7 @@ class Timed(Protocol):
 
 
 class Rest:
-    """One market's: spot, or futures."""
+    """The REST API of one market, spot or futures."""
 
     def __init__(
         self,
@@ -73,7 +73,7 @@ class Rest:
         *,
         permitted: Callable[[], bool] = lambda: True,
     ) -> None:
-        """`permitted` says whether the key may use this market."""
+        """`permitted` returns whether the key may use this market."""
         self._exchange = exchange
         self._endpoints = endpoints
         self._credentials = credentials
@@ -85,7 +85,7 @@ class Rest:
         return self._exchange.now
 
     def admit(self, call: Call) -> Admitted | Answer:
-        """The checks on receipt; an answer is a refusal."""
+        """Run the checks on receipt. An Answer means that the request is refused."""
         endpoint = self._endpoints.get((call.method, call.path))
         if endpoint is None:
             return Answer(404, b"<html><body><h2>404 Not found</h2></body></html>", {}, "text/html")
@@ -100,7 +100,7 @@ class Rest:
         return Admitted(endpoint, params, signed, headers)
 
     def execute(self, admitted: Admitted) -> Answer:
-        """The time is checked once more: the request may have waited."""
+        """Execute the request. It checks the timestamp again, because the request may have waited."""
         try:
             if admitted.validity:
                 admitted.validity.check(self.now)
@@ -129,13 +129,13 @@ class Rest:
 
 
 class Venues:
-    """Which market a request is for, by its path. Without futures their paths don't exist."""
+    """Selects the market by the path of a request. Without futures, all paths belong to spot."""
 
     def __init__(self, spot: Rest, futures: Rest | None) -> None:
         self.spot = spot
         self._futures = futures
 
-    def serving(self, path: str) -> Rest:
+    def for_path(self, path: str) -> Rest:
         return self._futures if self._futures and path.startswith("/fapi/") else self.spot
 
 

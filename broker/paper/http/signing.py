@@ -1,4 +1,4 @@
-"""Who asks, and whether in time (Binance's SIGNED endpoints: HMAC-SHA256 and recvWindow)."""
+"""API key, signature and timestamp (Binance's SIGNED endpoints: HMAC-SHA256 and recvWindow)."""
 
 import hashlib
 import hmac
@@ -8,20 +8,20 @@ from dataclasses import dataclass
 from .errors import Refusal, invalid_key, mandatory
 
 DEFAULT_WINDOW_MS = 5_000
-LONGEST_WINDOW_MS = 60_000
-EARLIEST_MS = 1_000
+MAX_WINDOW_MS = 60_000
+MAX_AHEAD_MS = 1_000
 SIGNING_PARAMETERS = ("timestamp", "recvWindow", "signature")
 
 
 @dataclass(frozen=True, slots=True)
 class Validity:
-    """A signed request is processed within `window_ms` after its timestamp, and not a second before it."""
+    """A signed request is valid for `window_ms` after its timestamp, and less than a second before it."""
 
     timestamp: int
     window_ms: int
 
     def check(self, now: int) -> None:
-        if self.timestamp >= now + EARLIEST_MS:
+        if self.timestamp >= now + MAX_AHEAD_MS:
             raise Refusal(-1021, "Timestamp for this request was 1000ms ahead of the server's time.")
         if now - self.timestamp > self.window_ms:
             raise Refusal(-1021, "Timestamp for this request is outside of the recvWindow.")
@@ -33,7 +33,7 @@ class Credentials:
     secret: str
 
     def check(self, sent_key: str, payload: str, signature: str | None) -> None:
-        """`payload` is the query string with the body right behind it, without the signature."""
+        """Raise Refusal if key or signature is wrong. `payload`: query string and body without signature."""
         self.check_key(sent_key)
         if not signature:
             raise mandatory("signature")
@@ -59,8 +59,8 @@ def validity(params: Mapping[str, str]) -> Validity:
     if not window.replace(".", "", 1).isdecimal():
         raise mandatory("recvWindow")
     window_ms = int(window.partition(".")[0])
-    if window_ms > LONGEST_WINDOW_MS:
-        raise Refusal(-1131, f"recvWindow must be less than {LONGEST_WINDOW_MS}.")
+    if window_ms > MAX_WINDOW_MS:
+        raise Refusal(-1131, f"recvWindow must be less than {MAX_WINDOW_MS}.")
     return Validity(int(timestamp), window_ms)
 
 

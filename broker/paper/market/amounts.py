@@ -1,4 +1,4 @@
-"""Exact amounts, and how Binance writes them: always with eight decimals."""
+"""Decimal amounts, and Binance's format for them: always eight decimals."""
 
 from decimal import ROUND_DOWN, Decimal
 
@@ -11,10 +11,10 @@ def text(amount: Decimal) -> str:
 
 
 def truncated(amount: Decimal) -> Decimal:
-    """To eight decimals, towards zero."""
+    """Round towards zero to eight decimals."""
     return amount.quantize(_SMALLEST, ROUND_DOWN)
 
 
 def floored(amount: Decimal, step: Decimal) -> Decimal:
-    """The largest multiple of `step` that is not above a positive `amount`."""
+    """Return the largest multiple of `step` that is not above `amount`, which is positive."""
     return amount // step * step

@@ -1,4 +1,4 @@
-"""An order book around a price: finite levels, which taking thins out."""
+"""An order book around a price. It has a finite number of levels, and fills reduce their quantities."""
 
 from collections.abc import Iterable, Iterator
 from decimal import Decimal
@@ -16,7 +16,7 @@ _FULL = 1 << 16
 
 
 class Level(NamedTuple):
-    """`rank` counts from the best level on, which is 0."""
+    """`rank` is 0 for the best level."""
 
     rank: int
     price: Decimal
@@ -24,9 +24,9 @@ class Level(NamedTuple):
 
 
 class Book:
-    """One moment's book. The best bid is a tick below the last price, the best ask a tick above it.
+    """The book at one moment. The best bid is a tick below the last price, the best ask a tick above it.
 
-    `taken` is what our account took from its levels, by side and rank.
+    `taken` is the quantity that the account took from each level, by side and rank.
     """
 
     def __init__(self, symbol: Symbol, last: Decimal, key: str, level_size: Decimal | None) -> None:
@@ -38,19 +38,19 @@ class Book:
         self._sizes: dict[Side, list[Decimal]] = {}
 
     def levels(self, side: Side, limit: int = LEVELS) -> list[Level]:
-        """The best `limit` levels that have something left. BUY: the bids."""
+        """Return the best `limit` levels that are not empty. BUY means the bids."""
         return list(islice(self._left(side), limit))
 
     def best(self, side: Side) -> Level | None:
         return next(self._left(side), None)
 
     def facing(self, side: Side, limit: Decimal | None = None) -> Iterator[Level]:
-        """The levels that a taker of that side reaches, best first; without a limit, all."""
+        """Yield the levels that a taker of that side can fill against, best first, up to the limit price."""
         levels = self._left(side.opposite)
         return levels if limit is None else takewhile(lambda level: side.accepts(level.price, limit), levels)
 
     def take(self, side: Side, fills: Iterable[Level]) -> None:
-        """A taker of that side had these fills."""
+        """Remove the fills of a taker of that side."""
         for level in fills:
             key = side.opposite, level.rank
             self.taken[key] = self.taken.get(key, ZERO) + level.quantity
@@ -77,7 +77,7 @@ class Book:
         return [self._level_size or ZERO] * LEVELS
 
     def _random_sizes(self, side: Side) -> list[Decimal]:
-        """A tenth to twice the typical size, growing with the distance from the price."""
+        """Return random sizes from 0.1 to about 2 times the typical size, larger further from the price."""
         noise = unpack(f"<{LEVELS}H", shake_128(f"{self.key}/{side}".encode()).digest(2 * LEVELS))
         typical, step = int(self.symbol.level_size / self.symbol.step), self.symbol.step
         return [
@@ -87,7 +87,7 @@ class Book:
 
 
 def fills_of_quantity(levels: Iterable[Level], quantity: Decimal) -> list[Level]:
-    """What a quantity gets from these levels: the last one in part, or less than it asked for."""
+    """Fill a quantity from these levels. The fills are smaller in total if the levels do not suffice."""
     fills = []
     for level in levels:
         part = min(level.quantity, quantity)
@@ -99,7 +99,7 @@ def fills_of_quantity(levels: Iterable[Level], quantity: Decimal) -> list[Level]
 
 
 def fills_of_cost(levels: Iterable[Level], cost: Decimal, step: Decimal) -> list[Level]:
-    """What an amount of the quote asset gets from these levels, in whole steps and never above it."""
+    """Spend up to `cost` of the quote asset on these levels, in multiples of `step`."""
     fills = []
     for level in levels:
         part = min(level.quantity, floored(cost / level.price, step))

@@ -1,4 +1,4 @@
-"""When candles open (Binance's kline intervals)."""
+"""Open times of candles (Binance's kline intervals). Times are UTC milliseconds."""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -31,7 +31,7 @@ INTERVALS = (*_LENGTHS, _MONTH)
 
 
 def opening(interval: str, time: int) -> int:
-    """When the candle that holds this time opened. Times in UTC milliseconds."""
+    """Return when the candle that contains this time opened."""
     if interval == _MONTH:
         return _month(time, 0)
     length = _LENGTHS[interval]
@@ -40,12 +40,12 @@ def opening(interval: str, time: int) -> int:
 
 
 def closing(interval: str, opened: int) -> int:
-    """When the next one opens."""
+    """Return when the next candle opens."""
     return _month(opened, 1) if interval == _MONTH else opened + _LENGTHS[interval]
 
 
 def openings(interval: str, start: int | None, end: int, limit: int) -> list[int]:
-    """The first `limit` from `start` on, or without one the last, that open no later than `end`."""
+    """Return up to `limit` open times that are not after `end`: the first from `start`, or else the last."""
     if start is not None:
         return list(islice(_forward(interval, start, end), limit))
     return list(islice(_backward(interval, end), limit))[::-1]

@@ -1,4 +1,4 @@
-"""What happened at the exchange, told to whoever listens: the WebSocket surfaces."""
+"""Changes at the exchange, published to listeners such as the WebSocket streams."""
 
 from collections.abc import Callable
 
@@ -6,17 +6,17 @@ Listener = Callable[[object], None]
 
 
 class Changes:
-    """Each change is one of the exchange's own objects, told after it was written down."""
+    """Each change is published after it was written to the store."""
 
     def __init__(self) -> None:
         self._listeners: dict[object, Listener] = {}
 
     def listen(self, listener: Listener) -> Callable[[], None]:
-        """From now on; the answer ends it."""
+        """Add a listener. The returned function removes it."""
         key = object()
         self._listeners[key] = listener
         return lambda: self._listeners.pop(key, None) and None
 
-    def tell(self, change: object) -> None:
+    def publish(self, change: object) -> None:
         for listener in list(self._listeners.values()):
             listener(change)

@@ -1,4 +1,4 @@
-"""One market as it stands at a moment: price, book, candles; with what the control surface laid down."""
+"""The state of one market at a given time: price, book and candles, with the control API's settings."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -8,7 +8,7 @@ from functools import lru_cache
 from ..spot.filters import AVERAGE_PRICE_MINUTES
 from .book import Book
 from .orders import Side
-from .prices import SLOT_MS, Bar, Tape, merged, slot_of
+from .prices import SLOT_MS, Bar, Tape, merge, slot_of
 from .symbols import Symbol
 
 MINUTE_MS = 60_000
@@ -17,7 +17,7 @@ DAY_MS = 86_400_000
 
 @dataclass(slots=True)
 class Pin:
-    """The price was held at so many ticks from slot `start` to before `end`; None: it still is."""
+    """The price is held at `ticks` from slot `start` until before slot `end`. `end` None: it still is."""
 
     start: int
     end: int | None
@@ -26,32 +26,32 @@ class Pin:
 
 @dataclass(slots=True)
 class Setting:
-    """What outlives a restart beside the pins."""
+    """The settings that survive a restart, apart from the pins."""
 
     revision: int = 0
-    """Counts what the control surface did; a pinned book stays the same within one revision."""
+    """Incremented by each change of the control API. A pinned book is constant within one revision."""
     level_size: Decimal | None = None
-    """The quantity of every level, where it was set."""
+    """The quantity of every level, if it was set."""
     book_key: str = ""
     taken: dict[tuple[Side, int], Decimal] = field(default_factory=dict)
-    """What was taken from the book of that key."""
+    """The quantities taken from the book with that key."""
 
 
 @dataclass(frozen=True, slots=True)
 class Candle:
-    """Prices in the quote asset; volumes of all trades, and of those whose taker bought."""
+    """Prices are in the quote asset. The taker buy volumes are those of trades whose taker bought."""
 
     start: int
     end: int
-    """The last millisecond in it."""
+    """The last millisecond of the candle."""
     open: Decimal
     high: Decimal
     low: Decimal
     close: Decimal
     volume: Decimal
     quote_volume: Decimal
-    bought: Decimal
-    quote_bought: Decimal
+    taker_buy_volume: Decimal
+    taker_buy_quote_volume: Decimal
 
     @property
     def first_trade(self) -> int:
@@ -72,7 +72,7 @@ class PublicTrade:
 
 
 class Market:
-    """Times in UTC milliseconds."""
+    """Times are UTC milliseconds."""
 
     def __init__(self, symbol: Symbol, seed: int, pins: list[Pin], setting: Setting) -> None:
         self.symbol = symbol
@@ -97,23 +97,23 @@ class Market:
         return self._book
 
     def keep(self, book: Book) -> Setting:
-        """The setting, with what was taken from the book."""
+        """Store in the setting what was taken from the book, and return the setting."""
         self.setting.book_key, self.setting.taken = book.key, book.taken
         return self.setting
 
     def average(self, now: int) -> Decimal:
-        """Weighted, over the last five minutes."""
+        """Return the average price of the last five minutes (Binance: avgPrice)."""
         return self._average(slot_of(now), self.setting.revision)
 
     def day(self, now: int) -> Candle:
-        """The last 24 hours, begun at a full minute."""
+        """Return the candle of the last 24 hours. It starts at a full minute."""
         start = now // MINUTE_MS * MINUTE_MS - DAY_MS
         return self._candle(
             start, now, [self._bar(start, start + DAY_MS), self._bar(start + DAY_MS, now + 1)]
         )
 
     def candle(self, start: int, end: int, now: int) -> Candle:
-        """From `start` up to, not including, `end`, or as far as it has come."""
+        """Return the candle of [start, end), or the part of it until `now`."""
         return self._candle(start, end - 1, [self._bar(start, min(end, now + 1))])
 
     def public_trade(self, slot: int) -> PublicTrade:
@@ -127,7 +127,7 @@ class Market:
         )
 
     def hold(self, price: Decimal | None, now: int) -> None:
-        """Pin the price, or release it."""
+        """Hold the price. None releases it."""
         slot = slot_of(now)
         if self.pins and self.pins[-1].end is None:
             self.pins[-1].end = slot
@@ -158,9 +158,9 @@ class Market:
         return self._tape.trade(slot).close
 
     def _bar(self, start: int, end: int) -> Bar:
-        """The bar of the slots that begin in [start, end)."""
+        """Return the bar of the slots that begin in [start, end)."""
         first, after = -(-start // SLOT_MS), -(-end // SLOT_MS)
-        return merged(list(self._stretches(first, max(after, first + 1))))
+        return merge(list(self._stretches(first, max(after, first + 1))))
 
     def _stretches(self, at: int, end: int) -> Iterator[Bar]:
         for pin in self.pins:
@@ -181,8 +181,8 @@ class Market:
         return _typical(bar) * self.symbol.tick
 
     def _candle(self, start: int, end: int, bars: list[Bar]) -> Candle:
-        bar, tick, step = merged(bars), self.symbol.tick, self.symbol.step
-        typical, volume, bought = _typical(bar) * tick, bar.volume * step, _bought(bar) * step
+        bar, tick, step = merge(bars), self.symbol.tick, self.symbol.step
+        typical, volume, taker_buy = _typical(bar) * tick, bar.volume * step, _taker_buy_steps(bar) * step
         return Candle(
             start=start,
             end=end,
@@ -192,8 +192,8 @@ class Market:
             close=bar.close * tick,
             volume=volume,
             quote_volume=volume * typical,
-            bought=bought,
-            quote_bought=bought * typical,
+            taker_buy_volume=taker_buy,
+            taker_buy_quote_volume=taker_buy * typical,
         )
 
 
@@ -201,7 +201,7 @@ def _typical(bar: Bar) -> Decimal:
     return Decimal(bar.open + bar.high + bar.low + bar.close) / 4
 
 
-def _bought(bar: Bar) -> int:
-    """Between a quarter and three quarters of the volume: the more, the more the price rose."""
+def _taker_buy_steps(bar: Bar) -> int:
+    """Return a quarter to three quarters of the volume, more if the price rose more."""
     room = bar.high - bar.low
     return bar.volume * (2 * room + bar.close - bar.open) // (4 * room) if room else bar.volume // 2

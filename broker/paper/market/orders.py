@@ -1,4 +1,4 @@
-"""An order and its trades, as the exchange keeps them."""
+"""Spot orders and trades, as they are stored."""
 
 from dataclasses import dataclass
 from decimal import Decimal
@@ -16,7 +16,7 @@ class Side(StrEnum):
         return Side.SELL if self is Side.BUY else Side.BUY
 
     def accepts(self, price: Decimal, limit: Decimal) -> bool:
-        """Whether an order of this side and limit may trade at a price."""
+        """Whether an order of this side with this limit may trade at a price."""
         return price <= limit if self is Side.BUY else price >= limit
 
 
@@ -59,7 +59,7 @@ _AT_MARKET = frozenset({OrderType.MARKET, OrderType.STOP_LOSS, OrderType.TAKE_PR
 
 @dataclass(slots=True)
 class Order:
-    """Amounts are zero where they don't apply. Times in UTC milliseconds."""
+    """Amounts that do not apply are zero. Times are UTC milliseconds."""
 
     id: int
     symbol: str
@@ -74,12 +74,12 @@ class Order:
     created: int
     updated: int
     working_since: int = -1
-    """-1 until a stop is triggered."""
+    """When it entered the book; -1 for a stop that is not triggered."""
     status: Status = Status.NEW
     executed: Decimal = ZERO
     quote_executed: Decimal = ZERO
     locked: Decimal = ZERO
-    """What it holds of the asset that it spends."""
+    """The locked amount of the asset that the order spends."""
 
     @property
     def remaining(self) -> Decimal:
@@ -102,7 +102,10 @@ class Order:
         return self.type in _AT_MARKET
 
     def triggers_at(self, last: Decimal) -> bool:
-        """A stop-loss buy and a take-profit sell wait above the market, the two others below it."""
+        """Whether it triggers at this last price.
+
+        A stop-loss buy and a take-profit sell trigger above the market, the two others below it.
+        """
         waits_above = (self.side is Side.BUY) == (self.type in _STOP_LOSSES)
         return last >= self.stop_price if waits_above else last <= self.stop_price
 

@@ -1,9 +1,9 @@
-"""The public trades of a market: a pure function of seed and time, and so are its candles.
+"""The public trades and candles of a market, as a pure function of seed and time.
 
-Four trades a second. A week has an opening, a high, a low and a close; it is split into seven days that
-together have exactly those, each day into hours, and so on down to the single trade. Any stretch of time is
-thus the merger of a few bars, however long ago it was. Only integers are used (prices in ticks, volumes in
-steps), so that every machine sees the same market.
+There are four trades per second. A week is a bar with open, high, low and close. It is split into seven day
+bars that together have the same values, each day into hours, and so on down to single trades. So any time
+range is the merge of a few bars, however long ago it was. All values are integers (prices in ticks, volumes
+in steps), so every machine computes the same market.
 """
 
 from collections.abc import Iterator, Sequence
@@ -19,16 +19,16 @@ from .symbols import Symbol
 SLOT_MS = 250
 SECOND = 1000 // SLOT_MS
 _SIZES = (604_800 * SECOND, 86_400 * SECOND, 3_600 * SECOND, 900 * SECOND, 60 * SECOND, SECOND, 1)
-"""Week, day, hour, quarter, minute, second, trade; in slots."""
+"""Lengths in slots: week, day, hour, quarter of an hour, minute, second, trade."""
 _PARTS = tuple(size // part for size, part in pairwise(_SIZES))
 _MONDAY = 3 * 86_400 * SECOND
-"""Weeks open on Mondays; the epoch was a Thursday."""
+"""The offset of the epoch, a Thursday, within its week: weeks start on Mondays."""
 _HALF = 1 << 15
 _FULL = 1 << 16
 
 
 class Bar(NamedTuple):
-    """Prices in ticks, volume in steps."""
+    """Prices are in ticks, the volume is in steps."""
 
     open: int
     high: int
@@ -37,8 +37,8 @@ class Bar(NamedTuple):
     volume: int
 
 
-def merged(bars: Sequence[Bar]) -> Bar:
-    """The bar of several that follow one another."""
+def merge(bars: Sequence[Bar]) -> Bar:
+    """Merge consecutive bars into one."""
     opens, highs, lows, closes, volumes = zip(*bars, strict=True)
     return Bar(opens[0], max(highs), min(lows), closes[-1], sum(volumes))
 
@@ -52,15 +52,15 @@ class Tape:
 
     def __init__(self, symbol: Symbol, seed: int) -> None:
         self._key = f"{seed}/{symbol.name}"
-        self._around = int(symbol.around / symbol.tick)
-        self._wander_ppm = symbol.wander_ppm
+        self._typical = int(symbol.typical_price / symbol.tick)
+        self._drift_ppm = symbol.drift_ppm
         self._weekly_volume = int(symbol.daily_volume / symbol.step) * 7
         self._children = lru_cache(maxsize=1024)(self._split)
         self.span = lru_cache(maxsize=4096)(self._span)
 
     def _span(self, first: int, end: int) -> Bar:
-        """The bar of the slots from `first` up to, not including, `end`."""
-        return merged(list(self._pieces(first + _MONDAY, end + _MONDAY)))
+        """Return the bar of the slots in [first, end)."""
+        return merge(list(self._pieces(first + _MONDAY, end + _MONDAY)))
 
     def trade(self, slot: int) -> Bar:
         return self._bar(len(_SIZES) - 1, slot + _MONDAY)
@@ -82,35 +82,35 @@ class Tape:
     def _week(self, index: int) -> Bar:
         opening, closing = self._anchor(index), self._anchor(index + 1)
         up, down, busy = self._noise("week", index, 3)
-        reach = self._around * self._wander_ppm // 1_000_000
+        reach = self._typical * self._drift_ppm // 1_000_000
         high = max(opening, closing) + reach * up // _FULL
         low = min(opening, closing) - reach * down // _FULL
         return Bar(opening, high, low, closing, self._weekly_volume * (_FULL + busy) // _FULL)
 
     def _anchor(self, week: int) -> int:
         (noise,) = self._noise("anchor", week, 1)
-        return self._around + self._around * self._wander_ppm * (noise - _HALF) // (_HALF * 1_000_000)
+        return self._typical + self._typical * self._drift_ppm * (noise - _HALF) // (_HALF * 1_000_000)
 
     def _split(self, level: int, index: int) -> tuple[Bar, ...]:
         parent, parts = self._bar(level, index), _PARTS[level]
         noise = self._noise(level, index, 4 * parts)
-        volumes = _shares(parent.volume, noise[:parts])
+        volumes = _volumes(parent.volume, noise[:parts])
         if _SIZES[level + 1] == 1:
             return tuple(Bar(p, p, p, p, v) for p, v in zip(_trades(parent, noise[-1]), volumes, strict=True))
         path = _path(parent, noise[parts : 2 * parts])
-        return _stretched(parent, _bars(parent, path, noise[2 * parts :], volumes))
+        return _stretch(parent, _bars(parent, path, noise[2 * parts :], volumes))
 
     def _noise(self, level: int | str, index: int, count: int) -> tuple[int, ...]:
         digest = shake_128(f"{self._key}/{level}/{index}".encode()).digest(2 * count)
         return unpack(f"<{count}H", digest)
 
 
-def _shares(volume: int, noise: Sequence[int]) -> list[int]:
+def _volumes(volume: int, noise: Sequence[int]) -> list[int]:
     weights = [_HALF + value for value in noise]
     total = sum(weights)
-    shares = [volume * weight // total for weight in weights]
-    shares[-1] += volume - sum(shares)
-    return shares
+    volumes = [volume * weight // total for weight in weights]
+    volumes[-1] += volume - sum(volumes)
+    return volumes
 
 
 def _trades(second: Bar, noise: int) -> tuple[int, int, int, int]:
@@ -119,18 +119,18 @@ def _trades(second: Bar, noise: int) -> tuple[int, int, int, int]:
 
 
 def _path(parent: Bar, noise: Sequence[int]) -> list[int]:
-    """Prices from open to close: a random walk, bent to end at the close, between low and high."""
+    """Return prices from open to close: a random walk between low and high, adjusted to end at the close."""
     parts = len(noise)
     walk = list(accumulate((value - _HALF for value in noise), initial=0))
     bent = [step - walk[-1] * at // parts for at, step in enumerate(walk)]
     reach = max(map(abs, bent)) or 1
     room, rise = (parent.high - parent.low) // 2, parent.close - parent.open
     prices = (parent.open + rise * at // parts + step * room // reach for at, step in enumerate(bent))
-    return [_reflected(price, parent) for price in prices]
+    return [_reflect(price, parent) for price in prices]
 
 
-def _reflected(price: int, parent: Bar) -> int:
-    """It turns back at the high and the low, rather than stick to them."""
+def _reflect(price: int, parent: Bar) -> int:
+    """Reflect a price at the high and the low, so that prices do not stick to them."""
     if price > parent.high:
         return 2 * parent.high - price
     return max(price, 2 * parent.low - price)
@@ -150,8 +150,8 @@ def _bars(parent: Bar, path: Sequence[int], noise: Sequence[int], volumes: Seque
     ]
 
 
-def _stretched(parent: Bar, bars: list[Bar]) -> tuple[Bar, ...]:
-    """One of the bars reaches the parent's high, and one its low."""
+def _stretch(parent: Bar, bars: list[Bar]) -> tuple[Bar, ...]:
+    """Extend one bar to the parent's high, and one to its low."""
     top = max(range(len(bars)), key=lambda at: bars[at].high)
     bars[top] = bars[top]._replace(high=parent.high)
     bottom = min(range(len(bars)), key=lambda at: bars[at].low)

@@ -1,4 +1,4 @@
-"""The exchange's state in a SQLite file, which a restart goes on from. With tables.py the only SQL here."""
+"""The state of the exchanges in a SQLite file. Only this module and tables.py contain SQL."""
 
 import fcntl
 import json
@@ -50,7 +50,7 @@ _TRADE = tuple(field.name for field in fields(Trade))
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """A part of a history: from an id or a time on, else the newest. UTC milliseconds, inclusive."""
+    """A range of a history: from an id or a time, or else the newest. Times: UTC milliseconds, inclusive."""
 
     limit: int
     first_id: int | None = None
@@ -59,7 +59,7 @@ class Window:
     end: int | None = None
 
     def query(self, symbol: str, time: str) -> tuple[str, list[Any]]:
-        """The condition, order and limit of a SELECT, with its values. `time` is a column."""
+        """Return condition, order and limit of a SELECT, and its values. `time` is the name of a column."""
         bounds = {
             "id >= ?": self.first_id,
             "order_id = ?": self.order_id,
@@ -73,10 +73,10 @@ class Window:
 
 
 class Store:
-    """One process at a time keeps a folder, by an OS lock that the kernel releases when the process dies."""
+    """Only one process can open a folder. The kernel releases the lock when the process dies."""
 
     def __init__(self, folder: Path | None) -> None:
-        """In memory without a folder. Raises FolderInUse."""
+        """Without a folder the database is in memory. Raises FolderInUse."""
         self._lock = _locked(folder / "paper.lock") if folder else None
         path = str(folder / "paper.sqlite3") if folder else ":memory:"
         self._db = sqlite3.connect(path, isolation_level=None)
@@ -101,7 +101,7 @@ class Store:
             raise
 
     def table(self, name: str, kind: type[Kept], indexed: Iterable[Sequence[str]] = ()) -> Table[Kept]:
-        """A table of its own for the objects of a dataclass, in the same file and transactions."""
+        """Return a table for the objects of a dataclass. It shares the file and its transactions."""
         return Table(self._db, name, kind, indexed)
 
     def write_orders(self, orders: Iterable[Order]) -> None:
@@ -114,7 +114,7 @@ class Store:
         self._write("balances", ("asset", "free", "locked", "updated"), balances)
 
     def write_setting(self, symbol: str, setting: Setting) -> None:
-        """`symbol` names a market: those of futures have a prefix."""
+        """`symbol` is the market's name; futures have a prefix."""
         size = None if setting.level_size is None else str(setting.level_size)
         taken = json.dumps(
             [[side, index, str(quantity)] for (side, index), quantity in setting.taken.items()]
@@ -123,7 +123,7 @@ class Store:
         self._db.execute("REPLACE INTO settings VALUES (?, ?, ?, ?, ?)", row)
 
     def write_pins(self, symbol: str, pins: list[Pin]) -> None:
-        """Of the pins, only the last two can have changed."""
+        """Write the last two pins. Older ones never change."""
         rows = [(symbol, pin.start, pin.end, pin.ticks, number) for number, pin in enumerate(pins)]
         self._db.executemany("REPLACE INTO pins VALUES (?, ?, ?, ?, ?)", rows[-2:])
 
@@ -147,7 +147,7 @@ class Store:
         return [Pin(*row) for row in self._db.execute(query, (symbol,))]
 
     def last_ids(self) -> tuple[int, int]:
-        """Of orders and trades; 0 where there is none."""
+        """Return the last ids of orders and trades, 0 if there is none."""
         query = "SELECT (SELECT coalesce(max(id), 0) FROM orders), (SELECT coalesce(max(id), 0) FROM trades)"
         orders, trades = self._db.execute(query).fetchone()
         return orders, trades
@@ -157,7 +157,7 @@ class Store:
         return self._orders(f"status IN ({marks}) ORDER BY id", *sorted(OPEN))
 
     def order(self, symbol: str, order_id: int | None, client_id: str | None) -> Order | None:
-        """The newest that has the ids that are given."""
+        """Return the newest order that matches the given ids."""
         conditions, values = ["symbol = ?"], [symbol]
         by = {"id": order_id, "client_id": client_id}
         for column, value in by.items():
@@ -199,7 +199,7 @@ def _locked(path: Path) -> int:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:
         os.close(descriptor)
-        raise FolderInUse(f"another process keeps its paper exchange in {path.parent}") from None
+        raise FolderInUse(f"another process has its paper exchange in {path.parent}") from None
     return descriptor
 
 

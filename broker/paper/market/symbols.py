@@ -1,4 +1,4 @@
-"""What is traded."""
+"""The spot markets."""
 
 from dataclasses import dataclass
 from decimal import Decimal
@@ -6,22 +6,22 @@ from decimal import Decimal
 
 @dataclass(frozen=True, slots=True)
 class Symbol:
-    """A spot market. Prices and notionals in the quote asset, quantities in the base asset."""
+    """A spot market. Prices and notionals are in the quote asset, quantities in the base asset."""
 
     name: str
     base: str
     quote: str
     tick: Decimal
     step: Decimal
-    around: Decimal
-    """The price that the market wanders around, without ever going far."""
-    wander_ppm: int
-    """How far a week's opening price may lie from it, in millionths."""
+    typical_price: Decimal
+    """The price that the market always stays close to."""
+    drift_ppm: int
+    """The maximum distance of a week's opening price from it, in millionths of it."""
     daily_volume: Decimal
     level_gap: Decimal
-    """Distance between two levels of the book."""
+    """The distance between two levels of the book."""
     level_size: Decimal
-    """Typical quantity at the best level."""
+    """The typical quantity of the best level."""
     max_quantity: Decimal
     max_market_quantity: Decimal
     max_price: Decimal = Decimal(1_000_000)
@@ -36,8 +36,8 @@ def _usdt(base: str, tick: str, step: str, around: int, ppm: int, volume: int, g
         quote="USDT",
         tick=Decimal(tick),
         step=Decimal(step),
-        around=Decimal(around),
-        wander_ppm=ppm,
+        typical_price=Decimal(around),
+        drift_ppm=ppm,
         daily_volume=Decimal(volume),
         level_gap=Decimal(gap),
         level_size=Decimal(size),
@@ -51,15 +51,15 @@ SPOT = (
     _usdt("ETH", "0.01", "0.0001", 3_000, 18_000, 300_000, "0.05", "1"),
     _usdt("SOL", "0.01", "0.001", 150, 24_000, 3_000_000, "0.01", "25"),
     _usdt("BNB", "0.01", "0.001", 600, 16_000, 200_000, "0.02", "5"),
-    # A cross pair, whose sale buys a position; and money against money, quoted either way.
+    # A cross pair: a sale buys another asset. Then pairs of cash against cash, quoted either way.
     Symbol(
         name="ETHBTC",
         base="ETH",
         quote="BTC",
         tick=Decimal("0.00001"),
         step=Decimal("0.0001"),
-        around=Decimal("0.05"),
-        wander_ppm=20_000,
+        typical_price=Decimal("0.05"),
+        drift_ppm=20_000,
         daily_volume=Decimal(20_000),
         level_gap=Decimal("0.00001"),
         level_size=Decimal(5),
@@ -74,8 +74,8 @@ SPOT = (
         quote="BRL",
         tick=Decimal("0.001"),
         step=Decimal("0.1"),
-        around=Decimal("5.4"),
-        wander_ppm=12_000,
+        typical_price=Decimal("5.4"),
+        drift_ppm=12_000,
         daily_volume=Decimal(30_000_000),
         level_gap=Decimal("0.001"),
         level_size=Decimal(20_000),
@@ -90,8 +90,8 @@ SPOT = (
         quote="USDT",
         tick=Decimal("0.0001"),
         step=Decimal("0.1"),
-        around=Decimal("1.08"),
-        wander_ppm=6_000,
+        typical_price=Decimal("1.08"),
+        drift_ppm=6_000,
         daily_volume=Decimal(20_000_000),
         level_gap=Decimal("0.0001"),
         level_size=Decimal(10_000),

@@ -1,4 +1,4 @@
-"""A table of the store that keeps the objects of one dataclass: its fields are the columns."""
+"""A table that stores the objects of one dataclass. The fields are its columns."""
 
 import sqlite3
 from collections.abc import Callable, Iterable, Sequence
@@ -16,7 +16,7 @@ Kept = TypeVar("Kept", bound=_Dataclass)
 
 
 class Table(Generic[Kept]):
-    """The first field is the primary key. `indexed` lists columns that belong together."""
+    """The first field is the primary key. `indexed` lists the columns of each index."""
 
     def __init__(
         self, db: sqlite3.Connection, name: str, kind: type[Kept], indexed: Iterable[Sequence[str]] = ()
@@ -35,18 +35,18 @@ class Table(Generic[Kept]):
             db.execute(f"CREATE INDEX IF NOT EXISTS {index} ON {name} ({', '.join(columns)})")
 
     def write(self, items: Iterable[Kept]) -> None:
-        """What has the same key is replaced."""
+        """Insert rows, or replace rows with the same key."""
         marks = ", ".join("?" * len(self._columns))
         rows = ([_plain(getattr(item, column)) for column in self._columns] for item in items)
         self._db.executemany(f"REPLACE INTO {self._name} VALUES ({marks})", rows)  # noqa: S608 - a fixed name
 
     def where(self, condition: str, *values: Any) -> list[Kept]:
-        """`condition` is SQL with marks for the values, and may go on with an order and a limit."""
+        """`condition` is SQL with a `?` for each value. It may end with ORDER BY and LIMIT."""
         query = f"SELECT * FROM {self._name} WHERE {condition}"  # noqa: S608 - no value is in it
         return [self._read(row) for row in self._db.execute(query, values)]
 
     def last_key(self) -> int:
-        """Of whole numbers; 0 where there is none."""
+        """Return the largest integer key, 0 if there is none."""
         query = f'SELECT coalesce(max("{self._columns[0]}"), 0) FROM {self._name}'  # noqa: S608 - a fixed name
         (last,) = self._db.execute(query).fetchone()
         return int(last)

@@ -1,4 +1,4 @@
-"""What we hold, free and locked."""
+"""The spot account's balances, free and locked."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ class Balance:
 
 
 class Account:
-    """Remembers in `touched` which assets changed, for whoever writes them down."""
+    """`touched` holds the assets that changed and are not written to the store yet."""
 
     def __init__(self, balances: Iterable[Balance]) -> None:
         self.balances = {balance.asset: balance for balance in balances}
@@ -28,7 +28,7 @@ class Account:
         return self.balances.setdefault(asset, Balance(asset))
 
     def lock(self, asset: str, amount: Decimal) -> None:
-        """From free to locked. Refused when there is not enough."""
+        """Move from free to locked. Raises Refusal if the free balance is too small."""
         balance = self._touch(asset)
         if amount > balance.free:
             raise insufficient_balance()
@@ -41,7 +41,7 @@ class Account:
         balance.free += amount
 
     def spend(self, asset: str, amount: Decimal) -> None:
-        """Out of what is locked."""
+        """Take from the locked balance."""
         self._touch(asset).locked -= amount
 
     def receive(self, asset: str, amount: Decimal) -> None:

@@ -17,7 +17,7 @@ _LONGEST_RANGE_MS = 24 * 3_600_000
 
 class SpotAccount:
     def __init__(self, exchange: Exchange, permissions: Permissions | None = None) -> None:
-        """Of the key; by default it may trade and not withdraw."""
+        """`permissions` of the key. By default it may trade, but not withdraw."""
         self._exchange = exchange
         self._permissions = permissions or Permissions()
 
@@ -44,7 +44,7 @@ class SpotAccount:
         return order_answers.placed(order, trades, new.response)
 
     def test(self, params: Params) -> Any:
-        """Checked, but not sent to the matching engine."""
+        """Check an order without sending it to the matching engine."""
         self._exchange.check(read(params, self._symbol(params), self._exchange.new_id))
         return {}
 

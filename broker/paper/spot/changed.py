@@ -1,4 +1,4 @@
-"""What can change at the spot exchange, as it is told to whoever listens (changes.py)."""
+"""The changes of the spot exchange that are published to listeners (changes.py)."""
 
 from dataclasses import dataclass
 from decimal import Decimal
@@ -9,19 +9,19 @@ from .account import Balance
 
 @dataclass(frozen=True, slots=True)
 class OrderChanged:
-    """An order as it stands now, with the trades that it has just made."""
+    """An order in its new state, with the trades of this change."""
 
     order: Order
     trades: tuple[Trade, ...]
     entered: bool
-    """It is new, or was triggered."""
+    """The order is new, or was just triggered."""
     cancel_id: str
-    """The client id of the cancel that ended it; empty when none did."""
+    """The client id of the cancel that ended the order; empty if there was none."""
 
 
 @dataclass(frozen=True, slots=True)
 class Deposited:
-    """Funds came from outside, or left."""
+    """A deposit, or a withdrawal if the amount is negative."""
 
     asset: str
     amount: Decimal

@@ -1,6 +1,6 @@
-"""The exchange: its markets, the account and its orders. No HTTP.
+"""The spot exchange: its markets, the account and its orders. No HTTP.
 
-What it answers is written down first: a change that can't be written has not happened.
+It writes each change to the store before it answers. A change that cannot be written is undone.
 """
 
 import secrets
@@ -32,7 +32,7 @@ def _random_id() -> str:
 
 
 class Exchange:
-    """Times in UTC milliseconds. Every refusal is a Refusal, as Binance words it."""
+    """Times are UTC milliseconds. It refuses with a Refusal, which has Binance's code and message."""
 
     def __init__(
         self,
@@ -44,7 +44,7 @@ class Exchange:
         symbols: Iterable[Symbol] = SPOT,
         new_id: Callable[[], str] = _random_id,
     ) -> None:
-        """A new store gets `balances`. `new_id` makes client order ids where none is sent."""
+        """A new store starts with `balances`. `new_id` creates a client order id if none is sent."""
         self.symbols = {symbol.name: symbol for symbol in symbols}
         self.new_id = new_id
         self.offset_ms = 0
@@ -81,7 +81,7 @@ class Exchange:
 
     @property
     def assets(self) -> list[str]:
-        """Every asset that is traded or held."""
+        """Every asset that is traded or has a balance."""
         traded = [asset for symbol in self.symbols.values() for asset in (symbol.base, symbol.quote)]
         return list(dict.fromkeys([*traded, *self.account.balances]))
 
@@ -107,7 +107,7 @@ class Exchange:
         return order, trades
 
     def check(self, new: NewOrder) -> None:
-        """Refused by a filter, or because an open order has its client id."""
+        """Raise Refusal if a filter fails or an open order has the same client id."""
         market = self.market(new.symbol)
         check(new, market.symbol, market.average(self.now), self._open.values())
         if any(order.client_id == new.client_id for order in self._open.values()):
@@ -157,7 +157,7 @@ class Exchange:
         return self._store.trades(symbol, window)
 
     def match(self) -> None:
-        """Fills and triggers what the prices allow by now: the best price first, then the oldest."""
+        """Fill and trigger orders at the current prices: best price first, then oldest first."""
         if not self._open:
             return
         now = self.now
@@ -169,10 +169,10 @@ class Exchange:
                     if waited:
                         self._entered.add(order.id)
 
-    # What the control surface may do
+    # For the control API
 
     def pin(self, symbol: str, price: Decimal | None) -> None:
-        """Hold a market's last price, or with None let it go."""
+        """Hold a market's last price. None releases it."""
         market = self.market(symbol)
         with self._change(), self._store.transaction():
             market.hold(price, self.now)
@@ -181,7 +181,7 @@ class Exchange:
         self.match()
 
     def set_level_size(self, symbol: str, size: Decimal | None) -> None:
-        """The quantity of every level of a market's book; None: random again."""
+        """Set the quantity of every level of a market's book. None: random quantities."""
         market = self.market(symbol)
         with self._change(), self._store.transaction():
             market.set_level_size(size)
@@ -193,7 +193,7 @@ class Exchange:
             self.account.receive(asset, difference)
             self._deposits.append(Deposited(asset, difference, self.now))
 
-    # Writing down
+    # Writing changes
 
     def _numbered(self, new: NewOrder, now: int) -> Order:
         return Order(
@@ -225,7 +225,7 @@ class Exchange:
             if self._changed or self.account.touched:
                 self._write()
         except Refusal:
-            raise  # a refusal comes before any change
+            raise  # a refusal is raised before any change
         except BaseException:
             self._load()
             raise
@@ -242,13 +242,13 @@ class Exchange:
             for symbol in {trade.symbol for trade in trades}:
                 market = self._markets[symbol]
                 self._store.write_setting(symbol, market.keep(market.book(now)))
-        news = self._news(touched)
+        pending = self._pending(touched)
         self._settle()
-        for change in news:
-            self.changes.tell(change)
+        for change in pending:
+            self.changes.publish(change)
 
-    def _news(self, touched: list[Balance]) -> list[object]:
-        """In Binance's order: deposits, orders, what the balances are after all of it."""
+    def _pending(self, touched: list[Balance]) -> list[object]:
+        """Return the changes in Binance's order: deposits, orders, then the resulting balances."""
         orders = [
             OrderChanged(
                 order=replace(order),

@@ -1,4 +1,4 @@
-"""The trading rules of a symbol, listed and applied (Binance's `filters.md`)."""
+"""The filters of a symbol, listed and checked (source: Binance's filters.md)."""
 
 from collections.abc import Iterable
 from decimal import Decimal
@@ -60,7 +60,7 @@ def listed(symbol: Symbol) -> list[dict[str, Any]]:
 
 
 def check(new: NewOrder, symbol: Symbol, average: Decimal, open_orders: Iterable[Order]) -> None:
-    """Refused with the filter's name. `average` is the price that orders without one are valued at."""
+    """Raise Refusal with the name of a failed filter. `average` values orders that have no price."""
     for price in (new.price, new.stop_price):
         if price is not None:
             _check_price(price, symbol)

@@ -1,4 +1,4 @@
-"""The JSON of Binance's answers about the market, complete as its `rest-api.md` has it."""
+"""The JSON of Binance's answers about the spot market, with all fields (source: rest-api.md)."""
 
 from collections.abc import Sequence
 from decimal import Decimal
@@ -56,8 +56,8 @@ def kline(candle: Candle) -> list[Any]:
         candle.end,
         text(candle.quote_volume),
         candle.last_trade - candle.first_trade + 1,
-        text(candle.bought),
-        text(candle.quote_bought),
+        text(candle.taker_buy_volume),
+        text(candle.taker_buy_quote_volume),
         "0",
     ]
 

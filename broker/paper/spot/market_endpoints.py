@@ -1,4 +1,4 @@
-"""The spot endpoints that anyone may read: prices, books, candles, rules."""
+"""The public spot endpoints: prices, books, candles, filters."""
 
 from collections.abc import Callable
 from enum import StrEnum
@@ -73,7 +73,7 @@ class SpotMarket:
         return [market_answers.public_trade(market.public_trade(slot)) for slot in range(first, last + 1)]
 
     def aggregate_trades(self, params: Params) -> Any:
-        market, slots = self._market(params), asked_slots(params, slot_of(self._exchange.now))
+        market, slots = self._market(params), requested_slots(params, slot_of(self._exchange.now))
         return [market_answers.aggregate_trade(market.public_trade(slot)) for slot in slots]
 
     def klines(self, params: Params) -> Any:
@@ -119,12 +119,12 @@ class SpotMarket:
         return self._infos[name] | {"permissionSets": []} if bare else self._infos[name]
 
     def _each(self, params: Params, answer: Callable[[Market], Any]) -> Any:
-        """One answer for `symbol`, else a list."""
+        """Return one answer for `symbol`, or else a list."""
         answers = [answer(self._exchange.market(name)) for name in self._names(params)]
         return answers[0] if "symbol" in params else answers
 
     def _names(self, params: Params) -> list[str]:
-        """The symbols that are asked for: one, a list, or all."""
+        """Return the requested symbols: one, a list, or all."""
         if "symbol" in params and "symbols" in params:
             raise Refusal(-1128, "Combination of optional parameters invalid.")
         if "symbol" in params:
@@ -141,8 +141,8 @@ class SpotMarket:
         return self._exchange.market(name)
 
 
-def asked_slots(params: Params, last: int) -> range:
-    """A trade's id is its slot."""
+def requested_slots(params: Params, last: int) -> range:
+    """Return the slots of the requested trades. A trade's id is its slot."""
     limit, first = params.limit(500, 1000), params.integer("fromId")
     start, end = params.integer("startTime"), params.integer("endTime")
     newest = last if end is None else min(last, slot_of(end))

@@ -1,4 +1,4 @@
-"""What becomes of an order: what it holds, what it gets from the book, when it ends."""
+"""Matching of spot orders: locked balance, fills and the end of an order."""
 
 from collections.abc import Sequence
 from decimal import Decimal
@@ -12,11 +12,11 @@ from ..market.symbols import Symbol
 from .account import Account
 
 FEE = Decimal("0.001")
-"""Of what is received; the same for makers and takers."""
+"""A fraction of the received amount, for makers and takers alike."""
 
 
 class Matching:
-    """Collects the trades it makes in `trades`, for whoever writes them down."""
+    """`trades` holds the trades that are not written to the store yet."""
 
     def __init__(self, account: Account, last_trade_id: int) -> None:
         self.trades: list[Trade] = []
@@ -24,7 +24,7 @@ class Matching:
         self._last_trade_id = last_trade_id
 
     def submit(self, order: Order, market: Market, now: int) -> None:
-        """A new order, which no filter refused. Refused when the account can't pay; then nothing changed."""
+        """Enter a new order that passed the filters. Raises Refusal, without a change, if it is unfunded."""
         if not order.is_stop:
             self._enter(order, market, now)
         elif order.triggers_at(market.price(now)):
@@ -33,14 +33,14 @@ class Matching:
             self._lock(order, market.symbol, _spent(order, order.price or order.stop_price))
 
     def advance(self, order: Order, market: Market, now: int) -> bool:
-        """Fills or triggers an open order as far as the price allows. False: nothing changed."""
+        """Fill or trigger an open order at the current price. False: nothing changed."""
         last = market.price(now)
         if not order.is_working:
             return order.triggers_at(last) and self._trigger(order, market, now)
         return order.side.accepts(last, order.price) and self._fill_resting(order, market, now)
 
     def finish(self, order: Order, status: Status, market: Market, now: int) -> None:
-        """Ends an open order and frees what it holds."""
+        """End an open order and unlock its balance."""
         self._unlock(order, market.symbol, order.locked)
         order.status = status
         order.updated = now
@@ -68,7 +68,7 @@ class Matching:
         return True
 
     def _fill_resting(self, order: Order, market: Market, now: int) -> bool:
-        """Whoever sells to a resting buy gives as much as the book has, a tick beyond the order's price."""
+        """Fill a resting order at its price, with the quantity that the book has up to a tick beyond it."""
         book, tick = market.book(now), market.symbol.tick
         reach = order.price + tick if order.side is Side.BUY else order.price - tick
         fills = fills_of_quantity(book.facing(order.side, reach), order.remaining)
@@ -132,7 +132,7 @@ def _fills(order: Order, book: Book) -> list[Level]:
 
 
 def _needed(order: Order, fills: Sequence[Level]) -> Decimal:
-    """What the account must have to enter."""
+    """The amount to lock for a new order."""
     if order.side is Side.SELL:
         return order.quantity or _quantity(fills)
     if order.is_at_market:
@@ -141,7 +141,7 @@ def _needed(order: Order, fills: Sequence[Level]) -> Decimal:
 
 
 def _still_needed(order: Order) -> Decimal:
-    """What it must go on holding after a fill."""
+    """The amount that stays locked after a fill."""
     if not order.remaining:
         return ZERO
     return order.locked if order.is_at_market else _spent(order, order.price)

@@ -1,4 +1,4 @@
-"""An order as it is asked for (POST order): which parameters each type needs, and which it refuses."""
+"""The parameters of POST /api/v3/order: which ones each order type needs, and which it refuses."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -58,7 +58,7 @@ _ANSWERED_IN_FULL = {OrderType.LIMIT, OrderType.MARKET}
 
 
 def read(params: Params, symbol: str, new_id: Callable[[], str]) -> NewOrder:
-    """`new_id` makes a client order id where none is sent."""
+    """Parse a new order. `new_id` creates a client order id if none is sent. Raises Refusal."""
     params.require(("side", "type"))
     side = params.choice("side", Side, Refusal(-1117, "Invalid side."))
     kind = params.choice("type", OrderType, Refusal(-1116, "Invalid orderType."))

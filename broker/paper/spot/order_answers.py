@@ -1,4 +1,4 @@
-"""The JSON of Binance's answers about orders and the account, complete as its `rest-api.md` has it."""
+"""The JSON of Binance's answers about spot orders and the account, with all fields (source: rest-api.md)."""
 
 from collections.abc import Sequence
 from typing import Any

@@ -1,4 +1,4 @@
-"""The JSON of events about the spot market, complete as Binance's `web-socket-streams.md` has it."""
+"""The JSON of spot market events, with all fields (source: Binance's web-socket-streams.md)."""
 
 from ..market.amounts import ZERO, text
 from ..market.book import Book
@@ -97,8 +97,8 @@ def kline(symbol: str, interval: str, candle: Candle, closed: bool, now: int) ->
             "n": candle.last_trade - candle.first_trade + 1,
             "x": closed,
             "q": text(candle.quote_volume),
-            "V": text(candle.bought),
-            "Q": text(candle.quote_bought),
+            "V": text(candle.taker_buy_volume),
+            "Q": text(candle.taker_buy_quote_volume),
             "B": "0",
         },
     }

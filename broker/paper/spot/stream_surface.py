@@ -1,4 +1,4 @@
-"""The WebSocket surfaces of spot: market streams, and the account's news."""
+"""The WebSocket APIs of spot: market streams and user data."""
 
 from starlette.routing import WebSocketRoute
 
@@ -28,7 +28,7 @@ class SpotSurface:
 
     @property
     def names(self) -> list[str]:
-        """Of the streams that someone listens to."""
+        """The names of the streams that have listeners."""
         return [*self._market.names, *self._user.names]
 
     def routes(self) -> list[WebSocketRoute]:

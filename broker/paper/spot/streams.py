@@ -1,4 +1,4 @@
-"""The market streams of spot, by name: `btcusdt@miniTicker`, `!ticker@arr` and so on."""
+"""The market streams of spot by name: `btcusdt@miniTicker`, `!ticker@arr` and so on."""
 
 import re
 from functools import partial
@@ -22,16 +22,16 @@ class SpotStreams:
         self._pace = pace
 
     def stream(self, name: str) -> Stream | None:
-        """None: nothing is ever sent for that name."""
+        """Return the stream, or None if nothing is ever sent for that name."""
         subject, _, channel = name.partition("@")
         if name in ("!miniTicker@arr", "!ticker@arr"):
             return Stream(partial(self._all_tickers, subject[1:]), self._pace.slow)
         if subject != subject.lower() or subject.upper() not in self._exchange.symbols:
             return None
-        return self._ticker(subject.upper(), channel) or self._news(subject.upper(), channel)
+        return self._ticker(subject.upper(), channel) or self._trades_or_book(subject.upper(), channel)
 
     def _ticker(self, symbol: str, channel: str) -> Stream | None:
-        """What repeats the moment, or the day up to now."""
+        """Return a ticker or candle stream, which repeats its current state."""
         if channel in ("miniTicker", "ticker"):
             return Stream(lambda now: [self._day(symbol, channel, now)], self._pace.slow)
         kind, _, interval = channel.partition("_")
@@ -41,8 +41,8 @@ class SpotStreams:
         candles = Candles(partial(self._exchange.market, symbol), interval, self._exchange.now, render)
         return Stream(candles, self._pace.slow)
 
-    def _news(self, symbol: str, channel: str) -> Stream | None:
-        """What tells of trades and of the book."""
+    def _trades_or_book(self, symbol: str, channel: str) -> Stream | None:
+        """Return a stream of trades or of the book."""
         market, now, fast = partial(self._exchange.market, symbol), self._exchange.now, self._pace.fast
         match channel:
             case "bookTicker":

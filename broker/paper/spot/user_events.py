@@ -1,4 +1,4 @@
-"""The JSON of events about the spot account, complete as Binance's `user-data-stream.md` has it."""
+"""The JSON of spot account events, with all fields (source: Binance's user-data-stream.md)."""
 
 from collections.abc import Iterator
 from decimal import Decimal
@@ -15,7 +15,7 @@ _ENDED = frozenset({Status.CANCELED, Status.EXPIRED})
 
 
 class SpotUserEvents:
-    """Numbers the executions that it reports."""
+    """Creates the events, and numbers the executions in them."""
 
     def __init__(self) -> None:
         self._execution_ids = count(1)
@@ -32,7 +32,7 @@ class SpotUserEvents:
                 return []
 
     def _reports(self, change: OrderChanged, now: int) -> Iterator[Json]:
-        """One for each thing that happened to the order, in its order."""
+        """Yield one report for each step of the change: new or triggered, each trade, the end."""
         order = change.order
         executed = order.executed - sum((trade.quantity for trade in change.trades), ZERO)
         spent = order.quote_executed - sum((trade.cost for trade in change.trades), ZERO)
@@ -51,7 +51,7 @@ class SpotUserEvents:
     def _report(
         self, order: Order, status: Status, executed: Decimal, spent: Decimal, at: int, now: int
     ) -> Json:
-        """Without what is a trade's or a cancel's own."""
+        """Return the fields that every report has."""
         report: Json = {
             "e": "executionReport",
             "E": now,
@@ -104,7 +104,7 @@ def _trade(trade: Trade) -> Json:
 
 
 def _cancel(change: OrderChanged) -> Json:
-    """A cancel has a client id of its own; the order's then stands in `C`."""
+    """A cancel has its own client id. The order's client id is then in `C`."""
     return {"c": change.cancel_id, "C": change.order.client_id} if change.cancel_id else {}
 
 

@@ -1,4 +1,4 @@
-"""The account's news of spot, over the WebSocket API."""
+"""The user data stream of spot, over the WebSocket API."""
 
 from starlette.routing import WebSocketRoute
 from starlette.websockets import WebSocket
@@ -21,11 +21,11 @@ class SpotUser:
         self._connections = connections
         self._sessions: set[ApiSession] = set()
         self._events = SpotUserEvents()
-        exchange.changes.listen(self._tell)
+        exchange.changes.listen(self._send)
 
     @property
     def names(self) -> list[str]:
-        """One for each subscription."""
+        """One name for each subscription."""
         return [USER_DATA for session in self._sessions if session.subscription is not None]
 
     def routes(self) -> list[WebSocketRoute]:
@@ -36,13 +36,13 @@ class SpotUser:
             session = ApiSession(peer, self._exchange, self._credentials, self._limits)
             self._sessions.add(session)
             try:
-                await peer.serve(session.hear)
+                await peer.serve(session.receive)
             finally:
                 self._sessions.discard(session)
 
-    def _tell(self, change: object) -> None:
+    def _send(self, change: object) -> None:
         if self._connections.paused:
             return
         for event in self._events.of(change, self._exchange.now):
             for session in self._sessions:
-                session.tell(event)
+                session.send(event)

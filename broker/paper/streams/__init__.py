@@ -1,4 +1,4 @@
-"""The WebSocket surfaces of the paper exchange: market streams and the accounts' news."""
+"""The WebSocket APIs of the paper exchange: market streams and user data streams."""
 
 from .rate_limit import Pace
 from .streams import Streams

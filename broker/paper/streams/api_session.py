@@ -1,6 +1,6 @@
-"""What a client may ask on a connection to the WebSocket API of spot (Binance's web-socket-api.md).
+"""A client's session with spot's WebSocket API (Binance's web-socket-api.md).
 
-Only what the user data stream needs: orders go over HTTP.
+It has only the methods that the user data stream needs. Orders use HTTP.
 """
 
 from collections.abc import Callable, Mapping
@@ -19,7 +19,7 @@ USER_STREAM_WEIGHT = 2
 
 
 class ApiSession:
-    """There is one account, so there is at most one subscription at a time."""
+    """There is one account, so a session has at most one subscription."""
 
     def __init__(self, peer: Peer, exchange: Exchange, credentials: Credentials, limits: Limits) -> None:
         self.subscription: int | None = None
@@ -29,19 +29,19 @@ class ApiSession:
         self._limits = limits
         self._next_subscription = 0
 
-    def tell(self, event: Json) -> None:
-        """An event of the user data stream, if it is subscribed."""
+    def send(self, event: Json) -> None:
+        """Send an event of the user data stream, if the client is subscribed."""
         if self.subscription is not None:
-            self._peer.tell(encoded({"subscriptionId": self.subscription, "event": event}))
+            self._peer.send(encoded({"subscriptionId": self.subscription, "event": event}))
 
-    def hear(self, text: str) -> None:
+    def receive(self, text: str) -> None:
         request: Json = {}
         try:
             request = _request(text)
             answer: Json = {"status": 200, "result": self._result(request)}
         except Refusal as refusal:
             answer = {"status": refusal.http, "error": self._error(refusal)}
-        self._peer.tell(encoded({"id": request.get("id"), **answer, **self._rate_limits(request)}))
+        self._peer.send(encoded({"id": request.get("id"), **answer, **self._rate_limits(request)}))
 
     def _result(self, request: Json) -> Any:
         methods: dict[str, tuple[Callable[[Params], Any], int, tuple[str, ...]]] = {
@@ -78,7 +78,7 @@ class ApiSession:
         wanted = params.integer("subscriptionId")
         if self.subscription is None or wanted not in (None, self.subscription):
             raise Refusal(-2036, "User Data Stream subscription not active.")
-        self.tell({"e": "eventStreamTerminated", "E": self._exchange.now})
+        self.send({"e": "eventStreamTerminated", "E": self._exchange.now})
         self.subscription = None
         return {}
 
@@ -117,7 +117,7 @@ def _params(request: Json) -> Mapping[str, Any]:
 
 
 def _values(request: Json) -> dict[str, str]:
-    """As they are signed; how the answer should look is no part of what is asked."""
+    """Return the parameters as they are signed, without the one that only affects the answer."""
     return {name: _text(value) for name, value in _params(request).items() if name != "returnRateLimits"}
 
 

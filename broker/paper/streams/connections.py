@@ -1,4 +1,4 @@
-"""All WebSocket connections that are open."""
+"""All open WebSocket connections."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,11 +9,11 @@ from ..http.connection import Transports
 from .peer import Peer
 
 USER_DATA = "userData"
-"""How the news of an account is listed among the streams."""
+"""The name of a user data stream in the list of streams."""
 
 
 class Connections:
-    """While `paused`, they stay open and nothing happens on them: only requests are answered."""
+    """While `paused`, connections stay open and requests are answered, but no events are sent."""
 
     def __init__(self, transports: Transports) -> None:
         self.paused = False
@@ -30,7 +30,7 @@ class Connections:
             self._peers.discard(peer)
 
     def cut(self) -> int:
-        """All of them; how many there were."""
+        """Cut all connections. Return their number."""
         for peer in self._peers:
             peer.cut()
         return len(self._peers)

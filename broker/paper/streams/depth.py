@@ -1,9 +1,8 @@
-"""The diff depth stream: what changed in a book, so that a client can keep its own.
+"""The diff depth stream: the changes of a book, from which a client maintains its own copy.
 
-A client applies the events to a snapshot (GET depth), whose `lastUpdateId` is the slot it was taken in. The
-snapshot may be of any moment since the last event, so an event repeats what the event before it told (the
-book may have changed in the same slot), and tells of prices that only books in between had, or that were
-taken whole since.
+A client applies the events to a snapshot (GET depth), whose `lastUpdateId` is the slot of the snapshot. The
+snapshot may be of any moment since the last event. So an event repeats the changes of the previous event (the
+book may have changed again in that slot), and includes prices that existed only between the two events.
 """
 
 from collections.abc import Callable, Sequence
@@ -22,7 +21,7 @@ _SIDES = (Side.BUY, Side.SELL)
 
 
 class BookChange(NamedTuple):
-    """Of the update ids after `before`, up to `last`. Prices with what is there now, 0: nothing."""
+    """The change for update ids in (before, last]: the new quantity by price, 0 if the level is gone."""
 
     before: int
     last: int
@@ -31,7 +30,7 @@ class BookChange(NamedTuple):
 
 
 class DepthChanges:
-    """Begins with the book as it is; there is at most one change in a slot."""
+    """Yields changes from the current book on, at most one per slot."""
 
     def __init__(self, market: FindMarket, now: int, render: Callable[[BookChange, int], Payload]) -> None:
         self._market = market
@@ -40,7 +39,7 @@ class DepthChanges:
         book = market().book(now)
         self._key = book.key
         self._books = {side: _quantities(book, side) for side in _SIDES}
-        self._told: dict[Side, set[Decimal]] = {side: set() for side in _SIDES}
+        self._sent: dict[Side, set[Decimal]] = {side: set() for side in _SIDES}
 
     def __call__(self, now: int) -> Sequence[Payload]:
         before, slot = self._slot, slot_of(now)
@@ -54,14 +53,14 @@ class DepthChanges:
 
     def _changes(self, book: Book, side: Side, seen: Sequence[Book]) -> Quantities:
         old, new = self._books[side], _quantities(book, side)
-        told = {price for price in old.keys() | new.keys() if old.get(price) != new.get(price)}
-        told.update(price for other in seen for price in _quantities(other, side))
-        prices = told | self._told[side]
-        self._books[side], self._told[side] = new, told
+        changed = {price for price in old.keys() | new.keys() if old.get(price) != new.get(price)}
+        changed.update(price for other in seen for price in _quantities(other, side))
+        prices = changed | self._sent[side]
+        self._books[side], self._sent[side] = new, changed
         return {price: new.get(price, ZERO) for price in sorted(prices, reverse=side is Side.BUY)}
 
     def _books_since(self, before: int, slot: int) -> list[Book]:
-        """Books with all prices that could be seen in these slots; their quantities mean nothing."""
+        """Return books with all prices that a snapshot in these slots could have. Ignore their quantities."""
         market = self._market()
         lasts = {market.public_trade(each).price for each in range(before, slot + 1)}
         return [Book(market.symbol, last, "", market.symbol.step) for last in lasts]

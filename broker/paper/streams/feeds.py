@@ -1,4 +1,4 @@
-"""Streams that someone listens to. One that nobody listens to does not run."""
+"""Runs the streams that have listeners."""
 
 import asyncio
 from collections.abc import Callable, Sequence
@@ -9,19 +9,19 @@ from .texts import encoded
 
 Payload = dict[str, Any] | list[dict[str, Any]]
 Source = Callable[[int], Sequence[Payload]]
-"""What a stream has to say at a time in UTC milliseconds, since it was last asked."""
+"""Returns a stream's events since the last call. It is called with the time in UTC milliseconds."""
 Listener = Callable[[str, str], None]
-"""Is given the stream's name and each event as JSON."""
+"""Called with the stream's name and each event as JSON."""
 
 
 class Stream(NamedTuple):
     source: Source
     seconds: float
-    """How often it is asked."""
+    """The interval between calls of the source."""
 
 
 class Feeds:
-    """The streams of one market. `stream_of` finds a stream by its name; None: it never says anything."""
+    """The streams of one market. `stream_of` finds a stream by name; None: it never sends anything."""
 
     def __init__(
         self,
@@ -37,7 +37,7 @@ class Feeds:
 
     @property
     def names(self) -> list[str]:
-        """Of the streams that someone listens to."""
+        """The names of the streams that have listeners."""
         return list(self._listeners)
 
     def listen(self, name: str, listener: Listener) -> None:
@@ -45,7 +45,7 @@ class Feeds:
         if name not in self._running and (stream := self._stream_of(name)):
             self._running[name] = asyncio.create_task(self._run(name, stream))
 
-    def leave(self, name: str, listener: Listener) -> None:
+    def unlisten(self, name: str, listener: Listener) -> None:
         self._listeners[name].remove(listener)
         if not self._listeners[name]:
             del self._listeners[name]
@@ -60,9 +60,9 @@ class Feeds:
         while True:
             if not self._connections.paused:
                 for payload in stream.source(self._now()):
-                    self._tell(name, encoded(payload))
+                    self._send(name, encoded(payload))
             await asyncio.sleep(stream.seconds)
 
-    def _tell(self, name: str, text: str) -> None:
+    def _send(self, name: str, text: str) -> None:
         for listener in list(self._listeners.get(name, ())):
             listener(name, text)

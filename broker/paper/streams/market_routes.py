@@ -1,4 +1,4 @@
-"""Where clients connect to market streams: `/ws` and `/ws/NAME` raw, `/stream?streams=NAME/NAME` combined."""
+"""The routes of market streams: `/ws` and `/ws/NAME` are raw, `/stream?streams=NAME/NAME` is combined."""
 
 from starlette.routing import WebSocketRoute
 from starlette.websockets import WebSocket
@@ -32,12 +32,12 @@ class MarketRoutes:
             session = MarketSession(peer, self._feeds, combined=combined)
             session.subscribe(_names(socket))
             try:
-                await peer.serve(session.hear)
+                await peer.serve(session.receive)
             finally:
                 session.close()
 
 
 def _names(socket: WebSocket) -> list[str]:
-    """Of the streams in the address. Binance lets pass what is none: clients number their connections so."""
+    """Return the stream names in the URL. Ignore other text, as Binance does: clients put numbers there."""
     listed = f"{socket.path_params.get('names', '')}/{socket.query_params.get('streams', '')}"
     return [name for name in listed.split("/") if is_stream(name)]

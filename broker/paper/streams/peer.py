@@ -8,32 +8,33 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from ..http.connection import Transports
 
-MOST_WAITING = 1_000
+MAX_QUEUED = 1_000
 
 
 class Peer:
-    """What it is told waits in a bounded queue; who doesn't read it in time is cut off."""
+    """Messages to the client wait in a bounded queue. A client that reads too slowly is cut."""
 
     def __init__(self, socket: WebSocket, transports: Transports) -> None:
         self._socket = socket
         self._transports = transports
-        self._waiting: asyncio.Queue[str] = asyncio.Queue(MOST_WAITING)
+        self._queued: asyncio.Queue[str] = asyncio.Queue(MAX_QUEUED)
         self._cut = asyncio.Event()
 
-    def tell(self, text: str) -> None:
+    def send(self, text: str) -> None:
         try:
-            self._waiting.put_nowait(text)
+            self._queued.put_nowait(text)
         except asyncio.QueueFull:
             self.cut()
 
     def cut(self) -> None:
-        """Without a closing handshake, like a network that fails."""
+        """Close without a closing handshake, like a network failure."""
         self._cut.set()
 
-    async def serve(self, hear: Callable[[str], None]) -> None:
-        """Until either side ends it. `hear` is given what the client sends."""
+    async def serve(self, handle: Callable[[str], None]) -> None:
+        """Serve until either side ends the connection. `handle` gets each message of the client."""
         await self._socket.accept()
-        tasks = [asyncio.ensure_future(work) for work in (self._hear(hear), self._speak(), self._cut.wait())]
+        work = (self._receive(handle), self._send_queued(), self._cut.wait())
+        tasks = [asyncio.ensure_future(each) for each in work]
         try:
             done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
         finally:
@@ -41,20 +42,20 @@ class Peer:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
         if self._cut.is_set():
-            await self._break()
+            await self._abort()
         for task in done:
             with contextlib.suppress(WebSocketDisconnect):
                 task.result()
 
-    async def _hear(self, hear: Callable[[str], None]) -> None:
+    async def _receive(self, handle: Callable[[str], None]) -> None:
         while (message := await self._socket.receive())["type"] != "websocket.disconnect":
             text = message.get("text")
-            hear(text if text is not None else message["bytes"].decode(errors="replace"))
+            handle(text if text is not None else message["bytes"].decode(errors="replace"))
 
-    async def _speak(self) -> None:
+    async def _send_queued(self) -> None:
         while True:
-            await self._socket.send_text(await self._waiting.get())
+            await self._socket.send_text(await self._queued.get())
 
-    async def _break(self) -> None:
+    async def _abort(self) -> None:
         if transport := self._transports(self._socket.scope):
             transport.abort()

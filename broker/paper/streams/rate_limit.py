@@ -1,13 +1,13 @@
-"""How often streams speak."""
+"""The intervals at which streams send events."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
 class Pace:
-    """In seconds."""
+    """Intervals in seconds."""
 
     slow: float = 1.0
-    """Tickers, candles, and books that are not asked for fast."""
+    """For tickers, spot candles, and books at the slow speed."""
     fast: float = 0.25
-    """Trades, best prices, fast books: as often as there is a trade."""
+    """For trades, best prices and fast books: the interval between two trades."""

@@ -1,6 +1,6 @@
-"""What streams say that don't just repeat the moment: each thing once, or only what is new.
+"""Sources that remember what they have sent: trades, changed best prices, candles.
 
-Both markets have them; how an event looks is passed in.
+Both markets use them. `render` creates the event.
 """
 
 from collections.abc import Callable, Sequence
@@ -13,14 +13,14 @@ from ..market.prices import slot_of
 from .feeds import Payload
 
 FindMarket = Callable[[], Market]
-"""It is found anew each time: the exchange may have read its markets anew."""
+"""Called each time, because the exchange may have reloaded its markets."""
 
-_MOST_AT_ONCE = 100
-"""After a pause, so many of the newest trades are told."""
+_MAX_PER_UPDATE = 100
+"""After a pause only this many of the newest trades are sent."""
 
 
 class Trades:
-    """Every trade since it began."""
+    """Every trade since the stream started."""
 
     def __init__(self, market: FindMarket, now: int, render: Callable[[PublicTrade, int], Payload]) -> None:
         self._market = market
@@ -29,31 +29,31 @@ class Trades:
 
     def __call__(self, now: int) -> Sequence[Payload]:
         slot = slot_of(now)
-        slots = range(max(self._last + 1, slot + 1 - _MOST_AT_ONCE), slot + 1)
+        slots = range(max(self._last + 1, slot + 1 - _MAX_PER_UPDATE), slot + 1)
         self._last = slot
         market = self._market()
         return [self._render(market.public_trade(each), now) for each in slots]
 
 
 class BestPrices:
-    """The best bid and ask, when they changed."""
+    """The best bid and ask, whenever they change."""
 
     def __init__(self, market: FindMarket, render: Callable[[Book, int], Payload]) -> None:
         self._market = market
         self._render = render
-        self._told: tuple[Level | None, Level | None] | None = None
+        self._sent: tuple[Level | None, Level | None] | None = None
 
     def __call__(self, now: int) -> Sequence[Payload]:
         book = self._market().book(now)
         best = book.best(Side.BUY), book.best(Side.SELL)
-        if best == self._told:
+        if best == self._sent:
             return []
-        self._told = best
+        self._sent = best
         return [self._render(book, now)]
 
 
 class Candles:
-    """The current candle as far as it has come; once it is over, a last time."""
+    """The current candle until now, and each candle once more when it has closed."""
 
     def __init__(
         self, market: FindMarket, interval: str, now: int, render: Callable[[Candle, bool, int], Payload]

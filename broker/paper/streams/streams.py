@@ -1,4 +1,4 @@
-"""All WebSocket surfaces of the paper exchange, and what the control surface may do to them."""
+"""All WebSocket APIs of the paper exchange, and their endpoints in the control API."""
 
 from typing import Any
 
@@ -48,12 +48,12 @@ class Streams:
         ]
 
     def close(self) -> None:
-        """Nothing runs any more; connections are the server's to close."""
+        """Stop all streams. The server closes the connections."""
         for surface in self._surfaces.values():
             surface.close()
 
     def _control(self, body: Json) -> Json:
-        """{close: true}: every connection is cut. {pause: true}: they stay open, silent, until false."""
+        """{close: true}: cut every connection. {pause: true}: send no events until {pause: false}."""
         if body.keys() - {"close", "pause"} or not body:
             raise ValueError("allowed are close and pause")
         if body.get("close", True) is not True:
@@ -65,7 +65,7 @@ class Streams:
         return {"closed": closed, "paused": self._connections.paused}
 
     async def _list(self, _: Request) -> Response:
-        """What is subscribed; a stream that nobody listens to does not run."""
+        """List the subscribed streams."""
         streams = [
             {"market": market, "stream": name}
             for market, surface in self._surfaces.items()
@@ -75,5 +75,5 @@ class Streams:
 
 
 async def _refuse(socket: WebSocket) -> None:
-    """No such address."""
+    """Refuse an unknown path."""
     await socket.close()

@@ -1,4 +1,4 @@
-"""JSON as it goes over a WebSocket."""
+"""JSON messages of a WebSocket."""
 
 import json
 from decimal import Decimal
@@ -10,5 +10,5 @@ def encoded(content: Any) -> str:
 
 
 def decoded(text: str) -> Any:
-    """Numbers with a fraction keep the digits that they were sent with. Raises ValueError."""
+    """Parse JSON. Numbers with a fraction keep the digits that were sent. Raises ValueError."""
     return json.loads(text, parse_float=Decimal)

@@ -240,7 +240,7 @@ async def test_the_control_surface_knows_both_markets(binance: Any, control: htt
     [
         ("/price", {"symbol": BTC_ID, "price": "60000.05", "market": "futures"}, "price: above 0 and a mult"),
         ("/price", {"symbol": BTC_ID, "price": "1", "market": "options"}, "market: spot or futures"),
-        ("/balance", {"asset": "BTC", "free": "1", "market": "futures"}, "asset: of futures USDT"),
+        ("/balance", {"asset": "BTC", "free": "1", "market": "futures"}, "asset: on futures USDT"),
         ("/permissions", {"futures": "no"}, "futures: true or false"),
         ("/position_mode", {"dual": 1}, "dual: true or false"),
     ],

@@ -3,7 +3,7 @@ from datetime import UTC, datetime
 from hypothesis import given
 from hypothesis import strategies as st
 
-from broker.paper.market.prices import SLOT_MS, Tape, merged, slot_of
+from broker.paper.market.prices import SLOT_MS, Tape, merge, slot_of
 from broker.paper.market.symbols import SPOT
 
 BTC = SPOT[0]
@@ -47,13 +47,13 @@ def test_a_candle_is_made_of_its_trades() -> None:
 @given(MOMENTS.map(lambda slot: slot // DAY * DAY))
 def test_a_day_is_made_of_its_hours(day: int) -> None:
     hours = [TAPE.span(hour, hour + HOUR) for hour in range(day, day + DAY, HOUR)]
-    assert TAPE.span(day, day + DAY) == merged(hours)
+    assert TAPE.span(day, day + DAY) == merge(hours)
 
 
 @given(MOMENTS, st.integers(1, 5 * HOUR), st.integers(1, 5 * HOUR))
 def test_a_stretch_of_time_is_the_sum_of_its_parts(start: int, first: int, second: int) -> None:
     middle, end = start + first, start + first + second
-    assert TAPE.span(start, end) == merged([TAPE.span(start, middle), TAPE.span(middle, end)])
+    assert TAPE.span(start, end) == merge([TAPE.span(start, middle), TAPE.span(middle, end)])
 
 
 @given(MOMENTS)

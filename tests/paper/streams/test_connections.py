@@ -86,7 +86,7 @@ async def test_what_makes_no_sense_is_refused(control: httpx2.AsyncClient, body:
 
 
 async def test_who_does_not_read_is_cut_off(server: PaperServer, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(peer, "MOST_WAITING", 20)
+    monkeypatch.setattr(peer, "MAX_QUEUED", 20)
     with socket.socket() as narrow:
         narrow.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4_096)
         narrow.setblocking(False)
