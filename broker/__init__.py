@@ -1,3 +1,3 @@
-"""A person confirms what a trading agent asks of Binance, before it is sent."""
+"""A trader approves each order of a trading agent before the broker sends it to Binance."""
 
 __version__ = "0.1.0"

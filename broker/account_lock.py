@@ -1,4 +1,4 @@
-"""Who is checked and committed next on an account: one at a time, and exits first."""
+"""One lock per account: requests are checked and committed one at a time, exits first."""
 
 from __future__ import annotations
 
@@ -11,50 +11,49 @@ T = TypeVar("T")
 C = TypeVar("C")
 
 
-class Turns:
-    """No two requests are between their check's first look and their commit at the same time, so that none
-    counts on what another is about to take.
+class AccountLock:
+    """Serialises check and commit, so that two requests never count on the same money.
 
-    Entries come one after the other, and so do exits. An exit waits for no entry's figures: the entry waits
-    instead until no exit is left, and is checked again if one came while it was.
+    Entries run one at a time, and so do exits. An exit never waits for an entry's check. An entry waits until
+    no exit is left; if an exit came during its check, the check is repeated.
     """
 
     def __init__(self) -> None:
         self._entries = asyncio.Lock()
         self._exits = asyncio.Lock()
         self._committing = asyncio.Lock()
-        self._nobody_leaves = asyncio.Event()
-        self._leaving = 0
-        self._came = 0
+        self._no_exits = asyncio.Event()
+        self._open_exits = 0
+        self._exits_so_far = 0
 
-    async def leave(self, check: Callable[[], Awaitable[C]], commit: Callable[[C], Awaitable[T]]) -> T:
-        """An exit's turn. It waits for other exits, and at most for the one commit that is being made."""
+    async def run_exit(self, check: Callable[[], Awaitable[C]], commit: Callable[[C], Awaitable[T]]) -> T:
+        """Returns the commit's result. Waits for other exits, and for at most one entry's commit."""
         with self._counted():
             async with self._exits:
                 async with self._committing:
-                    pass  # what it looks at has what was committed before
+                    pass  # wait for a commit in progress, so that the check sees it
                 return await commit(await check())
 
-    async def enter(self, check: Callable[[], Awaitable[C]], commit: Callable[[C], Awaitable[T]]) -> T:
-        """An entry's turn. `check` is made until no exit came meanwhile; `commit` gets what it found last."""
+    async def run_entry(self, check: Callable[[], Awaitable[C]], commit: Callable[[C], Awaitable[T]]) -> T:
+        """Returns the commit's result. Repeats `check` until no exit came during it."""
         async with self._entries:
             while True:
-                while self._leaving:  # another may come before this goes on
-                    await self._nobody_leaves.wait()
-                came = self._came
+                while self._open_exits:  # a new exit may come before this task runs again
+                    await self._no_exits.wait()
+                exits_before = self._exits_so_far
                 checked = await check()
                 async with self._committing:
-                    if came == self._came:
+                    if exits_before == self._exits_so_far:
                         return await commit(checked)
 
     @contextmanager
     def _counted(self) -> Iterator[None]:
-        self._came += 1
-        self._leaving += 1
-        self._nobody_leaves.clear()
+        self._exits_so_far += 1
+        self._open_exits += 1
+        self._no_exits.clear()
         try:
             yield
         finally:
-            self._leaving -= 1
-            if not self._leaving:
-                self._nobody_leaves.set()
+            self._open_exits -= 1
+            if not self._open_exits:
+                self._no_exits.set()

@@ -1,4 +1,4 @@
-"""What a URL says by its text alone, and to which IP addresses anything is sent. Nothing is resolved here."""
+"""Rules for URLs and IP addresses: which are private, public or forbidden. Resolves no names."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ PRIVATE: Final = _networks(
     "10.0.0.0/8",
     "172.16.0.0/12",
     "192.168.0.0/16",
-    "100.64.0.0/10",  # shared; Tailscale's too
+    "100.64.0.0/10",  # shared address space, also Tailscale
     "fc00::/7",
 )
-"""What NOTIFY_ALLOW_PRIVATE opens."""
+"""Networks that NOTIFY_ALLOW_PRIVATE=true allows."""
 
 METADATA: Final = _networks(
     "169.254.0.0/16",  # link-local: most clouds
@@ -35,16 +35,16 @@ METADATA: Final = _networks(
     "fd00:42::42/128",  # Scaleway
     "100.100.100.200/32",  # Alibaba
     "168.63.129.16/32",  # Azure
-    "192.0.0.0/24",  # Oracle; some versions of Python call it global
+    "192.0.0.0/24",  # Oracle; global in some versions of Python
 )
-"""Where clouds tell a machine its secrets: never reached, though some lie in private or public networks."""
+"""Metadata services of clouds, which hold a machine's secrets. Always forbidden."""
 
 CARRIERS: Final = _networks("64:ff9b::/96", "64:ff9b:1::/48", "2002::/16", "2001::/32", "::/96")
-"""IPv6 that carries an IPv4 address, which may be any."""
+"""IPv6 networks whose addresses contain an IPv4 address, possibly a private one."""
 
 
 def opens_elsewhere(url: str) -> bool:
-    """False for this machine, by any of its names that can be told from their text."""
+    """False if the URL's host is this machine: localhost, or a loopback or unspecified address."""
     host = (urlsplit(url).hostname or "").rstrip(".")
     if host == "localhost" or host.endswith(".localhost") or host.startswith("127."):
         return False
@@ -57,13 +57,13 @@ def opens_elsewhere(url: str) -> bool:
 
 
 def is_http(url: str) -> bool:
-    """Whether something can be asked there; what cannot would be found out only when it is needed."""
+    """Whether the text is a valid http(s) URL in printable ASCII."""
     try:
         parts = urlsplit(url)
-        asked = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
-    except ValueError:  # of its port or its brackets
+        valid = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:  # malformed port or brackets
         return False
-    return asked and is_plain(url) and " " not in url
+    return valid and is_plain(url) and " " not in url
 
 
 def is_plain(text: str) -> bool:
@@ -71,7 +71,7 @@ def is_plain(text: str) -> bool:
 
 
 class Forbidden(Exception):
-    """An address that nothing is sent to; its text says why."""
+    """The broker sends nothing to this address. The message says why."""
 
 
 def is_private(address: Address) -> bool:
@@ -91,24 +91,24 @@ def _within(networks: Networks, address: Address) -> bool:
 
 
 def checked(addresses: Iterable[str], *, allow_private: bool, allow_public: bool) -> Sequence[str]:
-    """All of them, or none: a name that also stands for a forbidden address is not to be trusted.
+    """Returns the addresses if all are allowed; IPv4-mapped IPv6 becomes IPv4. Raises Forbidden otherwise.
 
-    Raises Forbidden.
+    One forbidden address is enough: a name that resolves to it is not trusted.
     """
-    found = [_unwrapped(ip_address(text.partition("%")[0])) for text in addresses]
-    for address in found:
+    parsed = [_unwrapped(ip_address(text.partition("%")[0])) for text in addresses]
+    for address in parsed:
         if is_private(address):
             if not allow_private:
-                raise Forbidden("leads to a private address; NOTIFY_ALLOW_PRIVATE=true would allow that")
+                raise Forbidden("points to a private address; NOTIFY_ALLOW_PRIVATE=true allows it")
         elif not is_public(address):
-            raise Forbidden("leads to an address that nothing is sent to")
+            raise Forbidden("points to an address that the broker never sends to")
         elif not allow_public:
-            raise Forbidden("http is for private addresses alone; use https")
-    return [str(address) for address in found]
+            raise Forbidden("http is only for private addresses; use https")
+    return [str(address) for address in parsed]
 
 
 def require_reachable(url: str) -> None:
-    """https, or http to a private address. A host that is a name is checked when it is resolved.
+    """Requires https, or http to a private address. A host name is checked later, when it is resolved.
 
     Raises ValueError.
     """

@@ -1,4 +1,4 @@
-"""An agent: what it may call, and its own limits, each below the broker's."""
+"""An agent: the tools and symbols it may use, and its own limits, each at or below the broker's."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from .money import parse, plain
 from .settings import Settings
 
 DEFAULT: Final = "default"
-"""The agent of MCP_API_KEY."""
+"""Name of the agent that MCP_API_KEY belongs to."""
 
 NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,39}")
-"""One name is one agent: letters that only look alike are none of it."""
+"""ASCII only, so that no two names look alike."""
 
 SYMBOL: Final = re.compile(r"[A-Z0-9]{2,30}")
 MOST_SYMBOLS: Final = 200
 OWN_TOOLS: Final = "intent_"
-"""Tools of that beginning are about an agent's own requests: always allowed, and never counted."""
+"""Prefix of the tools about an agent's own requests. They are always allowed, and not rate-limited."""
 
 CEILINGS: Final[Mapping[str, str]] = {
     "max_order_value_usdt": "max_order_value_usdt",
@@ -30,12 +30,12 @@ CEILINGS: Final[Mapping[str, str]] = {
     "max_pending": "max_pending_per_agent",
     "max_calls_per_minute": "max_calls_per_minute_per_agent",
 }
-"""Each limit of an agent, and the setting that it stays below."""
+"""Each limit of an agent, and the setting that it must not exceed."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Agent:
-    """None allows what the broker does. `alone`: no other agent has a key."""
+    """None: no own limit, the broker's applies. `alone`: no other agent has a key."""
 
     name: str
     tools: frozenset[str] | None = None
@@ -75,10 +75,10 @@ class Agent:
         )
 
     def require_symbol(self, symbol: str | None) -> None:
-        """`symbol` is Binance's id; None where the call names none. Raises SYMBOL_NOT_ALLOWED."""
+        """`symbol` is Binance's id; None if the call names none. Raises SYMBOL_NOT_ALLOWED."""
         if self.symbols is None or symbol in self.symbols:
             return
-        problem = f"you may not trade or read {symbol}" if symbol else "has to be given: you may not read all"
+        problem = f"you may not trade or read {symbol}" if symbol else "is required: you may not read all"
         allowed = sorted(self.symbols)
         raise BrokerError(
             Code.SYMBOL_NOT_ALLOWED,
@@ -87,56 +87,58 @@ class Agent:
         )
 
     def rights(self) -> dict[str, Any]:
-        """What is not as for everybody, as it is stored and recorded."""
-        told = {}
-        for each in fields(self):
-            value = getattr(self, each.name)
-            if each.name not in ("name", "alone") and value is not None:
-                told[each.name] = _written(value)
-        return told
+        """The agent's own rights and limits, as JSON values for the database and the audit log."""
+        rights = {}
+        for field in fields(self):
+            value = getattr(self, field.name)
+            if field.name not in ("name", "alone") and value is not None:
+                rights[field.name] = _to_json(value)
+        return rights
 
     @classmethod
     def of(cls, name: str, rights: Mapping[str, Any], *, alone: bool = False) -> Agent:
-        """From what `rights` wrote."""
-        read: dict[str, Any] = dict(rights)
-        for each in ("tools", "symbols"):
-            if each in read:
-                read[each] = frozenset(read[each])
-        for each in ("max_order_value_usdt", "max_daily_volume_usdt"):
-            if each in read:
-                read[each] = Decimal(read[each])
-        return cls(name=name, alone=alone, **read)
+        """The inverse of `rights()`."""
+        values: dict[str, Any] = dict(rights)
+        for field in ("tools", "symbols"):
+            if field in values:
+                values[field] = frozenset(values[field])
+        for field in ("max_order_value_usdt", "max_daily_volume_usdt"):
+            if field in values:
+                values[field] = Decimal(values[field])
+        return cls(name=name, alone=alone, **values)
 
-    def typed(self, words: Mapping[str, str]) -> Agent:
-        """With what a person typed for some of its rights and limits; nothing, "all" and "none" take a limit
-        away. Raises INVALID_ARGUMENTS.
+    def typed(self, texts: Mapping[str, str]) -> Agent:
+        """A copy with rights and limits parsed from an operator's input. Empty text, "all" and "none" remove
+        a limit. Raises INVALID_ARGUMENTS.
         """
-        return replace(self, **{name: _read(name, text.strip()) for name, text in words.items()})
+        return replace(self, **{name: _parse(name, text.strip()) for name, text in texts.items()})
 
     def checked(self, settings: Settings, known_tools: Iterable[str]) -> Agent:
-        """Itself, where it is one that may be. Raises INVALID_ARGUMENTS that names the field."""
+        """Returns itself if it is valid. Raises INVALID_ARGUMENTS, which names the field."""
         if not NAME.fullmatch(self.name):
-            raise invalid("name", "must be 1 to 40 of A-Z, a-z, 0-9, dot, _ and -, a letter or digit first")
+            raise invalid(
+                "name", "must have 1 to 40 characters of A-Z, a-z, 0-9, dot, _ and -, a letter or digit first"
+            )
         tools = sorted(name for name in known_tools if not name.startswith(OWN_TOOLS))
         for name in sorted(self.tools or ()):
             if name not in tools:
-                raise invalid("tools", f"there is no tool {name[:64]!r} to allow", allowed=tools)
+                raise invalid("tools", f"there is no tool {name[:64]!r}", allowed=tools)
         if self.symbols is not None and not 1 <= len(self.symbols) <= MOST_SYMBOLS:
-            raise invalid("symbols", f"must be 1 to {MOST_SYMBOLS} of them; leave it out for all")
+            raise invalid("symbols", f"must be 1 to {MOST_SYMBOLS} symbols; leave it out for all")
         for symbol in sorted(self.symbols or ()):
             if not SYMBOL.fullmatch(symbol):
-                raise invalid("symbols", f"{symbol[:30]!r} is no Binance id such as BTCUSDT")
-        for own, setting in CEILINGS.items():
-            _require_below(own, getattr(self, own), setting.upper(), getattr(settings, setting))
+                raise invalid("symbols", f"{symbol[:30]!r} is not a Binance id such as BTCUSDT")
+        for limit, setting in CEILINGS.items():
+            _require_at_most(limit, getattr(self, limit), setting.upper(), getattr(settings, setting))
         return self
 
 
 @dataclass(frozen=True, kw_only=True)
 class Limits:
-    """What holds for one agent now: the lower of the broker's limit and its own.
+    """The limits that apply to one agent: the lower of the broker's and its own.
 
-    `own_daily_volume_usdt` counts its own orders alone, beside the sum of all. `own_order_value` and
-    `own_leverage` say that the limit is the agent's own.
+    `own_daily_volume_usdt` counts only its own orders; `daily_volume_usdt` counts all agents' orders.
+    `own_order_value` and `own_leverage` say that the agent's own limit is the lower one.
     """
 
     order_value_usdt: Decimal
@@ -150,11 +152,11 @@ class Limits:
 
 
 def symbol_id(text: str) -> str:
-    """Binance's id for an id or a unified symbol, as an operator writes them; not looked up."""
+    """Binance's id of a symbol that an operator typed: BTCUSDT for "btc/usdt". Not looked up at Binance."""
     return text.strip().upper().partition(":")[0].replace("/", "")
 
 
-def _read(name: str, text: str) -> Any:
+def _parse(name: str, text: str) -> Any:
     if text in ("", "all", "none"):
         return None
     if name in ("tools", "symbols"):
@@ -163,7 +165,7 @@ def _read(name: str, text: str) -> Any:
     try:
         number = parse(text)
     except ValueError as error:
-        raise invalid(name, f"{error} (a dot for decimals)") from None
+        raise invalid(name, f"{error} (with a dot as the decimal separator)") from None
     if name.endswith("_usdt"):
         return number
     if number != int(number):
@@ -171,25 +173,25 @@ def _read(name: str, text: str) -> Any:
     return int(number)
 
 
-def _lower(own: Any, ours: Any) -> Any:
-    return ours if own is None else min(own, ours)
+def _lower(agents: Any, brokers: Any) -> Any:
+    return brokers if agents is None else min(agents, brokers)
 
 
-def _is_lower(own: Decimal | int | None, ours: Decimal | int) -> bool:
-    return own is not None and own < ours
+def _is_lower(agents: Decimal | int | None, brokers: Decimal | int) -> bool:
+    return agents is not None and agents < brokers
 
 
-def _written(value: Any) -> Any:
+def _to_json(value: Any) -> Any:
     if isinstance(value, frozenset):
         return sorted(value)
     return plain(value) if isinstance(value, Decimal) else value
 
 
-def _require_below(name: str, own: Decimal | int | None, setting: str, most: Decimal | int) -> None:
-    if own is None:
+def _require_at_most(name: str, limit: Decimal | int | None, setting: str, ceiling: Decimal | int) -> None:
+    if limit is None:
         return
-    if own <= 0:
+    if limit <= 0:
         raise invalid(name, "must be above zero")
-    if own > most:
-        shown = plain(most) if isinstance(most, Decimal) else most
-        raise invalid(name, f"is above the broker's own limit of {shown} ({setting})", le=str(shown))
+    if limit > ceiling:
+        text = plain(ceiling) if isinstance(ceiling, Decimal) else ceiling
+        raise invalid(name, f"is above the broker's limit of {text} ({setting})", le=str(text))

@@ -1,4 +1,4 @@
-"""Wiring: everything that runs in one serving process, and the order in which it starts and stops."""
+"""Wiring: starts and stops everything that runs in a serving process, in the right order."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ from .tools import HIGH, read_equity
 
 EQUITY_SECONDS = 2.0
 PULSE_SECONDS = 5.0
-"""Between two looks at Binance's clocks, weight 1 each."""
+"""Between two reads of Binance's server time (request weight 1 per market)."""
 
 LOCK_SECONDS = 0.5
 
@@ -62,7 +62,7 @@ log = get_logger(__name__)
 
 @dataclass(frozen=True, kw_only=True)
 class Broker:
-    """A running broker without its socket."""
+    """A running broker, without its HTTP server. `invitation`: token of the first trader's link."""
 
     settings: Settings
     app: ASGIApp
@@ -72,15 +72,15 @@ class Broker:
     invitation: str | None
 
 
-def _let_default_in(store: Store, key: str) -> None:
+def _set_default_key(store: Store, key: str) -> None:
     """Raises StartError."""
     if not store.database.write_now(lambda connection: store.agents.give(connection, DEFAULT, key)):
-        log.warning("the agent default is revoked: `broker agents rotate default` gives it a new key")
+        log.warning("the agent default is revoked; `broker agents rotate default` makes a new key")
 
 
 @asynccontextmanager
 async def running(settings: Settings, *, clock: Clock, random: Randomness) -> AsyncIterator[Broker]:
-    """Start all parts; stop them in reverse. Raises StartError."""
+    """Starts all parts, and stops them in reverse order. Raises StartError."""
     async with AsyncExitStack() as stack:
         prepare_folder(settings.database.parent)
         lock = stack.enter_context(take_lock(settings.database))
@@ -91,7 +91,7 @@ async def running(settings: Settings, *, clock: Clock, random: Randomness) -> As
         lock.tell(_serving(settings, store))
         clean_up(settings.folder)
         store.database.examine()
-        _let_default_in(store, api_key(settings, random))
+        _set_default_key(store, api_key(settings, random))
         paper_url = await stack.enter_async_context(_paper(settings, clock))
         exchange = Exchange(
             settings,
@@ -161,13 +161,15 @@ async def running(settings: Settings, *, clock: Clock, random: Randomness) -> As
             return executor.healthy and parts.well
 
         if settings.heartbeat_url is not None:
-            own = Sender(allow_private=True, clock=clock)  # the operator's
+            # The operator set this URL, so private addresses are allowed.
+            heartbeat_sender = Sender(allow_private=True, clock=clock)
             url = settings.heartbeat_url.get_secret_value()
 
-            def well() -> bool:
+            def all_healthy() -> bool:
                 return healthy() and worker.healthy and store.problem is None
 
-            await stack.enter_async_context(_background({"heartbeat": partial(beat, own, url, well)}))
+            heartbeat = partial(beat, heartbeat_sender, url, all_healthy)
+            await stack.enter_async_context(_background({"heartbeat": heartbeat}))
         state = api.ApiState(gateway=gateway, store=store, agents=agents, healthy=healthy)
         app = Starlette(
             routes=[Route("/mcp", endpoint.app), *api.routes(state), *web.routes(desk)],
@@ -195,44 +197,44 @@ def _serving(settings: Settings, store: Store) -> Serving:
 
 
 async def _keep_locks(locks: Sequence[Lock], store: Store) -> None:
-    """No second broker starts because somebody deleted a lock file. Runs until cancelled."""
+    """Restores lock files that were deleted, so that no second broker starts. Runs until cancelled."""
     while True:
         await asyncio.sleep(LOCK_SECONDS)
         for lock in locks:
-            with suppress(OSError):  # a folder that is gone or read-only is noticed by the store
+            with suppress(OSError):  # the store notices a missing or read-only folder
                 try:
                     if await asyncio.to_thread(lock.keep):
-                        log.error("a lock file was removed, and is made again", file=str(lock.path))
+                        log.error("a lock file was deleted; restored it", file=str(lock.path))
                 except StartError as error:
-                    store.database.seal(f"{lock.path} was removed, and then: {error}")
+                    store.database.seal(f"{lock.path} was deleted, and then: {error}")
 
 
 async def serve(
     settings: Settings, *, clock: Clock, random: Randomness, ready: Callable[[Broker], None]
 ) -> None:
-    """Serve until SIGINT or SIGTERM; `ready` is told once the port answers. Raises StartError."""
+    """Serves until SIGINT or SIGTERM. Calls `ready` once the port answers. Raises StartError."""
     allow_many_files()
     limits = Limits.of(settings)
-    with listening(settings.host, settings.port) as taken, ExitStack() as stack:
-        # A free one, where the port is 0: links lead there.
-        settings = settings.model_copy(update={"port": taken.getsockname()[1]})
-        sockets = [taken]
+    with listening(settings.host, settings.port) as main_socket, ExitStack() as stack:
+        # With PORT=0 the system chose the port; links need the real one.
+        settings = settings.model_copy(update={"port": main_socket.getsockname()[1]})
+        sockets = [main_socket]
         if settings.url != settings.agents_url:
-            settings, more = _on_own_name(settings)
+            settings, more = _listen_on_ipv6(settings)
             sockets += [stack.enter_context(one) for one in more]
         async with running(settings, clock=clock, random=random) as broker:
             proxied = settings.public_url is not None
             server = Server(broker.app, limits, lambda: ready(broker), behind_proxy=proxied)
             _stop_on_signals(server, broker.hub)
             gc.collect()
-            gc.freeze()  # what is there now stays: the collector need not walk it again
+            gc.freeze()  # these objects live as long as the process; do not scan them again
             gc.set_threshold(50_000, 20, 100)
             await server.serve(sockets=sockets)
 
 
 def _stop_on_signals(server: Server, hub: Hub) -> None:
     def stop() -> None:
-        server.force_exit = server.should_exit  # a second signal does not wait
+        server.force_exit = server.should_exit  # the second signal stops at once
         server.should_exit = True
         hub.close()
 
@@ -240,33 +242,33 @@ def _stop_on_signals(server: Server, hub: Hub) -> None:
         asyncio.get_running_loop().add_signal_handler(number, stop)
 
 
-def _on_own_name(settings: Settings) -> tuple[Settings, list[socket.socket]]:
-    """Browsers look for a name under localhost at ::1 first, so the broker listens there too.
+def _listen_on_ipv6(settings: Settings) -> tuple[Settings, list[socket.socket]]:
+    """A socket on ::1, where browsers look first for a name under localhost.
 
-    Where another program has that port, it would get the traders' cookies: pages stay on 127.0.0.1 then.
+    If another program has that port, it would get the traders' cookies. Then the pages stay on 127.0.0.1.
     """
     try:
-        beside = socket.socket(socket.AF_INET6, socket.SOCK_STREAM, socket.IPPROTO_TCP)
-    except OSError:  # no IPv6 here, so nobody listens there
+        ipv6 = socket.socket(socket.AF_INET6, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    except OSError:  # the system has no IPv6
         return settings, []
     try:
-        beside.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        beside.bind(("::1", settings.port))
-        beside.listen(2048)
+        ipv6.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        ipv6.bind(("::1", settings.port))
+        ipv6.listen(2048)
     except OSError as error:
-        beside.close()
+        ipv6.close()
         if error.errno == errno.EADDRINUSE:
             log.warning("another program listens on ::1, so the pages stay on 127.0.0.1", port=settings.port)
             settings = settings.model_copy(update={"public_url": settings.local_url})
         return settings, []
-    return settings, [beside]
+    return settings, [ipv6]
 
 
 async def diagnosed(settings: Settings, clock: Clock) -> Sequence[Finding]:
-    """What `broker doctor` tells. In paper mode it asks an exchange of its own, with nothing in it."""
+    """The findings of `broker doctor`. In paper mode it starts an empty paper exchange of its own."""
     with TemporaryDirectory(prefix="broker-doctor-") as folder:
-        apart = settings.model_copy(update={"data_dir": Path(folder)})
-        async with _paper(apart, clock) as paper_url:
+        temporary = settings.model_copy(update={"data_dir": Path(folder)})
+        async with _paper(temporary, clock) as paper_url:
             exchange = Exchange(settings, paper_url=paper_url, clock=clock, cache_folder=None)
             await exchange.start()
             try:
@@ -277,7 +279,7 @@ async def diagnosed(settings: Settings, clock: Clock) -> Sequence[Finding]:
 
 @asynccontextmanager
 async def _paper(settings: Settings, clock: Clock) -> AsyncIterator[str | None]:
-    """The paper exchange's address in paper mode: one that runs already, or one inside."""
+    """The paper exchange's URL, or None outside paper mode. Starts one unless PAPER_URL names one."""
     if settings.mode is not Mode.PAPER or settings.paper_url is not None:
         yield settings.paper_url
         return
@@ -312,7 +314,7 @@ def _figures_now(context: Context) -> Callable[[Intent], Coroutine[Any, Any, lis
 
 
 async def _listen(exchange: Exchange) -> None:
-    """Whether Binance is there shows on the page also while nobody asks it for anything else."""
+    """Polls Binance, so that the page shows whether it can be reached. Runs until cancelled."""
     while True:
         await asyncio.sleep(PULSE_SECONDS)
         for venue in (exchange.spot, exchange.futures):
@@ -329,7 +331,7 @@ async def _equity(exchange: Exchange) -> Decimal | None:
 def _remembered(
     read: Callable[[], Coroutine[Any, Any, Decimal | None]],
 ) -> Callable[[], Coroutine[Any, Any, Decimal | None]]:
-    """Pages may ask often; Binance is asked every two seconds at most."""
+    """Caches the result of `read` for EQUITY_SECONDS: pages ask often."""
     lock, last, at = asyncio.Lock(), None, float("-inf")
 
     async def remembered() -> Decimal | None:

@@ -1,7 +1,4 @@
-"""What a HIGH tool would do, in figures that are rounded for Binance.
-
-Each tool has its own type.
-"""
+"""The arguments of HIGH tools, rounded to what Binance accepts. Each tool has its own type."""
 
 from __future__ import annotations
 
@@ -16,21 +13,21 @@ from .stored import PlainDecimal, Stored
 
 
 class Arguments(Stored):
-    """Of any HIGH tool. `market` is None where the tool has no such argument: then it is for futures."""
+    """Base of all. `market` is None if the tool has no such argument; such a tool is for futures."""
 
     symbol: str
     market: Market | None = None
 
     @classmethod
     def of(cls, arguments: Arguments) -> Self:
-        """The same, known to be of this type. Raises TypeError for those of another tool."""
+        """Narrows the type. Raises TypeError for arguments of another tool."""
         if not isinstance(arguments, cls):
             raise TypeError(f"{type(arguments).__name__} are not {cls.__name__}")
         return arguments
 
 
 class OrderArguments(Arguments):
-    """One order. `amount` is in the base asset, prices are in the quote asset."""
+    """One order. The amount is in the base asset, prices are in the quote asset."""
 
     side: Side
     type: OrderType
@@ -41,7 +38,7 @@ class OrderArguments(Arguments):
 
 
 class CloseArguments(Arguments):
-    """A position that is to be closed whole. What that orders is read later."""
+    """Closes the whole position. Side and amount are read later."""
 
 
 class LeverageArguments(Arguments):
@@ -49,7 +46,7 @@ class LeverageArguments(Arguments):
 
 
 class RestingArguments(Stored):
-    """An order that is to be cancelled, as it rests."""
+    """An open order to cancel, as Binance listed it."""
 
     id: str
     conditional: bool
@@ -62,7 +59,7 @@ class RestingArguments(Stored):
 
 
 class CancelArguments(Arguments):
-    """One order (`order_id`), or all of a symbol. `orders` are those that were found to rest."""
+    """Cancels one order (`order_id`) or all orders of a symbol. `orders` were open at the last check."""
 
     orders: tuple[RestingArguments, ...] = ()
     order_id: str | None = None
@@ -80,13 +77,13 @@ TYPES: Final[Mapping[str, type[Arguments]]] = {
     "binance_cancel_order": CancelArguments,
     "binance_cancel_all_orders": CancelArguments,
 }
-"""By tool, as an intent holds them."""
+"""The type of each tool's stored arguments."""
 
 
 def read_arguments(tool: str, stored: Mapping[str, Any]) -> Arguments:
-    """Raises ValueError for what this release cannot read."""
+    """Parses a tool's stored arguments. Raises ValueError if this release cannot read them."""
     if tool not in TYPES:
-        raise ValueError(f"{tool} is no tool of this release")
+        raise ValueError(f"this release has no tool {tool}")
     try:
         return TYPES[tool].model_validate(stored)
     except ValidationError as error:

@@ -1,4 +1,4 @@
-"""A trader cancels what is left of a placed order: his own act, audited before and after."""
+"""A trader cancels the open rest of a placed order. Audited before and after the request to Binance."""
 
 from __future__ import annotations
 
@@ -22,29 +22,30 @@ log = get_logger(__name__)
 
 
 async def cancel_rest(context: Context, intent: Intent, trader: str, standing: Standing) -> None:
-    """Raises NOTHING_TO_CANCEL, STORE_UNAVAILABLE, NotSignedIn before anything was sent, and as a read does.
+    """Cancels the order at Binance. Before that it may raise NOTHING_TO_CANCEL, STORE_UNAVAILABLE and
+    NotSignedIn; then Binance's errors.
 
-    Cancelling twice is harmless: Binance then answers that there is no such open order.
+    A second cancel is harmless: Binance answers that there is no such open order.
     """
     order = intent.order
     if order is None or intent.order_is_final:
-        raise BrokerError(Code.NOTHING_TO_CANCEL, "Nothing is left of this order that could be cancelled.")
-    order_id, conditional = await _to_cancel(context, intent, order.id, order.symbol)
-    cancelling = _Cancelling(context, intent, f"trader:{trader}", order.symbol, order_id, conditional)
-    await cancelling.asked(standing)
+        raise BrokerError(Code.NOTHING_TO_CANCEL, "This order is no longer open; there is nothing to cancel.")
+    order_id, conditional = await _open_order_id(context, intent, order.id, order.symbol)
+    cancel = _Cancel(context, intent, f"trader:{trader}", order.symbol, order_id, conditional)
+    await cancel.record_request(standing)
     try:
         await context.exchange.on(intent.market).cancel(order.symbol, order_id, conditional=conditional)
     except BrokerError as error:
-        kind = await cancelling.came_to(error)
-        await cancelling.record(kind, error=str(error.code))
+        kind = await cancel.outcome_after(error)
+        await cancel.record(kind, error=str(error.code))
         if kind is not EventKind.ORDER_CANCELLED:
             raise
     else:
-        await cancelling.record(EventKind.ORDER_CANCELLED)
+        await cancel.record(EventKind.ORDER_CANCELLED)
 
 
 @dataclass(frozen=True)
-class _Cancelling:
+class _Cancel:
     context: Context
     intent: Intent
     actor: str
@@ -52,8 +53,8 @@ class _Cancelling:
     order_id: str
     conditional: bool
 
-    async def asked(self, standing: Standing) -> None:
-        """Before the request: what cannot be recorded is not sent. Raises STORE_UNAVAILABLE, NotSignedIn."""
+    async def record_request(self, standing: Standing) -> None:
+        """Called before the cancel is sent. Raises STORE_UNAVAILABLE or NotSignedIn; then nothing is sent."""
         store = self.context.store
 
         def transaction(connection: Connection) -> None:
@@ -63,47 +64,47 @@ class _Cancelling:
 
         await store.database.write(standing_first(standing, transaction))
 
-    async def came_to(self, error: BrokerError) -> EventKind:
-        """After an error, by the order's own state: a DELETE whose answer is lost may have been carried out,
-        and one that goes out anew over a broken connection finds nothing any more.
+    async def outcome_after(self, error: BrokerError) -> EventKind:
+        """What to record after an error. Asks Binance for the order: a DELETE may have been executed although
+        its answer was lost, and a repeated DELETE then finds no open order.
         """
         if error.code not in PERHAPS_DONE:
             return EventKind.ORDER_CANCEL_FAILED
         find = self.context.exchange.on(self.intent.market).find(
             self.symbol, self.order_id, conditional=self.conditional
         )
-        now = await attempt(find, seconds=SOON_SECONDS)
-        if now is None or isinstance(now, BrokerError):
+        order = await attempt(find, seconds=SOON_SECONDS)
+        if order is None or isinstance(order, BrokerError):
             return EventKind.ORDER_CANCEL_UNCLEAR
-        if now.status == "cancelled":
+        if order.status == "cancelled":
             return EventKind.ORDER_CANCELLED
-        over = now.status in FINAL or now.executed_as is not None
-        sure = over or error.code is Code.BINANCE_REFUSED
-        return EventKind.ORDER_CANCEL_FAILED if sure else EventKind.ORDER_CANCEL_UNCLEAR
+        ended = order.status in FINAL or order.executed_as is not None
+        certain = ended or error.code is Code.BINANCE_REFUSED
+        return EventKind.ORDER_CANCEL_FAILED if certain else EventKind.ORDER_CANCEL_UNCLEAR
 
     async def record(self, kind: EventKind, **more: Any) -> None:
-        """The trader is told what Binance said, also when the database fails just now."""
+        """Logs a database failure instead of raising it: the trader still gets Binance's answer."""
         data = {**self._data(), **more}
         try:
             await self.context.store.audit(kind, self.actor, intent_id=self.intent.id, **data)
-        except BrokerError as trouble:
+        except BrokerError as error:
             log.error(
-                "cancel: its outcome is not recorded",
+                "cancel: the outcome could not be recorded",
                 kind=kind,
                 intent=self.intent.id,
-                error=trouble.message,
+                error=error.message,
             )
 
     def _data(self) -> dict[str, Any]:
         return {"symbol": self.symbol, "orders": [self.order_id]}
 
 
-async def _to_cancel(context: Context, intent: Intent, order_id: str, symbol: str) -> tuple[str, bool]:
-    """The id of what rests, and whether it is a conditional order: one that was triggered has placed another
-    order, and is itself no longer there to cancel.
+async def _open_order_id(context: Context, intent: Intent, order_id: str, symbol: str) -> tuple[str, bool]:
+    """The id of the order to cancel, and whether it is a conditional order. A conditional order that was
+    triggered has placed another order; that one is cancelled.
     """
     if HIGH[intent.tool].namespace(intent.terms) != "futures_algo":
         return order_id, False
-    now = await context.exchange.futures.look_up(symbol, client_order_id(intent.id), conditional=True)
-    executed_as = None if now is None else now.executed_as
+    order = await context.exchange.futures.look_up(symbol, client_order_id(intent.id), conditional=True)
+    executed_as = None if order is None else order.executed_as
     return (order_id, True) if executed_as is None else (executed_as, False)

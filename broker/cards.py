@@ -1,4 +1,4 @@
-"""What a trader is shown of a request: a sentence first, then the figures that matter."""
+"""The card of a request: what the trader sees before they decide."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class Tone(StrEnum):
 
 
 class Figure(BaseModel):
-    """A labelled value, in the words of the page."""
+    """A labelled value, both as the page shows them."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -26,7 +26,9 @@ class Figure(BaseModel):
 
 
 class Check(BaseModel):
-    """One figure against its limit. `enforced` is false where an exit may pass all the same."""
+    """A figure compared with its limit; None if it could not be read. A check that is not `enforced` refuses
+    nothing. `near`: the figure is close to the limit.
+    """
 
     model_config = ConfigDict(frozen=True)
 
@@ -49,10 +51,11 @@ class Check(BaseModel):
 
 
 class Card(BaseModel):
-    """Drawn from the tool's declaration; the page and the notifications know no tool by name.
+    """Built by the tool; the page and the notifications depend on no particular tool.
 
-    `act` is what the button names ("BUY 0.015 BTC"). `second_tap` lists the reasons, if any, why one tap is
-    not enough. A field of the form that suggests something else is in `suggestible` ("amount", "price").
+    `act` is the text of the button ("BUY 0.015 BTC"). `second_tap` lists the reasons why the trader must
+    confirm twice. `suggestible` lists the fields that a trader may suggest another value for ("amount",
+    "price").
     """
 
     model_config = ConfigDict(frozen=True)
@@ -67,9 +70,9 @@ class Card(BaseModel):
     suggestible: list[str] = []
 
     def beside(self, figure: Figure) -> Card:
-        """With one more figure, the last."""
+        """A copy with `figure` appended."""
         return self.model_copy(update={"figures": [*self.figures, figure]})
 
     def stored(self) -> dict[str, Any]:
-        """As rows and the audit log have it."""
+        """JSON values, as the database and the audit log keep them."""
         return self.model_dump(mode="json")

@@ -1,4 +1,4 @@
-"""Assets that are money: holding one is no position, and to sell a position for one is an exit."""
+"""Cash assets: holding one is not a position, and selling a position for one is an exit."""
 
 from __future__ import annotations
 
@@ -13,20 +13,22 @@ DEFAULT_CASH: Final = ",".join(
         *("TRY", "UAH", "ZAR"),
     ]
 )
-"""Stablecoins of the US dollar and fiat currencies, as Binance lists them."""
+"""US dollar stablecoins and fiat currencies, by Binance's asset names."""
 
 ASSET_NAME: Final = re.compile(r"[A-Z0-9]{1,20}", re.ASCII)
 
 
 def cash_assets(text: str) -> Sequence[str]:
-    """Names with commas between them, as CASH_ASSETS has them. Raises ValueError.
+    """The names in CASH_ASSETS (separated by commas), in upper case, each once. Raises ValueError.
 
-    USDT has to be among them: limits are counted in USDT, and most exits sell for it.
+    USDT is required: limits are in USDT, and most exits sell for it.
     """
     names = [name.strip().upper() for name in text.split(",")]
     wrong = next((name for name in names if not ASSET_NAME.fullmatch(name)), None)
     if wrong is not None:
-        raise ValueError(f"{wrong[:20]!r} is no asset: names of letters and digits, with commas between them")
+        raise ValueError(
+            f"{wrong[:20]!r} is not an asset name: use letters and digits, separate names by commas"
+        )
     if "USDT" not in names:
-        raise ValueError("USDT is missing: limits are counted in it")
+        raise ValueError("USDT is missing: limits are in USDT")
     return list(dict.fromkeys(names))

@@ -23,19 +23,19 @@ from .halt import Level
 from .settings import Settings, load
 from .untrusted import one_line
 
-if TYPE_CHECKING:  # a command that only talks to a running broker starts without them
+if TYPE_CHECKING:  # imported at run time only by commands that open the database
     from sqlalchemy import Connection
 
     from .store import Store
 
 app = typer.Typer(
-    help="A person confirms each order that a trading agent asks for, before it is sent to Binance.",
+    help="A trader approves each order of a trading agent before the broker sends it to Binance.",
     pretty_exceptions_enable=False,
     add_completion=False,
 )
-traders = typer.Typer(help="Who may decide.", no_args_is_help=True)
-audit = typer.Typer(help="The audit log.", no_args_is_help=True)
-db = typer.Typer(help="The database.", no_args_is_help=True)
+traders = typer.Typer(help="Manage traders, who approve and reject requests.", no_args_is_help=True)
+audit = typer.Typer(help="Verify or export the audit log.", no_args_is_help=True)
+db = typer.Typer(help="Back up, restore or upgrade the database.", no_args_is_help=True)
 app.add_typer(agents, name="agents")
 app.add_typer(traders, name="traders")
 app.add_typer(audit, name="audit")
@@ -43,7 +43,7 @@ app.add_typer(db, name="db")
 
 
 def main() -> None:
-    """One clear line and exit code 2 for what the operator can mend; never a traceback for it."""
+    """Errors that the operator can fix are printed without a traceback; exit code 2."""
     try:
         app()
     except StartError as error:
@@ -55,14 +55,14 @@ def main() -> None:
 
 
 def _clean(text: str) -> str:
-    """Without characters that could mislead a terminal; a list of brokers keeps its lines."""
+    """Removes characters that could mislead a terminal. Keeps line breaks and indentation."""
     return "\n".join(line[: len(line) - len(line.lstrip(" "))] + one_line(line) for line in text.splitlines())
 
 
 @contextmanager
 def _loading() -> Iterator[None]:
-    """What is imported here stays for good, so that the garbage collector need not look through it: not now,
-    which would take a quarter of the start, and not while agents wait for an answer.
+    """Disables the garbage collector during imports, which makes the start a quarter faster, and excludes the
+    imported objects from later collections.
     """
     gc.disable()
     try:
@@ -86,7 +86,7 @@ def default(
 
 @app.command()
 def serve(data_dir: DataDir = None) -> None:
-    """Run the broker: the page, the agents' tools, the executor. This is also what `broker` alone does."""
+    """Run the broker: the page, the agents' tools, the executor. `broker` without a command does the same."""
     with _loading():
         import asyncio
 
@@ -109,17 +109,18 @@ def serve(data_dir: DataDir = None) -> None:
 
 
 def announce(settings: Settings, invitation: str | None) -> None:
+    """Prints the addresses and, before the first trader exists, the sign-up link."""
     from .files import API_KEY
 
     key = "MCP_API_KEY" if settings.mcp_api_key else f"the key in {settings.folder / API_KEY}"
     print(f"Confirmation broker {__version__}, {settings.mode.upper()} mode")
     print(f"  Page    {settings.url}")
     if settings.url != settings.agents_url:
-        print(f"          {settings.local_url} for a browser that does not find that name, such as Safari")
+        print(f"          {settings.local_url} for browsers that cannot open that address, such as Safari")
     print(f"  Agents  {settings.agents_url}/mcp with {key}")
     if invitation is not None:
         print(f"  First trader, one-time link: {settings.url}/welcome?token={invitation}")
-    print("Ctrl-C stops it.", flush=True)
+    print("Press Ctrl-C to stop.", flush=True)
 
 
 @app.command()
@@ -127,7 +128,7 @@ def call(
     tool: Annotated[str, typer.Argument(help="For example binance_get_ticker.")],
     arguments: Annotated[list[str] | None, typer.Argument(metavar="KEY=VALUE …")] = None,
 ) -> None:
-    """Call one tool of the running broker, as the agent "default" would."""
+    """Call a tool of the running broker as the agent `default`. Exit code 1 if the call fails."""
     import httpx2
 
     from .files import API_KEY, known_api_key
@@ -147,14 +148,16 @@ def call(
         raise StartError(f"No broker answers at {settings.local_url}. Start one with `broker`.") from None
     if key is None and answer.status_code == 401:
         path = settings.folder / API_KEY
-        raise StartError(f"There is no key {path}: set DATA_DIR or MCP_API_KEY as the broker has them")
+        raise StartError(f"There is no key {path}. Set DATA_DIR or MCP_API_KEY to the broker's value")
     print(json.dumps(body, indent=2))
     if answer.status_code != 200 or body.get("success") is False:
         raise typer.Exit(1)
 
 
 def _argument(text: str) -> tuple[str, Any]:
-    """Whole numbers and booleans as such; all else as text, so that no decimal loses a digit."""
+    """Name and value. Booleans and whole-number arguments are converted; decimals stay text, so no digit is
+    lost.
+    """
     name, equals, value = text.partition("=")
     if not equals:
         raise StartError(f"{text!r} is not KEY=VALUE")
@@ -169,13 +172,13 @@ def _whole_numbers() -> frozenset[str]:
 
 @app.command()
 def stdio() -> None:
-    """MCP over standard input and output, passed on to the running broker. An agent's client starts this."""
+    """MCP over standard input and output, forwarded to the running broker. MCP clients start this command."""
     import asyncio
 
     from .files import api_key
     from .stdio import serve as run
 
-    settings = load({"_env_file": None})  # its client starts it in any folder, and a .env there is not ours
+    settings = load({"_env_file": None})  # clients start it in any folder; a .env there is not the broker's
     asyncio.run(run(settings.local_url, api_key(settings, random_bytes)))
 
 
@@ -183,11 +186,11 @@ def stdio() -> None:
 def add_trader(
     name: str,
     password_stdin: Annotated[
-        bool, typer.Option("--password-stdin", help="Read it from standard input.")
+        bool, typer.Option("--password-stdin", help="Read the password from standard input.")
     ] = False,
     data_dir: DataDir = None,
 ) -> None:
-    """Let somebody decide. It is recorded, and every page says so."""
+    """Add a trader. Recorded in the audit log, and shown on every page."""
     password = (
         sys.stdin.readline().rstrip("\n")
         if password_stdin
@@ -200,7 +203,7 @@ def add_trader(
 
 @traders.command("list")
 def list_traders(data_dir: DataDir = None) -> None:
-    """Who may decide, and since when."""
+    """List the traders and when each was added."""
     with opened(settings_in(data_dir), "traders list") as store:
         for trader in store.people.traders():
             print(f"{one_line(trader.name)}\t{trader.created_at:%Y-%m-%d %H:%M} UTC")
@@ -208,7 +211,7 @@ def list_traders(data_dir: DataDir = None) -> None:
 
 @traders.command("remove")
 def remove_trader(name: str, data_dir: DataDir = None) -> None:
-    """Somebody decides no more; their sessions end at once."""
+    """Remove a trader. Their sessions end at once."""
     with opened(settings_in(data_dir), f"traders remove {quote(name)}") as store:
         store.people.remove_trader(name, actor=COMMAND_LINE)
     print(f"{one_line(name)} can no longer sign in.")
@@ -216,23 +219,23 @@ def remove_trader(name: str, data_dir: DataDir = None) -> None:
 
 @audit.command("verify")
 def verify_audit(data_dir: DataDir = None) -> None:
-    """Walk the audit log's chain; exit code 1 at the first row that does not hold."""
+    """Check the audit log's hash chain. Exit code 1 if a row was changed, added or removed."""
     with opened(settings_in(data_dir), "audit verify", to_verify=True) as store:
         broken = store.verify()
     if broken is not None:
-        print(f"The audit log does not hold: {one_line(broken.problem)}.")
+        print(f"The audit log is not intact: {one_line(broken.problem)}.")
         raise typer.Exit(1)
-    print("The audit log holds.")
+    print("The audit log is intact.")
 
 
 @audit.command("export")
 def export_audit(data_dir: DataDir = None) -> None:
-    """Print the audit log as JSON Lines: a line for each intent, and one for each event beside them."""
+    """Print the audit log as JSON Lines: one line per intent, and one per event that belongs to none."""
     from .store.export import lines
 
     def write(connection: Connection) -> None:
         for line in lines(connection):
-            print(json.dumps(line))  # ASCII: faithful, and harmless to a terminal
+            print(json.dumps(line))  # ASCII only: exact, and safe for a terminal
 
     with opened(settings_in(data_dir), "audit export", to_verify=True) as store:
         try:
@@ -245,14 +248,14 @@ def export_audit(data_dir: DataDir = None) -> None:
 
 @db.command("upgrade")
 def upgrade_database(data_dir: DataDir = None) -> None:
-    """Bring the database to this release's schema, as every start does."""
+    """Upgrade the database to this release's schema. Every start does the same."""
     with opened(settings_in(data_dir), "db upgrade"):
         print("The database has this release's schema.")
 
 
 @db.command("backup")
 def back_up_database(file: Path, data_dir: DataDir = None) -> None:
-    """Copy the database to FILE, also while it is served."""
+    """Copy the database to FILE. Also works while the broker runs."""
     import os
     from contextlib import nullcontext
 
@@ -264,20 +267,20 @@ def back_up_database(file: Path, data_dir: DataDir = None) -> None:
     command = f"db backup {quote(str(file))}"
     if not settings.database.exists():
         raise missing(settings, command)
-    # Where nothing can be written, nothing is being replaced either, and a copy is wanted all the more.
+    # A read-only folder needs no lock: nothing there can be replaced.
     writable = os.access(settings.database.parent, os.W_OK)
     with hold(settings.database) if writable else nullcontext():
         mode = back_up(settings.database, file)
     tell(mode, settings.database)
     key = AuditFiles.of(settings.database, settings.folder).key
-    print(f"Copied to {file}. Without {key} its audit log cannot go on: keep a copy of that too.")
+    print(f"Copied to {file}. Also keep a copy of {key}: without it the audit log cannot be continued.")
     if not is_served(settings.database):
         show_others(settings, command)
 
 
 @db.command("restore")
 def restore_database(file: Path, data_dir: DataDir = None) -> None:
-    """Put a copy in the database's place, while no broker runs. Nothing that waited in it is ever sent."""
+    """Replace the database with a copy, while no broker runs. Requests that are open in it are never sent."""
     from .files import prepare_folder
     from .locks import hold_alone, take_lock
     from .store.backup import restore
@@ -292,37 +295,39 @@ def restore_database(file: Path, data_dir: DataDir = None) -> None:
     with take_lock(settings.database), hold_alone(settings.database):
         say(f"{settings.mode.upper()} mode, database {settings.database.absolute()}, not served")
         old = restore(file, settings.database, open_copy, utc_now())
-    print(f"Restored from {file}." + (f" What it replaced lies in {old}." if old else ""))
-    print("Trading is halted, and everybody has to sign in again. What was open is settled by asking.")
-    print("Traders and agents' keys are as they were in the copy: look at them before you resume.")
+    print(f"Restored from {file}." + (f" The old database is {old}." if old else ""))
+    print("Trading is halted, and all traders must sign in again.")
+    print("The broker asks Binance what became of the requests that were open in the copy.")
+    print("Traders and agents' keys are those of the copy: check them before you resume trading.")
 
 
 @app.command()
 def halt(
-    exits_only: Annotated[bool, typer.Option("--exits-only", help="Let exits pass.")] = False,
-    reason: Annotated[str | None, typer.Option(help="Why; it stands on every page.")] = None,
+    exits_only: Annotated[bool, typer.Option("--exits-only", help="Still allow exits.")] = False,
+    reason: Annotated[str | None, typer.Option(help="The reason, shown on every page.")] = None,
     data_dir: DataDir = None,
 ) -> None:
-    """Stop everything HIGH at once, also what is approved already. A trader resumes on the page.
+    """Halt trading at once: HIGH requests are refused, and approved ones are not sent.
 
-    Exit code 1 where no broker serves the database: the halt is recorded, and holds from the next start.
+    A trader resumes trading on the page. Exit code 1 if no broker serves the database: the halt is recorded,
+    and applies from the next start.
     """
     level = Level.EXITS_ONLY if exits_only else Level.HALTED
     settings = settings_in(data_dir)
-    # Also where its head does not hold: halting is always right.
+    # `to_verify`: halting must work even if the audit log's head does not match.
     with opened(settings, "halt", to_verify=True) as store:
         now = store.halts.tighten(level, COMMAND_LINE, reason)
         print(one_line(now.sentence))
         served = is_served(settings.database)
         if not served:
-            print("Recorded; no broker serves it now.", flush=True)
+            print("Recorded. No broker serves this database now.", flush=True)
     if not served:
         raise typer.Exit(1)
 
 
 @app.command()
 def doctor() -> None:
-    """Is this set-up safe to trade with? Exit code 1 when something is bad."""
+    """Check whether this set-up is safe for trading. Exit code 1 if a finding is BAD."""
     with _loading():
         import asyncio
 
@@ -341,8 +346,8 @@ def doctor() -> None:
 
 @app.command()
 def paper(
-    port: Annotated[int, typer.Option(help="On 127.0.0.1; 0 takes a free one.")] = 0,
-    folder: Annotated[Path | None, typer.Option(help="Where it keeps its state.")] = None,
+    port: Annotated[int, typer.Option(help="Port on 127.0.0.1; 0 takes a free port.")] = 0,
+    folder: Annotated[Path | None, typer.Option(help="Folder for its state.")] = None,
 ) -> None:
     """Run the paper exchange alone (API key `paper-key`, secret `paper-secret`)."""
     from .paper import run

@@ -1,4 +1,4 @@
-"""The commands about agents: who may call, and with what limits. They take effect in a running broker."""
+"""The commands `broker agents`: keys, rights and limits. They take effect at once in a running broker."""
 
 from __future__ import annotations
 
@@ -20,15 +20,19 @@ if TYPE_CHECKING:
 
     from .store import Known
 
-agents = typer.Typer(help="Who may ask, and within which limits.", no_args_is_help=True)
+agents = typer.Typer(help="Manage agents: their keys, rights and limits.", no_args_is_help=True)
 
-Tools = Annotated[str | None, typer.Option(help="Those it may call, with commas between; all: every one.")]
-Symbols = Annotated[str | None, typer.Option(help="Those it may trade and read, such as BTCUSDT,ETHUSDT.")]
-OrderValue = Annotated[str | None, typer.Option(help="The largest value of one order, in USDT.")]
-DailyVolume = Annotated[str | None, typer.Option(help="The largest sum of its own in a UTC day, in USDT.")]
-Leverage = Annotated[str | None, typer.Option(help="The largest leverage.")]
-Pending = Annotated[str | None, typer.Option(help="How many of its requests may wait at a time.")]
-Calls = Annotated[str | None, typer.Option(help="How often it may call within a minute.")]
+Tools = Annotated[str | None, typer.Option(help="Tools it may call, separated by commas, or `all`.")]
+Symbols = Annotated[
+    str | None, typer.Option(help="Symbols it may trade and read, such as BTCUSDT,ETHUSDT, or `all`.")
+]
+OrderValue = Annotated[str | None, typer.Option(help="Largest value of one order, in USDT.")]
+DailyVolume = Annotated[
+    str | None, typer.Option(help="Largest total value of its orders in one UTC day, in USDT.")
+]
+Leverage = Annotated[str | None, typer.Option(help="Largest leverage.")]
+Pending = Annotated[str | None, typer.Option(help="How many of its requests may wait at the same time.")]
+Calls = Annotated[str | None, typer.Option(help="How many calls it may make in a minute.")]
 
 
 @agents.command("add")
@@ -43,7 +47,7 @@ def add_agent(
     max_calls: Calls = None,
     data_dir: DataDir = None,
 ) -> None:
-    """Let one more agent ask. Its key is printed once; every page says so."""
+    """Add an agent, and print its key. The key is shown only once. Every page shows that it was added."""
     typed = _typed(tools, symbols, max_order_value, max_daily_volume, max_leverage, max_pending, max_calls)
     settings = settings_in(data_dir)
     agent = _checked(Agent(name=name).typed(typed), settings)
@@ -51,12 +55,12 @@ def add_agent(
         key = store.database.write_now(
             lambda connection: store.agents.add(connection, agent, actor=COMMAND_LINE)
         )
-    _show(key, f"{name} may call with this key, which is shown only now:")
+    _show(key, f"API key of {name}, shown only once:")
 
 
 @agents.command("list")
 def list_agents(data_dir: DataDir = None) -> None:
-    """Who may ask, since when, and within which limits."""
+    """List the agents with their keys, waiting requests and limits."""
     with opened(settings_in(data_dir), "agents list") as store:
         for known in store.database.read_now(store.agents.all):
             print(_line(known))
@@ -66,20 +70,20 @@ def list_agents(data_dir: DataDir = None) -> None:
 def rotate_key(
     name: str,
     overlap: Annotated[
-        int, typer.Option(min=0, max=720, help="Hours that the old key holds beside the new one.")
+        int, typer.Option(min=0, max=720, help="Hours for which the old key still works.")
     ] = 0,
     data_dir: DataDir = None,
 ) -> None:
-    """A new key, printed once. The old one ends, at once unless there is an overlap."""
+    """Make a new key, and print it once. The old key stops working at once, or after the overlap."""
     settings, hours = settings_in(data_dir), timedelta(hours=overlap)
     with opened(settings, f"agents rotate {quote(name)}") as store:
         key = store.database.write_now(
             lambda connection: store.agents.rotate(connection, name, hours, actor=COMMAND_LINE)
         )
-    _show(key, f"{name} may call with this key, which is shown only now:")
-    print(f"The old one {f'ends in {overlap} hours' if overlap else 'has ended'}.")
+    _show(key, f"New API key of {name}, shown only once:")
+    print(f"The old key {f'stops working in {overlap} hours' if overlap else 'no longer works'}.")
     if name == DEFAULT:
-        _keep(settings, key)
+        _save_key(settings, key)
 
 
 @agents.command("limit")
@@ -94,7 +98,7 @@ def limit_agent(
     max_calls: Calls = None,
     data_dir: DataDir = None,
 ) -> None:
-    """Change what is named, and leave the rest; `none` takes a limit away. It holds from now on."""
+    """Change the given rights and limits; the others stay. `none` removes a limit. Takes effect at once."""
     typed = _typed(tools, symbols, max_order_value, max_daily_volume, max_leverage, max_pending, max_calls)
     settings = settings_in(data_dir)
 
@@ -110,17 +114,19 @@ def limit_agent(
 
 @agents.command("revoke")
 def revoke_agent(name: str, data_dir: DataDir = None) -> None:
-    """Its keys end at once; what it has waiting is withdrawn, and what is approved is not sent."""
+    """Revoke an agent. Its keys stop working at once. Its waiting requests are withdrawn, and approved ones
+    are not sent.
+    """
     with opened(settings_in(data_dir), f"agents revoke {quote(name)}") as store:
         stopped = store.database.write_now(
             lambda connection: store.agents.revoke(connection, name, actor=COMMAND_LINE)
         )
-    print(f"{name} can no longer call. Requests withdrawn or not sent: {stopped}.")
-    print(f"It stays so, also at the next start, until `broker agents rotate {name}`.")
+    print(f"{name} is revoked. Requests withdrawn or not sent: {stopped}.")
+    print(f"It stays revoked after a restart. `broker agents rotate {name}` makes a new key.")
 
 
 def _typed(*given: str | None) -> dict[str, str]:
-    """In the order of the commands' options."""
+    """The options that were given, by limit; `given` is in the order of the commands' options."""
     names = (
         "tools",
         "symbols",
@@ -139,26 +145,26 @@ def _checked(agent: Agent, settings: Settings) -> Agent:
     return agent.checked(settings, TOOLS)
 
 
-def _keep(settings: Settings, key: str) -> None:
+def _save_key(settings: Settings, key: str) -> None:
     from .files import keep_api_key
 
     try:
         kept = keep_api_key(settings, key)
     except OSError as error:
-        raise StartError(f"The new key could not be kept for `broker call`: {error.strerror}") from None
+        raise StartError(f"The new key could not be saved for `broker call`: {error.strerror}") from None
     if not kept:
-        print("MCP_API_KEY still is the old one: put the new key there.")
+        print("MCP_API_KEY still holds the old key: set it to the new one.")
 
 
-def _show(key: str, words: str) -> None:
-    print(f"{words}\n\n    {key}\n")
+def _show(key: str, heading: str) -> None:
+    print(f"{heading}\n\n    {key}\n")
 
 
 def _line(known: Known) -> str:
     if known.revoked_at is not None:
         return f"{one_line(known.agent.name)}\trevoked {known.revoked_at:%Y-%m-%d %H:%M} UTC"
     keys = ", ".join(
-        f"key of {key.created_at:%Y-%m-%d %H:%M} UTC"
+        f"key from {key.created_at:%Y-%m-%d %H:%M} UTC"
         + ("" if key.ends_at is None else f" until {key.ends_at:%Y-%m-%d %H:%M} UTC")
         for key in known.keys
     )
@@ -168,7 +174,8 @@ def _line(known: Known) -> str:
 
 
 def _rights(agent: Agent) -> str:
-    told = {name: ",".join(v) if isinstance(v, list) else v for name, v in agent.rights().items()}
+    rights = {name: ",".join(v) if isinstance(v, list) else v for name, v in agent.rights().items()}
     return (
-        ", ".join(f"{name} {one_line(str(value))}" for name, value in told.items()) or "no limits of its own"
+        ", ".join(f"{name} {one_line(str(value))}" for name, value in rights.items())
+        or "no limits of its own"
     )

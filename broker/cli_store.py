@@ -1,7 +1,7 @@
-"""The database as a command opens it: also beside a running broker, never while a copy takes its place.
+"""Opens the database for commands. Works while a broker runs, but not while a restore replaces the database.
 
-Every command says on standard error which database it means and whether a broker serves it, since its
-settings may be others than the broker's.
+Each command prints on standard error which database it uses and whether a broker serves it: the command's
+settings may differ from the broker's.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from .errors import StartError
 from .locks import hold, is_locked
 from .settings import Settings, load
 
-if TYPE_CHECKING:  # a command that only talks to a running broker starts without it
+if TYPE_CHECKING:  # imported at run time only by commands that open the database
     from .store import Store
 
 DataDir = Annotated[
@@ -30,11 +30,11 @@ DataDir = Annotated[
 ]
 
 STOPPING_SECONDS: Final = 1.0
-"""A broker that stops closes its database before it lets go of it."""
+"""How long a command waits for a broker that is stopping."""
 
 
 def settings_in(data_dir: Path | None) -> Settings:
-    """The environment's, with the data folder that a command names. Raises StartError."""
+    """The settings, with `data_dir` instead of DATA_DIR if it is given. Raises StartError."""
     return load({} if data_dir is None else {"data_dir": data_dir})
 
 
@@ -42,7 +42,10 @@ def settings_in(data_dir: Path | None) -> Settings:
 def opened(
     settings: Settings, command: str, *, to_verify: bool = False, may_make: bool = False
 ) -> Iterator[Store]:
-    """Raises StartError, also where there is no database, unless the command may make one."""
+    """Opens the database that the settings name. `command` is repeated in hints to the operator.
+
+    Raises StartError, also if there is no database, unless `may_make`.
+    """
     from .files import prepare_folder
     from .store.opening import open_store
 
@@ -51,7 +54,7 @@ def opened(
         if not may_make:
             raise missing(settings, command)
         prepare_folder(database.parent)
-    _require_whole(database)
+    _require_files(database)
     with (
         hold(database),
         closing(
@@ -76,12 +79,15 @@ def is_served(database: Path) -> bool:
 
 
 def _served_by(database: Path) -> str | None:
-    """None also where a broker has the lock but lost this file, and has another one open."""
+    """Who serves the database, for the operator; None if no broker does.
+
+    A broker that holds the lock but lost this file does not count.
+    """
     server = server_of(database)
     if server is not None:
         return f"process {server.process}, page {server.url}"
     if is_locked(database) and not any(_same_path(one, database) for one in serving_brokers()):
-        return "a broker that is starting, or that this user cannot look into"
+        return "a broker that is starting, or that belongs to another user"
     return None
 
 
@@ -90,47 +96,44 @@ def _same_path(one: Serving, database: Path) -> bool:
 
 
 def tell(mode: str, database: Path) -> None:
-    """Which database is meant, and who serves it."""
+    """Prints which database the command uses, and which broker serves it."""
     by = _served_by(database)
-    served = "not served: no broker runs on it now" if by is None else f"served by {by}"
+    served = "not served by any broker" if by is None else f"served by {by}"
     say(f"{mode.upper()} mode, database {database.absolute()}, {served}")
 
 
 def show_others(settings: Settings, command: str) -> None:
-    """The brokers that run on other databases: one of them may be meant."""
+    """Prints the brokers that serve other databases: the operator may mean one of them."""
     if others := serving_brokers():
-        say(_listed(others, settings, command))
+        say(_list_of(others, settings, command))
 
 
 def missing(settings: Settings, command: str) -> StartError:
-    """No database is there, and the command must not make one."""
+    """The error for a command that needs a database but must not make one."""
     text = (
-        f"There is no database {settings.database.absolute()}, and nothing was done. Start the broker first, "
-        "or name the data folder of the one that you mean with --data-dir."
+        f"There is no database {settings.database.absolute()}. Nothing was done. Start the broker first, or "
+        "name the broker's data folder with --data-dir."
     )
     others = serving_brokers()
     none = "No broker runs on this machine for this user."
-    return StartError(f"{text}\n{_listed(others, settings, command) if others else none}")
+    return StartError(f"{text}\n{_list_of(others, settings, command) if others else none}")
 
 
-def _listed(others: Sequence[Serving], settings: Settings, command: str) -> str:
-    """Each with the command that means it."""
+def _list_of(others: Sequence[Serving], settings: Settings, command: str) -> str:
+    """Each broker, with the command line for its database."""
     usual = None if settings.database_url else str(settings.mode)
     lines = ["Brokers that run on this machine for this user:"]
     for one in others:
         if file_id(Path(one.database)) == one.files[0]:
             lines += [f"  {one.line}", f"    {one.naming(command, usual)}"]
         else:
-            lines.append(
-                f"  {one.line}; it lost this database (deleted, moved or replaced) and sends nothing"
-            )
+            lines.append(f"  {one.line}; its database was deleted, moved or replaced, so it sends nothing")
     return "\n".join(lines)
 
 
-def _require_whole(database: Path) -> None:
-    """Nothing is written beside a broker that has lost its -wal or -shm: its stop would overwrite that.
-
-    Raises StartError.
+def _require_files(database: Path) -> None:
+    """Raises StartError if the serving broker has lost its -wal or -shm: at its stop, it would overwrite what
+    the command wrote.
     """
     give_up = time.monotonic() + STOPPING_SECONDS
     while (server := server_of(database)) is not None:
@@ -143,11 +146,11 @@ def _require_whole(database: Path) -> None:
         if time.monotonic() > give_up:
             raise StartError(
                 f"{lost[0]} was deleted, moved or replaced while process {server.process} had it open. That "
-                "broker sends nothing any more. Stop it, start it again, and repeat this command"
+                "broker no longer sends orders. Restart it, then repeat this command"
             )
         time.sleep(0.1)
 
 
 def say(text: str) -> None:
-    """Beside what a command answers, which may be data."""
+    """Prints to standard error: a command's standard output may be data."""
     print(text, file=sys.stderr, flush=True)

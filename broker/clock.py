@@ -1,4 +1,4 @@
-"""Time and randomness, passed in wherever they matter, so that no test waits for either."""
+"""Time and randomness. Both are passed in as arguments, so that tests can control them."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 
 Clock = Callable[[], datetime]
-"""Answers the aware UTC time now."""
+"""Returns the current UTC time, timezone-aware."""
 
 Randomness = Callable[[int], bytes]
-"""Answers so many random bytes."""
+"""Returns the given number of random bytes."""
 
 
 def utc_now() -> datetime:
@@ -18,7 +18,7 @@ def utc_now() -> datetime:
 
 
 def to_ms(moment: datetime) -> int:
-    """UTC milliseconds, as the exchange and the database count them."""
+    """Unix time in milliseconds, as Binance and the database use it."""
     return round(moment.timestamp() * 1000)
 
 

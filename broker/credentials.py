@@ -1,4 +1,4 @@
-"""Keys, passwords and session tokens: made here, kept only as hashes. What must be read again is sealed."""
+"""Keys, passwords and session tokens, stored only as hashes. Secrets that must be read back are encrypted."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ _hasher = PasswordHasher()
 
 
 @cache
-def _hash_of_nobody() -> str:
-    return _hasher.hash("the password of nobody")
+def _dummy_hash() -> str:
+    return _hasher.hash("a password that no trader has")
 
 
 def new_key(random: Randomness) -> str:
@@ -35,16 +35,17 @@ def new_token(random: Randomness) -> str:
 
 
 def hash_key(key: str) -> str:
-    """A key has too much entropy to guess, so a plain hash is enough, and fast enough for each call."""
+    """SHA-256: a key of 256 random bits cannot be guessed, and each call has to be fast."""
     return sha256(key.encode()).hexdigest()
 
 
 def same(one: str, other: str) -> bool:
+    """Compares in constant time."""
     return hmac.compare_digest(one.encode(), other.encode())
 
 
 class Vault:
-    """What has to be read again, unlike a hash: it is encrypted, with a key that the database lacks."""
+    """Encrypts secrets that must be read back. Its key is not in the database."""
 
     def __init__(self, key: bytes) -> None:
         self._key = key
@@ -54,11 +55,11 @@ class Vault:
         return self._fernet.encrypt(text.encode()).decode()
 
     def open(self, sealed: str) -> str:
-        """Raises cryptography's InvalidToken for what this vault did not seal."""
+        """Raises cryptography's InvalidToken for a text that this vault did not seal."""
         return self._fernet.decrypt(sealed.encode()).decode()
 
     def token(self, purpose: str, *bound_to: str) -> str:
-        """256 bits that nobody else can make, always the same for what it is bound to."""
+        """A token of 256 bits that only the key's holder can make; the same arguments give the same token."""
         parts = (purpose, *bound_to)
         text = "".join(f"{len(part)}:{part}" for part in parts)
         return _text(hmac.digest(self._key, f"token {text}".encode(), "sha256"))
@@ -69,9 +70,9 @@ def hash_password(password: str) -> str:
 
 
 def verify_password(hashed: str | None, password: str) -> bool:
-    """Takes as long for a name that does not exist."""
+    """`hashed` is None for an unknown name; that takes as long and returns False."""
     try:
-        return _hasher.verify(hashed or _hash_of_nobody(), password) and hashed is not None
+        return _hasher.verify(hashed or _dummy_hash(), password) and hashed is not None
     except (VerifyMismatchError, InvalidHashError):
         return False
 

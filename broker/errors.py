@@ -1,4 +1,4 @@
-"""Every error that a user can meet, with its stable code."""
+"""All errors that a caller can get, with their stable codes."""
 
 from __future__ import annotations
 
@@ -103,7 +103,7 @@ MEANING: Mapping[Code, tuple[int, str]] = {
 
 @dataclass(frozen=True)
 class Hint:
-    """What a model should do after a failed call, and the tool for it where there is one."""
+    """What a model should do after a failed call, and the tool to call, if any."""
 
     say: str
     tool: str | None = None
@@ -112,25 +112,29 @@ class Hint:
         return {"say": self.say} | ({} if self.tool is None else {"tool": self.tool})
 
 
-_ONCE_MORE: Final = (
-    "After some seconds you may make the same call once more, with the same idempotencyKey if it had one. If "
-    "that fails too, tell the user."
+_RETRY_ONCE: Final = (
+    "Wait a few seconds, then repeat the same call once, with the same idempotencyKey if it had one. If that "
+    "fails too, tell the user."
 )
 
 HINTS: Final[Mapping[Code, Hint]] = {
-    Code.INVALID_ARGUMENTS: Hint("Correct what details.fields names, and call again. Nothing was sent."),
+    Code.INVALID_ARGUMENTS: Hint(
+        "Correct the arguments in details.fields, then call again. Nothing was sent."
+    ),
     Code.UNKNOWN_TOOL: Hint("Use one of details.tools."),
     Code.UNKNOWN_SYMBOL: Hint(
-        "Write the symbol as Binance does (BTCUSDT), and look whether it is one of spot or of futures. Ask "
-        "the user which one he means; do not guess.",
+        "Write the symbol as Binance does (BTCUSDT). Check whether it is traded on spot or on futures. Ask "
+        "the user which symbol they mean; do not guess.",
         "binance_get_exchange_info",
     ),
-    Code.UNKNOWN_INTENT: Hint("Find the intentId among your own requests.", "intent_list"),
-    Code.UNAUTHORIZED: Hint("Tell the user that the broker does not take your API key. Do not try again."),
-    Code.PAYLOAD_TOO_LARGE: Hint("Shorten the arguments, and call again. Nothing was sent."),
+    Code.UNKNOWN_INTENT: Hint("Look for the intentId among your own requests.", "intent_list"),
+    Code.UNAUTHORIZED: Hint(
+        "Tell the user that the broker does not accept your API key. Do not repeat the call."
+    ),
+    Code.PAYLOAD_TOO_LARGE: Hint("Shorten the arguments, then call again. Nothing was sent."),
     Code.TOO_MANY_PENDING: Hint(
-        "See which of your requests wait. Withdraw those that are no longer wanted, or tell the user to "
-        "decide on some; then make the same call once more.",
+        "List your waiting requests. Withdraw those that are no longer wanted, or ask the user to decide on "
+        "some. Then repeat the same call.",
         "intent_list",
     ),
     Code.TOOL_NOT_ALLOWED: Hint(
@@ -140,74 +144,77 @@ HINTS: Final[Mapping[Code, Hint]] = {
         "Use one of details.allowed, or tell the user that the operator does not let you trade this symbol."
     ),
     Code.RATE_LIMITED: Hint(
-        "Wait for details.retryAfterSeconds, then make the same call once more, with the same idempotencyKey "
-        "if it had one. Call less often."
+        "Wait for details.retryAfterSeconds, then repeat the same call, with the same idempotencyKey if it "
+        "had one. Call less often."
     ),
     Code.IDEMPOTENCY_CONFLICT: Hint(
-        "This key belongs to an earlier request: see how that one stands. Only for another action, call "
-        "again with a new idempotencyKey."
+        "This key belongs to an earlier request: check the status of that request. For a different action, "
+        "call again with a new idempotencyKey."
     ),
     Code.NOT_PENDING: Hint(
-        "It was decided or has ended: see how it stands. What rests at Binance is cancelled with "
+        "It was decided or has ended: check its status. To cancel an open order at Binance, use "
         "binance_cancel_order."
     ),
     Code.NOTHING_TO_CANCEL: Hint(
-        "It was filled, cancelled or has expired: see what is still open. Do not cancel it again.",
+        "The order was filled or cancelled, or has expired: check which orders are still open. Do not cancel "
+        "it again.",
         "binance_get_open_orders",
     ),
     Code.ORDER_FILTER: Hint(
-        "Change the field that details names to what is allowed there. If that is not what the user asked "
-        "for, ask him first."
+        "Change the field in details to an allowed value. If that differs from what the user asked for, ask "
+        "them first."
     ),
     Code.PRICE_COLLAR: Hint(
-        "Look whether the price is a slip. For a trade at once ask for type market; else ask the user.",
+        "Check the price for a typing error. To trade at once, use type market. Otherwise ask the user.",
         "binance_get_ticker",
     ),
     Code.TRIGGER_WRONG_SIDE: Hint(
-        "Look at the price, side and type: a stop_loss waits for the price to turn against you, a "
-        "take_profit for it to turn in your favour.",
+        "Check price, side and type: a stop_loss triggers when the price moves against you, a take_profit "
+        "when it moves in your favour.",
         "binance_get_ticker",
     ),
-    Code.LEVERAGE_TOO_HIGH: Hint("Tell the user the limit in details. It is the operator's; ask within it."),
+    Code.LEVERAGE_TOO_HIGH: Hint(
+        "Tell the user the limit in details, which the operator has set. Ask for a leverage within it."
+    ),
     Code.NO_POSITION: Hint(
-        "There is nothing to close or to reduce: see which positions are open.",
+        "There is nothing to close or reduce: check which positions are open.",
         "binance_get_futures_positions",
     ),
     Code.HEDGE_MODE_UNSUPPORTED: Hint(
-        "Tell the user to set the futures account to one-way mode at Binance. Spot tools work meanwhile."
+        "Tell the user to set the futures account to one-way mode at Binance. Spot tools still work."
     ),
     Code.FUTURES_NOT_PERMITTED: Hint(
-        "Tell the user that the Binance API key may not use futures. Spot tools work meanwhile."
+        "Tell the user that the Binance API key may not use futures. Spot tools still work."
     ),
-    Code.KEY_NOT_ALLOWED: Hint("Tell the user: the operator has to change the Binance API key."),
+    Code.KEY_NOT_ALLOWED: Hint("Tell the user that the operator must change the Binance API key."),
     Code.RISK_CHECK_FAILED: Hint(
         "Tell the user which checks in details.checks failed, with figure and limit. Do not split the order "
-        "to get around a limit."
+        "to avoid a limit."
     ),
     Code.TRADING_HALTED: Hint(
-        "Tell the user that trading is halted. Do not try again before he says that it goes on."
+        "Tell the user that trading is halted. Do not try again before they say that it has resumed."
     ),
     Code.BINANCE_NOT_CONFIGURED: Hint("Tell the user that the operator has set no Binance API keys."),
     Code.BINANCE_REFUSED: Hint(
-        "Tell the user what Binance said, which is in details. Do not repeat the call as it was."
+        "Tell the user Binance's message, which is in details. Do not repeat the same call."
     ),
-    Code.BINANCE_UNAVAILABLE: Hint(_ONCE_MORE),
-    Code.BINANCE_TIMEOUT: Hint(_ONCE_MORE),
-    Code.STORE_UNAVAILABLE: Hint(f"{_ONCE_MORE} The operator has to look at the broker's database."),
+    Code.BINANCE_UNAVAILABLE: Hint(_RETRY_ONCE),
+    Code.BINANCE_TIMEOUT: Hint(_RETRY_ONCE),
+    Code.STORE_UNAVAILABLE: Hint(f"{_RETRY_ONCE} The operator must check the broker's database."),
     Code.BROKER_UNREACHABLE: Hint(
-        "Ask the user to start the broker with `broker`, then make the same call again."
+        "Ask the user to start the broker with `broker`, then repeat the same call."
     ),
-    Code.ANSWER_LOST: Hint("See whether it was parked before you ask again.", "intent_list"),
+    Code.ANSWER_LOST: Hint("Check whether the request was parked before you call again.", "intent_list"),
     Code.INTERNAL: Hint(
-        "See whether it was parked before you ask again, and tell the user to look into the broker's log.",
+        "Check whether the request was parked before you call again. Tell the user to read the broker's log.",
         "intent_list",
     ),
 }
-"""For each code what to do next, unless the error itself says it better."""
+"""What to do next, by code. An error's own `next_step` takes precedence."""
 
 
 class BrokerError(Exception):
-    """A failed call, as its caller is told: what was wrong, what is allowed, what to do next."""
+    """A failed call: its code, a message for the caller, details, and what to do next."""
 
     def __init__(
         self,
@@ -228,7 +235,7 @@ class BrokerError(Exception):
         return MEANING[self.code][0]
 
     def body(self) -> dict[str, Any]:
-        """The failed-call shape, the same over MCP and HTTP."""
+        """The JSON body of a failed call, over MCP and HTTP (two HTTP bodies differ: `api.http_errors`)."""
         return {
             "success": False,
             "error": str(self.code),
@@ -239,7 +246,7 @@ class BrokerError(Exception):
 
 
 def invalid(field: str, problem: str, **allowed: Any) -> BrokerError:
-    """An INVALID_ARGUMENTS error that names one field and what it may be."""
+    """An INVALID_ARGUMENTS error about one field, with what is allowed in it."""
     return BrokerError(
         Code.INVALID_ARGUMENTS,
         f"{field}: {problem}",
@@ -248,4 +255,4 @@ def invalid(field: str, problem: str, **allowed: Any) -> BrokerError:
 
 
 class StartError(Exception):
-    """The broker cannot start; its message is one line for the operator, and the exit code is 2."""
+    """A command cannot start or go on. The message is for the operator; the exit code is 2."""

@@ -1,4 +1,4 @@
-"""What happens: the kinds of rows in the audit log, and what is true of each kind. No I/O."""
+"""The kinds of audit log rows, and for each kind its texts and who is notified. No I/O."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from .halt import Level
 from .intents import State
 
 AGENT: Final = "agent:"
-"""How the actor begins where an agent did it."""
+"""Prefix of the actor if an agent did it."""
 
 COMMAND_LINE: Final = "command line"
-"""The actor of what an operator does by a command."""
+"""The actor if an operator did it by a command."""
 
 
 class EventKind(StrEnum):
-    """The audit log keeps these values for ever: none is changed, and none gets another meaning."""
+    """The audit log stores these values. Never change a value or its meaning."""
 
     INTENT_PARKED = "intent:parked"
     INTENT_PENDING = "intent:pending"
@@ -34,7 +34,7 @@ class EventKind(StrEnum):
     INTENT_WITHDRAWN = "intent:withdrawn"
     REQUEST_UNSEEN = "request:unseen"
 
-    # What became of a placed order, and a trader's cancel of what is left of it
+    # Changes of a placed order, and a trader's cancel of its open rest
     ORDER_CHANGED = "order:changed"
     ORDER_DIVERGED = "order:diverged"
     ORDER_CANCEL_ASKED = "order:cancel-asked"
@@ -48,11 +48,11 @@ class EventKind(StrEnum):
     ORDERS_CANCEL_UNCLEAR = "orders:cancel-unclear"
     ORDERS_CANCELLED = "orders:cancelled"
 
-    # What Binance says of an outcome that a trader recorded
+    # Binance confirms or contradicts a trader's manual resolution
     WORD_HELD = "word:held"
     WORD_CONTRADICTED = "word:contradicted"
 
-    # The reject links of notifications
+    # Reject links in notifications
     LINK_REJECTED = "link:rejected"
     LINK_REFUSED = "link:refused"
 
@@ -94,16 +94,16 @@ class EventKind(StrEnum):
     AUDIT_KEY_MISSING = "audit:key-missing"
 
     OTHER = "other"
-    """A row of another release, which this one does not know. Never written."""
+    """A kind that this release does not know. Never written."""
 
     @classmethod
     def of(cls, entered: State | Level) -> EventKind:
-        """That an intent, or trading, is in that state from now on."""
+        """The kind for a change to that state of an intent, or to that level of trading."""
         return cls(f"{'intent' if isinstance(entered, State) else 'trading'}:{entered}")
 
     @classmethod
     def read(cls, stored: str) -> EventKind:
-        """Never fails: the log outlives the releases that write it."""
+        """Returns OTHER for an unknown value, which another release may have written."""
         try:
             return cls(stored)
         except ValueError:
@@ -114,19 +114,19 @@ STATES: Final[Mapping[EventKind, State]] = {
     EventKind.INTENT_PARKED: State.PENDING,
     **{EventKind.of(state): state for state in State},
 }
-"""The state that an intent is in after it."""
+"""The state of an intent after each kind of row."""
 
 LEVELS: Final[Mapping[EventKind, Level]] = {EventKind.of(level): level for level in Level}
-"""Where trading stands after it."""
+"""The level of trading after each kind of row."""
 
 FILLS: Final = frozenset({EventKind.INTENT_PLACED, EventKind.ORDER_CHANGED})
-"""After these more of an order may be filled than before."""
+"""Kinds after which more of an order may be filled."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Event:
-    """One committed row of the audit log. `seq` is the stream's id too. `unknown_kind` is what the log says
-    where this release does not know the kind.
+    """One committed row of the audit log. `seq` is also its id in the event stream. `unknown_kind` is the
+    stored kind if this release does not know it.
     """
 
     seq: int
@@ -139,27 +139,27 @@ class Event:
 
     @property
     def kind_name(self) -> str:
-        """As the log has it."""
+        """The kind as it is stored."""
         return self.unknown_kind or str(self.kind)
 
     @property
     def subject(self) -> str:
-        """What it is about: "intent", "order", "agent" and so on."""
+        """The kind's prefix: "intent", "order", "agent" and so on."""
         return self.kind_name.partition(":")[0]
 
     @property
     def who(self) -> str:
-        """Its actor in words: "trader:Ana" is Ana, "agent:default" is agent default."""
+        """The actor for display: "Ana" for "trader:Ana", "agent default" for "agent:default"."""
         return self.actor.removeprefix("trader:").replace(AGENT, "agent ", 1)
 
     def fill(self, template: str, **more: str) -> str:
-        """A text of FACTS, with what it names."""
+        """Fills a template of FACTS."""
         names = {name: str(self.data.get(name, "")) for name in ("name", "trader")}
         return template.format(by=self.who, kind=self.kind_name, **names, **more)
 
 
 class Topic(StrEnum):
-    """What a channel can be told of."""
+    """What a channel can be notified about."""
 
     REQUESTS = "requests"
     OUTCOMES = "outcomes"
@@ -168,7 +168,7 @@ class Topic(StrEnum):
 
 
 class Bundle(StrEnum):
-    """What is told as one message, once an agent causes many."""
+    """Notifications that are bundled into one message if an agent causes many of them."""
 
     WAITING = "waiting"
     UNSEEN = "unseen"
@@ -177,12 +177,12 @@ class Bundle(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class Facts:
-    """What is true of a kind. Texts may name {by}, {name} and {trader}, as `Event.fill` puts them in.
+    """Texts and notifications of one kind. `Event.fill` fills in {by}, {name} and {trader}.
 
-    `history` is its line in a request's record. `notice` is what every page says, for a day where it is
-    `announced`; an `alarm` is announced too, and stays on top. `topic` is what channels hear of it as, and
-    `closes` that the request then no longer waits. Of an alert, `type`, `heading` and `alert` are the
-    notification's own; without an `alert` it says the notice.
+    `history`: the line in a request's history. `notice`: the text on every page; shown for a day if
+    `announced`, and at the top if it is an `alarm`. `topic`: the topic that channels subscribe to. `closes`:
+    the request no longer waits after it. `type`, `heading`, `alert`: the type, title and text of the
+    notification; without `alert` its text is the notice.
     """
 
     history: str = ""
@@ -191,7 +191,7 @@ class Facts:
     alarm: bool = False
     topic: Topic | None = None
     bundle: Bundle | None = None
-    """Of what an agent can cause as often as it likes. The rest takes a trader's approval, or trouble."""
+    """Set for kinds that an agent alone can cause, without limit."""
     closes: bool = False
     type: str = ""
     heading: str = ""
@@ -199,10 +199,10 @@ class Facts:
 
 
 LOG_ONLY: Final = Facts()
-"""Nobody is told; the audit log's export shows it."""
+"""Shown in no notification and on no page, only in the audit log's export."""
 
 FACTS: Final[Mapping[EventKind, Facts]] = {
-    EventKind.INTENT_PARKED: Facts(history="Asked by {by}", topic=Topic.REQUESTS, bundle=Bundle.WAITING),
+    EventKind.INTENT_PARKED: Facts(history="Requested by {by}", topic=Topic.REQUESTS, bundle=Bundle.WAITING),
     EventKind.INTENT_PENDING: Facts(history="Waits again", topic=Topic.REQUESTS),
     EventKind.INTENT_APPROVED: Facts(history="Approved by {by}", closes=True),
     EventKind.INTENT_SUBMITTING: Facts(history="Being sent to Binance"),
@@ -210,10 +210,10 @@ FACTS: Final[Mapping[EventKind, Facts]] = {
     EventKind.INTENT_REFUSED: Facts(history="Refused by Binance", topic=Topic.OUTCOMES, heading="Refused"),
     EventKind.INTENT_NOT_SENT: Facts(history="Not sent", topic=Topic.OUTCOMES, heading="Not sent"),
     EventKind.INTENT_UNKNOWN: Facts(
-        history="No clear answer: it may be live", topic=Topic.OUTCOMES, heading="UNKNOWN"
+        history="No clear answer from Binance; it may be live", topic=Topic.OUTCOMES, heading="UNKNOWN"
     ),
     EventKind.INTENT_REJECTED: Facts(history="Rejected by {by}", closes=True),
-    EventKind.INTENT_EXPIRED: Facts(history="Time was up, nobody had decided", closes=True),
+    EventKind.INTENT_EXPIRED: Facts(history="Expired: no decision", closes=True),
     EventKind.INTENT_WITHDRAWN: Facts(history="Withdrawn by {by}", closes=True),
     EventKind.REQUEST_UNSEEN: Facts(
         history="Nobody has seen this yet, and half its time is over",
@@ -233,10 +233,10 @@ FACTS: Final[Mapping[EventKind, Facts]] = {
         heading="Not as approved",
         alert="Differs from what was approved",
     ),
-    EventKind.ORDER_CANCEL_ASKED: Facts(history="{by} cancels what is left"),
+    EventKind.ORDER_CANCEL_ASKED: Facts(history="Cancel requested by {by}"),
     EventKind.ORDER_CANCEL_FAILED: Facts(history="Not cancelled"),
-    EventKind.ORDER_CANCEL_UNCLEAR: Facts(history="Not confirmed that it is cancelled"),
-    EventKind.ORDER_CANCELLED: Facts(history="What was left is cancelled, by {by}"),
+    EventKind.ORDER_CANCEL_UNCLEAR: Facts(history="Cancel not confirmed by Binance"),
+    EventKind.ORDER_CANCELLED: Facts(history="Cancelled by {by}"),
     EventKind.ORDERS_CANCEL_ASKED: LOG_ONLY,
     EventKind.ORDERS_CANCEL_FAILED: LOG_ONLY,
     EventKind.ORDERS_CANCEL_UNCLEAR: Facts(
@@ -251,13 +251,13 @@ FACTS: Final[Mapping[EventKind, Facts]] = {
         bundle=Bundle.CANCELLED,
         heading="Protection cancelled",
     ),
-    EventKind.WORD_HELD: Facts(history="Binance bears out what was recorded"),
+    EventKind.WORD_HELD: Facts(history="Binance confirms the recorded outcome"),
     EventKind.WORD_CONTRADICTED: Facts(
-        history="Binance contradicts what was recorded",
+        history="Binance contradicts the recorded outcome",
         topic=Topic.ALERTS,
         type="alert.contradicted",
         heading="Contradicted",
-        alert="Binance contradicts what a trader recorded",
+        alert="Binance contradicts the outcome that a trader recorded",
     ),
     EventKind.LINK_REJECTED: Facts(history="The reject link of a notification was used"),
     EventKind.LINK_REFUSED: Facts(history="A reject link was refused"),
@@ -267,7 +267,7 @@ FACTS: Final[Mapping[EventKind, Facts]] = {
     EventKind.AGENT_ADDED: Facts(notice="New agent {name}, added by {by}", announced=True),
     EventKind.AGENT_KEY_SET: Facts(notice="Agent {name} has a new key", announced=True),
     EventKind.AGENT_KEY_ROTATED: Facts(notice="Agent {name} has a new key, made by {by}", announced=True),
-    EventKind.AGENT_LIMITS_SET: Facts(notice="Agent {name} has other limits, set by {by}", announced=True),
+    EventKind.AGENT_LIMITS_SET: Facts(notice="Limits of agent {name} changed by {by}", announced=True),
     EventKind.AGENT_REVOKED: Facts(notice="Agent {name} was revoked by {by}", announced=True),
     EventKind.TRADER_ADDED: Facts(notice="New trader {name}, added by {by}", announced=True),
     EventKind.TRADER_REMOVED: Facts(notice="Trader {name} was removed by {by}", announced=True),
@@ -276,7 +276,7 @@ FACTS: Final[Mapping[EventKind, Facts]] = {
     EventKind.SESSION_OPENED: LOG_ONLY,
     EventKind.SESSION_ENDED: LOG_ONLY,
     EventKind.SESSION_REFUSED: LOG_ONLY,
-    EventKind.CHANNEL_ADDED: Facts(notice="{trader} is told on a new channel, {name}", announced=True),
+    EventKind.CHANNEL_ADDED: Facts(notice="New notification channel of {trader}: {name}", announced=True),
     EventKind.CHANNEL_REMOVED: LOG_ONLY,
     EventKind.CHANNEL_PAUSED: LOG_ONLY,
     EventKind.CHANNEL_RESUMED: LOG_ONLY,
@@ -284,16 +284,15 @@ FACTS: Final[Mapping[EventKind, Facts]] = {
     EventKind.CHANNEL_TEST: Facts(notice="Test", type="channel.test", heading="Test"),
     EventKind.CHANNEL_BUNDLED: LOG_ONLY,
     EventKind.CHANNEL_FAILING: Facts(
-        notice="Nothing has arrived for 15 minutes on {trader}'s channel {name}",
+        notice="No notification was delivered for 15 minutes on {trader}'s channel {name}",
         alarm=True,
         topic=Topic.ALERTS,
         type="alert.channel_failing",
-        heading="Channel fails",
-        alert="For 15 minutes nothing has arrived on a channel: {name} of {trader}",
+        heading="Channel failing",
     ),
     EventKind.CHANNEL_RECOVERED: Facts(notice="{trader}'s channel {name} works again", announced=True),
     EventKind.EXCHANGE_UNREACHABLE: Facts(
-        notice="Binance has not been reached for 30 seconds",
+        notice="Binance has been unreachable for 30 seconds",
         topic=Topic.ALERTS,
         type="alert.exchange_unreachable",
         heading="Binance",
@@ -310,14 +309,14 @@ FACTS: Final[Mapping[EventKind, Facts]] = {
         alert="A backup was restored, and trading is halted",
     ),
     EventKind.AUDIT_HEAD_MISSING: Facts(
-        notice="The audit log's head file was missing, and was made anew",
+        notice="The audit log's head file was missing and was created again",
         alarm=True,
         topic=Topic.ALERTS,
         type="alert.head_missing",
         heading="Audit log",
     ),
     EventKind.AUDIT_KEY_MISSING: Facts(
-        notice="The audit log's key file was missing, and was written again",
+        notice="The audit log's key file was missing and was written again",
         alarm=True,
         topic=Topic.ALERTS,
         type="alert.key_missing",
@@ -327,6 +326,6 @@ FACTS: Final[Mapping[EventKind, Facts]] = {
 }
 
 
-def kinds(are: Callable[[Facts], bool]) -> frozenset[EventKind]:
-    """The kinds of which it is true."""
-    return frozenset(kind for kind, facts in FACTS.items() if are(facts))
+def kinds(match: Callable[[Facts], bool]) -> frozenset[EventKind]:
+    """The kinds whose facts match."""
+    return frozenset(kind for kind, facts in FACTS.items() if match(facts))

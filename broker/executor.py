@@ -1,7 +1,7 @@
-"""Approved → the one POST.
+"""Submits approved intents: one POST each.
 
-What is sent is built from the canonical text that was approved, and from nothing else. All that a look-up
-needs is on disk before the POST, and no path here sends twice.
+The request is built only from the approved canonical text. Everything needed to look the order up is on disk
+before the POST. Nothing is ever sent twice.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from datetime import timedelta
 from functools import partial
 from itertools import count
 
-from .account_lock import Turns
+from .account_lock import AccountLock
 from .agents import Agent
 from .clock import Clock, from_ms, to_ms
 from .errors import BrokerError, Code
@@ -33,19 +33,19 @@ CLOCK_SLACK = timedelta(seconds=1)
 RETRY_SECONDS = 0.5
 TRADES_SECONDS = 1.0
 GRACE_SECONDS = 1.5
-"""How long a stopping broker waits for answers; what is still open is `unknown` at the next start."""
+"""How long a stopping broker waits for answers. What is still open then is `unknown` at the next start."""
 
 log = get_logger(__name__)
 
 
-PASSING = frozenset(
+RETRIED = frozenset(
     {Code.BINANCE_UNAVAILABLE, Code.BINANCE_TIMEOUT, Code.RATE_LIMITED, Code.STORE_UNAVAILABLE}
 )
-"""Troubles that may be over before the approval is too old."""
+"""Errors after which the submission is retried until the approval is too old."""
 
 
-class _Unfit(Exception):
-    """Must not be sent any more, and was not."""
+class _MustNotSend(Exception):
+    """The intent must not be sent any more. Nothing was sent."""
 
     def __init__(self, reason: Reason, note: str) -> None:
         super().__init__(note)
@@ -62,29 +62,31 @@ class Executor:
         clock: Clock,
         permit: Callable[[], None],
     ) -> None:
-        """`permit` raises BrokerError while nothing may be sent at all."""
+        """`permit` raises BrokerError while nothing may be sent."""
         self._settings = settings
         self._store = store
         self._exchange = exchange
         self._clock = clock
         self._permit = permit
         self._context = Context(settings=settings, store=store, exchange=exchange, clock=clock)
-        self._accounts: defaultdict[str, Turns] = defaultdict(Turns)
-        self._under_way: dict[str, asyncio.Task[None]] = {}
-        self._troubles: dict[str, str] = {}
+        self._locks: defaultdict[str, AccountLock] = defaultdict(AccountLock)
+        self._running: dict[str, asyncio.Task[None]] = {}
+        self._last_errors: dict[str, str] = {}
         self._validity = timedelta(seconds=settings.approval_validity_seconds)
-        self._since = from_ms(to_ms(clock()))
+        self._started_at = from_ms(to_ms(clock()))
         self.healthy = False
 
     def take(self, intent: Intent) -> None:
-        """Submit an approved intent. One from before this process may have been sent already, whatever the
-        database says: it may have been put back.
+        """Submits an approved intent in a task of its own.
+
+        If the intent is older than this process, Binance is asked for its order first: the database may be a
+        restored copy.
         """
         if intent.state is State.APPROVED:
-            self._start(intent, look_first=intent.created_at < self._since)
+            self._start(intent, look_first=intent.created_at < self._started_at)
 
     async def run(self) -> None:
-        """Take what was approved before this process started, or could not start at once; until cancelled."""
+        """Submits what was approved before this process started, and retries; until cancelled."""
         try:
             while True:
                 await self._sweep()
@@ -94,41 +96,43 @@ class Executor:
             await self._finish()
 
     async def _sweep(self) -> None:
-        troubled = set(self._troubles)
+        failed = set(self._last_errors)
         try:
-            found = await self._store.read(lambda connection: queries.in_states(connection, {State.APPROVED}))
+            approved = await self._store.read(
+                lambda connection: queries.in_states(connection, {State.APPROVED})
+            )
         except BrokerError as error:
             self.healthy = False  # the store logs it, once
             log.debug("executor: the database cannot be read", error=error.message)
             return
-        except Exception:  # it goes on: what is being sent now must not be given up
+        except Exception:  # do not stop: submissions in progress would be cancelled
             self.healthy = False
-            log.exception("executor: what is approved cannot be read")
+            log.exception("executor: approved intents cannot be read")
             return
         self.healthy = True
-        for gone in troubled - {intent.id for intent in found}:  # halted, or restored, meanwhile
-            self._troubles.pop(gone, None)
-        for intent in found:
+        for gone in failed - {intent.id for intent in approved}:  # halted or restored in the meantime
+            self._last_errors.pop(gone, None)
+        for intent in approved:
             self._start(intent, look_first=True)
 
     def _start(self, intent: Intent, *, look_first: bool) -> None:
-        if intent.id in self._under_way:
+        if intent.id in self._running:
             return
         task = asyncio.create_task(self._execute(intent, look_first))
-        self._under_way[intent.id] = task
+        self._running[intent.id] = task
         task.add_done_callback(partial(self._ended, intent.id))
 
     def _ended(self, intent_id: str, task: asyncio.Task[None]) -> None:
-        del self._under_way[intent_id]
+        del self._running[intent_id]
         if not task.cancelled() and (error := task.exception()) is not None:
-            log.error("executor: left as it was", intent=intent_id, exc_info=error)
+            log.error("executor: submission failed, state unchanged", intent=intent_id, exc_info=error)
 
     def submitting(self, intent_id: str) -> bool:
-        """Whether its answer is still waited for here: nobody else may conclude anything yet."""
-        return intent_id in self._under_way
+        """Whether this process is still submitting it. Until then, the reconciler must not settle it."""
+        return intent_id in self._running
 
     async def _finish(self) -> None:
-        tasks = list(self._under_way.values())
+        tasks = list(self._running.values())
         if tasks:
             _, late = await asyncio.wait(tasks, timeout=GRACE_SECONDS)
             for task in late:
@@ -136,62 +140,61 @@ class Executor:
             await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _execute(self, intent: Intent, look_first: bool) -> None:
-        before = self._troubles.pop(intent.id, None)
+        last_error = self._last_errors.pop(intent.id, None)
         try:
             await self._submit(intent, look_first)
-        except _Unfit as unfit:
-            note = unfit.note if before is None else f"{unfit.note}; {before}"
-            await self._put_away(intent, Why(unfit.reason, note))
+        except _MustNotSend as refusal:
+            note = refusal.note if last_error is None else f"{refusal.note}; {last_error}"
+            await self._settle_not_sent(intent, Why(refusal.reason, note))
         except Moved:
-            log.warning("executor: somebody else moved the intent", intent=intent.id)
+            log.warning("executor: the intent changed its state in the meantime", intent=intent.id)
         except BrokerError as error:
-            trouble = error.message.removesuffix(".")
-            if error.code not in PASSING and not found_time_wrong(error):
-                await self._put_away(intent, Why(of_error(error.code), trouble))
+            problem = error.message.removesuffix(".")
+            if error.code not in RETRIED and not found_time_wrong(error):
+                await self._settle_not_sent(intent, Why(of_error(error.code), problem))
                 return
-            # Nothing was sent: the sweep tries again until the approval is too old.
-            self._troubles[intent.id] = trouble
-            if trouble != before:
+            # Nothing was sent: the sweep retries until the approval is too old.
+            self._last_errors[intent.id] = problem
+            if problem != last_error:
                 log.warning("executor: not sent yet", intent=intent.id, error=error.message)
         except Exception:
             log.exception("executor: failed", intent=intent.id)
-            await self._leave_to_the_reconciler(intent)
+            await self._settle_unknown(intent)
 
-    async def _put_away(self, intent: Intent, why: Why) -> None:
-        """If the database can't take it, the sweep comes by again."""
+    async def _settle_not_sent(self, intent: Intent, why: Why) -> None:
+        """If the database cannot be written, the sweep tries again."""
         with suppress(Moved, BrokerError):
             await self._store.submissions.settle(intent, State.NOT_SENT, actor="executor", why=why)
 
-    async def _leave_to_the_reconciler(self, intent: Intent) -> None:
-        """An error of our own after the commit: the order may be at Binance all the same."""
+    async def _settle_unknown(self, intent: Intent) -> None:
+        """After an internal error: if it came after the commit, the order may be at Binance."""
         begun = replace(intent, state=State.SUBMITTING)
-        why = Why(Reason.BROKER_ERROR, "an error of the broker's own, now in its log")
+        why = Why(Reason.BROKER_ERROR, "an internal error of the broker; see its log")
         with suppress(Moved, BrokerError):
             await self._store.submissions.settle(begun, State.UNKNOWN, actor="executor", why=why)
 
     async def _submit(self, intent: Intent, look_first: bool) -> None:
-        """Raises _Unfit for what must not be sent, BrokerError for what cannot be sent yet."""
-        self._require_fit(intent)
+        """Raises _MustNotSend, or BrokerError if it cannot be sent yet."""
+        self._require_sendable(intent)
         self._permit()
         tool, terms = HIGH[intent.tool], intent.terms
         order_id = client_order_id(intent.id)
         await self._exchange.on(terms.market).take_budget()
         if look_first and tool.has_own_id and await tool.look_up(self._exchange, terms, order_id):
-            why = Why(Reason.FOUND_AT_BINANCE, "an order with this request's id is at Binance already")
+            why = Why(Reason.FOUND_AT_BINANCE, "Binance already has an order with this request's id")
             await self._store.submissions.settle(intent, State.UNKNOWN, actor="executor", why=why)
             return
         begun = await self._begin(tool, intent, order_id)
         if begun is not None:
-            self._store.database.require_files()  # what was just committed is where the next start finds it
+            self._store.database.require_files()  # the next start must find what was just committed
             timestamp = begun.wire_timestamp_ms or 0
             sent = await tool.submit(self._exchange, terms, order_id, timestamp)
-            await self._record(begun, sent, await self._explained(tool, begun, sent))
+            await self._record(begun, sent, await self._explanation(tool, begun, sent))
 
     async def _begin(self, tool: HighTool, intent: Intent, order_id: str) -> Intent | None:
-        """All checks again, then the commit; None where the trader has to look again.
+        """Repeats all checks, then commits the submission. Returns None if the trader must approve again.
 
-        One at a time for each account, so that two approvals never count on the same money; no exit waits
-        for the figures of an entry.
+        The account lock keeps two approvals from counting on the same money.
         """
 
         async def check() -> Assessment:
@@ -200,15 +203,15 @@ class Executor:
         async def commit(now: Assessment) -> Intent | None:
             return await self._commit(tool, intent, order_id, now)
 
-        turns = self._accounts[intent.terms.market]
-        take_turn = turns.leave if intent.is_exit else turns.enter
-        return await take_turn(check, commit)
+        lock = self._locks[intent.terms.market]
+        run_locked = lock.run_exit if intent.is_exit else lock.run_entry
+        return await run_locked(check, commit)
 
     async def _commit(self, tool: HighTool, intent: Intent, order_id: str, now: Assessment) -> Intent | None:
-        if changed := _no_exit(intent, now) or tool.changed(intent.terms, now):
+        if changed := _no_longer_exit(intent, now) or tool.changed(intent.terms, now):
             await self._store.submissions.show_anew(intent, tool.anew(self._context, intent, now), changed)
             return None
-        self._require_fit(intent)  # Binance may have taken its time to answer
+        self._require_sendable(intent)  # again: the checks may have taken long
         venue = self._exchange.on(intent.terms.market)
         try:
             return await self._store.submissions.begin(
@@ -221,49 +224,51 @@ class Executor:
                 value_usdt=now.value_usdt,
             )
         except NotApproved:
-            raise _Unfit(Reason.NOT_APPROVED, "the audit log holds no approval of this request") from None
+            raise _MustNotSend(Reason.NOT_APPROVED, "the audit log has no approval of this request") from None
 
     async def _agent_of(self, intent: Intent) -> Agent:
-        """With the limits of now. Raises UNAUTHORIZED once it is revoked."""
+        """The agent with its current limits. Raises UNAUTHORIZED if it was revoked."""
         return await self._store.read(lambda connection: self._store.agents.named(connection, intent.agent))
 
-    def _require_fit(self, intent: Intent) -> None:
-        """Raises _Unfit for an approved intent that must not be sent any more."""
+    def _require_sendable(self, intent: Intent) -> None:
+        """Raises _MustNotSend for an approved intent that must not be sent any more."""
         if intent.decision is None or not intent.decision.approved:
-            raise _Unfit(Reason.NOT_APPROVED, "there is no approval on record")
+            raise _MustNotSend(Reason.NOT_APPROVED, "there is no approval on record")
         if digest_of(intent.canonical) != intent.digest:
-            raise _Unfit(Reason.REQUEST_ALTERED, "the stored request is not the one that was approved")
+            raise _MustNotSend(
+                Reason.REQUEST_ALTERED, "the stored request differs from the one that was approved"
+            )
         try:
             terms = intent.terms
         except ValueError:
-            raise _Unfit(Reason.CHECK_FAILED, "this release cannot read what was approved") from None
+            raise _MustNotSend(Reason.CHECK_FAILED, "this release cannot read the approved request") from None
         if (terms.mode, terms.account) != (self._settings.mode, self._settings.account):
-            raise _Unfit(Reason.OTHER_ACCOUNT, "the request is for another account")
+            raise _MustNotSend(Reason.OTHER_ACCOUNT, "the request is for another account")
         age = self._clock() - intent.decision.at
         if age < -CLOCK_SLACK:
-            raise _Unfit(Reason.CLOCK_SET_BACK, "the clock went back since it was approved")
+            raise _MustNotSend(Reason.CLOCK_SET_BACK, "the broker's clock was set back after the approval")
         if age > self._validity:
-            raise _Unfit(
+            raise _MustNotSend(
                 Reason.APPROVAL_TOO_OLD,
-                f"too late to send, approved more than {self._validity.seconds} s before it could start",
+                f"the approval is too old: it could not be sent within {self._validity.seconds} s",
             )
 
-    async def _explained(self, tool: HighTool, intent: Intent, sent: Sent) -> str | None:
-        """What Binance does not say itself of its refusal; the outcome does not depend on it."""
+    async def _explanation(self, tool: HighTool, intent: Intent, sent: Sent) -> str | None:
+        """The tool's explanation of a refusal by Binance, if it has one."""
         if sent.verdict is Verdict.REFUSED:
             with suppress(BrokerError):
                 return await tool.explain(self._context, intent, sent)
         return None
 
     async def _with_trades(self, intent: Intent, order: OrderState) -> OrderState:
-        """With fees and profit, where they are told soon; else the reconciler reads them later."""
+        """Adds fees and P&L if Binance returns them in time. Otherwise the reconciler reads them later."""
         with suppress(BrokerError, TimeoutError):
             async with asyncio.timeout(TRADES_SECONDS):
                 return await self._exchange.on(intent.market).with_trades(order)
         return order
 
-    async def _record(self, intent: Intent, sent: Sent, explained: str | None) -> None:
-        """The answer is known only here until it is on disk, so a database in trouble is waited for."""
+    async def _record(self, intent: Intent, sent: Sent, explanation: str | None) -> None:
+        """Retries until the database can be written: until then, only this task knows the answer."""
         order = None if sent.order is None else await self._with_trades(intent, sent.order)
         for attempt in count():
             try:
@@ -271,7 +276,7 @@ class Executor:
                     intent,
                     State(sent.verdict),
                     actor="executor" if sent.verdict is Verdict.NOT_SENT else "binance",
-                    why=_why(sent, explained),
+                    why=_why(sent, explanation),
                     order=None if order is None else order_record(order),
                     data={"http": sent.http, "code": sent.code, "message": sent.message},
                 )
@@ -280,23 +285,23 @@ class Executor:
                 if error.code is not Code.STORE_UNAVAILABLE:
                     raise
                 if not attempt:
-                    log.error("executor: an answer waits for the database", intent=intent.id)
+                    log.error("executor: Binance's answer cannot be recorded yet; retrying", intent=intent.id)
                 await asyncio.sleep(RETRY_SECONDS)
 
 
-def _no_exit(intent: Intent, now: Assessment) -> Why | None:
-    """What was approved as an exit passed no limit, and took an exit's turn."""
+def _no_longer_exit(intent: Intent, now: Assessment) -> Why | None:
+    """A request that was approved as an exit but now is an entry must be approved again."""
     if intent.is_exit and not now.is_exit:
-        return Why(Reason.NO_LONGER_AN_EXIT, "It is no exit any more")
+        return Why(Reason.NO_LONGER_AN_EXIT, "It is no longer an exit")
     return None
 
 
-def _why(sent: Sent, explained: str | None) -> Why | None:
+def _why(sent: Sent, explanation: str | None) -> Why | None:
     match sent.verdict:
         case Verdict.PLACED:
             return None
         case Verdict.REFUSED:
-            return Why(Reason.BINANCE_REFUSED, explained or sent.message or sent.reason)
+            return Why(Reason.BINANCE_REFUSED, explanation or sent.message or sent.reason)
         case Verdict.NOT_SENT:
             return Why(Reason.NOT_SENT, sent.reason)
         case Verdict.UNKNOWN:

@@ -1,4 +1,4 @@
-"""pending → expired, as soon as nobody decided in time."""
+"""pending → expired: moves requests that were not decided in time."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ log = get_logger(__name__)
 
 
 async def expire_in_time(store: Store, clock: Clock) -> None:
-    """Until cancelled. It looks with a reader, and writes only when something is due."""
+    """Runs until cancelled. Starts a write transaction only if a request is due."""
     while True:
         try:
             if await store.read(lambda connection: queries.due(connection, clock())):

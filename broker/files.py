@@ -1,4 +1,4 @@
-"""The data folder, closed to other users, and the secrets in it; and how many files may be open."""
+"""The data folder with its secrets, closed to other users; and the limit on open files."""
 
 from __future__ import annotations
 
@@ -26,19 +26,19 @@ STATE_KEY = "mcp-state-key"
 STALE_SECONDS: Final = 60
 
 MOST_FILES: Final = 65_536
-"""Each agent that waits is one; many systems start a process with 1,024, and allow it far more."""
+"""Each waiting agent needs one. Many systems start a process with 1,024, and allow it to raise that."""
 
 
 @dataclass(frozen=True)
 class AuditFiles:
-    """What the audit log has outside its database: the key of its seals, and its newest row."""
+    """The audit log's files outside its database: the key of its seals, and its head (the newest row)."""
 
     key: Path
     head: Path
 
     @classmethod
     def of(cls, database: Path, folder: Path) -> AuditFiles:
-        """One pair for each database, in the data folder, wherever the database lies."""
+        """The pair of files for `database`, in the data folder even if the database is elsewhere."""
         name = database.name
         if folder.absolute() != database.parent.absolute():
             name += f"-{sha256(str(database.absolute()).encode()).hexdigest()[:8]}"
@@ -46,7 +46,7 @@ class AuditFiles:
 
 
 def prepare_folder(folder: Path) -> None:
-    """Raises StartError when nothing can be written there."""
+    """Creates the folder if it is missing. Raises StartError if it cannot be written."""
     try:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         TemporaryFile(dir=folder).close()
@@ -55,26 +55,25 @@ def prepare_folder(folder: Path) -> None:
 
 
 def secure_folder(settings: Settings) -> None:
-    """The data folder and the broker's files, closed to other users, also where they were there before.
+    """Closes the data folder and the broker's files to other users, also existing ones.
 
-    A folder that may be others' too is never changed: a home folder, one with the sticky bit (/tmp), and the
-    one that DATABASE_URL puts the database into. It is refused where anybody may replace files in it. Raises
-    StartError.
+    The mode of a folder that may be shared never changes: a home folder, one with the sticky bit (/tmp), and
+    the folder that DATABASE_URL names. Raises StartError if other users may replace files in a folder.
     """
     folder, database = settings.folder, settings.database
     _require_safe(folder)
     if folder.resolve() != database.parent.resolve():
         _require_safe(database.parent)
-    found = folder.stat()
-    if found.st_uid == os.geteuid() and not found.st_mode & stat.S_ISVTX and not _is_home(folder):
+    status = folder.stat()
+    if status.st_uid == os.geteuid() and not status.st_mode & stat.S_ISVTX and not _is_home(folder):
         _close_to_others(folder, 0o700)
-    for path in _own_files(folder, database):
-        _require_ours(path)
+    for path in _broker_files(folder, database):
+        _require_owner(path)
         _close_to_others(path, 0o600)
 
 
-def _own_files(folder: Path, database: Path) -> Iterator[Path]:
-    """What the broker itself puts there, so far as it is there."""
+def _broker_files(folder: Path, database: Path) -> Iterator[Path]:
+    """The existing files that the broker has made."""
     files = AuditFiles.of(database, folder)
     known = [folder / API_KEY, folder / STATE_KEY, files.key, files.head]
     known += [database, *(database.with_name(database.name + end) for end in ("-wal", "-shm"))]
@@ -84,20 +83,20 @@ def _own_files(folder: Path, database: Path) -> Iterator[Path]:
 
 
 def _require_safe(folder: Path) -> None:
-    found = folder.stat()
-    if found.st_uid not in (os.geteuid(), 0) and os.geteuid() != 0:
+    status = folder.stat()
+    if status.st_uid not in (os.geteuid(), 0) and os.geteuid() != 0:
         raise StartError(
-            f"The folder {folder} belongs to another user (uid {found.st_uid}), who could replace the "
+            f"The folder {folder} belongs to another user (uid {status.st_uid}), who could replace the "
             "broker's files. Use a folder of the broker's own user, or change its owner"
         )
-    if found.st_mode & stat.S_IWOTH and not found.st_mode & stat.S_ISVTX:
+    if status.st_mode & stat.S_IWOTH and not status.st_mode & stat.S_ISVTX:
         raise StartError(
-            f"Every user may replace files in the folder {folder}. Take that right away (chmod o-w), or use "
+            f"Every user may replace files in the folder {folder}. Remove that permission (chmod o-w), or use "
             "another folder"
         )
 
 
-def _require_ours(path: Path) -> None:
+def _require_owner(path: Path) -> None:
     owner = path.stat().st_uid
     if os.geteuid() not in (0, owner):
         raise StartError(
@@ -111,30 +110,30 @@ def _close_to_others(path: Path, mode: int) -> None:
             path.chmod(mode)
     except OSError as error:
         raise StartError(
-            f"Other users may read or write {path}, and that cannot be changed: {error.strerror}"
+            f"Other users may read or write {path}, and its mode cannot be changed: {error.strerror}"
         ) from None
 
 
 def _is_home(folder: Path) -> bool:
     try:
         return folder.resolve() == Path.home().resolve()
-    except RuntimeError:  # a user without one
+    except RuntimeError:  # the user has no home folder
         return False
 
 
 def clean_up(folder: Path) -> None:
-    """Remove half-written secrets and heads that a killed process left. What is younger than a minute stays:
-    a command may be writing it.
+    """Removes temporary files of secrets and heads that a killed process left. Files younger than a minute
+    stay: a command may be writing them.
     """
     for name in (API_KEY, STATE_KEY, "*.audit-key", "*.audit-head"):
-        for left in folder.glob(f".{name}.????????"):
+        for temporary in folder.glob(f".{name}.????????"):
             with suppress(OSError):
-                if time.time() - left.stat().st_mtime > STALE_SECONDS:
-                    left.unlink()
+                if time.time() - temporary.stat().st_mtime > STALE_SECONDS:
+                    temporary.unlink()
 
 
 def allow_many_files() -> None:
-    """As many open files as the system lets this process have: without one, nothing is read or sent."""
+    """Raises this process's limit on open files, to at most MOST_FILES."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     most = MOST_FILES if hard == resource.RLIM_INFINITY else min(hard, MOST_FILES)
     if soft != resource.RLIM_INFINITY and soft < most:
@@ -143,26 +142,29 @@ def allow_many_files() -> None:
 
 
 def secret_file(path: Path, make: bytes, *, may_make: bool = True) -> bytes:
-    """The file's content; made with mode 0600 when there is none. Raises StartError."""
+    """The file's content. A missing file is created with the content `make` and mode 0600, if `may_make`.
+
+    Raises StartError.
+    """
     try:
         return path.read_bytes()
     except FileNotFoundError:
         if not may_make:
-            raise StartError(f"{path} is missing, and without it the audit log cannot go on") from None
+            raise StartError(f"{path} is missing; without it the audit log cannot be continued") from None
     except OSError as error:
         raise StartError(f"{path} cannot be read: {error.strerror}") from None
     return _make(path, make)
 
 
 def as_owner(path: str, flags: int) -> int:
-    """An opener for `open`. A new file is its owner's alone; one that root makes is the folder owner's."""
+    """An opener for `open`: new files get mode 0600. A file that root makes belongs to the folder's owner."""
     descriptor = os.open(path, flags, 0o600)
     _give_to_owner(descriptor, Path(path).parent)
     return descriptor
 
 
 def _give_to_owner(descriptor: int, folder: Path) -> None:
-    """A command that root runs beside a broker of another user must not leave files that lock it out."""
+    """For commands that root runs: the broker, which runs as another user, must be able to read the files."""
     if os.geteuid() == 0 and os.fstat(descriptor).st_uid == 0:
         owner = folder.stat()
         os.fchown(descriptor, owner.st_uid, owner.st_gid)
@@ -175,7 +177,7 @@ def sync_file(path: Path) -> None:
 
 
 def sync_folder(folder: Path) -> None:
-    """A new name lasts once its folder is on disk. Raises OSError."""
+    """Makes new or renamed files in the folder durable. Raises OSError."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)
@@ -184,12 +186,14 @@ def sync_folder(folder: Path) -> None:
 
 
 def state_key(settings: Settings, random: Randomness) -> bytes:
-    """It seals what MCP clients carry for the broker; kept, so that they can go on after a restart."""
+    """The key that seals the request state of MCP clients. It is kept, so that they can continue after a
+    restart.
+    """
     return secret_file(settings.folder / STATE_KEY, random(32))
 
 
 def known_api_key(settings: Settings) -> str | None:
-    """MCP_API_KEY, or the one in the data folder; None where there is neither. Nothing is made."""
+    """MCP_API_KEY, or the key in the data folder; None if there is neither. Creates no key."""
     if settings.mcp_api_key is not None:
         return settings.mcp_api_key.get_secret_value()
     path = settings.folder / API_KEY
@@ -197,7 +201,7 @@ def known_api_key(settings: Settings) -> str | None:
 
 
 def api_key(settings: Settings, random: Randomness) -> str:
-    """MCP_API_KEY, or the one that was made at the first start and kept in the data folder."""
+    """MCP_API_KEY, or the key in the data folder, which the first start creates. Raises StartError."""
     if settings.mcp_api_key is not None:
         return settings.mcp_api_key.get_secret_value()
     prepare_folder(settings.folder)
@@ -205,8 +209,8 @@ def api_key(settings: Settings, random: Randomness) -> str:
 
 
 def keep_api_key(settings: Settings, key: str) -> bool:
-    """A new key of the agent default, where commands and the next start find it. False where MCP_API_KEY is
-    set, which goes first. Raises OSError.
+    """Saves a new key of the agent `default` in the data folder. Returns False, and saves nothing, if
+    MCP_API_KEY is set, which takes precedence. Raises OSError.
     """
     if settings.mcp_api_key is None:
         replace_file(settings.folder / API_KEY, key.encode())
@@ -219,15 +223,15 @@ def beside(database: Path, what: str) -> Path:
 
 
 def replace_file(path: Path, content: bytes) -> None:
-    """Whole or not at all, with mode 0600. Raises OSError."""
-    with _written_beside(path, content) as temporary:
+    """Replaces the file atomically; mode 0600. Raises OSError."""
+    with _temporary_file(path, content) as temporary:
         os.replace(temporary, path)
 
 
 def _make(path: Path, content: bytes) -> bytes:
-    """Whole or not at all, and never over another's: two processes may start at once."""
+    """Creates the file atomically. If another process created it first, returns that content."""
     try:
-        with _written_beside(path, content) as temporary:
+        with _temporary_file(path, content) as temporary:
             os.link(temporary, path)
             sync_folder(path.parent)
     except FileExistsError:
@@ -238,8 +242,8 @@ def _make(path: Path, content: bytes) -> bytes:
 
 
 @contextmanager
-def _written_beside(path: Path, content: bytes) -> Iterator[str]:
-    """A file of that content in the same folder, on disk, until it is put in its place."""
+def _temporary_file(path: Path, content: bytes) -> Iterator[str]:
+    """A temporary file with that content in the same folder, flushed to disk."""
     descriptor, temporary = mkstemp(dir=path.parent, prefix=f".{path.name}.")  # mode 0600
     try:
         with os.fdopen(descriptor, "wb") as file:

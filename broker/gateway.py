@@ -1,4 +1,4 @@
-"""A tool call: validate, then pass through, or check and park."""
+"""Handles tool calls: validates them, then runs them, or checks and parks a HIGH one."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ Progress = Callable[[float], Awaitable[None]]
 
 @dataclass(frozen=True, kw_only=True)
 class Gateway:
-    """What every agent-facing surface calls, and nothing else."""
+    """The only entry point for agents: MCP and HTTP both call it."""
 
     settings: Settings
     exchange: Exchange
@@ -62,7 +62,10 @@ class Gateway:
         idempotency_key: object = None,
         progress: Progress | None = None,
     ) -> Output:
-        """Raises BrokerError. `idempotency_key` is one that came beside the arguments; theirs goes first."""
+        """Returns the tool's answer. Raises BrokerError.
+
+        `idempotency_key` is a key from a header or `_meta`. A key in the arguments takes precedence.
+        """
         tool = find_tool(name)
         self.pace.note(agent.name, name, agent.limits(self.settings).calls_per_minute)
         agent.require_tool(name)
@@ -82,41 +85,43 @@ class Gateway:
         )
         if isinstance(tool, HighTool):
             return await self._park(call, tool, cast(HighInput, given))
-        async with self._turn(agent, tool):
+        async with self._read_slot(agent, tool):
             with leaving_room(AGENTS_PCT if tool.reads_only else PAGES_PCT, _asker(agent)):
-                beside = {**arguments, "idempotencyKey": idempotency_key}
-                if parked := await self._parked_instead(call, name, beside):
+                with_key = {**arguments, "idempotencyKey": idempotency_key}
+                if parked := await self._park_instead(call, name, with_key):
                     return parked
                 result = await tool.run(call, given)
         self.looks.note(agent.name, tool, given, result, self.clock())
         return result
 
-    def _turn(self, agent: Agent, tool: Tool) -> AbstractAsyncContextManager[None]:
-        """Reads take turns within an agent; whatever else it asks waits for none of them."""
+    def _read_slot(self, agent: Agent, tool: Tool) -> AbstractAsyncContextManager[None]:
+        """Limits an agent's concurrent reads from Binance. Other calls do not wait for reads."""
         reads = tool.reads_only and not tool.name.startswith(OWN_TOOLS)
         return self.pace.reading(agent.name) if reads else nullcontext()
 
-    async def _parked_instead(
-        self, call: Call, name: str, arguments: Mapping[str, Any]
-    ) -> IntentAnswer | None:
-        """For a tool that passes straight through: its stand-in's answer, where a trader has to be asked."""
+    async def _park_instead(self, call: Call, name: str, arguments: Mapping[str, Any]) -> IntentAnswer | None:
+        """For a tool that runs without approval: its HIGH stand-in's answer, if a trader must approve this
+        call; else None.
+        """
         tool = STAND_INS.get(name)
         if tool is None or not tool.wanted(call.settings):
             return None
         given = cast(HighInput, validated(tool.input, arguments))
-        if await self._repeated(call, tool, given) or await tool.asks(call, given):
+        if await self._find_by_key(call, tool, given) or await tool.asks(call, given):
             return await self._park(call, tool, given)
         return None
 
     async def _park(self, call: Call, tool: HighTool, given: HighInput) -> IntentAnswer:
-        """A repeated key is answered before any check; then figures, checks, and the commit."""
-        if earlier := await self._repeated(call, tool, given):
+        """Parks the request. If its idempotency key was used before, answers about that request instead,
+        before any check.
+        """
+        if earlier := await self._find_by_key(call, tool, given):
             return await told_again(call, earlier)
         rounded = tool.rounded(call, given)
         try:
-            request = await self._checked(call, tool, given, rounded)
+            request = await self._prepare(call, tool, given, rounded)
         except BrokerError:
-            if waiting := await self._waiting(call, tool, given, rounded):
+            if waiting := await self._find_pending(call, tool, given, rounded):
                 return await told_again(call, waiting)
             raise
         parked = await self.store.intents.park(request, max_pending=self.settings.max_pending_per_agent)
@@ -124,18 +129,19 @@ class Gateway:
             return await told_again(call, parked.intent)
         return answer(call, parked.intent, same_as=parked.earlier)
 
-    async def _checked(self, call: Call, tool: HighTool, given: HighInput, rounded: Arguments) -> Request:
-        await self._require_open()
-        leaves = tool.may_leave(call, rounded)
-        async with nullcontext() if leaves else self.pace.checking(call.agent.name):
-            with leaving_room(READS_PCT if leaves else AGENTS_PCT, _asker(call.agent, leaves=leaves)):
+    async def _prepare(self, call: Call, tool: HighTool, given: HighInput, rounded: Arguments) -> Request:
+        await self._require_not_halted()
+        maybe_exit = tool.may_leave(call, rounded)
+        async with nullcontext() if maybe_exit else self.pace.checking(call.agent.name):
+            ceiling = READS_PCT if maybe_exit else AGENTS_PCT
+            with leaving_room(ceiling, _asker(call.agent, is_exit=maybe_exit)):
                 return await tool.prepare(call, given, rounded)
 
-    async def _waiting(
+    async def _find_pending(
         self, call: Call, tool: HighTool, given: HighInput, rounded: Arguments
     ) -> Intent | None:
-        """What a call without a key repeats, when it can no longer be parked itself. "Nothing was parked"
-        would be true of this call alone, while the first one's request waits.
+        """The agent's equal request that waits, for a call without a key that failed its checks. "Nothing was
+        parked" would mislead the agent while that request waits.
         """
         if given.idempotencyKey is not None:
             return None
@@ -147,11 +153,12 @@ class Gateway:
             for intent in pending
             if intent.tool == tool.name
             and intent.expires_at > self.clock()
-            and _asked(intent, tool) == rounded.stored()
+            and _requested(intent, tool) == rounded.stored()
         )
         return next(equal, None)
 
-    async def _repeated(self, call: Call, tool: HighTool, given: HighInput) -> Intent | None:
+    async def _find_by_key(self, call: Call, tool: HighTool, given: HighInput) -> Intent | None:
+        """The earlier request with this idempotency key. Raises IDEMPOTENCY_CONFLICT if it differs."""
         key = given.idempotencyKey
         if key is None:
             return None
@@ -160,12 +167,14 @@ class Gateway:
         )
         if earlier is None or earlier.asked == given.asked():
             return earlier
-        if _asked(earlier, tool) == tool.rounded(call, given).stored():
+        if _requested(earlier, tool) == tool.rounded(call, given).stored():
             return earlier
         raise idempotency_conflict(earlier)
 
     def _require_symbol(self, agent: Agent, tool: AnyTool, given: Input) -> None:
-        """Raises SYMBOL_NOT_ALLOWED, and for an agent of some symbols only also as `Venue.symbol` does."""
+        """Raises SYMBOL_NOT_ALLOWED. For an agent with its own list of symbols, also raises the errors of
+        `Venue.symbol`.
+        """
         if agent.symbols is None or "symbol" not in type(given).model_fields:
             return
         symbol: str | None = getattr(given, "symbol", None)
@@ -173,18 +182,20 @@ class Gateway:
             symbol = self.exchange.on(getattr(given, "market", tool.market)).symbol(symbol)
         agent.require_symbol(symbol)
 
-    async def _require_open(self) -> None:
-        """Before Binance is asked for anything. Whether it is an exit shows later: the commit asks again."""
+    async def _require_not_halted(self) -> None:
+        """Raises TRADING_HALTED if even exits are stopped. Whether the request is an exit is not known yet; the
+        commit checks again.
+        """
         await self.store.read(partial(self.store.halts.require_open, is_exit=True, what_happened=NOT_PARKED))
 
 
-def _asked(intent: Intent, tool: HighTool) -> dict[str, Any]:
-    """Its rounded arguments, without what the tool read for itself."""
+def _requested(intent: Intent, tool: HighTool) -> dict[str, Any]:
+    """The intent's rounded arguments, without those that the tool added itself."""
     return {name: value for name, value in intent.arguments.stored().items() if name not in tool.adds}
 
 
-def _asker(agent: Agent, *, leaves: bool = False) -> Asker:
-    return Asker(agent.name, alone=agent.alone, leaves=leaves)
+def _asker(agent: Agent, *, is_exit: bool = False) -> Asker:
+    return Asker(agent.name, alone=agent.alone, leaves=is_exit)
 
 
 def find_tool(name: str) -> AnyTool:

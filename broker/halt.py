@@ -1,4 +1,4 @@
-"""A stop for everything HIGH, or for entries alone. No I/O."""
+"""Trading halts: stop all HIGH requests, or only entries. No I/O."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from .errors import BrokerError, Code
 
 
 class Level(StrEnum):
-    """From open to strict."""
+    """In order of strictness."""
 
     OPEN = "open"
     EXITS_ONLY = "exits_only"
@@ -22,7 +22,7 @@ class Level(StrEnum):
 STRICTNESS: Final = list(Level)
 
 _WORDS: Final = {
-    Level.OPEN: "trading goes on",
+    Level.OPEN: "trading is open",
     Level.EXITS_ONLY: "only exits are allowed",
     Level.HALTED: "trading is halted",
 }
@@ -30,8 +30,8 @@ _WORDS: Final = {
 
 @dataclass(frozen=True, kw_only=True)
 class Halt:
-    """Where trading stands, and since when, by whom and why it was put there. `seq` is the number of the
-    audit row that says so, 0 where none ever did.
+    """The level of trading, and who set it, when and why. `seq` is the number of its audit row, 0 if there is
+    none.
     """
 
     level: Level = Level.OPEN
@@ -41,7 +41,7 @@ class Halt:
     reason: str | None = None
 
     def stops(self, *, is_exit: bool) -> bool:
-        """Whether such a request is neither parked, approved nor submitted; what passes through goes on."""
+        """Whether a HIGH request must not be parked, approved or submitted. Other calls are never stopped."""
         return self.level is Level.HALTED or (self.level is Level.EXITS_ONLY and not is_exit)
 
     def looser_than(self, level: Level) -> bool:
@@ -63,7 +63,7 @@ WHAT_AN_EXIT_IS: Final = (
 
 
 class Stale(Exception):
-    """The page that would loosen a halt showed another one than the one that stands."""
+    """A page tried to relax a halt, but the page was outdated: it showed another halt than the current one."""
 
     def __init__(self, halt: Halt) -> None:
         super().__init__(str(halt))
@@ -71,7 +71,7 @@ class Stale(Exception):
 
 
 def halted(halt: Halt, what_happened: str) -> BrokerError:
-    """A TRADING_HALTED error; `what_happened` ends its message, if anything is to be said."""
+    """A TRADING_HALTED error. `what_happened` ends its message; it may be empty."""
     since = {} if halt.at is None else {"at": to_ms(halt.at)}
     exits = f"{WHAT_AN_EXIT_IS} " if what_happened and halt.level is Level.EXITS_ONLY else ""
     return BrokerError(

@@ -1,4 +1,4 @@
-"""`python -m broker.healthcheck`: exit code 0 while the broker on this machine says that it is healthy."""
+"""`python -m broker.healthcheck`: exit code 0 if the broker on this machine answers that it is healthy."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Wake-ups for whoever waits in this process: committed audit rows, fanned out."""
+"""Delivers committed audit rows to the pages and agents that wait in this process."""
 
 from __future__ import annotations
 
@@ -11,7 +11,9 @@ from .events import AGENT, Event
 
 
 class Subscription:
-    """Events for one listener. One that is too slow is told so and starts afresh from the database."""
+    """A bounded queue of events for one listener. After an overflow, the listener must read the database
+    again.
+    """
 
     def __init__(self, size: int) -> None:
         self._queue: asyncio.Queue[Event | None] = asyncio.Queue(size)
@@ -19,11 +21,11 @@ class Subscription:
 
     def push(self, event: Event | None) -> None:
         self.overflowed = self.overflowed or self._queue.full()
-        if not self.overflowed:  # nothing follows a gap
+        if not self.overflowed:  # queue nothing after a gap
             self._queue.put_nowait(event)
 
     async def get(self) -> Event | None:
-        """The next event; None when the hub closes or events were lost."""
+        """The next event; None if the hub was closed or events were lost."""
         if self.overflowed and self._queue.empty():
             return None
         return await self._queue.get()
@@ -48,15 +50,14 @@ class Hub:
             bell.set()
 
     def newest(self, subject: str) -> int:
-        """The number of the last event about that subject ("intent", "order"); 0 before the first."""
+        """The `seq` of the newest event about that subject ("intent", "order"); 0 if there was none."""
         return self._newest.get(subject, 0)
 
     @contextmanager
     def waiting(self, intent_id: str, *, agent: str) -> Iterator[asyncio.Event]:
-        """An asyncio.Event that is set at each change of the intent, or of the agent that waits for it, and
-        when the hub closes.
+        """An asyncio.Event that is set when the intent or its agent changes, and when the hub closes.
 
-        Enter it before reading the intent, so that no change falls between.
+        Enter it before you read the intent, so that no change is missed.
         """
         waiter = asyncio.Event()
         if self.closed:
@@ -73,12 +74,12 @@ class Hub:
                     del self._waiters[about]
 
     def waits_of(self, agent: str) -> int:
-        """How often that agent waits now."""
+        """How many calls of that agent wait now."""
         return len(self._waiters.get(f"{AGENT}{agent}", ()))
 
     @contextmanager
     def rung(self) -> Iterator[asyncio.Event]:
-        """An asyncio.Event that is set after each event, for who then looks for himself."""
+        """An asyncio.Event that is set after each event, for listeners that then read the database."""
         bell = asyncio.Event()
         self._bells.add(bell)
         try:
@@ -98,7 +99,7 @@ class Hub:
             self._subscriptions.discard(subscription)
 
     def close(self) -> None:
-        """Let go of everybody who waits: the broker is stopping."""
+        """Wakes all waiters and ends all subscriptions: the broker is stopping."""
         self.closed = True
         for waiters in self._waiters.values():
             for waiter in waiters:
@@ -108,5 +109,5 @@ class Hub:
 
 
 def _agent(event: Event) -> str | None:
-    """Whom it is about, where it is about an agent."""
+    """The agent that the event is about, as an actor; None for other events."""
     return f"{AGENT}{event.data['name']}" if event.subject == "agent" else None

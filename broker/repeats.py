@@ -1,4 +1,4 @@
-"""Whether the arguments of one request repeat those of another. No I/O."""
+"""Compares the arguments of two requests, to find repeats. No I/O."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from typing import Any, Final
 from .arguments import Arguments
 
 NEAR: Final = Decimal("0.01")
-"""Amounts and prices that differ by no more than this share of the larger one count as the same."""
+"""Amounts and prices count as equal if they differ by at most this fraction of the larger one."""
 
 
 def alike(arguments: Arguments, earlier: Arguments) -> bool:
-    """Equal, except for amounts and prices that differ by at most 1 %: an agent that lost an answer and asks
-    again has often read the market again.
+    """Whether they are equal, except for amounts and prices that differ by at most 1 %: an agent that lost an
+    answer often reads the market again before it repeats the request.
     """
-    mine, other = dict(arguments), dict(earlier)
-    return mine.keys() == other.keys() and all(_near(mine[name], other[name]) for name in mine)
+    new, old = dict(arguments), dict(earlier)
+    return new.keys() == old.keys() and all(_near(new[name], old[name]) for name in new)
 
 
 def _near(one: Any, other: Any) -> bool:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import pytest
 
-from broker.account_lock import Turns
+from broker.account_lock import AccountLock
 
 pytestmark = pytest.mark.anyio
 
@@ -16,7 +16,7 @@ class Till:
     """Holds so much money: what a check has seen of it, a commit takes."""
 
     def __init__(self, money: int) -> None:
-        self.turns = Turns()
+        self.lock = AccountLock()
         self.money = money
         self.looks: list[str] = []
         self.taken: list[str] = []
@@ -40,8 +40,8 @@ class Till:
             self.then()
             return enough
 
-        turn = self.turns.leave if "exit" in name else self.turns.enter
-        return asyncio.create_task(turn(check, commit))
+        run = self.lock.run_exit if "exit" in name else self.lock.run_entry
+        return asyncio.create_task(run(check, commit))
 
     def answer(self, *names: str) -> None:
         for name in names:
@@ -74,9 +74,9 @@ async def test_an_exit_does_not_wait_for_the_figures_of_an_entry() -> None:
     till = Till(3)
     entry, other = till.start("entry"), till.start("other entry")
     await until(lambda: "entry" in till.looks)
-    leaving = till.start("exit")
+    exiting = till.start("exit")
     till.answer("exit")
-    assert await leaving
+    assert await exiting
     assert till.taken == ["exit"]
     till.answer("entry", "other entry")
     assert await entry
@@ -86,7 +86,7 @@ async def test_an_exit_does_not_wait_for_the_figures_of_an_entry() -> None:
 
 async def test_an_entry_waits_until_no_exit_is_left() -> None:
     till = Till(1)
-    leaving = till.start("exit")
+    exiting = till.start("exit")
     await until(lambda: "exit" in till.looks)
     entry = till.start("entry")
     till.answer("entry")
@@ -94,18 +94,18 @@ async def test_an_entry_waits_until_no_exit_is_left() -> None:
         await asyncio.sleep(0)
     assert till.looks == ["exit"]
     till.answer("exit")
-    assert (await leaving, await entry) == (True, False)
+    assert (await exiting, await entry) == (True, False)
 
 
 async def test_an_entry_lets_an_exit_pass_that_comes_as_the_last_one_goes() -> None:
     till = Till(2)
     other: list[asyncio.Task[bool]] = []
-    leaving = till.start("exit")
+    exiting = till.start("exit")
     await until(lambda: "exit" in till.looks)
     entry = till.start("entry")
     till.then = lambda: other.append(till.start("other exit")) if not other else None
     till.answer("exit", "entry")
-    assert await leaving
+    assert await exiting
     await until(lambda: "other exit" in till.looks)
     till.answer("other exit")
     assert (await entry, await other[0]) == (False, True)
@@ -116,20 +116,20 @@ async def test_an_exit_looks_once_the_commit_that_is_being_made_is_done() -> Non
     till.writes.clear()
     entry = till.start("entry")
     till.answer("entry", "exit")
-    await until(lambda: till.turns._committing.locked())
-    leaving = till.start("exit")
+    await until(lambda: till.lock._committing.locked())
+    exiting = till.start("exit")
     for _ in range(10):
         await asyncio.sleep(0)
     assert till.looks == ["entry"]
     till.writes.set()
-    assert (await entry, await leaving) == (True, False)
+    assert (await entry, await exiting) == (True, False)
 
 
 async def test_an_exit_that_fails_or_is_given_up_lets_entries_go_on() -> None:
     till = Till(1)
-    leaving = till.start("exit")
+    exiting = till.start("exit")
     await until(lambda: "exit" in till.looks)
     entry = till.start("entry")
-    leaving.cancel()
+    exiting.cancel()
     till.answer("entry")
     assert await asyncio.wait_for(entry, 5)
