@@ -91,8 +91,8 @@ def _require_safe(folder: Path) -> None:
         )
     if status.st_mode & stat.S_IWOTH and not status.st_mode & stat.S_ISVTX:
         raise StartError(
-            f"Every user may replace files in the folder {folder}. Remove that permission (chmod o-w), or use "
-            "another folder"
+            f"Every user may replace files in the folder {folder}. Remove that permission (chmod o-w), or "
+            "use another folder"
         )
 
 

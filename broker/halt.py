@@ -63,7 +63,7 @@ WHAT_AN_EXIT_IS: Final = (
 
 
 class Stale(Exception):
-    """A page tried to relax a halt, but the page was outdated: it showed another halt than the current one."""
+    """A page tried to relax a halt, but it showed another halt than the current one."""
 
     def __init__(self, halt: Halt) -> None:
         super().__init__(str(halt))

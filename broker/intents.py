@@ -1,4 +1,4 @@
-"""What an agent wants done and what became of it: the intent, its states, its digest. No I/O."""
+"""The intent: an agent's request, its states, its canonical text and digest. No I/O."""
 
 from __future__ import annotations
 
@@ -38,57 +38,57 @@ class State(StrEnum):
 
 TRANSITIONS: Final[frozenset[tuple[State, State]]] = frozenset(
     {
-        # Only while expires_at is ahead, which the same statement checks.
+        # Only before expires_at; the same SQL statement checks that.
         (State.PENDING, State.APPROVED),
         (State.PENDING, State.REJECTED),
-        # Nobody decided: the one meaning of expired.
+        # No decision in time; expired has no other meaning.
         (State.PENDING, State.EXPIRED),
-        # By the agent that asked, or because it was revoked.
+        # By its agent, or because the agent was revoked.
         (State.PENDING, State.WITHDRAWN),
-        # A backup was restored: what became of it since is not on record, and none of it is ever sent.
+        # A backup was restored: it has no record of what happened since, and the intent is never sent.
         (State.PENDING, State.UNKNOWN),
-        # Client order id, namespace and timestamp are committed with this step, before the one POST.
+        # Client order id, namespace and timestamp are committed with this step, before the POST.
         (State.APPROVED, State.SUBMITTING),
-        # The price moved: it waits anew, with new figures, a new digest and a new expiry.
+        # The price moved, for example: it waits again, with new figures, a new digest and a new expiry.
         (State.APPROVED, State.PENDING),
-        # Stale, halted, its agent revoked, or a check failed: certain that nothing was sent.
+        # Too old, halted, agent revoked, or a check failed. Certain: nothing was sent.
         (State.APPROVED, State.NOT_SENT),
-        # A backup was restored, or an approved intent found at start turned out to be at the exchange.
+        # A backup was restored, or Binance already had the order of an intent that was approved earlier.
         (State.APPROVED, State.UNKNOWN),
         (State.SUBMITTING, State.PLACED),
-        # Binance said no, for certain.
+        # Certain: Binance refused it.
         (State.SUBMITTING, State.REFUSED),
         (State.SUBMITTING, State.NOT_SENT),
-        # Sent without a clear answer, or the broker died meanwhile. Never "failed".
+        # Sent without a clear answer, or the broker died in between. Never "failed".
         (State.SUBMITTING, State.UNKNOWN),
-        # By asking Binance, never by sending again; after the horizon also by a trader's recorded word.
+        # By asking Binance, never by sending again. After the horizon also by a trader's manual resolution.
         (State.UNKNOWN, State.PLACED),
         (State.UNKNOWN, State.REFUSED),
         # Only after the horizon by Binance's clock.
         (State.UNKNOWN, State.NOT_SENT),
     }
 )
-"""Every change of state there is. Nothing else changes a state."""
+"""All allowed changes of state."""
 
 OPEN: Final = frozenset({State.PENDING, State.APPROVED, State.SUBMITTING, State.UNKNOWN})
-"""States that something still has to happen to."""
+"""States that are not final."""
 
 RECORDABLE: Final[Mapping[State, str]] = {
     State.PLACED: "it was placed",
     State.REFUSED: "Binance refused it",
     State.NOT_SENT: "it was never sent",
 }
-"""What a trader may record of an unknown one after the horizon, as his word, and in words."""
+"""States that a trader may record for an unknown intent after the horizon, with their texts."""
 
 COMMITTED: Final = frozenset({State.APPROVED, State.SUBMITTING, State.UNKNOWN, State.PLACED})
-"""States that count towards the day's volume."""
+"""States whose value counts towards the day's volume."""
 
 DECIDED_AGAINST: Final = frozenset({State.REJECTED, State.EXPIRED, State.WITHDRAWN})
 
 
 @dataclass(frozen=True, kw_only=True)
 class Suggestion:
-    """What the trader would rather see, in the answer to the agent."""
+    """The amount or price that the trader suggests to the agent when they reject a request."""
 
     amount: Decimal | None = None
     price: Decimal | None = None
@@ -99,7 +99,7 @@ class Suggestion:
 
 @dataclass(frozen=True, kw_only=True)
 class Decision:
-    """Who decided, when, and in what words."""
+    """A trader's decision."""
 
     by: str
     at: datetime
@@ -109,15 +109,15 @@ class Decision:
 
 
 Asked = Mapping[str, str | int | bool]
-"""Arguments as the agent gave them, decimals as text."""
+"""Arguments as the agent gave them; decimals as text."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Request:
     """A checked request, ready to be parked. `asked`: the arguments before they were rounded.
 
-    `previous` is what was there when it was asked: the leverage (to change, or of a futures entry), the entry
-    price of what is closed.
+    `previous` is the value at the time of the request: the leverage (for a leverage change or a futures entry),
+    or the entry price of the position to close.
     """
 
     agent: str
@@ -141,13 +141,13 @@ class Request:
 
     @property
     def equality(self) -> str:
-        """The same for equal requests of one agent: tool and rounded trading arguments."""
+        """A hash of tool, market and rounded arguments. Equal requests have the same hash."""
         return fingerprint({"tool": self.tool, "market": self.market, "arguments": self.arguments.stored()})
 
 
 @dataclass(frozen=True, kw_only=True)
 class Intent:
-    """One parked request. `card` holds the figures that its trader was shown at parking."""
+    """One parked request. `card` has the figures at the time of parking."""
 
     id: str
     agent: str
@@ -175,54 +175,54 @@ class Intent:
     wire_timestamp_ms: int | None = None
     not_founds: int = 0
     reason_code: Reason | None = None
-    """Why it stands where it does. None on the straight way from the request to the order."""
+    """Why it has this state. None on the normal path from request to order."""
     note: str | None = None
-    """The same for people; nothing else reads it."""
+    """The reason as text, only for display."""
     order: OrderRecord | None = None
     word_by: str | None = None
-    """The trader whose word settled it, after Binance could not be asked in time."""
+    """The trader who resolved it manually, because Binance could not be asked in time."""
     word_holds: bool | None = None
-    """Whether Binance bore that word out; None while it is still asked."""
+    """Whether Binance confirms that resolution; None while it is still asked."""
     seen_at: datetime | None = None
-    """When a page first showed it, or a link of a notification that leads to it was opened."""
+    """When a page first showed it, or a notification's link to it was opened."""
     unseen_at: datetime | None = None
-    """When it was told anew since nobody had seen it."""
+    """When traders were notified again because nobody had seen it."""
     diverged: str | None = None
-    """In what the exchange's truth differs from what was approved, or from a trader's word."""
+    """How the order at Binance differs from what was approved, or from the manual resolution."""
 
     @cached_property
     def terms(self) -> Terms:
-        """The canonical text, read: what was approved, and the only source of what is sent.
+        """The parsed canonical text: what was approved, and the only source of what is sent.
 
-        Raises ValueError for what this release cannot read.
+        Raises ValueError if this release cannot read it.
         """
         return Terms.of(self.canonical)
 
     @property
     def ordering(self) -> OrderArguments | None:
-        """What it orders; None for one that changes a setting or cancels."""
+        """The order's arguments; None for a leverage change or a cancel."""
         return self.arguments if isinstance(self.arguments, OrderArguments) else None
 
     @property
     def overlooked(self) -> bool:
-        """Told anew since nobody had seen it, and still nobody has."""
+        """Traders were notified again, and still nobody has seen it."""
         return self.unseen_at is not None and self.seen_at is None
 
     @property
     def doubted(self) -> bool:
-        """Settled by a trader's word alone, which Binance has not borne out."""
+        """Resolved manually, and not confirmed by Binance."""
         return self.word_by is not None and not self.word_holds
 
     @property
     def unsure(self) -> bool:
-        """Nobody can tell whether it was carried out: a setting has no id to look for, and may have been
-        changed since.
+        """It cannot be known whether it was executed: a leverage change has no id to look up, and the leverage
+        may have been changed again since.
         """
         return self.reason_code is Reason.UNCERTAIN
 
     @property
     def went_out_at(self) -> datetime:
-        """When it was sent, else approved; neither is known of what a restored backup had waiting."""
+        """When it was sent, else approved. If neither is known (a restored backup): its last update."""
         if self.wire_timestamp_ms is not None:
             return from_ms(self.wire_timestamp_ms)
         return self.decision.at if self.decision else self.updated_at
@@ -233,13 +233,13 @@ class Intent:
 
     @property
     def order_is_final(self) -> bool:
-        """Nothing more becomes of it; a setting that was changed (a leverage) has no order."""
+        """The order cannot change any more. Also True without an order: a leverage change has none."""
         return self.order is None or self.order.is_final
 
 
 @dataclass(frozen=True, kw_only=True)
 class Terms:
-    """What was approved: what would be sent, on which account, and within which prices."""
+    """What was approved: the order, the account, and the worst acceptable price."""
 
     tool: str
     arguments: Arguments
@@ -254,30 +254,32 @@ class Terms:
 
     @classmethod
     def of(cls, canonical: str) -> Self:
-        """Raises ValueError."""
+        """Parses a canonical text. Raises ValueError if this release cannot read it."""
         try:
-            return cls._read(json.loads(canonical))
+            return cls._of_json(json.loads(canonical))
         except (ArithmeticError, KeyError, TypeError) as error:
             raise ValueError(f"the terms cannot be read: {type(error).__name__}") from None
 
     @classmethod
-    def _read(cls, told: Mapping[str, Any]) -> Self:
+    def _of_json(cls, terms: Mapping[str, Any]) -> Self:
         return cls(
-            tool=told["tool"],
-            arguments=read_arguments(told["tool"], told["arguments"]),
-            market=Market(told["market"]),
-            mode=told["mode"],
-            account=told["account"],
-            reference_price=_decimal(told["referencePrice"]),
-            tolerance_pct=_decimal(told["tolerancePct"]),
-            worst_price=_decimal(told["worstPrice"]),
-            expires_at_ms=told["expiresAt"],
-            previous=told.get("previous"),
+            tool=terms["tool"],
+            arguments=read_arguments(terms["tool"], terms["arguments"]),
+            market=Market(terms["market"]),
+            mode=terms["mode"],
+            account=terms["account"],
+            reference_price=_decimal(terms["referencePrice"]),
+            tolerance_pct=_decimal(terms["tolerancePct"]),
+            worst_price=_decimal(terms["worstPrice"]),
+            expires_at_ms=terms["expiresAt"],
+            previous=terms.get("previous"),
         )
 
 
 def canonical_text(request: Request, expires_at: datetime) -> str:
-    """What the trader approves and the executor sends: RFC 8785, decimals as plain strings."""
+    """The text that the trader approves and the executor sends: canonical JSON (RFC 8785), decimals as strings
+    without exponent.
+    """
     previous = {} if request.previous is None else {"previous": request.previous}
     return canonical(
         {
@@ -325,32 +327,32 @@ def new_id(now: datetime, random: bytes) -> str:
 
 
 OURS: Final = "cb-"
-"""How the client order ids of the broker's orders begin."""
+"""Prefix of the client order ids of the broker's orders."""
 
 
 def client_order_id(intent_id: str) -> str:
-    """A function of the intent's id alone: whatever dies, a look-up finds its order.
+    """Depends only on the intent's id, so that its order can be found after any crash.
 
-    Binance: at most 36 of [a-zA-Z0-9-_] on spot, and that set fits futures too.
+    Binance allows at most 36 characters of [a-zA-Z0-9-_] on spot; futures also allow them.
     """
     return f"{OURS}{intent_id}"
 
 
 RECV_WINDOW_MS: Final = 5_000
-"""How late Binance may still accept a request, by its own clock."""
+"""recvWindow: how long after its timestamp Binance still accepts a request, by Binance's clock."""
 
 ENGINE_WAIT_MS: Final = 10_000
-"""How long Binance's API waits for its engine before it answers -1007 (rest-api.md)."""
+"""How long Binance's API waits for its matching engine before it answers -1007 (rest-api.md)."""
 
 SLACK_MS: Final = 5_000
 
 
 def horizon_ms(intent: Intent, offset_ms: int) -> int:
-    """By Binance's clock, `offset_ms` ahead of ours: once it is past, what was sent can no longer arrive, and
-    "no such order" means that there never will be one.
+    """The time, in milliseconds by Binance's clock, after which a sent request can no longer be accepted. From
+    then on, "no such order" means that it was never executed.
 
-    It counts from the wire's timestamp. Where that record is lost (a restored backup), it counts from when
-    the intent was found to be unknown, which is of our clock.
+    `offset_ms`: Binance's clock minus the broker's. The horizon counts from the timestamp that was sent. If that
+    is not on record (a restored backup), it counts from when the intent became unknown.
     """
     sent_ms = intent.wire_timestamp_ms
     if sent_ms is None:
@@ -359,5 +361,5 @@ def horizon_ms(intent: Intent, offset_ms: int) -> int:
 
 
 def past_horizon(intent: Intent, our_ms: int, offset_ms: int) -> bool:
-    """Whether by now Binance has it, or never will. Its clock is `offset_ms` ahead of ours."""
+    """Whether the horizon is past at `our_ms` by the broker's clock."""
     return our_ms + offset_ms > horizon_ms(intent, offset_ms)

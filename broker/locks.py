@@ -1,4 +1,4 @@
-"""The locks on a database: one broker serves it, and nothing takes its place while somebody has it open."""
+"""Locks on a database: only one broker serves it, and no restore replaces it while it is open."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from .errors import StartError
 from .files import as_owner, beside
 
 PATIENCE_SECONDS: Final = 0.5
-"""A command that looks whether the database is served holds the lock for a moment."""
+"""How long to wait for a lock: a command that checks whether a broker runs holds it for a moment."""
 
 
 class Lock:
-    """Held as long as it is open, and no longer than the process lives: the kernel lets go of it."""
+    """A file lock, held until `close`. The kernel releases it if the process dies."""
 
     def __init__(self, path: Path, how: int, taken: str) -> None:
-        """Raises StartError."""
+        """`how` is a flag of `flock`; `taken` the message if another process has the lock. Raises StartError."""
         self.path = path
         self._how = how
         self._taken = taken
@@ -32,18 +32,18 @@ class Lock:
         self._note = ""
 
     def tell(self, serving: Serving) -> None:
-        """Who serves, so that commands find this process. Raises OSError."""
+        """Writes the note by which commands find this broker. Raises OSError."""
         self._note = serving.note()
         self._write()
 
     def clear(self) -> None:
-        """Nobody serves yet, whatever a broker that was killed left there. Raises OSError."""
+        """Removes the note that a killed broker left. Raises OSError."""
         self._write()
 
     def keep(self) -> bool:
-        """Put the lock file back where it was removed; whether it had to be.
+        """Restores the lock file if it was deleted. Returns whether it was.
 
-        Raises OSError, and StartError when another process took it meanwhile.
+        Raises OSError, and StartError if another process has taken the lock.
         """
         held = os.fstat(self._file.fileno())
         if file_id(self.path) == (held.st_dev, held.st_ino):
@@ -72,11 +72,11 @@ class Lock:
 
 
 def take_lock(database: Path) -> Lock:
-    """One serving process per database, whatever path leads to it, and also where the lock file was deleted.
+    """The lock of the serving process: one per database, whatever its path, even if the lock file was deleted.
 
-    Raises StartError, which says so where it is a restore that has it.
+    Raises StartError; its message says whether a broker or a restore has the lock.
     """
-    taken = f"Another broker serves the database {database} already"
+    taken = f"Another broker already serves the database {database}"
     try:
         lock = Lock(_beside(database, "lock"), fcntl.LOCK_EX, taken)
     except StartError:
@@ -91,19 +91,19 @@ def take_lock(database: Path) -> Lock:
 
 
 def hold(database: Path) -> Lock:
-    """Nothing takes the database's place while anybody holds it. Raises StartError."""
-    taken = f"The database {database} is being replaced by a copy: try again once that is done"
+    """A shared lock: while it is held, no restore replaces the database. Raises StartError."""
+    taken = f"The database {database} is being replaced by a copy. Try again after that"
     return Lock(_beside(database, "held"), fcntl.LOCK_SH, taken)
 
 
 def hold_alone(database: Path) -> Lock:
-    """To put something in its place. Raises StartError while a command has it open."""
-    taken = f"A command still has the database {database} open: try again once it has ended"
+    """The exclusive lock of a restore. Raises StartError while a command has the database open."""
+    taken = f"A command still has the database {database} open. Try again after it has ended"
     return Lock(_beside(database, "held"), fcntl.LOCK_EX, taken)
 
 
 def is_locked(database: Path) -> bool:
-    """Whether any process holds the lock of serving it, also one that this user cannot look into."""
+    """Whether any process, also another user's, holds the lock of a serving broker."""
     try:
         file = open(_beside(database, "lock"))
     except OSError:
@@ -117,7 +117,7 @@ def is_locked(database: Path) -> bool:
 
 
 def _beside(database: Path, what: str) -> Path:
-    """A link to the database has the same lock as the database."""
+    """Follows symbolic links, so that all paths to the database share one lock."""
     return beside(database.resolve(), what)
 
 

@@ -1,4 +1,4 @@
-"""Logging: one line an event on stderr; JSON Lines in LOG_FILE."""
+"""Logging: one line per event on stderr, JSON Lines in LOG_FILE."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ SECRET = re.compile(
 
 
 def redact(text: str) -> str:
-    """Strike out what looks like a credential; log lines may carry other people's error texts."""
+    """Replaces everything that looks like a credential: error texts of others may contain one."""
     return SECRET.sub(r"\1[redacted]", text)
 
 
@@ -33,7 +33,7 @@ def _redact_values(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableM
 
 
 def _show_unprintable(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-    """What others wrote starts no line of its own, and tells no terminal what to do."""
+    """Escapes control characters, so that a logged text cannot start a new line or control the terminal."""
     for key, value in event.items():
         if isinstance(value, str) and key != "exception":
             event[key] = "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in value)
@@ -41,7 +41,7 @@ def _show_unprintable(_: Any, __: str, event: MutableMapping[str, Any]) -> Mutab
 
 
 def configure(settings: Settings) -> None:
-    """Raises StartError when LOG_FILE cannot be written."""
+    """Sets up logging for this process. Raises StartError if LOG_FILE cannot be written."""
     shared: list[Any] = [
         structlog.stdlib.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
@@ -71,11 +71,11 @@ def configure(settings: Settings) -> None:
         logging.getLogger(chatty).setLevel(logging.WARNING)
 
 
-def _handler(handler: logging.Handler, shared: list[Any], *drawing: Any) -> logging.Handler:
+def _handler(handler: logging.Handler, shared: list[Any], *renderers: Any) -> logging.Handler:
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=shared,
-            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *drawing],
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *renderers],
         )
     )
     return handler

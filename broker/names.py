@@ -1,7 +1,7 @@
-"""Names that people tell apart by eye: of traders, and of agents.
+"""Rules for the names of traders and agents, so that no two look alike.
 
-The rules follow Unicode's security mechanisms (UTS #39): one script, nothing invisible, and no name whose
-skeleton equals another's. Names of before are not checked again.
+They follow Unicode's security mechanisms (UTS #39): one script, no invisible characters, and no two names with
+the same skeleton. Existing names are not checked again.
 """
 
 from __future__ import annotations
@@ -24,58 +24,63 @@ INVISIBLE: Final = frozenset(
         *range(0xE0100, 0xE01F0),
     }
 )
-"""Letters and marks that Unicode draws as nothing (Default_Ignorable_Code_Point)."""
+"""Printable characters without a visible shape (Default_Ignorable_Code_Point)."""
 
 WRITTEN_TOGETHER: Final = (
     frozenset({"HAN", "HIRAGANA", "KATAKANA"}),
     frozenset({"HAN", "HANGUL"}),
     frozenset({"HAN", "BOPOMOFO"}),
 )
-"""Scripts that one language writes side by side."""
+"""Scripts that one language uses together."""
 
 MOST_MARKS: Final = 2
-"""On one letter."""
+"""Combining marks on one letter."""
 
 
 def check_name(name: str) -> None:
-    """Raises INVALID_ARGUMENTS that says what is wrong."""
+    """Raises INVALID_ARGUMENTS."""
     if not 1 <= len(name) <= MAX_NAME or not name.isprintable() or name != name.strip():
-        raise invalid("name", f"must have 1 to {MAX_NAME} printable characters, no space around them")
+        raise invalid(
+            "name", f"must have 1 to {MAX_NAME} printable characters, without spaces at the start or end"
+        )
     for letter in name:
         if ord(letter) in INVISIBLE:
-            raise invalid("name", f"must not have invisible characters such as U+{ord(letter):04X}")
+            raise invalid("name", f"must not contain invisible characters such as U+{ord(letter):04X}")
         if unicodedata.category(letter)[0] not in "LMN" and letter not in ALLOWED_BESIDE_LETTERS:
             allowed = "".join(sorted(ALLOWED_BESIDE_LETTERS - {" "}))
-            raise invalid("name", f"must be letters, digits, spaces and {allowed}, without {letter!r}")
+            raise invalid("name", f"may contain letters, digits, spaces and {allowed}, but not {letter!r}")
     if unicodedata.normalize("NFKC", name) != name:
         plain = unicodedata.normalize("NFKC", name)
-        raise invalid("name", f"must be written in plain letters: {plain!r} instead of {name!r}")
-    if not name[0].isalnum() or "  " in name or _stacked(name):
-        raise invalid("name", "must begin with a letter or digit, without two spaces or many marks in a row")
+        raise invalid("name", f"must use plain letters: {plain!r} instead of {name!r}")
+    if not name[0].isalnum() or "  " in name or _too_many_marks(name):
+        raise invalid(
+            "name", "must start with a letter or digit, without two spaces or many accents in a row"
+        )
     scripts = _scripts(name)
     if len(scripts) > 1 and not any(scripts <= together for together in WRITTEN_TOGETHER):
         mixed = " and ".join(sorted(script.capitalize() for script in scripts))
-        raise invalid("name", f"mixes letters of {mixed}; write it in one script")
+        raise invalid("name", f"mixes {mixed} letters; use one script")
 
 
-def require_distinct(name: str, others: Iterable[str], whose: str) -> None:
-    """Refuse what looks like another's name. `whose`: "trader" or "agent". Raises INVALID_ARGUMENTS."""
-    mine = skeletons(name)
+def require_distinct(name: str, others: Iterable[str], kind: str) -> None:
+    """Refuses a name that looks like another one. `kind`: "trader" or "agent". Raises INVALID_ARGUMENTS."""
+    own_skeletons = skeletons(name)
     for other in others:
-        if mine & skeletons(other):
-            raise taken(name, other, whose)
+        if own_skeletons & skeletons(other):
+            raise taken(name, other, kind)
 
 
-def taken(name: str, other: str, whose: str) -> BrokerError:
+def taken(name: str, other: str, kind: str) -> BrokerError:
+    """The error for a name that another trader or agent has."""
     if name.casefold() == other.casefold():
-        return invalid("name", f"is taken by another {whose}")
-    return invalid("name", f"looks like {other!r}, which is taken by another {whose}")
+        return invalid("name", f"is taken by another {kind}")
+    return invalid("name", f"looks like {other!r}, which is taken by another {kind}")
 
 
 def skeletons(name: str) -> frozenset[str]:
-    """Names that may be taken for each other have one in common, whatever their case.
+    """Names that look alike, in any case, have a skeleton in common.
 
-    Folded before and after: a capital I looks like a small L, a small one does not.
+    The case is folded before and after the mapping: a capital I looks like a small L, but a small i does not.
     """
     return frozenset((_skeleton(name.casefold()), _skeleton(_skeleton(name).casefold())))
 
@@ -84,16 +89,16 @@ def _skeleton(name: str) -> str:
     """UTS #39, section 4."""
     prototypes = _prototypes()
     decomposed = unicodedata.normalize("NFD", name)
-    drawn = (prototypes.get(letter, letter) for letter in decomposed if ord(letter) not in INVISIBLE)
-    return unicodedata.normalize("NFD", "".join(drawn))
+    mapped = (prototypes.get(letter, letter) for letter in decomposed if ord(letter) not in INVISIBLE)
+    return unicodedata.normalize("NFD", "".join(mapped))
 
 
 @cache
 def _prototypes() -> dict[str, str]:
-    """Each letter that looks like another, and what stands for all of these.
+    """Maps each letter that looks like another to one prototype of that group.
 
-    The library lists pairs in both directions: what has more than one partner is what they all look like. Of
-    two that have only each other either will do, as long as it is the same for both.
+    The library lists pairs in both directions. A letter with more than one partner is its group's prototype. In
+    a group of two, either can be the prototype; the choice must be the same for both.
     """
     from confusable_homoglyphs.confusables import confusables_data
 
@@ -114,7 +119,7 @@ def _scripts(name: str) -> set[str]:
     return {alias(letter) for letter in name} - {"COMMON", "INHERITED", "Unknown"}
 
 
-def _stacked(name: str) -> bool:
+def _too_many_marks(name: str) -> bool:
     marks = 0
     for letter in name:
         marks = marks + 1 if unicodedata.category(letter).startswith("M") else 0

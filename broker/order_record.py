@@ -1,4 +1,4 @@
-"""What the exchange last told of an order, as it is kept beside its intent."""
+"""The last known state of an order at Binance, as it is stored with its intent."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from .order_types import OrderStatus
 from .stored import PlainDecimal, Stored
 
 FINAL: Final = frozenset({"filled", "cancelled", "expired", "rejected"})
-"""Statuses after which nothing more happens to an order."""
+"""Final statuses of an order."""
 
 
 class FeeRecord(Stored):
@@ -21,8 +21,8 @@ class FeeRecord(Stored):
 
 
 class OrderRecord(Stored):
-    """`cost` is in the quote asset. `fee` is the largest of its fees. `realized`: before fees, in USDT, as
-    Binance booked it; of futures only.
+    """`cost` is in the quote asset. `fee` is the largest of its fees. `realized` is Binance's realized P&L before
+    fees, in USDT, for futures only.
     """
 
     model_config = ConfigDict(extra="ignore")
@@ -53,5 +53,5 @@ class OrderRecord(Stored):
 
     @property
     def follows_on(self) -> bool:
-        """Whether it may still change, or its fees are not known yet."""
+        """Whether the reconciler must still follow it: it may change, or its fees are not known yet."""
         return not self.is_final or (self.status == "filled" and (self.fee is None or self.fee.cost is None))

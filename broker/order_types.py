@@ -1,4 +1,4 @@
-"""Words that every order is described in."""
+"""Types that describe orders on all markets."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from enum import StrEnum
 from typing import Literal
 
 OrderType = Literal["market", "limit", "stop_loss", "take_profit"]
-"""The last two rest until their trigger. With a price they then rest as a limit order."""
+"""stop_loss and take_profit wait for their trigger. With a price, they then become a limit order."""
 
 OrderStatus = Literal["open", "partly_filled", "filled", "cancelled", "expired", "rejected"]
 
