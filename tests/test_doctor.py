@@ -74,7 +74,7 @@ async def test_nothing_is_sent_before_binance_told_of_the_key(broker: Wired) -> 
     worker = executor(broker, keys)
     intent = await broker.approved(**BUY)
     worker.take(intent)
-    await asyncio.wait(worker._under_way.values())
+    await asyncio.wait(worker._running.values())
     assert (await broker.intent(intent.id)).state is State.APPROVED
     assert await broker.control.requests() == []
 

@@ -329,7 +329,7 @@ async def test_an_entry_is_not_sent_while_its_leverage_is_being_changed(
 
     entry = await futures.approve(entry)
     futures.executor.take(entry)
-    await asyncio.wait(futures.executor._under_way.values())
+    await asyncio.wait(futures.executor._running.values())
     assert (await futures.intent(entry.id)).state is State.APPROVED, "for now"
     assert await futures.control.requests("POST", FAPI_ORDER) == []
     if executed:

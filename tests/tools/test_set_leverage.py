@@ -215,7 +215,7 @@ async def test_no_order_is_on_its_way_while_its_leverage_is_changed(futures: Wir
         await futures.control.held()
 
         async def waits() -> bool:
-            return approved[second].id in futures.executor._troubles
+            return approved[second].id in futures.executor._last_errors
 
         await eventually(waits)
         assert (await futures.intent(approved[second].id)).state is State.APPROVED
@@ -236,7 +236,7 @@ async def test_two_that_are_approved_at_once_are_not_on_their_way_together(futur
         await futures.control.do("fault", when="received", do="drop", method="POST", path=path)
     for intent in intents:
         futures.executor.take(intent)
-    await asyncio.wait(futures.executor._under_way.values())
+    await asyncio.wait(futures.executor._running.values())
     states = sorted([(await futures.intent(intent.id)).state for intent in intents])
     assert states == [State.APPROVED, State.UNKNOWN]
 
