@@ -13,7 +13,7 @@ from ..credentials import MAX_PASSWORD, MIN_PASSWORD
 from ..errors import BrokerError, Code
 from ..store import Session
 from .assets import html
-from .auth import for_traders, let_out, remember_browser
+from .auth import delete_session_cookie, for_traders, remember_browser
 from .deps import Desk
 from .hashing import RETRY_SECONDS, Crowded
 from .passwords import Passwords
@@ -100,5 +100,5 @@ class Sessions:
         response = RedirectResponse("/sessions", 303)
         if ended == session.id:
             response = RedirectResponse("/signin", 303)
-            let_out(response, self._desk.settings)
+            delete_session_cookie(response, self._desk.settings)
         return response

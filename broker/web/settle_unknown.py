@@ -12,7 +12,7 @@ from starlette.routing import BaseRoute
 from ..errors import BrokerError, Code
 from ..intents import RECORDABLE, Intent, State
 from ..store import Moved, Session, Uncertain, queries
-from .auth import for_traders, telling, wants_fragment
+from .auth import after_commit, for_traders, wants_fragment
 from .deps import Desk
 from .pages import Pages
 from .posts import post
@@ -47,7 +47,7 @@ class Unknowns:
                 return await self._answer(
                     request, session, 409, f"Binance could not be asked: {error.message}"
                 )
-        with telling("Binance was asked."):
+        with after_commit("Binance was asked."):
             return await self._answer(request, session)
 
     async def record(self, request: Request, session: Session) -> Response:
@@ -62,7 +62,7 @@ class Unknowns:
             await self._record(request.path_params["id"], State(found), session, words or None)
         except Uncertain as early:
             return await self._answer(request, session, 409, self._why_not(early.intent))
-        with telling("Your word is recorded."):
+        with after_commit("Your word is recorded."):
             return await self._answer(request, session)
 
     async def _record(self, intent_id: str, found: State, session: Session, words: str | None) -> None:

@@ -13,7 +13,16 @@ from ..credentials import MAX_NAME, MAX_PASSWORD, MIN_PASSWORD
 from ..errors import BrokerError
 from ..store import NotSignedIn, Session
 from .assets import html
-from .auth import for_traders, let_in, let_out, local_path, remember_browser, session_of, telling, with_errors
+from .auth import (
+    after_commit,
+    delete_session_cookie,
+    for_traders,
+    local_path,
+    remember_browser,
+    session_of,
+    set_session_cookie,
+    with_errors,
+)
 from .deps import Desk
 from .hashing import RETRY_SECONDS, Crowded
 from .passwords import Passwords
@@ -59,7 +68,7 @@ class SignIn:
             standing = self._people.standing(session)
             await self._people.end_session(session.id, session.trader, standing=standing)
         response = RedirectResponse("/signin", 303)
-        let_out(response, self._desk.settings)
+        delete_session_cookie(response, self._desk.settings)
         return response
 
     async def welcome(self, request: Request) -> Response:
@@ -84,7 +93,7 @@ class SignIn:
             return self._welcome(token, name, error.message)
         if hashed is None:
             return _dead_link()
-        with telling("Your name and password are set: sign in with them."):
+        with after_commit("Your name and password are set: sign in with them."):
             return await self._open(request, name, hashed, "/") or _dead_link()
 
     async def _open(self, request: Request, name: str, hashed: str, then: str) -> Response | None:
@@ -94,7 +103,7 @@ class SignIn:
             return None
         session, token = opened
         response = RedirectResponse(then, 303)
-        let_in(response, token, self._desk.settings)
+        set_session_cookie(response, token, self._desk.settings)
         known = self._passwords.browsers.cookie(session.id, name, hashed)
         remember_browser(response, known, self._desk.settings)
         return response

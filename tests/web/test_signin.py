@@ -139,7 +139,7 @@ def app_of(browser: httpx2.AsyncClient) -> ASGIApp:
 
 async def spend(browser: httpx2.AsyncClient) -> None:
     """As many wrong passwords for Ana as strangers may try at once; later ones wait for the clock."""
-    for number in range(STRANGERS_PER_NAME.at_once):
+    for number in range(STRANGERS_PER_NAME.burst):
         assert (await sign_in(browser, password=f"wrong {number}")).status_code == 401
 
 
