@@ -77,7 +77,7 @@ def _environment() -> Environment:
         happened=wording.happened,
         notice=notices.notice,
         alarming=notices.alarming,
-        told=notices.told,
+        subject=notices.subject,
         channel_state=notices.channel_state,
         channel_tone=notices.channel_tone,
     )

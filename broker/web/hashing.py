@@ -83,7 +83,7 @@ class HashQueue:
         return await asyncio.shield(future)
 
     def _admit(self, one: _Waiting) -> None:
-        """If full, drop the newest attempt of the busiest line and address. Raises Crowded if it is this one."""
+        """If full, drop the newest attempt of the busiest line and address. Raises Crowded if that is it."""
         lines: Counter[Hashable] = Counter(each.attempt.line for each in [*self._waiting, one])
         line = one.attempt.line
         if lines[line] <= MOST_IN_LINE:

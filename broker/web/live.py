@@ -39,7 +39,7 @@ class Live:
         self._running: asyncio.Task[None] | None = None
 
     def price(self, intent: Intent) -> Figure:
-        """The price for a card that is rendered now. If other tabs show another one, all get the next price."""
+        """The price for a card rendered now. If other tabs show another price, all get the next one."""
         figure = self._figure(intent)
         if self._running and self._sent.setdefault(intent.id, figure) != figure:
             self._sent[intent.id] = None

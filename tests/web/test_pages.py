@@ -67,7 +67,7 @@ async def test_figures_when_asked_stand_beside_figures_now(desk: World, ana: htt
 async def test_figures_that_cannot_be_read_in_time_say_so_and_the_page_does_not_wait(
     desk: World, ana: httpx2.AsyncClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(page_figures, "BOUND_SECONDS", 0.01)
+    monkeypatch.setattr(page_figures, "TIMEOUT_SECONDS", 0.01)
     desk.slow = asyncio.Event()
     desk.equity = None
     await desk.park()
