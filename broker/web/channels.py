@@ -203,7 +203,7 @@ class ChannelPages:
             status,
             frame=await self._drawing.frame(session.trader),
             page=await self._view(session, **more),
-            elsewhere=self._desk.settings.opens_elsewhere,
+            reachable=self._desk.settings.opens_elsewhere,
             url=self._desk.settings.url,
         )
 

@@ -82,7 +82,7 @@ class Passwords:
         return matched
 
     def _attempt(self, request: Request, name: str, hashed: str | None) -> Attempt:
-        """A browser in which the trader signed in before has its own line and allowance, unless it is used up.
+        """A browser in which the trader signed in before has its own line, until its allowance is used up.
         All unknown names share one line, so that made-up names do not delay traders.
         """
         address = network(request.client.host if request.client else None)
