@@ -72,7 +72,7 @@ class Form:
         except ValueError as error:
             raise invalid("minimum", f"{error} (use a dot for decimals)") from None
         if not 0 < value <= 10**9:
-            raise invalid("minimum", "must be above 0 and at most 1,000,000,000 USDT")
+            raise invalid("minimum", "must be above zero and at most 1,000,000,000 USDT")
         return value
 
 

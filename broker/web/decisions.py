@@ -75,7 +75,7 @@ class Form:
         except ValueError as error:
             raise invalid(field, f"{error} (use a dot for decimals)") from None
         if number <= 0:
-            raise invalid(field, "must be above 0")
+            raise invalid(field, "must be above zero")
         return number
 
 

@@ -51,7 +51,7 @@ async def test_the_pages_script_gets_the_card_without_the_button(
     answer = await ana.post(f"/intents/{intent.id}/cancel", headers=HTMX)
     assert answer.status_code == 200
     assert "<html" not in answer.text and "Cancel the rest" not in answer.text
-    assert "What was left is cancelled. Binance is being asked" in answer.text
+    assert "Cancelled. Asking Binance" in answer.text
 
 
 @pytest.mark.parametrize("headers", [{}, HTMX])
@@ -62,7 +62,7 @@ async def test_a_failure_stands_on_the_card_and_the_button_stays(
     desk.cancel_problem = BrokerError(Code.BINANCE_TIMEOUT, "Binance did not answer within 8 s.")
     answer = await ana.post(f"/intents/{intent.id}/cancel", headers=headers)
     assert answer.status_code == 409
-    assert "Not confirmed that it is cancelled: Binance did not answer within 8 s." in answer.text
+    assert "Cancel not confirmed: Binance did not answer within 8 s." in answer.text
     assert "Cancel the rest" in answer.text
 
 
@@ -81,7 +81,7 @@ async def test_what_is_gone_at_binance_and_not_yet_known_here_says_so(
     intent = await desk.place(await desk.park())
     desk.cancel_problem = GONE
     answer = await ana.post(f"/intents/{intent.id}/cancel", headers=HTMX)
-    assert "Nothing was left to cancel. Binance is being asked what became of it." in answer.text
+    assert "Nothing was left to cancel. Asking Binance for the order&#39;s state." in answer.text
 
 
 async def test_a_lost_database_cancels_nothing(desk: World, ana: httpx2.AsyncClient) -> None:
@@ -109,7 +109,7 @@ async def test_an_unknown_request_cannot_be_cancelled(desk: World, ana: httpx2.A
 
 @pytest.mark.parametrize(
     ("kind", "words"),
-    [("failed", "Not cancelled"), ("unclear", "Not confirmed that it is cancelled")],
+    [("failed", "Not cancelled"), ("unclear", "Cancel not confirmed by Binance")],
 )
 async def test_other_pages_record_what_did_not_come_about_or_may_have(
     desk: World, kind: str, words: str
@@ -129,10 +129,10 @@ async def test_other_pages_see_it_cancelled_and_only_the_record_tells_of_the_att
         await page.message()
         await desk.store.audit(EventKind.ORDER_CANCEL_ASKED, "trader:Ana", intent_id=intent.id, **told)
         asked = await page.message()
-        assert "Ana cancels what is left" in asked and "<article" not in asked
+        assert "Cancel requested by Ana" in asked and "<article" not in asked
         await desk.store.audit(EventKind.ORDER_CANCELLED, "trader:Ana", intent_id=intent.id, **told)
         done = await page.message()
-        assert "What was left is cancelled, by Ana" in done
+        assert "Cancelled by Ana" in done
         assert "<article" in done and "Cancel the rest" not in done
         assert intent.order is not None
         order = changed(intent.order, status="cancelled", filled="0.006")
