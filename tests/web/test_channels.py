@@ -170,7 +170,8 @@ async def test_nobody_touches_anothers_channel(
         assert (
             (await stranger.post(f"/channels/{channel.id}/{act}")).headers["location"].startswith("/signin")
         )
-    assert "desk" not in re.sub("New notification channel of Ana: desk", "", (await ben.get("/channels")).text)
+    shown = (await ben.get("/channels")).text
+    assert "desk" not in re.sub("New notification channel of Ana: desk", "", shown)
     assert [one.paused_at for one in await channels(desk.store)] == [None]
 
 

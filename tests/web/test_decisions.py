@@ -119,7 +119,10 @@ async def test_a_reason_that_is_no_text_is_shown_as_far_as_it_can_be(
 @pytest.mark.parametrize(
     ("fields", "problem"),
     [
-        ({"suggested_amount": "0,0075"}, "Suggested amount: must be a finite number in plain digits (use a dot"),
+        (
+            {"suggested_amount": "0,0075"},
+            "Suggested amount: must be a finite number in plain digits (use a dot",
+        ),
         ({"suggested_amount": "0"}, "Suggested amount: must be above zero"),
         ({"suggested_amount": "-1"}, "Suggested amount: must be above zero"),
         ({"suggested_amount": "NaN"}, "Suggested amount: must be a finite number"),
