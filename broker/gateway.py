@@ -183,8 +183,8 @@ class Gateway:
         agent.require_symbol(symbol)
 
     async def _require_not_halted(self) -> None:
-        """Raises TRADING_HALTED if exits are stopped too. The commit checks again, when it is known whether the
-        request is an exit.
+        """Raises TRADING_HALTED if exits are stopped too. The commit checks again, when it is known whether
+        the request is an exit.
         """
         await self.store.read(partial(self.store.halts.require_open, is_exit=True, what_happened=NOT_PARKED))
 

@@ -116,8 +116,8 @@ Asked = Mapping[str, str | int | bool]
 class Request:
     """A checked request, ready to be parked. `asked`: the arguments before they were rounded.
 
-    `previous` is the value at the time of the request: the leverage (for a leverage change or a futures entry),
-    or the entry price of the position to close.
+    `previous` is the value at the time of the request: the leverage (for a leverage change or a futures
+    entry), or the entry price of the position to close.
     """
 
     agent: str
@@ -215,8 +215,8 @@ class Intent:
 
     @property
     def unsure(self) -> bool:
-        """It cannot be known whether it was executed: a leverage change has no id to look up, and the leverage
-        may have been changed again since.
+        """It cannot be known whether it was executed: a leverage change has no id to look up, and the
+        leverage may have been changed again since.
         """
         return self.reason_code is Reason.UNCERTAIN
 
@@ -277,8 +277,8 @@ class Terms:
 
 
 def canonical_text(request: Request, expires_at: datetime) -> str:
-    """The text that the trader approves and the executor sends: canonical JSON (RFC 8785), decimals as strings
-    without exponent.
+    """The text that the trader approves and the executor sends: canonical JSON (RFC 8785), decimals as
+    strings without exponent.
     """
     previous = {} if request.previous is None else {"previous": request.previous}
     return canonical(
@@ -348,11 +348,11 @@ SLACK_MS: Final = 5_000
 
 
 def horizon_ms(intent: Intent, offset_ms: int) -> int:
-    """The time, in milliseconds by Binance's clock, after which a sent request can no longer be accepted. From
-    then on, "no such order" means that it was never executed.
+    """The time, in milliseconds by Binance's clock, after which a sent request can no longer be accepted.
+    From then on, "no such order" means that it was never executed.
 
-    `offset_ms`: Binance's clock minus the broker's. The horizon counts from the timestamp that was sent. If that
-    is not on record (a restored backup), it counts from when the intent became unknown.
+    `offset_ms`: Binance's clock minus the broker's. The horizon counts from the timestamp that was sent. If
+    that is not on record (a restored backup), it counts from when the intent became unknown.
     """
     sent_ms = intent.wire_timestamp_ms
     if sent_ms is None:

@@ -21,7 +21,9 @@ class Lock:
     """A file lock, held until `close`. The kernel releases it if the process dies."""
 
     def __init__(self, path: Path, how: int, taken: str) -> None:
-        """`how` is a flag of `flock`; `taken` the message if another process has the lock. Raises StartError."""
+        """`how` is a flag of `flock`; `taken` the message if another process has the lock. Raises
+        StartError.
+        """
         self.path = path
         self._how = how
         self._taken = taken
@@ -72,7 +74,8 @@ class Lock:
 
 
 def take_lock(database: Path) -> Lock:
-    """The lock of the serving process: one per database, whatever its path, even if the lock file was deleted.
+    """The lock of the serving process: one per database, whatever its path, even if the lock file was
+    deleted.
 
     Raises StartError; its message says whether a broker or a restore has the lock.
     """

@@ -28,8 +28,8 @@ DOLLARS = frozenset({"USDT", "USDC", "FDUSD", "TUSD", "USDP", "DAI", "USD1", "US
 def parse(value: object) -> Decimal:
     """A decimal from a JSON number or a string.
 
-    Raises ValueError if it is not a finite number, or if it is a JSON number (float, int or Decimal) with more
-    than 15 significant digits. A double may have changed such a number, so it must be sent as a string.
+    Raises ValueError if it is not a finite number, or if it is a JSON number (float, int or Decimal) with
+    more than 15 significant digits. A double may have changed such a number, so it must be sent as a string.
     """
     if isinstance(value, bool) or not isinstance(value, int | float | str | Decimal):
         raise ValueError("must be a number, or a string with a number")
@@ -45,7 +45,9 @@ def parse(value: object) -> Decimal:
 
 
 def plain(value: Decimal) -> str:
-    """The shortest text without exponent and trailing zeros. Used in the digest and in requests to Binance."""
+    """The shortest text without exponent and trailing zeros. Used in the digest and in requests to
+    Binance.
+    """
     text = format(value, "f")
     if "." in text:
         text = text.rstrip("0").rstrip(".")

@@ -1,7 +1,7 @@
 """Rules for the names of traders and agents, so that no two look alike.
 
-They follow Unicode's security mechanisms (UTS #39): one script, no invisible characters, and no two names with
-the same skeleton. Existing names are not checked again.
+They follow Unicode's security mechanisms (UTS #39): one script, no invisible characters, and no two names
+with the same skeleton. Existing names are not checked again.
 """
 
 from __future__ import annotations
@@ -97,8 +97,8 @@ def _skeleton(name: str) -> str:
 def _prototypes() -> dict[str, str]:
     """Maps each letter that looks like another to one prototype of that group.
 
-    The library lists pairs in both directions. A letter with more than one partner is its group's prototype. In
-    a group of two, either can be the prototype; the choice must be the same for both.
+    The library lists pairs in both directions. A letter with more than one partner is its group's prototype.
+    In a group of two, either can be the prototype; the choice must be the same for both.
     """
     from confusable_homoglyphs.confusables import confusables_data
 

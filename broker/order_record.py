@@ -21,8 +21,8 @@ class FeeRecord(Stored):
 
 
 class OrderRecord(Stored):
-    """`cost` is in the quote asset. `fee` is the largest of its fees. `realized` is Binance's realized P&L before
-    fees, in USDT, for futures only.
+    """`cost` is in the quote asset. `fee` is the largest of its fees. `realized` is Binance's realized P&L
+    before fees, in USDT, for futures only.
     """
 
     model_config = ConfigDict(extra="ignore")
