@@ -251,7 +251,7 @@ async def test_while_an_order_is_not_settled_its_leverage_is_not_asked_for(futur
     assert (await placed(futures, CREATE, **FUTURES_BUY)).state is State.UNKNOWN
     error = await refused(futures, LEVERAGE, symbol=BTC, leverage=4)
     assert error.code is Code.BINANCE_UNAVAILABLE
-    assert error.message.startswith("An order of BTCUSDT is being sent")
+    assert error.message.startswith("An order in BTCUSDT is being sent")
     assert (await parked(futures, LEVERAGE, symbol="ETHUSDT", leverage=3)).state is State.PENDING
 
 
