@@ -238,12 +238,10 @@ def width(channel: Channel) -> int:
 WELL: Final[Mapping[str, Any]] = {
     "failures": 0,
     "failing_since": None,
-    "open_until": from_ms(0),  # not the time of the success: if the clock is set back, the channel would
-    pause
-
-
-    "alerted": False, }
-    """The breaker's fields of a channel that works."""
+    "open_until": from_ms(0),  # not the current time: if the clock is set back, the channel would pause
+    "alerted": False,
+}
+"""The breaker's fields of a channel that works."""
 
 
 def breaker(channel: Channel, attempt: Attempt, now: datetime, random: bytes) -> Mapping[str, Any]:

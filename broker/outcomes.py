@@ -208,6 +208,6 @@ WORDS: Final[Mapping[bool | None, Meaning]] = {
     True: Meaning(_K.CONFIRMED, _C.TRADERS_WORD, DONE),
     False: Meaning(_K.CONTRADICTED, _C.TRADERS_WORD, CHECK_BINANCE_FIRST, Tone.BAD),
 }
-"""The meaning of a manual resolution, by whether Binance confirms it (None: not yet). Once it is confirmed, the
-next step is that of the state.
+"""The meaning of a manual resolution, by whether Binance confirms it (None: not yet). Once it is confirmed,
+the next step is that of the state.
 """

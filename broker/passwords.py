@@ -1,4 +1,4 @@
-"""Rules for new passwords: long enough, and hard to guess (NIST SP 800-63B). Existing ones are not checked."""
+"""Rules for new passwords: long enough and hard to guess (NIST SP 800-63B)."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from .credentials import MAX_PASSWORD, MIN_PASSWORD
 from .errors import BrokerError, invalid
 
 LEAST_GUESSES: Final = 100_000_000
-"""Guesses as zxcvbn estimates them. An attacker has 172,800 guesses a day for one name (web/allowances.py), so
-this takes 578 days.
+"""Guesses as zxcvbn estimates them. An attacker has 172,800 guesses a day for one name (web/allowances.py),
+so this takes 578 days.
 """
 
 LEAST_BESIDE_KNOWN_WORDS: Final = 4

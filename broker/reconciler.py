@@ -36,8 +36,8 @@ log = get_logger(__name__)
 
 class Lost:
     """Orders for which Binance has no answer now, by client order id: placed orders after a reset of its
-    testnet, orders without fees yet, or what it cannot prove. The reconciler asks for them less and less often,
-    to save request weight.
+    testnet, orders without fees yet, or what it cannot prove. The reconciler asks for them less and less
+    often, to save request weight.
     """
 
     def __init__(self) -> None:
@@ -131,8 +131,8 @@ class Reconciler:
             await asyncio.sleep(PASS_SECONDS)
 
     async def _keep_following(self) -> None:
-        """In intervals, and earlier after an order update. Many updates cause one pass: an order may fill in a
-        hundred parts.
+        """In intervals, and earlier after an order update. Many updates cause one pass: an order may fill in
+        a hundred parts.
         """
         while True:
             self._order_updated.clear()
@@ -182,8 +182,8 @@ class Reconciler:
             await self._store.submissions.check_word(intent, truth.state, truth.why, _order_of(truth))
 
     async def follow_placed(self) -> None:
-        """Updates placed orders. One request per symbol lists the open orders; only orders that are missing or
-        changed there are looked up.
+        """Updates placed orders. One request per symbol lists the open orders; only orders that are missing
+        or changed there are looked up.
         """
         by_symbol: dict[tuple[str, str], list[Intent]] = defaultdict(list)
         followed = await self._store.read(queries.followed)

@@ -48,8 +48,8 @@ def position(
     *,
     enforced: bool = True,
 ) -> Check:
-    """Check 4: the position after the order, limited to a percentage of the market's equity. The caller does not
-    enforce it if the order reduces the position.
+    """Check 4: the position after the order, limited to a percentage of the market's equity. The caller does
+    not enforce it if the order reduces the position.
     """
     limit = None if equity_usdt is None else equity_usdt * limit_pct / 100
     return _check("position", label, value_usdt, limit, "USDT", enforced=enforced)

@@ -51,7 +51,8 @@ def setting(
 ) -> Any:
     """A field, with its texts for docs/settings.md and .env.example (see `python -m tests.generate_docs`).
 
-    `section` starts a new section. `unset` explains the default None. `example` is shown if there is no default.
+    `section` starts a new section. `unset` explains the default None. `example` is shown if there is no
+    default.
     """
     shown: dict[str, Any] = {"section": section, "unset": unset, "example": example}
     return Field(default, description=meaning, json_schema_extra=shown, **bounds)

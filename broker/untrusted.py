@@ -1,7 +1,7 @@
 """Makes text from others safe to display on pages, in notifications and on a terminal.
 
-For display only: stored, sealed, sent and exported text never changes. Pages also put each such text into a box
-of its own (`.untrusted` in broker.css), because its size in a font cannot be predicted.
+For display only: stored, sealed, sent and exported text never changes. Pages also put each such text into a
+box of its own (`.untrusted` in broker.css), because its size in a font cannot be predicted.
 """
 
 from __future__ import annotations
@@ -51,8 +51,8 @@ _VIRAMA: Final = 9
 def scrubbed(text: str) -> str:
     """The text without characters that reverse, hide, widen or cover the text around it.
 
-    Invisible characters, line ends and control characters are removed or become spaces. The numbers of marks on
-    one letter and of joined letters are limited.
+    Invisible characters, line ends and control characters are removed or become spaces. The numbers of marks
+    on one letter and of joined letters are limited.
     """
     if text.isascii() and text.isprintable():
         return text
