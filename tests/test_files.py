@@ -63,7 +63,7 @@ def test_a_lock_that_cannot_be_written_is_refused_in_one_line(tmp_path: Path) ->
 def test_during_a_restore_nothing_else_is_said_to_serve(tmp_path: Path) -> None:
     database = tmp_path / "paper.db"
     with take_lock(database), hold_alone(database):
-        with pytest.raises(StartError, match="is being replaced by a copy. Try again after that"):
+        with pytest.raises(StartError, match=r"is being replaced by a copy\. Try again after that"):
             take_lock(database)
     take_lock(database).close()
     hold_alone(database).close()
