@@ -442,8 +442,8 @@ async def test_what_one_agent_read_stands_on_no_card_of_another(house: House) ->
     async with asking(house.url, "http", house.other) as ask:
         others = (await ask("binance_create_order", {**BUY, "amount": "0.013"})).body
     looked = [await figures(house, told["intentId"]) for told in (mine, others)]
-    assert " ago" in looked[0]["Looked at"]
-    assert looked[1]["Looked at"] == f"nothing on {BTC}"
+    assert " ago" in looked[0]["Agent checked"]
+    assert looked[1]["Agent checked"] == "nothing"
 
 
 async def figures(house: House, intent_id: str) -> dict[str, str]:

@@ -84,7 +84,7 @@ def test_an_overlap_is_told_with_its_end(run: Run, tmp_path: Path) -> None:
         (("add", "two words"), "name: must have 1 to 40"),
         (("add", "bot", "--max-leverage", "21"), "max_leverage: is above the broker's limit of 20"),
         (("add", "bot", "--tools", "binance_fly"), "tools: there is no tool 'binance_fly'"),
-        (("add", "BOT2"), "name: bot2 is another agent's"),
+        (("add", "BOT2"), "name: bot2 is taken by another agent"),
         (("limit", "nobody", "--tools", "all"), "name: there is no agent 'nobody'"),
         (("rotate", "nobody"), "name: there is no agent 'nobody'"),
         (("revoke", "nobody"), "name: there is no agent 'nobody'"),

@@ -74,7 +74,7 @@ async def test_nothing_is_sent_before_binance_told_of_the_key(broker: Wired) -> 
     worker = executor(broker, keys)
     intent = await broker.approved(**BUY)
     worker.take(intent)
-    await asyncio.wait(worker._under_way.values())
+    await asyncio.wait(worker._running.values())
     assert (await broker.intent(intent.id)).state is State.APPROVED
     assert await broker.control.requests() == []
 
@@ -146,7 +146,7 @@ def test_the_command_tells_it_in_paper_mode(tmp_path: Path, monkeypatch: pytest.
     ran = CliRunner().invoke(app, ["doctor"])
     assert ran.exit_code == 0, ran.output
     assert "PAPER mode" in ran.output
-    assert "API key: Binance takes it" in ran.output
+    assert "API key: accepted by Binance" in ran.output
     assert list(tmp_path.iterdir()) == []
 
 

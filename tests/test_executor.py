@@ -392,7 +392,7 @@ async def test_while_binance_cannot_be_asked_the_approval_waits_and_then_is_too_
     broker.exchange.spot._time.distrust()
     await broker.control.do("fault", when="received", do="code", path="/api/v3/time", http=503, times=99)
     broker.executor.take(intent)
-    await asyncio.wait(broker.executor._under_way.values())
+    await asyncio.wait(broker.executor._running.values())
     assert (await broker.intent(intent.id)).state is State.APPROVED
     broker.clock.advance(31)
     assert (await broker.submitted(intent)).state is State.NOT_SENT
@@ -415,7 +415,7 @@ async def test_a_figure_that_cannot_be_read_is_waited_for_and_then_it_is_too_lat
     path = "/api/v3/account"
     await broker.control.do("fault", method="GET", when="received", do="code", path=path, http=503, times=99)
     broker.executor.take(intent)
-    await asyncio.wait(broker.executor._under_way.values())
+    await asyncio.wait(broker.executor._running.values())
     assert (await broker.intent(intent.id)).state is State.APPROVED
     broker.clock.advance(31)
     assert (await broker.submitted(intent)).state is State.NOT_SENT
@@ -566,7 +566,7 @@ async def test_what_a_folder_that_was_put_back_holds_as_waiting_is_not_sent_a_se
                 intent.id, intent.digest, TRADER, limit, standing=trusted, confirmed=True
             )
         )
-        await asyncio.wait(anew._under_way.values())
+        await asyncio.wait(anew._running.values())
         found = await store.read(lambda connection: queries.find_any(connection, intent.id))
     assert found.state is State.UNKNOWN
     assert len(await broker.control.orders()) == 1
@@ -603,7 +603,7 @@ async def test_a_broker_that_dies_after_its_post_leaves_one_order_and_the_next_f
     await broker.control.fault("executed", "hold")
     broker.executor.take(intent)
     await broker.control.held()
-    (task,) = broker.executor._under_way.values()
+    (task,) = broker.executor._running.values()
     task.cancel()
     await asyncio.wait([task])
     assert (await broker.intent(intent.id)).state is State.SUBMITTING
@@ -635,15 +635,15 @@ async def test_many_executors_and_many_hands_make_one_order(broker: Wired) -> No
             executor.take(intent)
         assert (await broker.until(intent, *VERDICTS)).state is State.PLACED
         for executor in (broker.executor, *others):
-            if executor._under_way:
-                await asyncio.wait(executor._under_way.values())
+            if executor._running:
+                await asyncio.wait(executor._running.values())
     assert len(await broker.control.orders()) == len(await broker.control.requests()) == 1
     assert await broker.audit_holds()
 
 
 async def test_nothing_but_an_approved_intent_is_taken(broker: Wired) -> None:
     broker.executor.take(await broker.park(**BUY))
-    assert not broker.executor._under_way
+    assert not broker.executor._running
 
 
 # The database fails
@@ -667,7 +667,7 @@ async def test_what_cannot_be_committed_is_not_sent(broker: Wired) -> None:
     intent = await broker.approved(**BUY)
     await let_write(broker.store, False)
     broker.executor.take(intent)
-    await asyncio.wait(broker.executor._under_way.values())
+    await asyncio.wait(broker.executor._running.values())
     assert await broker.control.requests() == []
     await let_write(broker.store, True)
     assert (await broker.submitted(intent)).state is State.PLACED
@@ -732,7 +732,7 @@ async def test_no_trouble_is_remembered_of_what_was_put_away(broker: Wired) -> N
     busy = {"method": "GET", "path": "/api/v3/depth", "code": -1003, "http": 429, "msg": "Too many requests."}
     await broker.control.do("fault", when="received", do="code", **busy)
     broker.executor.take(intent)
-    await asyncio.wait(broker.executor._under_way.values())
+    await asyncio.wait(broker.executor._running.values())
     assert await _was_delayed(broker)
     await broker.store.halts.set(Level.HALTED, TRADER, None, standing=trusted, shown=0)
 

@@ -20,7 +20,7 @@ async def test_what_nobody_decided_in_time_expires_by_itself(broker: Wired) -> N
         assert (await broker.until(first, State.EXPIRED)).decision is None
     assert (await broker.intent(second.id)).state is State.PENDING
     answer = await broker.call("intent_get", intentId=first.id)
-    assert answer["outcome"] == "Nobody decided in time. Nothing was sent."
+    assert answer["outcome"] == "Expired: no decision in time. Nothing was sent."
 
 
 async def test_a_database_in_trouble_does_not_end_the_expiry(broker: Wired) -> None:

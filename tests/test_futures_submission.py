@@ -181,7 +181,7 @@ async def test_no_exit_waits_for_the_figures_of_entries(tmp_path: Path) -> None:
         async with asyncio.timeout(4):
             assert (await broker.submitted(leaving)).state is State.PLACED
         assert [(await broker.intent(entry.id)).state for entry in entries] == [State.APPROVED] * 3
-        for waiting in list(broker.executor._under_way.values()):
+        for waiting in list(broker.executor._running.values()):
             waiting.cancel()
         await broker.control._client.delete("faults")
 
@@ -206,4 +206,4 @@ async def test_an_entry_that_an_exit_came_between_counts_it(tmp_path: Path) -> N
         await broker.control.do("release")
         stopped = await broker.until(entry, State.NOT_SENT, State.PLACED, State.PENDING)
         assert stopped.state is State.NOT_SENT
-        assert stopped.note is not None and "position after it" in stopped.note
+        assert stopped.note is not None and "position after" in stopped.note

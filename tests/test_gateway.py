@@ -454,7 +454,7 @@ async def test_after_a_cancel_without_an_answer_the_agent_is_told_how_to_find_ou
             await broker.call("binance_cancel_order", symbol=BTC, orderId="1")
         assert unclear.value.code is Code.BINANCE_TIMEOUT
         assert unclear.value.next_step == {
-            "say": "It may be cancelled all the same. See what is still open before you cancel again.",
+            "say": "It may be cancelled anyway. Check what is still open before you cancel again.",
             "tool": "binance_get_open_orders",
             "arguments": {"symbol": BTC, "market": "spot"},
         }

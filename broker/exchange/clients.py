@@ -1,4 +1,4 @@
-"""ccxt's instances by market, mode and role, confined to the sections of the API that each role uses."""
+"""Creates ccxt clients by market, mode and role. Each can call only the API sections that its role needs."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from .wire import Wire
 REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
 
 OPTIONS: Final[Mapping[str, Any]] = {
-    # A stock instance asks four other endpoints, with the keys, when it loads its markets.
+    # By default, ccxt also calls four private endpoints when it loads the markets.
     "fetchCurrencies": False,
     "fetchMargins": False,
     "fetchOpenOrders": {"warnWithoutSymbol": False},
@@ -34,7 +34,7 @@ class Role(StrEnum):
     READER = "reader"
     EXECUTOR = "executor"
     PRICES = "prices"
-    NEWS = "news"
+    ORDER_UPDATES = "order_updates"
 
 
 SECTIONS: Final[Mapping[Market, Mapping[Role, tuple[str, ...]]]] = {
@@ -42,17 +42,17 @@ SECTIONS: Final[Mapping[Market, Mapping[Role, tuple[str, ...]]]] = {
         Role.READER: ("public", "private", "sapi"),
         Role.EXECUTOR: ("private",),
         Role.PRICES: (),
-        Role.NEWS: (),
+        Role.ORDER_UPDATES: (),
     },
     Market.FUTURES: {
         Role.READER: ("fapiPublic", "fapiPrivate", "fapiPrivateV3", "sapi"),
         Role.EXECUTOR: ("fapiPrivate",),
         Role.PRICES: (),
-        Role.NEWS: ("fapiPrivate",),
+        Role.ORDER_UPDATES: ("fapiPrivate",),
     },
 }
-"""Without an address ccxt refuses every other section: those that move funds are out of reach. Of `sapi`
-the wire lets only the key's rights through; testnets have none."""
+"""ccxt refuses sections without an address, so endpoints that move funds cannot be called. Of `sapi`, `Wire`
+allows only the endpoint with the key's rights; testnets have no `sapi`."""
 
 PAPER: Final[Mapping[str, str]] = {
     "public": "/api/v3",
@@ -71,7 +71,7 @@ class Spot(Wire, ccxt.pro.binance):  # type: ignore[misc]
     exchange_info: ClassVar[Mapping[str, str]] = {"showPermissionSets": "false"}
 
     def get_exceptions_by_url(self, url: str, kind: str) -> Any:
-        # ccxt picks its table of errors by the official address; on loopback it would pick none.
+        # ccxt selects its error table by the official address; a loopback address would select none.
         return super().get_exceptions_by_url("https://api.binance.com/", kind)
 
     async def ask(self, what: str, params: Mapping[str, Any] | None = None) -> Any:
@@ -103,7 +103,7 @@ class FuturesStream(Streaming, Futures):
 
 CLIENTS: Final = {Market.SPOT: Spot, Market.FUTURES: Futures}
 COSTS_A_MINUTE: Final = {Market.SPOT: 1200, Market.FUTURES: 2400}
-"""Binance's request weights of a minute (6000, 2400) as ccxt counts them: on spot a cost is five weights."""
+"""Binance's weight limits per minute (6000, 2400) in ccxt's costs: on spot, one cost is five weights."""
 
 STREAMS: Final = {Market.SPOT: SpotStream, Market.FUTURES: FuturesStream}
 
@@ -111,9 +111,9 @@ STREAMS: Final = {Market.SPOT: SpotStream, Market.FUTURES: FuturesStream}
 def reader(
     settings: Settings, paper_url: str | None, *, timeout_seconds: float, market: Market = Market.SPOT
 ) -> Any:
-    """Throttled by a rolling window, so that one read doesn't wait behind others; numbers are Decimals.
+    """A client for reads, with ccxt's rolling-window rate limiter. Numbers are Decimals.
 
-    The window is what agents may use: what many of them ask at once is not yet in Binance's own count.
+    The window allows what agents may use: Binance's own count lags behind many simultaneous requests.
     """
     client = CLIENTS[market](
         _config(
@@ -126,33 +126,34 @@ def reader(
             number=Decimal,
         )
     )
-    return _placed(client, settings.mode, paper_url, market, Role.READER)
+    return _with_addresses(client, settings.mode, paper_url, market, Role.READER)
 
 
 def executor(
     settings: Settings, paper_url: str | None, *, timeout_seconds: float, market: Market = Market.SPOT
 ) -> Any:
-    """Neither throttles nor retries. It reads numbers as text: a step that is a Decimal is none to ccxt,
-    which would then send amounts unrounded, through a float.
+    """A client for orders, without rate limiter and retries. Numbers are strings.
+
+    With Decimal numbers ccxt ignores the step size and would send unrounded amounts, converted to float.
     """
     client = CLIENTS[market](_config(settings, market, timeout_seconds, enableRateLimit=False, number=str))
-    return _placed(client, settings.mode, paper_url, market, Role.EXECUTOR)
+    return _with_addresses(client, settings.mode, paper_url, market, Role.EXECUTOR)
 
 
 def prices(settings: Settings, paper_url: str | None, *, market: Market) -> Any:
-    """Live prices, without keys."""
+    """A WebSocket client for live prices, without API keys."""
     return _stream(settings, paper_url, market, Role.PRICES, apiKey="", secret="")
 
 
-def news(settings: Settings, paper_url: str | None, *, market: Market) -> Any:
-    """The account's own order events."""
-    return _stream(settings, paper_url, market, Role.NEWS)
+def order_updates(settings: Settings, paper_url: str | None, *, market: Market) -> Any:
+    """A WebSocket client for the account's order events."""
+    return _stream(settings, paper_url, market, Role.ORDER_UPDATES)
 
 
 def _stream(settings: Settings, paper_url: str | None, market: Market, role: Role, **more: Any) -> Any:
-    # Throttled: Binance cuts connections that send more than a few messages in a second.
+    # Rate limited: Binance closes connections that send more than a few messages per second.
     client = STREAMS[market](_config(settings, market, 10, enableRateLimit=True, **more))
-    return _placed(client, settings.mode, paper_url, market, role)
+    return _with_addresses(client, settings.mode, paper_url, market, role)
 
 
 def _config(settings: Settings, market: Market, timeout_seconds: float, **more: Any) -> dict[str, Any]:
@@ -167,10 +168,10 @@ def _config(settings: Settings, market: Market, timeout_seconds: float, **more: 
     }
 
 
-def _placed(client: Any, mode: Mode, paper_url: str | None, market: Market, role: Role) -> Any:
-    """At the addresses of its mode, and no others."""
+def _with_addresses(client: Any, mode: Mode, paper_url: str | None, market: Market, role: Role) -> Any:
+    """Set the addresses of the mode; remove all others."""
     if mode is Mode.TESTNET:
-        # ccxt has given up Binance's futures testnet for its demo; one instance cannot do both.
+        # ccxt supports Binance's demo instead of the futures testnet. One instance cannot use both.
         if market is Market.SPOT:
             client.set_sandbox_mode(True)
         else:
@@ -181,14 +182,14 @@ def _placed(client: Any, mode: Mode, paper_url: str | None, market: Market, role
     known = known if mode is Mode.PAPER else client.urls["api"]
     sections = [name for name in SECTIONS[market][role] if name in known]
     streams = {}
-    if role in (Role.PRICES, Role.NEWS):
+    if role in (Role.PRICES, Role.ORDER_UPDATES):
         streams["ws"] = _streams(client, mode, paper_url, market)
     client.urls["api"] = {**{name: known[name] for name in sections}, **streams}
     return client
 
 
 def _streams(client: Any, mode: Mode, paper_url: str | None, market: Market) -> dict[str, Any]:
-    """ccxt tells spot by "/stream" in an address, and completes one for futures that ends in "/ws"."""
+    """ccxt detects spot by "/stream" in the address, and extends a futures address that ends in "/ws"."""
     if mode is Mode.PAPER:
         at = f"ws{str(paper_url).removeprefix('http')}"
         spot, futures, api = f"{at}/stream", f"{at}/ws", f"{at}/ws-api/v3"
@@ -199,10 +200,10 @@ def _streams(client: Any, mode: Mode, paper_url: str | None, market: Market) -> 
 
 
 def attach(client: Any, *, fresh_connections: bool = False) -> aiohttp.ClientSession:
-    """Give the client a session of ours, which the caller closes. Needs the running loop.
+    """Give the client its HTTP session and return it; the caller closes it. Needs the running loop.
 
-    With `fresh_connections` each request opens its own: on an idle connection that the server has just
-    closed, a POST would fail without saying whether it arrived. And what may change something leaves once.
+    `fresh_connections`: each request opens a connection, because a POST on an idle connection that the server
+    has just closed fails without showing whether it arrived. And only GET requests are ever sent again.
     """
     client.ssl_context = _tls()
     connector = aiohttp.TCPConnector(ssl=_tls(), force_close=fresh_connections)
@@ -221,7 +222,7 @@ def _tls() -> ssl.SSLContext:
 async def _refuse_redirect(
     request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
 ) -> aiohttp.ClientResponse:
-    # aiohttp would send a signed request once more, elsewhere.
+    # aiohttp would send the signed request again, to another address.
     response = await handler(request)
     if response.status in REDIRECTS:
         response.close()
@@ -234,7 +235,7 @@ async def _refuse_redirect(
 async def _send_once(
     request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
 ) -> aiohttp.ClientResponse:
-    # aiohttp sends a DELETE anew by itself when its connection breaks, on a fresh one too.
+    # aiohttp sends a DELETE again when its connection breaks, even a fresh one.
     try:
         return await handler(request)
     except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError) as error:

@@ -1,4 +1,4 @@
-"""The broker's one door to Binance: a venue for each market, live prices, news of orders."""
+"""All access to Binance: a venue for each market, live prices, order updates."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from ..clock import Clock
 from ..settings import Settings
 from .futures import Futures
 from .models import Market
-from .order_updates import OrderNews
+from .order_updates import OrderUpdates
 from .prices import Prices
 from .spot import Spot
 
 
 class Exchange:
-    """Reads raise BrokerError and nothing else, within `read_seconds`. `cache_folder` is a folder."""
+    """Reads raise only BrokerError, within `read_seconds`. `cache_folder`: where the markets are cached."""
 
     def __init__(
         self,
@@ -45,37 +45,39 @@ class Exchange:
         )
         self._venues: dict[Market, Spot | Futures] = {Market.SPOT: self.spot, Market.FUTURES: self.futures}
         self.prices = Prices(self._venues, clock)
-        self._news = OrderNews(self._venues.values(), configured=settings.configured)
+        self._order_updates = OrderUpdates(self._venues.values(), configured=settings.configured)
 
     def on(self, market: str) -> Spot | Futures:
         """The venue of a market, "spot" or "futures"."""
         return self._venues[Market(market)]
 
     async def start(self) -> None:
-        """Connects and loads the markets in the background, as often as it takes."""
+        """Start loading the markets in the background; retries until it succeeds."""
         for venue in self._venues.values():
             await venue.start()
 
     async def close(self) -> None:
-        await self._news.close()
+        await self._order_updates.close()
         await self.prices.close()
         for venue in self._venues.values():
             await venue.close()
 
     async def until_ready(self) -> None:
-        """Spot is: futures follow by themselves, and a key may be without them."""
+        """Wait until the spot markets are loaded. Not for futures: a key may lack that permission."""
         await self.spot.until_ready()
 
     def order_news(self, listener: Callable[[str, str], None]) -> None:
-        """`listener` is called with market and client order id ("" for all of that market) when Binance
-        tells of a change, while `watch_orders` is on."""
-        self._news.listen(listener)
+        """Call `listener` with market and client order id when Binance reports a change of an order.
+
+        An empty id means that any order of that market may have changed. Needs `watch_orders(True)`.
+        """
+        self._order_updates.listen(listener)
 
     def watch_orders(self, wanted: bool) -> None:
-        """Whether there are orders to follow. Without keys nothing runs."""
-        self._news.watch(wanted)
+        """Start or stop the order streams. Without API keys nothing runs."""
+        self._order_updates.watch(wanted)
 
     @property
     def last_error(self) -> str | None:
-        """What was wrong with the last call, when it is not its caller's fault."""
+        """The error of the last call, unless the caller caused it; None if there was none."""
         return self.spot.last_error or self.futures.last_error

@@ -19,7 +19,7 @@ FEE_MAX_AGE_MS: Final = 3_600_000
 
 
 class Futures(Venue):
-    """A key that may not use futures gets FUTURES_NOT_PERMITTED from everything that needs the account."""
+    """Account methods raise FUTURES_NOT_PERMITTED if the API key may not use futures."""
 
     market = Market.FUTURES
     _orders: FuturesOrders
@@ -61,31 +61,33 @@ class Futures(Venue):
         return await self._private(call)
 
     async def positions(self, symbol: str | None = None) -> list[Position]:
-        """The open ones."""
-        of = self._of(symbol)
+        """The open positions, of one symbol or of all."""
+        symbol_filter = self._symbol_filter(symbol)
 
         async def call() -> list[Position]:
-            risks = await self._reader.fapiprivatev3_get_positionrisk(of)
+            risks = await self._reader.fapiprivatev3_get_positionrisk(symbol_filter)
             open_ones = [risk for risk in risks if Decimal(risk["positionAmt"])]
             if not open_ones:
                 return []
-            configs = {row["symbol"]: row for row in await self._reader.fapiprivate_get_symbolconfig(of)}
+            configs = {
+                row["symbol"]: row for row in await self._reader.fapiprivate_get_symbolconfig(symbol_filter)
+            }
             return [answers.position(risk, answers.leverage(configs[risk["symbol"]])) for risk in open_ones]
 
         return await self._private(call)
 
     async def leverage(self, symbol: str) -> Leverage:
-        """What is set for the symbol now."""
-        of = self._of(symbol)
+        """The current leverage and margin type of the symbol."""
+        symbol_filter = self._symbol_filter(symbol)
 
         async def call() -> Leverage:
-            (row,) = await self._reader.fapiprivate_get_symbolconfig(of)
+            (row,) = await self._reader.fapiprivate_get_symbolconfig(symbol_filter)
             return answers.leverage(row)
 
         return await self._private(call)
 
     async def leverages(self) -> Mapping[str, int]:
-        """Of every symbol, by Binance id."""
+        """The current leverage of each symbol, by Binance id."""
 
         async def call() -> Mapping[str, int]:
             rows = await self._reader.fapiprivate_get_symbolconfig()
@@ -94,18 +96,18 @@ class Futures(Venue):
         return await self._private(call)
 
     async def max_leverage(self, symbol: str) -> int:
-        """The most that Binance lets this account set for the symbol."""
-        of = self._of(symbol)
+        """The maximum leverage for this account and symbol."""
+        symbol_filter = self._symbol_filter(symbol)
 
         async def call() -> int:
-            answer = await self._reader.fapiprivate_get_leveragebracket(of)
+            answer = await self._reader.fapiprivate_get_leveragebracket(symbol_filter)
             (row,) = answer if isinstance(answer, list) else [answer]
             return max(int(bracket["initialLeverage"]) for bracket in row["brackets"])
 
         return await self._private(call)
 
     async def taker_fee(self, symbol: str) -> Decimal:
-        """A fraction of the notional; at most an hour old."""
+        """The taker fee as a fraction of the notional, at most an hour old."""
         market = self.symbol(symbol)
         known = self._fees.get(market)
         if known is not None and 0 <= self._time.now_ms() - known[0] < FEE_MAX_AGE_MS:
@@ -120,7 +122,7 @@ class Futures(Venue):
         return fee
 
     async def hedge_mode(self) -> bool:
-        """Whether the account may be long and short at once; at most five seconds old."""
+        """Whether the account is in hedge mode (long and short at once), at most five seconds old."""
         now = self._time.now_ms()
         known = self._hedge_mode
         if known is not None and 0 <= now - known[0] < CONFIG_MAX_AGE_MS:
@@ -134,24 +136,28 @@ class Futures(Venue):
         return hedge
 
     async def require_one_way(self) -> None:
-        """Raises HEDGE_MODE_UNSUPPORTED."""
+        """Raises HEDGE_MODE_UNSUPPORTED if the account is in hedge mode."""
         if await self.hedge_mode():
             raise hedge_mode()
 
     # Resting orders
 
     async def open_orders(self, symbol: str | None = None) -> list[RestingOrder]:
-        of = self._of(symbol)
+        symbol_filter = self._symbol_filter(symbol)
 
         async def plain() -> list[RestingOrder]:
-            return [answers.resting(info) for info in await self._reader.fapiprivate_get_openorders(of)]
+            return [
+                answers.resting(info) for info in await self._reader.fapiprivate_get_openorders(symbol_filter)
+            ]
 
         async def conditional() -> list[RestingOrder]:
-            infos = await self._reader.fapiprivate_get_openalgoorders(of)
+            infos = await self._reader.fapiprivate_get_openalgoorders(symbol_filter)
             return [answers.resting_algo(info) for info in infos]
 
-        first, second = await asyncio.gather(self._private(plain), self._private(conditional))
-        return [*first, *second]
+        plain_orders, conditional_orders = await asyncio.gather(
+            self._private(plain), self._private(conditional)
+        )
+        return [*plain_orders, *conditional_orders]
 
     async def cancel(self, symbol: str, order_id: str, *, conditional: bool = False) -> str:
         market = self.symbol(symbol)
@@ -160,29 +166,31 @@ class Futures(Venue):
             if conditional:
                 answer = await self._reader.fapiprivate_delete_algoorder({"algoId": order_id})
                 return str(answer["algoId"])
-            wanted = {"symbol": market, "orderId": order_id}
-            return str((await self._reader.fapiprivate_delete_order(wanted))["orderId"])
+            parameters = {"symbol": market, "orderId": order_id}
+            return str((await self._reader.fapiprivate_delete_order(parameters))["orderId"])
 
         return await self._private(call)
 
     async def cancel_all(self, symbol: str) -> list[str]:
-        """Binance answers with words alone, so what is gone is told by what rested before and after."""
-        of = self._of(symbol)
+        """Binance returns no ids, so the open orders before and after are compared."""
+        symbol_filter = self._symbol_filter(symbol)
 
         before = await self.open_orders(symbol)
-        await self._private(lambda: self._reader.fapiprivate_delete_allopenorders(of))
+        await self._private(lambda: self._reader.fapiprivate_delete_allopenorders(symbol_filter))
         try:
-            await self._private(lambda: self._reader.fapiprivate_delete_algoopenorders(of))
-        except BrokerError as error:  # not told as it is: a refusal would say that nothing happened
-            raise unavailable(f"only the plain orders are cancelled for certain: {error.message}") from None
-        left = {(order.id, order.conditional) for order in await self.open_orders(symbol)}
-        return [order.id for order in before if (order.id, order.conditional) not in left]
+            await self._private(lambda: self._reader.fapiprivate_delete_algoopenorders(symbol_filter))
+        except BrokerError as error:  # not passed on: a refusal would mean that nothing happened
+            raise unavailable(
+                f"the plain orders are cancelled, the conditional ones may not be: {error.message}"
+            ) from None
+        remaining = {(order.id, order.conditional) for order in await self.open_orders(symbol)}
+        return [order.id for order in before if (order.id, order.conditional) not in remaining]
 
     # The executor
 
     async def set_leverage(self, symbol: str, leverage: int, *, timestamp_ms: int) -> Sent:
-        """The one POST; what became of it is in the verdict, never an exception."""
+        """Send the POST once. The result is in `verdict`; Binance and network errors raise nothing."""
         return await self._orders.set_leverage(symbol, leverage, timestamp_ms)
 
-    def _of(self, symbol: str | None) -> dict[str, str]:
+    def _symbol_filter(self, symbol: str | None) -> dict[str, str]:
         return {} if symbol is None else {"symbol": self.symbol(symbol)}

@@ -1,4 +1,4 @@
-"""Futures orders, conditional orders and the leverage of a symbol: each sent once."""
+"""Sends futures orders, conditional orders and leverage changes, each once."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class FuturesOrders(Orders):
     market = Market.FUTURES
 
     async def set_leverage(self, symbol: str, leverage: int, timestamp_ms: int) -> Sent:
-        """The one POST. PLACED only when the answer says that symbol and that leverage."""
+        """Send the POST once. PLACED only if the answer confirms symbol and leverage."""
         fields = {"symbol": symbol, "leverage": str(leverage), **timing(timestamp_ms)}
 
         async def post() -> None:
@@ -37,11 +37,11 @@ class FuturesOrders(Orders):
                 leverage, symbol, {"timestamp": timestamp_ms, "recvWindow": RECV_WINDOW_MS}
             )
             if (answer["symbol"], int(answer["leverage"])) != (symbol, leverage):
-                raise BadAnswer("the answer is about another leverage")
+                raise BadAnswer("the answer has another symbol or leverage")
 
         return await self._send(Asked(f"{self._address}/leverage", fields), post)
 
-    def _asked(self, order: OrderRequest, client_order_id: str, timestamp_ms: int) -> Asked:
+    def _expected_request(self, order: OrderRequest, client_order_id: str, timestamp_ms: int) -> Asked:
         fields = {
             "symbol": order.symbol,
             "side": order.side.upper(),
@@ -57,19 +57,19 @@ class FuturesOrders(Orders):
             fields |= {"type": order.type.upper(), "newClientOrderId": client_order_id}
             if order.price is not None:
                 fields["timeInForce"] = "GTC"
-            return Asked(self._address_of(False), fields)
+            return Asked(self._order_url(False), fields)
         fields |= {
             "type": CONDITIONAL_TYPES.get((order.type, order.price is not None), order.type.upper()),
             "triggerPrice": plain(order.stop_price),
             "clientAlgoId": client_order_id,
             "algoType": "CONDITIONAL",
         }
-        return Asked(self._address_of(True), fields)
+        return Asked(self._order_url(True), fields)
 
-    def _answered(self, info: Raw, order: OrderRequest) -> OrderState:
+    def _parse_order(self, info: Raw, order: OrderRequest) -> OrderState:
         return answers.algo_order(info) if order.conditional else answers.order(info)
 
-    async def _asked_for(self, symbol: str, key: Mapping[str, str], conditional: bool) -> OrderState:
+    async def _query_order(self, symbol: str, key: Mapping[str, str], conditional: bool) -> OrderState:
         if not conditional:
             return answers.order(await self._client.fapiprivate_get_order({"symbol": symbol, **key}))
         info = await self._client.fapiprivate_get_algoorder(key)
@@ -79,7 +79,7 @@ class FuturesOrders(Orders):
         try:
             placed = await self._client.fapiprivate_get_order({"symbol": symbol, "orderId": placed_id})
         except ccxt.OrderNotFound:
-            return algo  # it is there: that its order is not found yet must not say that it never was
+            return algo  # the conditional order exists; its placed order is only not visible yet
         return answers.triggered(algo, answers.order(placed))
 
     async def _delete(self, fields: Mapping[str, str], conditional: bool) -> Raw:
@@ -88,7 +88,7 @@ class FuturesOrders(Orders):
         answer: Raw = await delete(fields)
         return answer
 
-    def _address_of(self, conditional: bool) -> str:
+    def _order_url(self, conditional: bool) -> str:
         return f"{self._address}/{'algoOrder' if conditional else 'order'}"
 
     @property

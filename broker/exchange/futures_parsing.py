@@ -1,4 +1,4 @@
-"""What Binance's USDT-M futures API answers, in the broker's words (Binance: USDS-M futures, REST API)."""
+"""Parses answers of Binance's USDT-M futures API (Binance: USDS-M futures, REST API)."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ from .parsing import STATUSES, Raw, above_zero, price, side
 
 ALGO_STATUSES: Final[Mapping[str, OrderStatus]] = {
     "NEW": "open",
-    # On its way to the matching engine, where it gets an order of its own.
+    # Being sent to the matching engine, where it places another order.
     "TRIGGERING": "open",
     "TRIGGERED": "open",
-    # Its order was filled or cancelled: which, only that order tells.
+    # The placed order was filled or cancelled; only that order shows which.
     "FINISHED": "open",
     "CANCELED": "cancelled",
     "EXPIRED": "expired",
@@ -59,7 +59,7 @@ def order(info: Raw) -> OrderState:
 
 
 def algo_order(info: Raw) -> OrderState:
-    """A conditional order by itself; what it placed when it was triggered is another order."""
+    """A conditional order, without the order that it placed when it was triggered."""
     return OrderState(
         id=str(info["algoId"]),
         client_order_id=info["clientAlgoId"],
@@ -79,13 +79,13 @@ def algo_order(info: Raw) -> OrderState:
 
 
 def actual_order_id(info: Raw) -> str | None:
-    """The order that a conditional one placed; None before its trigger."""
-    told = str(info.get("actualOrderId") or "")
-    return None if told in ("", "0") else told
+    """Id of the order that a conditional order placed; None before it is triggered."""
+    order_id = str(info.get("actualOrderId") or "")
+    return None if order_id in ("", "0") else order_id
 
 
 def triggered(algo: OrderState, placed: OrderState) -> OrderState:
-    """A conditional order with what became of the order that it placed."""
+    """A conditional order with the fills and status of the order that it placed."""
     return replace(
         algo,
         average=placed.average,
@@ -151,7 +151,7 @@ def account(answer: Raw, config: Raw) -> FuturesAccount:
 
 
 def position(info: Raw, leverage: Leverage) -> Position:
-    """Long or short by its side where it has one, by the sign of its amount in one-way mode."""
+    """The side comes from `positionSide` in hedge mode, and from the amount's sign in one-way mode."""
     amount = Decimal(info["positionAmt"])
     long = amount > 0 if info["positionSide"] == "BOTH" else info["positionSide"] == "LONG"
     return Position(
@@ -173,7 +173,7 @@ def leverage(info: Raw) -> Leverage:
 
 
 def funding(premium: Raw, last: list[Raw]) -> Funding:
-    """A contract that was never funded yet has no last time but the one that its usual interval gives."""
+    """A contract without funding yet gets its last time from the usual interval of 8 hours."""
     following = int(premium["nextFundingTime"])
     hours = USUAL_INTERVAL_HOURS
     if last:

@@ -1,5 +1,7 @@
-"""One guarded call to Binance: budget, deadline, wire facts, the broker's errors, and what it tells of
-Binance's health. All but the executor's POST goes through here."""
+"""A guarded call to Binance: weight budget, deadline, wire facts, the broker's errors, Binance's health.
+
+All calls go through here, except the executor's POST.
+"""
 
 from __future__ import annotations
 
@@ -9,10 +11,10 @@ from typing import Any, Final, TypeVar
 
 from ..errors import BrokerError, Code
 from ..logs import get_logger
-from .fair_share import OverPart
+from .fair_share import OverQuota
 from .models import Market
 from .read_errors import TIME_IS_WRONG, UNREACHABLE, explain
-from .weight import Weight, asker, share
+from .weight import Weight, asker, weight_ceiling_pct
 from .wire import recording
 
 log = get_logger(__name__)
@@ -20,12 +22,13 @@ log = get_logger(__name__)
 T = TypeVar("T")
 
 OUR_ACCOUNT: Final = frozenset({TIME_IS_WRONG, -1022, -2008, -2014, -2015})
-"""Refusals that are the set-up's fault, not the caller's: worth telling the operator."""
+"""Codes caused by keys, permissions or clock, not by the caller. Shown to the operator."""
 
 
 class Calls:
-    """`reachable` is whether the last call was answered; `last_error` a text without secrets. `distrust` is
-    told when Binance finds our time wrong.
+    """`reachable`: the last call was answered. `last_error`: its error, without secrets; None if none.
+
+    `distrust` is called when Binance rejects our timestamp.
     """
 
     def __init__(
@@ -40,12 +43,12 @@ class Calls:
         self._weight = weight
         self._timeout = timeout_seconds
         self._distrust = distrust
-        self._flying: dict[Hashable, asyncio.Task[Any]] = {}
+        self._in_flight: dict[Hashable, asyncio.Task[Any]] = {}
         self.reachable = False
         self.last_error: str | None = None
 
     async def make(self, call: Callable[[], Awaitable[T]], *, timeout_seconds: float | None = None) -> T:
-        """Raises BrokerError and nothing else."""
+        """Raises only BrokerError."""
         self._weight.check()
         with recording() as facts:
             try:
@@ -61,34 +64,35 @@ class Calls:
         return answer
 
     async def share(self, asked: Hashable, call: Callable[[], Awaitable[T]]) -> T:
-        """Like `make`; whoever asks the same while it is under way gets the same answer, unless he may use
-        more of the weight than who asked first, or is another agent: that one may be turned away, or have to
-        wait.
+        """Like `make`, but simultaneous equal calls share one request and its answer.
+
+        Calls with another weight ceiling or of another agent are not shared: one of them may be refused, or
+        have to wait.
         """
-        key = (share(), asker(), asked)
-        task = self._flying.get(key)
+        key = (weight_ceiling_pct(), asker(), asked)
+        task = self._in_flight.get(key)
         if task is None:
-            task = self._flying[key] = asyncio.create_task(self.make(call))
-            task.add_done_callback(lambda done: self._landed(key, done))
+            task = self._in_flight[key] = asyncio.create_task(self.make(call))
+            task.add_done_callback(lambda done: self._call_done(key, done))
         answer: T = await asyncio.shield(task)
         return answer
 
-    def _landed(self, key: Hashable, task: asyncio.Task[Any]) -> None:
-        del self._flying[key]
+    def _call_done(self, key: Hashable, task: asyncio.Task[Any]) -> None:
+        del self._in_flight[key]
         if not task.cancelled():
-            task.exception()  # nobody may be left to hear of it
+            task.exception()  # all callers may be cancelled: avoid asyncio's warning
 
     def note_code(self, code: object) -> None:
-        """What Binance answered, also to the executor's POST: the next call asks for its time again."""
+        """Note an answer's code, also of the executor's POST: -1021 makes the next call ask for the time."""
         if code == TIME_IS_WRONG:
             self._distrust()
 
     def _note(self, failure: BrokerError) -> None:
-        if isinstance(failure, OverPart):
+        if isinstance(failure, OverQuota):
             return
         self.note_code(failure.details.get("binanceCode"))
         self.reachable = failure.code not in UNREACHABLE
-        told = failure.code in UNREACHABLE | {Code.RATE_LIMITED}
-        if failure.code is not Code.FUTURES_NOT_PERMITTED:  # a spot key is no alarm
-            told = told or failure.details.get("binanceCode") in OUR_ACCOUNT
-        self.last_error = failure.message if told else None
+        shown = failure.code in UNREACHABLE | {Code.RATE_LIMITED}
+        if failure.code is not Code.FUTURES_NOT_PERMITTED:  # normal for a key for spot only
+            shown = shown or failure.details.get("binanceCode") in OUR_ACCOUNT
+        self.last_error = failure.message if shown else None

@@ -1,4 +1,4 @@
-"""What a trader should know of the API keys before the first order. Reads only."""
+"""Checks the API keys and the clock before the first order. Only reads."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ from .venue import Venue
 
 SKEW_WARN_MS: Final = 1_000
 SKEW_BAD_MS: Final = RECV_WINDOW_MS
-"""Beyond it Binance would refuse every order, were they not stamped by its own clock."""
+"""Binance refuses requests with a larger difference. (Orders use Binance's time, so they still work.)"""
 
 
 class Level(StrEnum):
     OK = "ok"
     WARN = "warn"
-    """The broker runs, with less than all of its tools or of its safety."""
+    """The broker runs, but some tools do not work or some safety is missing."""
     BAD = "bad"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
-    """`unknown`: Binance did not tell; ask again. `forbids`: nothing may be sent with such a key."""
+    """`unknown`: Binance did not answer; check again. `forbids`: nothing may be sent with this key."""
 
     level: Level
     subject: str
@@ -37,10 +37,10 @@ class Finding:
 
 
 async def examine(exchange: Exchange, settings: Settings) -> Sequence[Finding]:
-    """Never raises; what cannot be read is a finding."""
+    """Run all checks. Never raises: a failed read is a finding."""
     if not settings.configured:
-        return [_finding(Level.WARN, "API key", "none is set: only public tools work")]
-    findings = [await _clock(exchange), await _accepted(exchange)]
+        return [_finding(Level.WARN, "API key", "not set: only public tools work")]
+    findings = [await _clock(exchange), await _api_key(exchange)]
     if findings[-1].level is not Level.BAD:
         findings += [await _withdrawals(exchange, settings), await _futures(exchange)]
     return findings
@@ -54,20 +54,20 @@ async def _clock(exchange: Exchange) -> Finding:
     skew = exchange.spot.clock_offset_ms
     if abs(skew) <= SKEW_WARN_MS:
         return _finding(Level.OK, "clock", f"{abs(skew)} ms from Binance's")
-    way = "behind" if skew > 0 else "ahead of"
+    direction = "behind" if skew > 0 else "ahead of"
     level = Level.BAD if abs(skew) > SKEW_BAD_MS else Level.WARN
-    text = f"{abs(skew) / 1000:.1f} s {way} Binance's: set this machine's by NTP"
+    text = f"{abs(skew) / 1000:.1f} s {direction} Binance's: set this machine's clock with NTP"
     return _finding(level, "clock", text)
 
 
-async def _accepted(exchange: Exchange) -> Finding:
+async def _api_key(exchange: Exchange) -> Finding:
     try:
         account = await exchange.spot.account()
     except BrokerError as error:
         return _unread(Level.BAD, "API key", error)
     if not account.can_trade:
-        return _finding(Level.WARN, "API key", "Binance takes it, but does not let the account trade")
-    return _finding(Level.OK, "API key", "Binance takes it")
+        return _finding(Level.WARN, "API key", "accepted by Binance, but the account may not trade")
+    return _finding(Level.OK, "API key", "accepted by Binance")
 
 
 async def _withdrawals(exchange: Exchange, settings: Settings) -> Finding:
@@ -78,14 +78,14 @@ async def _withdrawals(exchange: Exchange, settings: Settings) -> Finding:
     level = Level.BAD if matters else Level.WARN
     venues: list[Venue] = [exchange.spot]
     if settings.binance_futures_api_key is not None:
-        venues.append(exchange.futures)  # a key of its own
+        venues.append(exchange.futures)  # futures have their own key
     try:
-        may = [venue.market for venue in venues if (await venue.restrictions()).withdraw]
+        may_withdraw = [venue.market for venue in venues if (await venue.restrictions()).withdraw]
     except BrokerError as error:
         return _unread(level, subject, error)
-    if not may:
-        return _finding(Level.OK, subject, "not permitted to the key")
-    text = f"the {may[0]} key may withdraw, which the broker never does: take that right from it at Binance"
+    if not may_withdraw:
+        return _finding(Level.OK, subject, "not allowed for the key")
+    text = f"the {may_withdraw[0]} key may withdraw; the broker never does: remove this permission at Binance"
     if matters:
         text += ", or set ALLOW_WITHDRAWAL_KEYS=true"
     return Finding(level=level, subject=subject, text=text, forbids=matters)
@@ -95,10 +95,10 @@ async def _futures(exchange: Exchange) -> Finding:
     try:
         await exchange.futures.require_one_way()
     except BrokerError as error:
-        told = error.code in (Code.FUTURES_NOT_PERMITTED, Code.HEDGE_MODE_UNSUPPORTED)
-        # Without futures the spot tools are as safe as with them: that alone keeps nobody waiting.
-        return _finding(Level.WARN, "futures", error.message if told else f"not read: {error.message}")
-    return _finding(Level.OK, "futures", "permitted, one-way mode")
+        known = error.code in (Code.FUTURES_NOT_PERMITTED, Code.HEDGE_MODE_UNSUPPORTED)
+        # Only a warning: spot works without futures.
+        return _finding(Level.WARN, "futures", error.message if known else f"not checked: {error.message}")
+    return _finding(Level.OK, "futures", "allowed, one-way mode")
 
 
 def _finding(level: Level, subject: str, text: str) -> Finding:
@@ -106,4 +106,4 @@ def _finding(level: Level, subject: str, text: str) -> Finding:
 
 
 def _unread(level: Level, subject: str, error: BrokerError) -> Finding:
-    return Finding(level=level, subject=subject, text=f"not read: {error.message}", unknown=True)
+    return Finding(level=level, subject=subject, text=f"not checked: {error.message}", unknown=True)

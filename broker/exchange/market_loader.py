@@ -1,4 +1,4 @@
-"""Loads the markets in the background, as often as it takes, and again every hour."""
+"""Loads the markets in the background: retries until it succeeds, then reloads every hour."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ log = get_logger(__name__)
 FIRST_RETRY_SECONDS: Final = 0.1
 LAST_RETRY_SECONDS: Final = 5.0
 RELOAD_SECONDS: Final = 3600.0
-"""Binance lists symbols and changes ticks without telling."""
+"""Binance adds symbols and changes tick sizes without notice."""
 
 LOAD_SECONDS: Final = 60.0
-"""exchangeInfo is 20 MB at its largest."""
+"""exchangeInfo has up to 20 MB."""
 
 
-class Keeper:
+class MarketLoader:
     def __init__(
         self,
         client: Any,
@@ -43,7 +43,7 @@ class Keeper:
         self.loaded = asyncio.Event()
 
     async def run(self) -> None:
-        await self._recall()
+        await self._read_cache()
         retry = FIRST_RETRY_SECONDS
         while True:
             try:
@@ -54,7 +54,7 @@ class Keeper:
                 retry = min(retry * 2, LAST_RETRY_SECONDS)
             else:
                 log.info("markets loaded", symbols=len(symbols))
-                await self._remember(symbols)
+                await self._write_cache(symbols)
                 retry = FIRST_RETRY_SECONDS
                 await asyncio.sleep(RELOAD_SECONDS)
 
@@ -68,22 +68,22 @@ class Keeper:
                 self._client.weight.limit = int(limit["limit"])
         return symbols
 
-    async def _recall(self) -> None:
+    async def _read_cache(self) -> None:
         symbols = await asyncio.to_thread(self._cache.read, self._clock()) if self._cache else None
         if symbols is None:
             return
         try:
             self._use(symbols)
-        except Exception as error:  # whatever stands in the file, the start goes on
-            log.warning("kept markets not usable", error=type(error).__name__)
+        except Exception as error:  # a bad cache file must not stop the start
+            log.warning("cached markets not usable", error=type(error).__name__)
 
-    async def _remember(self, symbols: Sequence[Raw]) -> None:
+    async def _write_cache(self, symbols: Sequence[Raw]) -> None:
         if self._cache is None:
             return
         try:
             await asyncio.to_thread(self._cache.write, symbols, self._clock())
         except OSError as error:
-            log.warning("markets not kept", error=str(error))
+            log.warning("markets not cached", error=str(error))
 
     def _use(self, symbols: Sequence[Raw]) -> None:
         self._markets.take(symbols)

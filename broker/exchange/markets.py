@@ -1,4 +1,4 @@
-"""Symbols and their rules, loaded with one exchangeInfo request and kept in a file for the next start."""
+"""Symbols and their rules, loaded with one exchangeInfo request and cached in a file."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ NOT_LOADED: Final = "its symbols are not loaded yet"
 
 
 class Markets:
-    """The symbols of one client, shared with its companions."""
+    """The symbols of one client, shared with other clients (`companions`)."""
 
     def __init__(self, market: Market, client: Any, companions: Sequence[Any] = ()) -> None:
         self._market = market
@@ -64,7 +64,7 @@ class Markets:
         self._rules: dict[str, Rules] = {}
 
     def accompany(self, client: Any) -> None:
-        """One more client that shares these markets, now and whenever they change."""
+        """Add a client that shares these markets, also after changes."""
         self._companions.append(client)
         if self.ready:
             client.set_markets_from_exchange(self._client)
@@ -74,25 +74,25 @@ class Markets:
         return bool(self._client.markets)
 
     def require(self) -> None:
-        """Raises BINANCE_UNAVAILABLE while there are no markets yet."""
+        """Raises BINANCE_UNAVAILABLE while the markets are not loaded."""
         if not self.ready:
             raise unavailable(NOT_LOADED)
 
     @property
     def problem(self) -> str | None:
-        """Why nothing can be asked of a symbol now, if so."""
+        """Message while the markets are not loaded, else None."""
         return None if self.ready else unavailable(NOT_LOADED).message
 
     def knows(self, symbol: str) -> bool:
         return symbol in self._client.markets_by_id
 
     def take(self, symbols: Sequence[Raw]) -> None:
-        """Use these trimmed symbols from now on, in every client. Raises when they can't be read."""
+        """Use these trimmed symbols in all clients. Raises an exception if they cannot be read."""
         self._client.options.update(crossMarginPairsData=[], isolatedMarginPairsData=[])
         parsed = [self._client.parse_market(symbol) for symbol in symbols]
         markets = [market for market in parsed if market is not None]
         if not markets:
-            raise ValueError("there are no markets in it")
+            raise ValueError("no markets found")
         self._client.set_markets(markets)
         for companion in self._companions:
             companion.set_markets_from_exchange(self._client)
@@ -101,7 +101,7 @@ class Markets:
     def symbol(self, text: str) -> str:
         """Binance's id for an id or a unified symbol.
 
-        Raises UNKNOWN_SYMBOL, or BINANCE_UNAVAILABLE while there are no markets yet.
+        Raises UNKNOWN_SYMBOL, or BINANCE_UNAVAILABLE while the markets are not loaded.
         """
         self.require()
         if len(text) <= MAX_SYMBOL:
@@ -113,7 +113,7 @@ class Markets:
         raise unknown_symbol(text, self._market)
 
     def rules(self, symbol: str) -> Rules:
-        """A symbol's rules; raises as `symbol` does."""
+        """A symbol's rules. Raises like `symbol`."""
         known = self.symbol(symbol)
         if known not in self._rules:
             try:
@@ -124,20 +124,20 @@ class Markets:
 
 
 def trim(symbol: Raw) -> Raw:
-    """What the broker and ccxt need of one symbol of exchangeInfo: 1 KB instead of 6."""
+    """Keep only the fields of a symbol that the broker and ccxt need: 1 KB instead of 6 KB."""
     kept = {name: symbol[name] for name in KEPT if name in symbol}
     return kept | {"filters": [item for item in symbol["filters"] if item["filterType"] in KEPT_FILTERS]}
 
 
 def is_traded(symbol: Raw) -> bool:
-    """Of futures only the perpetuals that are margined in USDT; all of spot."""
+    """Whether the broker trades the symbol: all of spot, and USDT-margined perpetuals."""
     if "contractType" not in symbol:
         return True
     return (symbol["contractType"], symbol["marginAsset"]) == ("PERPETUAL", MARGIN_ASSET)
 
 
 def rules_of(info: Raw) -> Rules:
-    """Raises KeyError when Binance leaves out a filter that every symbol has."""
+    """The rules in a symbol's filters. Raises KeyError if a mandatory filter is missing."""
     filters = {item["filterType"]: item for item in info["filters"]}
     price, lot = filters["PRICE_FILTER"], filters["LOT_SIZE"]
     market_lot = filters.get("MARKET_LOT_SIZE", lot)
@@ -157,8 +157,8 @@ def rules_of(info: Raw) -> Rules:
         market_max_amount=min(Decimal(lot["maxQty"]), _limit(market_lot, "maxQty") or Decimal(lot["maxQty"])),
         min_notional=least,
         max_notional=most,
-        market_min_notional=least if _to_market(notional, "applyMinToMarket") else Decimal(0),
-        market_max_notional=most if _to_market(notional, "applyMaxToMarket") else None,
+        market_min_notional=least if _applies_to_market_orders(notional, "applyMinToMarket") else Decimal(0),
+        market_max_notional=most if _applies_to_market_orders(notional, "applyMaxToMarket") else None,
         by_last_price=notional.get("avgPriceMins") == 0,
         min_price=Decimal(price["minPrice"]),
         max_price=_limit(price, "maxPrice"),
@@ -172,7 +172,7 @@ def rules_of(info: Raw) -> Rules:
 
 
 def _band(filters: Mapping[str, Raw], *, futures: bool) -> Mapping[str, Any]:
-    """Futures limit buys from above and sells from below only (Binance: futures filters, PERCENT_PRICE)."""
+    """Price band multipliers. Futures limit only high buys and low sells (Binance: PERCENT_PRICE)."""
     if not futures:
         return filters.get("PERCENT_PRICE_BY_SIDE", {})
     both = filters.get("PERCENT_PRICE", {})
@@ -182,25 +182,27 @@ def _band(filters: Mapping[str, Raw], *, futures: bool) -> Mapping[str, Any]:
     }
 
 
-def _to_market(notional: Mapping[str, Any], name: str) -> bool:
-    """NOTIONAL says it of each limit, the older MIN_NOTIONAL of its one; futures' hold for all orders."""
+def _applies_to_market_orders(notional: Mapping[str, Any], name: str) -> bool:
+    """Whether a notional limit applies to market orders. NOTIONAL has a flag for each limit, MIN_NOTIONAL one
+    flag; on futures the limit applies to all orders.
+    """
     return bool(notional.get(name, notional.get("applyToMarket", True)))
 
 
 def _limit(values: Mapping[str, Any], name: str) -> Decimal | None:
-    """None when missing or zero, by which Binance switches a limit off."""
+    """None if missing or zero: Binance uses zero for "no limit"."""
     return Decimal(values.get(name, "0")) or None
 
 
 class Cache:
-    """The trimmed symbols in a file. They hold nothing secret."""
+    """A file with the trimmed symbols. It contains no secrets."""
 
     def __init__(self, path: Path, mode: str) -> None:
         self._path = path
         self._mode = mode
 
     def read(self, now: datetime) -> list[Raw] | None:
-        """None when there are none of this mode from within the last hour."""
+        """The cached symbols; None if the file is missing, older than an hour, or of another mode."""
         try:
             kept = json.loads(self._path.read_bytes())
             age = now - datetime.fromisoformat(kept["savedAt"])
@@ -212,6 +214,6 @@ class Cache:
 
     def write(self, symbols: Sequence[Raw], now: datetime) -> None:
         kept = {"mode": self._mode, "savedAt": now.isoformat(), "symbols": symbols}
-        beside = self._path.with_suffix(".new")
-        beside.write_text(json.dumps(kept), encoding="utf-8")
-        beside.replace(self._path)
+        temporary = self._path.with_suffix(".new")
+        temporary.write_text(json.dumps(kept), encoding="utf-8")
+        temporary.replace(self._path)

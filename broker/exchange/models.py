@@ -1,4 +1,4 @@
-"""What the exchange says, in the broker's words: rules, books, accounts, orders."""
+"""Data from the exchange: rules, order books, accounts, orders."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ MarginType = Literal["cross", "isolated"]
 
 
 class Verdict(StrEnum):
-    """What a submission came to. Only UNKNOWN leaves a question."""
+    """The outcome of a submission. All but UNKNOWN are certain."""
 
     PLACED = "placed"
     REFUSED = "refused"
@@ -33,7 +33,7 @@ class PriceLevel(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Walk:
-    """What a market order would meet: `filled` is less than asked when the levels don't suffice."""
+    """The result of walking the book. `filled` is less than requested if the book is too thin."""
 
     average: Decimal | None
     worst: Decimal | None
@@ -43,8 +43,10 @@ class Walk:
 
 @dataclass(frozen=True, slots=True)
 class Book:
-    """Bids and asks, best first. The time is Binance's, in UTC milliseconds; `asked_at_ms` is by our clock,
-    and the book is no older than that.
+    """Bids and asks, best first. Times are UTC milliseconds.
+
+    `timestamp_ms` is by Binance's clock. `asked_at_ms` is by ours: when it was requested, so the book is not
+    older.
     """
 
     symbol: str
@@ -62,7 +64,7 @@ class Book:
         return self.asks[0].price if self.asks else None
 
     def walk(self, side: Side, amount: Decimal) -> Walk:
-        """Take `amount` of the base asset, level by level: a buy from the asks, a sell from the bids."""
+        """Simulate a market order of `amount` (base asset): a buy takes asks, a sell takes bids."""
         filled = value = Decimal(0)
         worst = None
         for level in self.asks if side == "buy" else self.bids:
@@ -88,7 +90,7 @@ class Balance:
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """Balances above zero, and what Binance lets this account do. `taker_fee` is a fraction."""
+    """A spot account: balances above zero and permissions. `taker_fee` is a fraction."""
 
     balances: tuple[Balance, ...]
     can_trade: bool
@@ -99,7 +101,7 @@ class Account:
 
 @dataclass(frozen=True, slots=True)
 class KeyRights:
-    """What an API key may do, as Binance says of the key itself."""
+    """The permissions of an API key."""
 
     withdraw: bool
     trade: bool
@@ -109,9 +111,9 @@ class KeyRights:
 
 @dataclass(frozen=True, slots=True)
 class FuturesAccount:
-    """The USDT-M account. `equity_usdt` is Binance's margin balance: the wallet and what is not realised.
+    """The USDT-M account. `equity_usdt`: Binance's margin balance (wallet plus unrealised P&L).
 
-    A balance's `free` is what may become margin, its `locked` the margin of positions and open orders.
+    In a balance, `free` is available for margin, `locked` is the margin of positions and open orders.
     """
 
     balances: tuple[Balance, ...]
@@ -125,10 +127,7 @@ class FuturesAccount:
 
 @dataclass(frozen=True, slots=True)
 class Position:
-    """An open position; `size` is positive, whichever the side.
-
-    `liquidation_price` is None where Binance gives none.
-    """
+    """An open position. `size` is always positive. `liquidation_price` is None if Binance reports none."""
 
     symbol: str
     side: PositionSide
@@ -143,13 +142,13 @@ class Position:
 
     @property
     def signed(self) -> Decimal:
-        """Positive when long."""
+        """The size; negative if short."""
         return self.size if self.side == "LONG" else -self.size
 
 
 @dataclass(frozen=True, slots=True)
 class Leverage:
-    """What is set for a symbol, whether or not a position is open."""
+    """The leverage setting of a symbol, with or without a position."""
 
     symbol: str
     leverage: int
@@ -169,7 +168,7 @@ class Funding:
 
 @dataclass(frozen=True, slots=True)
 class RestingOrder:
-    """An open order, or a conditional one that waits for its trigger."""
+    """An open order, including a conditional order that is not triggered."""
 
     id: str
     client_order_id: str
@@ -191,18 +190,18 @@ class RestingOrder:
 
     @property
     def protective(self) -> bool:
-        """A stop, a take-profit or a reduce-only order: cancelling it removes a protection."""
+        """Stop, take-profit or reduce-only: cancelling it removes a protection."""
         return self.stop_price is not None or self.reduce_only
 
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """A symbol's filters (Binance: rest-api.md, filters.md). None where Binance sets no limit.
+    """A symbol's filters (Binance: rest-api.md, filters.md). None: no limit.
 
-    Market orders obey both lot filters, so `market_min_amount` and `market_max_amount` are the tighter of
-    the two; their notional is limited only where Binance says so. Market orders are valued at, and the four
-    multipliers apply to, the average price of spot (the last one where `by_last_price`), the mark price of
-    futures.
+    `market_min_amount` and `market_max_amount` combine both lot filters, which market orders must satisfy.
+    `market_min_notional` and `market_max_notional` apply to market orders.
+    The reference price values market orders, and `bid_*` and `ask_*` multiply it. On spot it is the average
+    price (the last price if `by_last_price`), on futures the mark price.
     """
 
     symbol: str
@@ -240,7 +239,7 @@ class Fill:
 
 @dataclass(frozen=True, slots=True)
 class OrderRequest:
-    """What is to be sent, already rounded: it goes out as it stands, or not at all."""
+    """An order to send. Already rounded: it is sent exactly like this, or not at all."""
 
     symbol: str
     side: Side
@@ -253,17 +252,17 @@ class OrderRequest:
 
     @property
     def conditional(self) -> bool:
-        """One of futures' "algo" orders: they have ids and a look-up of their own."""
+        """Whether it is a futures "algo" order, which has its own ids and look-up."""
         return self.market is Market.FUTURES and self.stop_price is not None
 
 
 @dataclass(frozen=True, slots=True)
 class OrderState:
-    """An order as Binance last told it.
+    """The last known state of an order.
 
-    `fills` and `fees` come with the answer to a spot submission, or from its trades. `realized` is the profit
-    that Binance books for its fills, before fees (futures; None until its trades were read). `executed_as` is
-    the id of the order that a conditional one placed when it was triggered: its trades are that one's.
+    `fills` and `fees` come from the answer to a spot submission, or from the order's trades. `realized` is
+    the P&L of its fills before fees (futures only; None until its trades were read). `executed_as` is the id
+    of the order that a triggered conditional order placed; that order has the trades.
     """
 
     id: str
@@ -286,7 +285,7 @@ class OrderState:
 
 @dataclass(frozen=True, slots=True)
 class Sent:
-    """The end of one submission. `message` is Binance's text, bounded; `reason` is ours."""
+    """The result of a submission. `message`: Binance's text, shortened. `reason`: the broker's text."""
 
     verdict: Verdict
     order: OrderState | None

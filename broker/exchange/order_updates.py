@@ -1,4 +1,4 @@
-"""What Binance tells by itself of the account's orders, while somebody follows them."""
+"""Order updates from Binance's user data streams."""
 
 from __future__ import annotations
 
@@ -11,60 +11,60 @@ from .streaming import follow
 from .venue import Venue
 
 RENEW_SECONDS: Final = 1200.0
-"""A silent stream is started anew: the key of the futures' user stream lives for an hour."""
+"""A stream without events is restarted: the listen key of futures expires after an hour."""
 
 Listener = Callable[[str, str], None]
-"""Called with the market and a client order id, "" for "look at all of that market"."""
+"""Called with market and client order id. An empty id: any order of the market may have changed."""
 
 
-class OrderNews:
-    """The news says only that something changed. What, is asked: an event may be lost, or come late."""
+class OrderUpdates:
+    """Reports only that an order changed. Events may be lost or late, so the listener asks for its state."""
 
     def __init__(self, venues: Iterable[Venue], *, configured: bool) -> None:
         self._venues = tuple(venues) if configured else ()
         self._listeners: list[Listener] = []
-        self._watches: list[asyncio.Task[None]] = []
-        self._ending: set[asyncio.Task[None]] = set()
+        self._tasks: list[asyncio.Task[None]] = []
+        self._stopping: set[asyncio.Task[None]] = set()
 
     def listen(self, listener: Listener) -> None:
         self._listeners.append(listener)
 
     def watch(self, wanted: bool) -> None:
-        """Whether there are orders to follow. Without keys nothing runs."""
-        if wanted and not self._watches:
-            self._watches = [asyncio.create_task(self._watch(venue)) for venue in self._venues]
+        """Start or stop the streams. Without API keys nothing runs."""
+        if wanted and not self._tasks:
+            self._tasks = [asyncio.create_task(self._watch(venue)) for venue in self._venues]
         elif not wanted:
-            for task in self._watches:
+            for task in self._tasks:
                 task.cancel()
-                self._ending.add(task)
-                task.add_done_callback(self._ending.discard)
-            self._watches = []
+                self._stopping.add(task)
+                task.add_done_callback(self._stopping.discard)
+            self._tasks = []
 
     async def close(self) -> None:
         self.watch(False)
-        await asyncio.gather(*self._ending, return_exceptions=True)
+        await asyncio.gather(*self._stopping, return_exceptions=True)
 
     async def _watch(self, venue: Venue) -> None:
         client = venue.order_stream
-        if self._ending:
-            await asyncio.wait(self._ending)
+        if self._stopping:
+            await asyncio.wait(self._stopping)
         await venue.until_ready()
 
         async def watch() -> Sequence[Mapping[str, Any]]:
             try:
                 orders: Sequence[Mapping[str, Any]] = await client.watch_orders()
             except Exception:
-                await client.hang_up()  # the key of the stream may have been why
+                await client.hang_up()  # the listen key may be the cause
                 raise
             return orders
 
-        def hear(orders: Sequence[Mapping[str, Any]]) -> None:
+        def on_orders(orders: Sequence[Mapping[str, Any]]) -> None:
             for order in orders:
                 self._tell(venue, order["clientOrderId"] or "")
 
         try:
             await follow(
-                client, watch, hear, silence_seconds=RENEW_SECONDS, failed=lambda: self._tell(venue, "")
+                client, watch, on_orders, silence_seconds=RENEW_SECONDS, failed=lambda: self._tell(venue, "")
             )
         finally:
             with suppress(Exception):

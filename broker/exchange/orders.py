@@ -1,4 +1,4 @@
-"""Submitting once, and looking up."""
+"""Sends each order once, looks orders up, cancels them."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ from .wire import MAX_MESSAGE, Asked, recording
 NO_SUCH_ORDER: Final = -2013
 
 TRIGGERS: Final[Mapping[str, str]] = {"stop_loss": "stopLossPrice", "take_profit": "takeProfitPrice"}
-"""By which name ccxt takes the trigger of a type; the name decides which order becomes of it."""
+"""ccxt's parameter for the trigger price; its name determines the order type."""
 
 
 class Orders(ABC):
-    """The executor's own client: it neither throttles nor retries."""
+    """Uses the executor's client, which has no rate limiter and no retries."""
 
     market: ClassVar[Market]
 
@@ -38,13 +38,13 @@ class Orders(ABC):
         self._configured = configured
 
     async def submit(self, order: OrderRequest, client_order_id: str, timestamp_ms: int) -> Sent:
-        """The one POST. Never raises for what Binance or the network does; a cancelled task does raise."""
-        asked = self._asked(order, client_order_id, timestamp_ms)
+        """Send the POST once. Binance and network errors never raise; cancelling the task does."""
+        asked = self._expected_request(order, client_order_id, timestamp_ms)
 
         async def post() -> OrderState:
-            state = self._answered(await self._post(order, client_order_id, timestamp_ms), order)
-            told = (state.client_order_id, state.symbol, state.side)
-            if told != (client_order_id, order.symbol, order.side):
+            state = self._parse_order(await self._post(order, client_order_id, timestamp_ms), order)
+            answered = (state.client_order_id, state.symbol, state.side)
+            if answered != (client_order_id, order.symbol, order.side):
                 raise BadAnswer("the answer is about another order")
             return state
 
@@ -53,19 +53,19 @@ class Orders(ABC):
     async def look_up(
         self, symbol: str, client_order_id: str, *, conditional: bool = False
     ) -> OrderState | None:
-        """None when Binance knows no such order now (-2013), which may lag. Raises BrokerError otherwise."""
+        """The order; None if Binance answers -2013 (no such order), which may lag. Raises BrokerError."""
         key = {"clientAlgoId" if conditional else "origClientOrderId": client_order_id}
         return await self._read(symbol, key, conditional, lambda it: it.client_order_id == client_order_id)
 
     async def find(self, symbol: str, order_id: str, *, conditional: bool = False) -> OrderState | None:
-        """As `look_up`, by Binance's own id. A conditional order of another symbol is none of this one."""
+        """Like `look_up`, by Binance's order id. None if a conditional order has another symbol."""
         key = {_id_name(conditional): order_id}
         return await self._read(symbol, key, conditional, lambda it: it.id == order_id)
 
     async def cancel(
         self, symbol: str, order_id: str, timestamp_ms: int, *, conditional: bool = False
     ) -> Sent:
-        """The one DELETE of an order, as `submit` is the one POST. PLACED: it is cancelled."""
+        """Send the DELETE once, like `submit`. PLACED means that the order is cancelled."""
         name = _id_name(conditional)
         of = {} if conditional else {"symbol": symbol}
         fields = {**of, name: order_id, **timing(timestamp_ms)}
@@ -74,20 +74,20 @@ class Orders(ABC):
             if str((await self._delete(fields, conditional))[name]) != order_id:
                 raise BadAnswer("the answer is about another order")
 
-        return await self._send(Asked(self._address_of(conditional), fields, "DELETE"), delete)
+        return await self._send(Asked(self._order_url(conditional), fields, "DELETE"), delete)
 
     async def _read(
-        self, symbol: str, key: Mapping[str, str], conditional: bool, is_it: Callable[[OrderState], bool]
+        self, symbol: str, key: Mapping[str, str], conditional: bool, matches: Callable[[OrderState], bool]
     ) -> OrderState | None:
         self._require_ready()
         market = self._markets.symbol(symbol)
 
         async def call() -> OrderState | None:
-            state = await self._asked_for(market, key, conditional)
-            if is_it(state) and state.symbol == market:
+            state = await self._query_order(market, key, conditional)
+            if matches(state) and state.symbol == market:
                 return state
-            if is_it(state) and conditional and _id_name(conditional) in key:
-                return None  # asked for by that id alone, Binance answers whatever its symbol is
+            if matches(state) and conditional and _id_name(conditional) in key:
+                return None  # Binance ignores the symbol when asked by algoId
             raise BadAnswer("the answer is about another order")
 
         try:
@@ -98,20 +98,20 @@ class Orders(ABC):
             raise
 
     @abstractmethod
-    def _asked(self, order: OrderRequest, client_order_id: str, timestamp_ms: int) -> Asked: ...
+    def _expected_request(self, order: OrderRequest, client_order_id: str, timestamp_ms: int) -> Asked: ...
 
     @abstractmethod
-    def _answered(self, info: Raw, order: OrderRequest) -> OrderState: ...
+    def _parse_order(self, info: Raw, order: OrderRequest) -> OrderState: ...
 
     @abstractmethod
-    async def _asked_for(self, symbol: str, key: Mapping[str, str], conditional: bool) -> OrderState: ...
+    async def _query_order(self, symbol: str, key: Mapping[str, str], conditional: bool) -> OrderState: ...
 
     @abstractmethod
     async def _delete(self, fields: Mapping[str, str], conditional: bool) -> Raw: ...
 
     @abstractmethod
-    def _address_of(self, conditional: bool) -> str:
-        """Where orders, or conditional ones, are placed and cancelled."""
+    def _order_url(self, conditional: bool) -> str:
+        """The URL for placing and cancelling orders, or conditional orders."""
 
     async def _send(self, asked: Asked, post: Callable[[], Awaitable[OrderState | None]]) -> Sent:
         state: OrderState | None = None
@@ -167,7 +167,7 @@ class Orders(ABC):
 class SpotOrders(Orders):
     market = Market.SPOT
 
-    def _asked(self, order: OrderRequest, client_order_id: str, timestamp_ms: int) -> Asked:
+    def _expected_request(self, order: OrderRequest, client_order_id: str, timestamp_ms: int) -> Asked:
         limited = order.price is not None and order.type in TRIGGERS
         fields = {
             "symbol": order.symbol,
@@ -182,19 +182,19 @@ class SpotOrders(Orders):
             fields["stopPrice"] = plain(order.stop_price)
         if order.price is not None:
             fields |= {"price": plain(order.price), "timeInForce": "GTC"}
-        return Asked(self._address_of(False), fields)
+        return Asked(self._order_url(False), fields)
 
-    def _answered(self, info: Raw, order: OrderRequest) -> OrderState:
+    def _parse_order(self, info: Raw, order: OrderRequest) -> OrderState:
         return spot_parsing.order(info)
 
-    async def _asked_for(self, symbol: str, key: Mapping[str, str], conditional: bool) -> OrderState:
+    async def _query_order(self, symbol: str, key: Mapping[str, str], conditional: bool) -> OrderState:
         return spot_parsing.order(await self._client.private_get_order({"symbol": symbol, **key}))
 
     async def _delete(self, fields: Mapping[str, str], conditional: bool) -> Raw:
         answer: Raw = await self._client.private_delete_order(fields)
         return answer
 
-    def _address_of(self, conditional: bool) -> str:
+    def _order_url(self, conditional: bool) -> str:
         return f"{self._client.urls['api']['private']}/order"
 
 
@@ -207,7 +207,7 @@ def timing(timestamp_ms: int) -> dict[str, str]:
 
 
 def _reason(verdict: Verdict, facts: WireFacts, failure: Exception | None) -> str:
-    """In our words; an error of ccxt's own is told only when it cannot hold a signed address."""
+    """The broker's text. ccxt's text is used only if nothing was sent: later it may contain a signed URL."""
     if verdict is Verdict.PLACED:
         return "placed"
     if not facts.sent:

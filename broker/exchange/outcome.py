@@ -1,7 +1,8 @@
-"""What a submission came to, by what happened on the wire. No I/O.
+"""Determines the outcome of a submission from what happened on the wire. No I/O.
 
-ccxt's exception classes mislead here (a cut body has the class of a refusal, an empty 200 raises nothing),
-so the verdict goes by status, code and message. What the table does not name is UNKNOWN, and is looked up.
+ccxt's exception classes are not reliable here (a truncated body raises the class of a refusal, an empty 200
+raises nothing), so the verdict uses HTTP status, code and message. Codes that are not in the table are
+UNKNOWN; the reconciler looks these orders up.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ PLACED, REFUSED, NOT_SENT, UNKNOWN = Verdict
 
 CODES: Final[Mapping[int, tuple[Verdict, Verdict]]] = {
     # code: (spot, futures), for an answer of 4xx.
-    # Binance does not know itself.
+    # Binance does not know the outcome.
     -1000: (UNKNOWN, UNKNOWN),
     -1001: (UNKNOWN, UNKNOWN),
     -1006: (UNKNOWN, UNKNOWN),
@@ -43,7 +44,7 @@ CODES: Final[Mapping[int, tuple[Verdict, Verdict]]] = {
     -1121: (REFUSED, REFUSED),
     # The balance, or another rule of the matching engine.
     -2010: (REFUSED, REFUSED),
-    # An order of that id exists: ours, most likely.
+    # An order with that id exists: probably this one.
     -4116: (UNKNOWN, UNKNOWN),
     -20132: (UNKNOWN, UNKNOWN),
     # Margin, trigger, reduce-only, leverage and price rules of futures.
@@ -72,10 +73,10 @@ CODES: Final[Mapping[int, tuple[Verdict, Verdict]]] = {
 }
 
 TOO_MANY: Final = frozenset({-1003, -1015})
-"""With 429: turned away at the door."""
+"""With HTTP 429: rejected by the rate limit, not executed."""
 
 FUTURES_503: Final = ("Service Unavailable", "Internal error; unable to process")
-"""Binance (futures, general info): with these words a 503 is a failure for certain."""
+"""A 503 with these messages was certainly not executed (Binance: futures, general info)."""
 
 
 class BadAnswer(Exception):
@@ -84,7 +85,7 @@ class BadAnswer(Exception):
 
 @dataclass(slots=True)
 class WireFacts:
-    """What one call saw. `sent`: handed to the network; `connected`: a connection may have existed."""
+    """What happened in one call. `sent`: passed to the network. `connected`: perhaps connected."""
 
     sent: bool = False
     connected: bool = True
@@ -94,19 +95,19 @@ class WireFacts:
     retry_after: int | None = None
 
     def begin(self) -> None:
-        """A request goes out; what an earlier one of the same call was answered counts no more."""
+        """Start a request: forget the answer to an earlier request of the same call."""
         self.sent, self.connected = True, True
         self.http = self.code = self.retry_after = None
         self.msg = ""
 
 
 def judge(facts: WireFacts, error: Exception | None, market: Market, *, rejected: bool = False) -> Verdict:
-    """`error` is None only when the answer was read and is about our order, which it may say is rejected."""
+    """The verdict. `error` None: the answer is about this order. `rejected`: so says its status."""
     if not facts.sent or not facts.connected:
         return NOT_SENT
     if error is None:
-        told = REFUSED if rejected else PLACED
-        return told if facts.http == 200 else UNKNOWN
+        answered = REFUSED if rejected else PLACED
+        return answered if facts.http == 200 else UNKNOWN
     if facts.http == 418 or (facts.http == 429 and facts.code in TOO_MANY):
         return NOT_SENT
     if facts.http == 503 and market is Market.FUTURES:

@@ -1,6 +1,6 @@
-"""Binance's JSON in the broker's words, as far as spot and futures are alike.
+"""Parses Binance's JSON, as far as spot and futures are alike.
 
-What is not as documented raises KeyError, ValueError, ArithmeticError or the like, never passes as a figure.
+Answers that differ from the documentation raise KeyError, ValueError, ArithmeticError or similar.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ def side(info: Raw) -> Side:
 
 
 def price(info: Raw, name: str) -> Decimal | None:
-    """None when missing, empty or zero, by which Binance says that there is none."""
+    """None if missing, empty or zero: Binance uses these for "no price"."""
     return Decimal(info.get(name) or "0") or None
 
 

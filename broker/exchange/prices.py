@@ -1,4 +1,4 @@
-"""Live prices, of exactly what somebody wants to see."""
+"""Live prices of the symbols that pages and requests currently need."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from .venue import Venue
 STALE_MS: Final = 5_000
 
 CHANNEL: Final = {"name": "miniTicker"}
-"""Once a second on spot, twice on futures, when something was traded."""
+"""Updates after trades: once per second on spot, twice on futures."""
 
 SILENCE_SECONDS: Final = 60.0
-"""After so much of it the stream is started anew: its connection may be dead."""
+"""A stream without events is restarted after this time: its connection may be dead."""
 
 UNSUBSCRIBE_SECONDS: Final = 2.0
 
@@ -30,18 +30,18 @@ Key = tuple[Market, str]
 
 @dataclass(frozen=True, slots=True)
 class LivePrice:
-    """The last price, and when it was heard by our clock, in UTC milliseconds."""
+    """The last price, and when it was received: by our clock, in UTC milliseconds."""
 
     price: Decimal
     at_ms: int
 
     def stale(self, now_ms: int) -> bool:
-        """No news for five seconds; or the clock was set back, and nobody can tell."""
+        """Whether it is older than five seconds, or the clock was set back."""
         return abs(now_ms - self.at_ms) > STALE_MS
 
 
 class Prices:
-    """One subscription for each symbol that somebody wants; nothing runs when nobody wants any."""
+    """One subscription per wanted symbol; nothing runs if none is wanted."""
 
     def __init__(self, venues: Mapping[Market, Venue], clock: Clock) -> None:
         self._venues = venues
@@ -50,31 +50,31 @@ class Prices:
         self._watches: dict[Key, asyncio.Task[None]] = {}
         self._subscribed: set[Key] = set()
         self._last: dict[Key, LivePrice] = {}
-        self._woken: set[asyncio.Event] = set()
+        self._price_events: set[asyncio.Event] = set()
         self._closed = False
 
     def want(self, owner: Hashable, symbols: Iterable[tuple[str, str]]) -> None:
-        """What this owner wants from now on, as (market, Binance id); none of it ends his interest."""
+        """Replace the symbols that this owner wants, as (market, Binance id). Empty: none."""
         keys = frozenset((Market(market), symbol) for market, symbol in symbols)
         if keys:
             self._wanted[owner] = keys
         else:
             self._wanted.pop(owner, None)
-        self._match()
+        self._update_watches()
 
     def last(self, market: str, symbol: str) -> LivePrice | None:
-        """None before the first news of what somebody wants."""
+        """The last price; None until the first tick, or if the symbol is not wanted."""
         return self._last.get((Market(market), symbol))
 
     @contextmanager
     def subscribed(self) -> Iterator[asyncio.Event]:
-        """An event that each new price sets; whoever waits for it clears it."""
-        woken = asyncio.Event()
-        self._woken.add(woken)
+        """An event that each new price sets. The caller clears it."""
+        event = asyncio.Event()
+        self._price_events.add(event)
         try:
-            yield woken
+            yield event
         finally:
-            self._woken.discard(woken)
+            self._price_events.discard(event)
 
     async def close(self) -> None:
         self._closed = True
@@ -83,7 +83,7 @@ class Prices:
             watch.cancel()
         await asyncio.gather(*watches, return_exceptions=True)
 
-    def _match(self) -> None:
+    def _update_watches(self) -> None:
         wanted: set[Key] = set().union(*self._wanted.values())
         for key, watch in self._watches.items():
             if key not in wanted and not watch.cancelling():
@@ -97,7 +97,7 @@ class Prices:
 
     def _ended(self, key: Key, _: asyncio.Task[None]) -> None:
         del self._watches[key]
-        self._match()  # it may have been wanted again while it was ending
+        self._update_watches()  # it may have been wanted again while it was ending
 
     async def _watch(self, key: Key) -> None:
         market, symbol = key
@@ -109,14 +109,14 @@ class Prices:
             await follow(
                 client,
                 lambda: client.watch_ticker(symbol, CHANNEL),
-                lambda ticker: self._hear(key, ticker),
+                lambda ticker: self._on_ticker(key, ticker),
                 silence_seconds=SILENCE_SECONDS,
             )
         finally:
             with suppress(Exception):
-                await self._leave(client, key)
+                await self._unsubscribe(client, key)
 
-    async def _leave(self, client: Any, key: Key) -> None:
+    async def _unsubscribe(self, client: Any, key: Key) -> None:
         market, symbol = key
         try:
             if client.clients:
@@ -127,8 +127,8 @@ class Prices:
             if not any(other is market for other, _ in self._subscribed):
                 await client.hang_up()
 
-    def _hear(self, key: Key, ticker: Mapping[str, Any]) -> None:
-        # The text itself: ccxt's own figure is a float.
+    def _on_ticker(self, key: Key, ticker: Mapping[str, Any]) -> None:
+        # Binance's text, because ccxt's price is a float.
         self._last[key] = LivePrice(Decimal(ticker["info"]["c"]), to_ms(self._clock()))
-        for woken in self._woken:
-            woken.set()
+        for event in self._price_events:
+            event.set()

@@ -1,4 +1,4 @@
-"""What is asked of Binance in the same way on spot and on futures."""
+"""Reads that are the same on spot and futures."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ PRICES_MAX_AGE_MS: Final = 1_000
 
 
 class Reads:
-    """All symbols may be ids or unified. Every method raises BrokerError and nothing else.
+    """Symbols may be Binance ids or ccxt's unified symbols. Methods raise only BrokerError.
 
-    Raw answers are ccxt's unified dicts with Decimal numbers. Callers who ask the same at the same time get
-    one and the same object: read it, don't change it.
+    Raw answers are ccxt's unified dicts with Decimal numbers. Simultaneous equal calls return the same
+    object: do not modify it.
     """
 
     _reader: Any
@@ -36,15 +36,15 @@ class Reads:
         self._prices_at_ms: int | None = None
 
     async def server_time_ms(self) -> int:
-        """UTC milliseconds by Binance's clock, asked now."""
+        """Ask Binance for its time, in UTC milliseconds."""
         return await self._calls.make(lambda: self._time.ask(self._reader))
 
     async def ticker(self, symbol: str) -> dict[str, Any]:
-        """Futures have no bid and ask in it; their book has."""
+        """ccxt's ticker. On futures it has no bid and ask; use `book`."""
         market = self._markets.symbol(symbol)
 
         async def call() -> dict[str, Any]:
-            return whole(await self._reader.fetch_ticker(market), "last")
+            return require_field(await self._reader.fetch_ticker(market), "last")
 
         return await self._calls.share(("ticker", market), call)
 
@@ -60,7 +60,7 @@ class Reads:
         return await self._calls.share(("book", market, limit), call)
 
     async def klines(self, symbol: str, interval: str, limit: int) -> list[list[Any]]:
-        """Rows of time, open, high, low, close, volume; the oldest first."""
+        """Rows of [time, open, high, low, close, volume], oldest first. Time is the open time, UTC ms."""
         market = self._markets.symbol(symbol)
 
         async def call() -> list[list[Any]]:
@@ -75,12 +75,12 @@ class Reads:
         market = self._markets.symbol(symbol)
 
         async def call() -> list[dict[str, Any]]:
-            return all_whole(await self._reader.fetch_trades(market, None, limit), "price")
+            return require_field_in_all(await self._reader.fetch_trades(market, None, limit), "price")
 
         return await self._calls.share(("trades", market, limit), call)
 
     async def last_prices(self) -> Mapping[str, Decimal]:
-        """By Binance id; at most a second old."""
+        """The last price of each symbol, by Binance id; at most a second old."""
 
         async def call() -> Mapping[str, Decimal]:
             rows = await self._reader.ask("ticker_price")
@@ -94,28 +94,28 @@ class Reads:
         return await self._calls.share("last_prices", call)
 
     async def last_price(self, symbol: str) -> Decimal:
-        """At most a second old."""
+        """The last price, at most a second old."""
         market = self._markets.symbol(symbol)
         price = (await self.last_prices()).get(market)
         if price is None:
-            raise unavailable(f"it tells no price of {market}")
+            raise unavailable(f"it has no price for {market}")
         return price
 
     async def my_trades(
         self, symbol: str, limit: int, *, order_id: str | None = None
     ) -> list[dict[str, Any]]:
-        """The account's own; futures' have their `info.realizedPnl`."""
+        """The account's trades. On futures with `info.realizedPnl`."""
         market = self._markets.symbol(symbol)
         params = {} if order_id is None else {"orderId": order_id}
 
         async def call() -> list[dict[str, Any]]:
             rows = await self._reader.fetch_my_trades(market, None, limit, params)
-            return [_with_fee(row) for row in all_whole(rows, "id")]
+            return [_with_fee(row) for row in require_field_in_all(rows, "id")]
 
         return await self._private(call)
 
     async def restrictions(self) -> KeyRights:
-        """What the key may do. Testnets cannot tell: they raise INTERNAL."""
+        """The API key's permissions. Raises INTERNAL on testnets, which lack the endpoint."""
 
         async def call() -> KeyRights:
             return key_rights(await self._reader.sapi_get_account_apirestrictions())
@@ -138,17 +138,17 @@ class Reads:
 
 
 def _with_fee(row: dict[str, Any]) -> dict[str, Any]:
-    """ccxt loses the fee where numbers are Decimals."""
+    """Add the fee, which ccxt drops when numbers are Decimals."""
     info = row["info"]
     return {**row, "fee": {"cost": Decimal(info["commission"]), "currency": info["commissionAsset"]}}
 
 
-def all_whole(rows: list[dict[str, Any]], name: str) -> list[dict[str, Any]]:
-    return [whole(row, name) for row in rows]
+def require_field_in_all(rows: list[dict[str, Any]], name: str) -> list[dict[str, Any]]:
+    return [require_field(row, name) for row in rows]
 
 
-def whole(answer: dict[str, Any], name: str) -> dict[str, Any]:
-    """ccxt makes a dict full of None of an answer that isn't one; every true one has this figure."""
+def require_field(answer: dict[str, Any], name: str) -> dict[str, Any]:
+    """Return the answer if the field is set. ccxt turns an invalid answer into a dict full of None."""
     require(answer[name])
     return answer
 

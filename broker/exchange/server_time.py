@@ -1,4 +1,4 @@
-"""Binance's clock, as far as ours tells it."""
+"""Binance's time, calculated from our clock and the last measured offset."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ MAX_AGE_MS: Final = 60_000
 
 
 class ServerTime:
-    """Our clock, and what Binance's was ahead of it when last asked."""
+    """`offset_ms`: how far Binance's clock was ahead of ours at the last measurement."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
@@ -18,11 +18,11 @@ class ServerTime:
         self.offset_ms = 0
 
     def now_ms(self) -> int:
-        """UTC milliseconds by Binance's clock, without asking."""
+        """Binance's time in UTC milliseconds, without a request."""
         return self.our_ms() + self.offset_ms
 
     async def ask(self, client: Any) -> int:
-        """UTC milliseconds by Binance's clock, asked now."""
+        """Ask Binance for its time, in UTC milliseconds, and update the offset."""
         before = self.our_ms()
         theirs = int((await client.ask("time"))["serverTime"])
         self._asked_at_ms = self.our_ms()
@@ -30,17 +30,17 @@ class ServerTime:
         return self.now_ms()
 
     async def refresh(self, client: Any) -> None:
-        """Ask if `stale`: private calls are signed by it."""
+        """Ask if the offset is stale: private calls are signed with Binance's time."""
         if self.stale:
             await self.ask(client)
 
     @property
     def stale(self) -> bool:
-        """Whether the last answer is more than a minute old."""
+        """Whether the offset is more than a minute old, or was rejected."""
         return self._asked_at_ms is None or not 0 <= self.our_ms() - self._asked_at_ms <= MAX_AGE_MS
 
     def distrust(self) -> None:
-        """Binance found our time wrong: the next `refresh` asks."""
+        """Binance rejected our timestamp: the next `refresh` asks again."""
         self._asked_at_ms = None
 
     def our_ms(self) -> int:

@@ -22,7 +22,7 @@ class Spot(Venue):
         return SpotOrders(self._executor, self._calls, self._markets, configured=self._configured)
 
     async def all_tickers(self) -> dict[str, dict[str, Any]]:
-        """By Binance id, the largest 24 h volume in the quote asset first."""
+        """Tickers by Binance id, largest 24 h quote volume first."""
         self._markets.require()
 
         async def call() -> dict[str, dict[str, Any]]:
@@ -30,7 +30,7 @@ class Spot(Venue):
             ranked = sorted(tickers, key=lambda ticker: ticker["quoteVolume"] or Decimal(0), reverse=True)
             by_id = {ticker["info"]["symbol"]: ticker for ticker in ranked}
             require(*by_id)
-            # Binance may have listed more since the markets were loaded.
+            # Skip symbols that Binance added after the markets were loaded.
             return {symbol: ticker for symbol, ticker in by_id.items() if self._markets.knows(symbol)}
 
         return await self._calls.share("all_tickers", call)
@@ -50,18 +50,21 @@ class Spot(Venue):
         return await self._private(call)
 
     async def open_orders(self, symbol: str | None = None) -> list[RestingOrder]:
-        of = {} if symbol is None else {"symbol": self._markets.symbol(symbol)}
+        symbol_filter = {} if symbol is None else {"symbol": self._markets.symbol(symbol)}
 
         async def call() -> list[RestingOrder]:
-            return [spot_parsing.resting(info) for info in await self._reader.private_get_openorders(of)]
+            return [
+                spot_parsing.resting(info)
+                for info in await self._reader.private_get_openorders(symbol_filter)
+            ]
 
         return await self._private(call)
 
     async def cancel(self, symbol: str, order_id: str, *, conditional: bool = False) -> str:
-        wanted = {"symbol": self._markets.symbol(symbol), "orderId": order_id}
+        parameters = {"symbol": self._markets.symbol(symbol), "orderId": order_id}
 
         async def call() -> str:
-            return str((await self._reader.private_delete_order(wanted))["orderId"])
+            return str((await self._reader.private_delete_order(parameters))["orderId"])
 
         return await self._private(call)
 

@@ -1,4 +1,4 @@
-"""What Binance's spot API answers, in the broker's words (Binance: rest-api.md)."""
+"""Parses answers of Binance's spot API (Binance: rest-api.md)."""
 
 from __future__ import annotations
 

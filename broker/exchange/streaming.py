@@ -1,4 +1,4 @@
-"""What ccxt's WebSocket side may do, and how one stream is followed for as long as it is wanted."""
+"""Restricts ccxt's WebSocket clients, and follows a stream with reconnects."""
 
 from __future__ import annotations
 
@@ -18,33 +18,33 @@ T = TypeVar("T")
 FIRST_PAUSE_SECONDS: Final = 0.1
 LAST_PAUSE_SECONDS: Final = 5.0
 ENDS: Final = frozenset({"listenKeyExpired", "eventStreamTerminated"})
-"""Events after which Binance says nothing more, on a connection that stays open."""
+"""After these events Binance sends nothing more, although the connection stays open."""
 
 REFUSED_PAUSE_SECONDS: Final = 60.0
-"""After a no of Binance's own: it will say no again."""
+"""Pause after Binance refused: a quick retry would be refused too."""
 
 
 class Streaming(Wire):
-    """Mixed into a ccxt class, in front of it: one connection for each kind of stream, and no request but
-    the one for the key of the futures' user stream.
+    """Mixin, placed before a ccxt class: one connection per kind of stream, and no HTTP request except
+    for the listen key of futures.
     """
 
     def __init__(self, config: dict[str, Any]) -> None:
         super().__init__(config)
-        # All streams of a market on one connection; Binance allows 1024 on spot's, 200 on futures'.
+        # All streams of a market use one connection. Binance allows 1024 on spot, 200 on futures.
         self.options["streamLimits"] = {"spot": 1, "linear": 1}
         self.options["subscriptionLimitByStream"] = {"spot": 1024, "linear": 200}
 
     def guard(self, record: Recording, url: str, method: str, body: str | None) -> None:
         address = self.urls["api"].get("fapiPrivate")
         if address is None or (method, url) != ("POST", f"{address}/listenKey") or body:
-            raise NotAsAsked(f"a stream makes no {method} request")
+            raise NotAsAsked(f"a stream may not make this {method} request")
 
     def delay(self, timeout: float, method: Any, *args: Any) -> None:
-        """ccxt would set timers here that outlive the client; the follower renews in time instead."""
+        """No ccxt timers, which would outlive the client; `follow` restarts the stream in time."""
 
     def ws_dial_delay(self, url: str) -> float:
-        """The follower pauses by itself."""
+        """No delay by ccxt: `follow` makes the pauses."""
         return 0
 
     def handle_message(self, client: Any, message: Any) -> None:
@@ -55,7 +55,7 @@ class Streaming(Wire):
             super().handle_message(client, message)
 
     async def hang_up(self) -> None:
-        """Closes the connections, and forgets the user stream's key."""
+        """Close the connections and forget the listen key."""
         self.options["linear"] = {}
         await self.close_ws_clients()
 
@@ -63,34 +63,36 @@ class Streaming(Wire):
 async def follow(
     client: Any,
     watch: Callable[[], Awaitable[T]],
-    hear: Callable[[T], None],
+    handle: Callable[[T], None],
     *,
     silence_seconds: float,
     failed: Callable[[], None] = lambda: None,
 ) -> NoReturn:
-    """Hands each piece of news to `hear`, until cancelled. A stream that dies, or is silent for so long, is
-    started anew after a pause that grows from failure to failure.
+    """Pass each result of `watch` to `handle`, until cancelled.
+
+    A stream that fails, or is silent for `silence_seconds`, is restarted; the pause grows with each failure.
+    `failed` is called after each interruption.
     """
     pause = FIRST_PAUSE_SECONDS
     while True:
         try:
             async with asyncio.timeout(silence_seconds):
-                news = await watch()
+                received = await watch()
         except asyncio.CancelledError:
             task = asyncio.current_task()
             if task is not None and task.cancelling():
                 raise
-            failed()  # the connection was closed, with everything that waited for it
+            failed()  # ccxt cancelled the wait because the connection was closed
             await asyncio.sleep(pause)
         except TimeoutError:
             await client.hang_up()
             failed()
         except Exception as error:
-            # Never its text: ccxt writes signed addresses into it.
+            # Not the text: ccxt's messages contain signed URLs.
             log.info("stream interrupted", error=type(error).__name__, retry_seconds=pause)
             failed()
             await asyncio.sleep(REFUSED_PAUSE_SECONDS if isinstance(error, ccxt.ExchangeError) else pause)
             pause = min(pause * 2, LAST_PAUSE_SECONDS)
         else:
             pause = FIRST_PAUSE_SECONDS
-            hear(news)
+            handle(received)

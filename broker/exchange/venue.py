@@ -1,4 +1,4 @@
-"""One market of Binance: reads on one connection pool, the executor's orders on connections of their own."""
+"""One market of Binance: reads use a connection pool, orders use fresh connections."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ import aiohttp
 from ..clock import Clock
 from ..settings import Settings
 from . import clients
-from .fair_share import Shares
+from .fair_share import FairShare
 from .guarded_call import Calls
-from .market_loader import LOAD_SECONDS, Keeper
+from .market_loader import LOAD_SECONDS, MarketLoader
 from .markets import Cache, Markets
 from .models import Market, OrderRequest, OrderState, RestingOrder, Rules, Sent
 from .orders import Orders
@@ -30,8 +30,9 @@ MOST_TRADES: Final = 1000
 
 
 class Venue(Reads, ABC):
-    """Amounts and prices are Decimals, times UTC milliseconds, symbols Binance's ids (unified ones are
-    accepted). Reads raise BrokerError and nothing else, within `read_seconds`.
+    """Amounts and prices are Decimals, times UTC milliseconds, symbols Binance ids or unified symbols.
+
+    Reads raise only BrokerError, within `read_seconds`.
     """
 
     market: ClassVar[Market]
@@ -46,7 +47,7 @@ class Venue(Reads, ABC):
         read_seconds: float,
         submit_seconds: float,
     ) -> None:
-        """`cache_folder` is the folder in which the markets are kept for the next start."""
+        """`cache_folder`: where the markets are cached for the next start; None: not cached."""
         super().__init__()
         market = self.market
         self._time = time = ServerTime(clock)
@@ -54,36 +55,36 @@ class Venue(Reads, ABC):
         self._reader = clients.reader(settings, paper_url, timeout_seconds=LOAD_SECONDS, market=market)
         self._executor = clients.executor(settings, paper_url, timeout_seconds=submit_seconds, market=market)
         self.weight = Weight(time.now_ms)
-        self._shares = Shares(time.now_ms, clients.COSTS_A_MINUTE[market])
+        self._shares = FairShare(time.now_ms, clients.COSTS_A_MINUTE[market])
         self._clients = [self._reader, self._executor]
         for client in self._clients:
             client.weight, client.shares, client.now_ms = self.weight, self._shares, time.now_ms
-        self._make_prices = partial(clients.prices, settings, paper_url, market=market)
-        self._make_news = partial(clients.news, settings, paper_url, market=market)
+        self._make_price_stream = partial(clients.prices, settings, paper_url, market=market)
+        self._make_order_stream = partial(clients.order_updates, settings, paper_url, market=market)
         self._markets = Markets(market, self._executor, [self._reader])
         self._calls = Calls(market, self.weight, read_seconds, distrust=time.distrust)
         self._orders: Orders = self._make_orders()
         cache = None
         if cache_folder is not None:
             cache = Cache(cache_folder / f"{settings.mode}.{market}.markets.json", settings.mode)
-        self._keeper = Keeper(self._reader, self._calls, self._markets, time, cache, clock)
+        self._loader = MarketLoader(self._reader, self._calls, self._markets, time, cache, clock)
         self._sessions: list[aiohttp.ClientSession] = []
-        self._keeping: asyncio.Task[None] | None = None
+        self._loading: asyncio.Task[None] | None = None
 
     # Life
 
     async def start(self) -> None:
-        """Connects and loads the markets in the background, as often as it takes."""
+        """Start loading the markets in the background; retries until it succeeds."""
         self._sessions = [
             clients.attach(client, fresh_connections=client is self._executor) for client in self._clients
         ]
-        self._keeping = asyncio.create_task(self._keeper.run())
+        self._loading = asyncio.create_task(self._loader.run())
 
     async def close(self) -> None:
-        if self._keeping is not None:
-            self._keeping.cancel()
+        if self._loading is not None:
+            self._loading.cancel()
             with suppress(asyncio.CancelledError):
-                await self._keeping
+                await self._loading
         for client in self._clients:
             await client.close()
         for session in self._sessions:
@@ -95,7 +96,7 @@ class Venue(Reads, ABC):
         return self._markets.ready
 
     async def until_ready(self) -> None:
-        await self._keeper.loaded.wait()
+        await self._loader.loaded.wait()
 
     @property
     def reachable(self) -> bool:
@@ -104,29 +105,27 @@ class Venue(Reads, ABC):
 
     @property
     def last_error(self) -> str | None:
-        """What was wrong with the last call, when it is not its caller's fault; also, though Binance answers,
-        that nothing can be asked of a symbol yet.
-        """
+        """The error of the last call, unless the caller caused it; or that the markets are not loaded."""
         return self._calls.last_error or self._markets.problem
 
     @property
     def clock_offset_ms(self) -> int:
-        """How far Binance's clock was ahead of ours when last asked."""
+        """How far Binance's clock was ahead of ours at the last measurement."""
         return self._time.offset_ms
 
-    # Streams: a client of ccxt's costs 20 ms and some memory, so each is made once it is wanted
+    # Streams. A ccxt client costs 20 ms and some memory, so it is created when first used.
 
     @cached_property
     def price_stream(self) -> Any:
         """Needs the running loop."""
-        return self._join(self._make_prices())
+        return self._add_stream(self._make_price_stream())
 
     @cached_property
     def order_stream(self) -> Any:
         """Needs the running loop."""
-        return self._join(self._make_news())
+        return self._add_stream(self._make_order_stream())
 
-    def _join(self, client: Any) -> Any:
+    def _add_stream(self, client: Any) -> Any:
         client.weight, client.shares, client.now_ms = self.weight, self._shares, self._time.now_ms
         self._clients.append(client)
         self._sessions.append(clients.attach(client, fresh_connections=False))
@@ -136,30 +135,30 @@ class Venue(Reads, ABC):
     # Symbols
 
     def symbol(self, text: str) -> str:
-        """Binance's id. Raises UNKNOWN_SYMBOL, or BINANCE_UNAVAILABLE while the markets are not loaded."""
+        """The Binance id. Raises UNKNOWN_SYMBOL, or BINANCE_UNAVAILABLE while the markets are not loaded."""
         return self._markets.symbol(text)
 
     def rules(self, symbol: str) -> Rules:
-        """Raises as `symbol` does."""
+        """A symbol's rules. Raises like `symbol`."""
         return self._markets.rules(symbol)
 
     # Reads that differ
 
     @abstractmethod
     async def average_price(self, symbol: str) -> Decimal:
-        """The exchange's reference for price bands and for the value of a market order."""
+        """Binance's reference price for price bands and for the value of market orders."""
 
     @abstractmethod
     async def open_orders(self, symbol: str | None = None) -> list[RestingOrder]:
-        """All that rest, of one symbol or of all; on futures the conditional ones too."""
+        """Open orders of one symbol or of all; on futures including conditional orders."""
 
     @abstractmethod
     async def cancel(self, symbol: str, order_id: str, *, conditional: bool = False) -> str:
-        """The id of the cancelled order. Raises BINANCE_REFUSED (-2011) when there is no such open order."""
+        """Cancel an order and return its id. Raises BINANCE_REFUSED (-2011) if it is not open."""
 
     @abstractmethod
     async def cancel_all(self, symbol: str) -> list[str]:
-        """The ids of the cancelled orders; none when there were none."""
+        """Cancel all orders of the symbol. Returns their ids; empty if there were none."""
 
     # The executor
 
@@ -167,8 +166,9 @@ class Venue(Reads, ABC):
     def _make_orders(self) -> Orders: ...
 
     async def take_budget(self) -> None:
-        """Before an order is committed. Raises RATE_LIMITED when Binance would turn it away; also refreshes
-        the clock offset that its timestamp needs, and raises as reads do when Binance does not answer.
+        """Check the weight and refresh the clock offset, before an order is committed.
+
+        Raises RATE_LIMITED if Binance would reject the order; and like reads if Binance does not answer.
         """
         with leaving_room(ALL_PCT):
             self.weight.check()
@@ -176,29 +176,30 @@ class Venue(Reads, ABC):
             await self.server_time_ms()
 
     async def submit(self, order: OrderRequest, *, client_order_id: str, timestamp_ms: int) -> Sent:
-        """The one POST of an order; what became of it is in the verdict, never an exception."""
+        """Send an order's POST once. The result is in `verdict`; Binance and network errors raise nothing."""
         return await self._orders.submit(order, client_order_id, timestamp_ms)
 
     async def look_up(
         self, symbol: str, client_order_id: str, *, conditional: bool = False
     ) -> OrderState | None:
-        """None: Binance knows no such order now."""
+        """The order; None if Binance knows no such order now."""
         return await self._orders.look_up(symbol, client_order_id, conditional=conditional)
 
     async def find(self, symbol: str, order_id: str, *, conditional: bool = False) -> OrderState | None:
-        """By Binance's own id; None: Binance knows no such order now."""
+        """Like `look_up`, by Binance's order id."""
         return await self._orders.find(symbol, order_id, conditional=conditional)
 
     async def cancel_once(self, symbol: str, order_id: str, *, conditional: bool, timestamp_ms: int) -> Sent:
-        """The one DELETE of an order; what became of it is in the verdict, never an exception."""
+        """Send an order's DELETE once. The result is in `verdict`, as in `submit`."""
         return await self._orders.cancel(symbol, order_id, timestamp_ms, conditional=conditional)
 
     async def with_trades(self, order: OrderState) -> OrderState:
-        """With its fees and, on futures, the profit that Binance booked: a look-up does not tell them, its
-        trades do. Unchanged while Binance's list of trades lags behind the order.
+        """Add the fees and, on futures, the realised P&L: they are only in the order's trades.
+
+        Returns the order unchanged while Binance's list of trades is incomplete.
         """
-        known = order.fees and (self.market is Market.SPOT or order.realized is not None)
-        if known or not order.filled:
+        complete = order.fees and (self.market is Market.SPOT or order.realized is not None)
+        if complete or not order.filled:
             return order
         order_id = order.executed_as or order.id
         trades = await self.my_trades(order.symbol, MOST_TRADES, order_id=order_id)

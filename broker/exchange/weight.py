@@ -1,7 +1,7 @@
-"""Binance's request weight: what is used this minute, and bans. One per market and address.
+"""Binance's request weight: usage in the current minute, and bans. One per market and IP address.
 
-Binance (rest-api.md, LIMITS): the counters are per IP and start anew with each minute of its clock; 429 and
-418 carry Retry-After in seconds; going on after 429 leads to a ban of 2 minutes to 3 days.
+Binance (rest-api.md, LIMITS): counters are per IP and reset with each minute of Binance's clock. 429 and 418
+carry Retry-After in seconds. Further requests after a 429 lead to a ban of 2 minutes to 3 days.
 """
 
 from __future__ import annotations
@@ -19,23 +19,23 @@ from ..errors import BrokerError, Code
 MINUTE_MS: Final = 60_000
 
 AGENTS_PCT: Final = 80
-"""What agents read, and entries that they ask for, stop here."""
+"""Weight ceiling for agents' reads and entries, in percent of Binance's limit."""
 
 PAGES_PCT: Final = 90
-"""What pages read, and what agents cancel, stops here."""
+"""Weight ceiling for reads of pages, and for cancels of agents."""
 
 FOLLOW_PCT: Final = 95
-"""What is asked by itself of orders and of unknown outcomes stops here: it is asked again and again."""
+"""Weight ceiling for the reconciler's repeated look-ups."""
 
 READS_PCT: Final = 98
-"""What everything else reads stops here: one read past the end, and Binance takes no order either."""
+"""Weight ceiling for all other reads: with the limit reached, Binance would reject orders too."""
 
 ALL_PCT: Final = 100
 
 
 @dataclass(frozen=True)
 class Asker:
-    """An agent for which Binance is asked. `alone`: there is no other; `leaves`: it asks for an exit."""
+    """The agent for which a call is made. `alone`: it is the only agent. `leaves`: the request is an exit."""
 
     name: str
     alone: bool = False
@@ -43,10 +43,10 @@ class Asker:
 
 
 _ASKER: ContextVar[Asker | None] = ContextVar("agent", default=None)
-_SHARE: ContextVar[int] = ContextVar("percent of the request weight", default=READS_PCT)
+_CEILING_PCT: ContextVar[int] = ContextVar("percent of the request weight", default=READS_PCT)
 
 BAN_SECONDS: Final[Mapping[int, int]] = {418: 120, 429: 60}
-"""How long to keep away when Retry-After is missing."""
+"""Pause by HTTP status if Retry-After is missing."""
 
 
 def rate_limited(message: str, seconds: int) -> BrokerError:
@@ -56,33 +56,31 @@ def rate_limited(message: str, seconds: int) -> BrokerError:
 
 @contextmanager
 def leaving_room(pct: int, who: Asker | None = None) -> Iterator[None]:
-    """No call in the block starts once `pct` percent of a minute's weight is used, nor, for an agent, once it
-    has used its part of that.
+    """In this block, no call starts once `pct` percent of the minute's weight are used. With an agent
+    (`who`), no call starts once its quota is used up either.
 
-    Almost all may be used by whatever does not say so: what an exit needs can't be forgotten.
+    Outside such blocks the ceiling is READS_PCT, so a forgotten block cannot hold up an exit.
     """
-    token, asked = _SHARE.set(pct), _ASKER.set(who)
+    token, asker_token = _CEILING_PCT.set(pct), _ASKER.set(who)
     try:
         yield
     finally:
-        _ASKER.reset(asked)
-        _SHARE.reset(token)
+        _ASKER.reset(asker_token)
+        _CEILING_PCT.reset(token)
 
 
-def share() -> int:
-    """Up to how many percent of a minute's weight may be used by whoever asks."""
-    return _SHARE.get()
+def weight_ceiling_pct() -> int:
+    """How many percent of the minute's weight the current caller may use."""
+    return _CEILING_PCT.get()
 
 
 def asker() -> Asker | None:
-    """The agent that asks, if one does."""
+    """The agent for which the current call is made; None if it is for no agent."""
     return _ASKER.get()
 
 
 class Weight:
-    """`elapsed` are seconds that go on evenly, whatever is set: by a clock that was set back a ban would last
-    as much longer, and the clock could not even be asked.
-    """
+    """`limit`: weight per minute. `elapsed`: monotonic seconds; a clock set back must not prolong a ban."""
 
     def __init__(
         self, now_ms: Callable[[], int], limit: int = 6000, *, elapsed: Callable[[], float] = monotonic
@@ -100,7 +98,7 @@ class Weight:
         return self._used if self._minute == self._now_ms() // MINUTE_MS else 0
 
     def note(self, http: int, headers: Mapping[str, str]) -> int | None:
-        """Take in an answer's headers (names in lower case); returns its Retry-After in seconds."""
+        """Read an answer's headers (names in lower case). Returns Retry-After in seconds, None if missing."""
         used = _number(headers.get("x-mbx-used-weight-1m"))
         if used is not None:
             self._used, self._minute = used, self._now_ms() // MINUTE_MS
@@ -111,14 +109,12 @@ class Weight:
         return retry_after
 
     def check(self) -> None:
-        """Raises RATE_LIMITED when a ban runs, or when so much of this minute's weight is used that whoever
-        asks has to leave the rest to others.
-        """
+        """Raises RATE_LIMITED during a ban, or if the caller's weight ceiling is reached."""
         left = self._banned_until - self._elapsed()
         if left > 0:
             raise rate_limited("Binance asked for a pause", ceil(left))
-        if self.used * 100 >= self.limit * share():
-            message = f"Binance's request weight is spent ({self.used} of {self.limit} this minute)"
+        if self.used * 100 >= self.limit * weight_ceiling_pct():
+            message = f"Binance's request weight is used up ({self.used} of {self.limit} this minute)"
             raise rate_limited(message, ceil((MINUTE_MS - self._now_ms() % MINUTE_MS) / 1000))
 
 

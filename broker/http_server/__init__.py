@@ -1,4 +1,4 @@
-"""The HTTP server: what a client may send, how long it may take, and how many may be connected."""
+"""The HTTP server: uvicorn with limits on request size, time and number of connections."""
 
 from .connection import recognise
 from .connections import Agent, Trader

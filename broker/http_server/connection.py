@@ -1,7 +1,7 @@
-"""One client's connection: uvicorn's httptools protocol, with bounds on size and time.
+"""A client's connection: uvicorn's httptools protocol with limits on size and time.
 
-httptools itself has none, and joins the pieces of an endless header in quadratic time. The bounds are checked
-as the bytes arrive, before the application runs.
+httptools has no limits, and needs quadratic time for an endless header. The limits are checked while the
+bytes arrive, before the application runs.
 """
 
 from __future__ import annotations
@@ -41,11 +41,11 @@ from .refusals import (
 )
 
 STATE: Final = "connection"
-"""Its name in the scope's `state`."""
+"""Key of the connection in the ASGI scope's `state`."""
 
 
 def recognise(scope: Scope, holder: Holder) -> None:
-    """Called once a request showed a valid key or session: its connection is the holder's now."""
+    """A request had a valid key or session: its connection belongs to the holder until the next request."""
     connection = scope.get("state", {}).get(STATE)
     if isinstance(connection, Connection):
         connection.recognise(holder)
@@ -61,8 +61,8 @@ class Connection(HttpToolsProtocol):
         self._deadline = inf
         self._running: RequestResponseCycle | None = None
         self._refusal: Refusal | None = None
-        self._deaf = False  # what still arrives is dropped
-        self._gone = False  # no longer counted
+        self._dropping = False  # further bytes are dropped
+        self._removed = False  # no longer counted
         self._arrived = 0
         self._dropped = 0
         self._unread_since: float | None = None
@@ -71,7 +71,7 @@ class Connection(HttpToolsProtocol):
 
     def _begin_message(self) -> None:
         self._partial = False
-        self._head_is_whole = False
+        self._head_complete = False
         self._fields = 0
         self._head_bytes = 0
         self._bytes_beside_body = 0
@@ -87,7 +87,7 @@ class Connection(HttpToolsProtocol):
             and not self.flow.write_paused
         )
 
-    # The transport's side
+    # Called by the transport
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
@@ -96,15 +96,15 @@ class Connection(HttpToolsProtocol):
         self._connections.put(self)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._leave()
+        self._remove()
         running = self._running
         super().connection_lost(exc)
-        if running is not None:  # uvicorn tells only the newest of pipelined requests
-            _hang_up(running)
+        if running is not None:  # uvicorn notifies only the newest pipelined request
+            _disconnect(running)
         self.pipeline.clear()
 
     def data_received(self, data: bytes) -> None:
-        if self._deaf:
+        if self._dropping:
             self._dropped += len(data)
             if self._dropped > LINGER_BYTES:
                 self.transport.abort()
@@ -113,8 +113,8 @@ class Connection(HttpToolsProtocol):
         self._bytes_beside_body += len(data)
         try:
             self.parser.feed_data(data)
-        except httptools.HttpParserUpgrade:  # answered as if it had not been asked for
-            self._deaf = True
+        except httptools.HttpParserUpgrade:  # answered as if there were no Upgrade header
+            self._dropping = True
             self.cycle.keep_alive = False
         except httptools.HttpParserError:
             self._refuse(self._refusal or BAD_REQUEST)
@@ -124,19 +124,19 @@ class Connection(HttpToolsProtocol):
 
     def pause_writing(self) -> None:
         super().pause_writing()
-        self._count()
+        self._update_count()
 
     def resume_writing(self) -> None:
         super().resume_writing()
-        self._count()
+        self._update_count()
 
-    # The parser's side: what raises Refused ends the parsing
+    # Called by the parser. Raising Refused stops parsing.
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
         self.scope["state"][STATE] = self
         self._begin_message()
-        self._bytes_beside_body = self._arrived  # its first bytes are among these
+        self._bytes_beside_body = self._arrived  # these include its first bytes
         self._partial = True
         if not self.works:
             self._deadline = self.loop.time() + self._limits.request_seconds
@@ -151,17 +151,17 @@ class Connection(HttpToolsProtocol):
         self._head_bytes += len(name) + len(value)
         if self._fields > MAX_FIELDS or self._head_bytes > MAX_HEAD:
             self._stop(HEAD_TOO_LARGE)
-        if not self._head_is_whole:  # trailers are dropped: uvicorn would mix them with the headers
+        if not self._head_complete:  # trailers are dropped: uvicorn would mix them with the headers
             super().on_header(name, value)
 
     def on_headers_complete(self) -> None:
-        self._head_is_whole = True
+        self._head_complete = True
         names = dict(self.headers)
         length = int(names.get(b"content-length", b"0"))
         if length > MAX_BODY:
             self._stop(BODY_TOO_LARGE)
         if self.parser.should_upgrade() and (length or b"transfer-encoding" in names):
-            self._stop(UPGRADE_WITH_BODY)  # httptools would take the body for the next request
+            self._stop(UPGRADE_WITH_BODY)  # httptools would parse the body as the next request
         if len(self.pipeline) >= MAX_PIPELINED:
             self._stop(BAD_REQUEST)
         super().on_headers_complete()
@@ -175,17 +175,17 @@ class Connection(HttpToolsProtocol):
 
     def on_message_complete(self) -> None:
         super().on_message_complete()
-        self._begin_message()  # none of it counts for the next
-        self._count()
+        self._begin_message()  # counters start again for the next request
+        self._update_count()
 
     def _unsupported_upgrade_warning(self) -> None:
-        """Nothing to warn of."""
+        """No warning."""
 
     def _stop(self, refusal: Refusal) -> None:
         self._refusal = refusal
         raise Refused(refusal)
 
-    # The application's side
+    # Called by the application
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
         self._running = cycle
@@ -194,26 +194,26 @@ class Connection(HttpToolsProtocol):
     def on_response_complete(self) -> None:
         running = self._running
         super().on_response_complete()
-        self._unset_keepalive_if_required()  # look() sees to it
+        self._unset_keepalive_if_required()  # `check_deadlines` does this
         if not self._recognised:
             self._connections.change_holder(self, None)
         self._recognised = False
         if running is not None and running.more_body:
-            return  # its body is still on its way, and has its deadline
+            return  # its body is still arriving and has a deadline
         self._deadline = self.loop.time() + (
             self._limits.request_seconds if self._partial else self._limits.keep_alive_seconds
         )
-        self._count()
+        self._update_count()
 
     def recognise(self, holder: Holder) -> None:
         self._recognised = True
-        if not self._gone:
+        if not self._removed:
             self._connections.change_holder(self, holder)
 
-    # The bounds
+    # Limits
 
-    def look(self, now: float) -> None:
-        """Called once a second: close what is overdue."""
+    def check_deadlines(self, now: float) -> None:
+        """Called once a second: close the connection if it is overdue."""
         if not self.transport.get_write_buffer_size():
             self._unread_since = None
         elif self._unread_since is None:
@@ -224,7 +224,7 @@ class Connection(HttpToolsProtocol):
             return
         if now < self._deadline or self.works:
             return
-        if self._deaf or self.transport.is_closing():
+        if self._dropping or self.transport.is_closing():
             self.transport.abort()
         elif self._partial:
             self._refuse(TOO_SLOW)
@@ -232,11 +232,12 @@ class Connection(HttpToolsProtocol):
             self.transport.close()
 
     def give_way(self) -> None:
-        self._leave()
+        """Close this connection to make room for another: answer 503 if possible."""
+        self._remove()
         running = self._running
         works = running is not None and not running.response_complete
         self._connections.tally.count(FULL.reason)
-        if self._deaf or self.transport.is_closing() or self.transport.get_write_buffer_size():
+        if self._dropping or self.transport.is_closing() or self.transport.get_write_buffer_size():
             self.transport.abort()
         elif works or self._partial:
             self._answer(CUT if self.works else FULL)
@@ -244,19 +245,19 @@ class Connection(HttpToolsProtocol):
         else:
             self.transport.close()
 
-    def _count(self) -> None:
-        if not self._gone:
+    def _update_count(self) -> None:
+        if not self._removed:
             self._connections.put(self)
 
-    def _leave(self) -> None:
-        if not self._gone:
-            self._gone = True
+    def _remove(self) -> None:
+        if not self._removed:
+            self._removed = True
             self._connections.remove(self)
 
     def _refuse(self, refusal: Refusal) -> None:
-        """Of the request that is arriving. One before it, which is whole, is still answered."""
+        """Refuse the request that is arriving. An earlier, complete one is still answered."""
         self._connections.tally.count(refusal.reason)
-        self._deaf = True
+        self._dropping = True
         self.pipeline.clear()
         running = self._running
         if running is not None and not running.response_complete and not running.more_body:
@@ -265,22 +266,22 @@ class Connection(HttpToolsProtocol):
             self._answer(refusal)
 
     def _answer(self, refusal: Refusal) -> None:
-        """In the application's place, unless it has begun; then let the client read it, and close."""
-        self._deaf = True
+        """Answer instead of the application, then close. Abort if the application has started its answer."""
+        self._dropping = True
         self.pipeline.clear()
         running = self._running
         if running is not None and (running.more_body or not running.response_complete):
             if running.response_started:
                 self.transport.abort()
                 return
-            _hang_up(running)
+            _disconnect(running)
         self.transport.write(refusal.answer())
         self._deadline = self.loop.time() + LINGER_SECONDS
         self.transport.write_eof()
 
 
-def _hang_up(cycle: RequestResponseCycle) -> None:
-    """The application is told that its client left."""
+def _disconnect(cycle: RequestResponseCycle) -> None:
+    """Tell the application that the client has disconnected."""
     if not cycle.response_complete:
         cycle.disconnected = True
         cycle.message_event.set()

@@ -1,9 +1,9 @@
-"""Who may be connected, and who gives way when there is no more room.
+"""Counts connections, and closes one when a limit is reached.
 
-The trader, agents and strangers may share one address (a reverse proxy's, or 127.0.0.1), so a newcomer is let
-in and an anonymous connection gives way: the one that the broker has waited for longest, or, where it waits
-for none, the one whose answer takes longest. A connection with a valid key or session gives way to no
-stranger.
+Traders, agents and strangers may share one address (a reverse proxy's, or 127.0.0.1). So a new connection is
+accepted and an anonymous one is closed: the one for whose request the broker has waited longest, or, if there
+is none, the one whose answer takes longest. Connections with a valid key or session are never closed for
+anonymous ones.
 """
 
 from __future__ import annotations
@@ -27,45 +27,45 @@ class Trader:
 
 
 Holder = Agent | Trader | None
-"""Whose connection it is, by the last request on it. None: nobody's that the broker knows."""
+"""The owner of a connection, by its last request. None: anonymous."""
 
 
 class Client(Protocol):
-    """A connection, as far as it is counted here."""
+    """A connection, as seen by `Connections`."""
 
     address: str
     holder: Holder
 
     @property
     def works(self) -> bool:
-        """Whether the client waits for the broker; else the broker waits for the client."""
+        """True: the client waits for an answer. False: the broker waits for a request."""
 
     def give_way(self) -> None:
-        """Answer 503 if that is possible, and close."""
+        """Answer 503 if possible, and close."""
 
 
 class _Group:
-    """Connections in the order in which they give way."""
+    """Connections in the order in which they are closed."""
 
     def __init__(self) -> None:
-        self._owing: dict[Client, None] = {}
+        self._awaited: dict[Client, None] = {}
         self._working: dict[Client, None] = {}
 
     def __len__(self) -> int:
-        return len(self._owing) + len(self._working)
+        return len(self._awaited) + len(self._working)
 
     def put(self, client: Client) -> None:
-        """A client that stays in the same state keeps its place."""
-        to, other = (self._working, self._owing) if client.works else (self._owing, self._working)
+        """Add or update a client. It keeps its place while its state is the same."""
+        to, other = (self._working, self._awaited) if client.works else (self._awaited, self._working)
         other.pop(client, None)
         to.setdefault(client)
 
     def remove(self, client: Client) -> None:
-        self._owing.pop(client, None)
+        self._awaited.pop(client, None)
         self._working.pop(client, None)
 
     def first(self) -> Client | None:
-        return next(iter(self._owing or self._working), None)
+        return next(iter(self._awaited or self._working), None)
 
 
 class Connections:
@@ -75,32 +75,32 @@ class Connections:
         self._anonymous = _Group()
         self._by_address: dict[str, _Group] = {}
         self._agents: dict[str, _Group] = {}
-        self._agents_in_all = 0
+        self._agent_count = 0
 
     def put(self, client: Client) -> None:
-        """Count a new connection, or one that works now, or works no more."""
+        """Count a new connection, or one whose `works` has changed. Closes one if a limit is exceeded."""
         if isinstance(client.holder, Agent):
             group = self._agents.setdefault(client.holder.name, _Group())
             before = len(group)
             group.put(client)
-            self._agents_in_all += len(group) - before
-            if self._agents_in_all > self.limits.agents:
-                _give_way(max(self._agents.values(), key=len), self)
+            self._agent_count += len(group) - before
+            if self._agent_count > self.limits.agents:
+                _close_first(max(self._agents.values(), key=len), self)
         elif client.holder is None:
-            here = self._by_address.setdefault(client.address, _Group())
-            here.put(client)
+            same_address = self._by_address.setdefault(client.address, _Group())
+            same_address.put(client)
             self._anonymous.put(client)
-            if len(here) > self.limits.anonymous_per_address:
-                _give_way(here, self)
+            if len(same_address) > self.limits.anonymous_per_address:
+                _close_first(same_address, self)
             elif len(self._anonymous) > self.limits.anonymous:
-                _give_way(self._anonymous, self)
+                _close_first(self._anonymous, self)
 
     def remove(self, client: Client) -> None:
         if isinstance(client.holder, Agent):
             if group := self._agents.get(client.holder.name):
                 before = len(group)
                 group.remove(client)
-                self._agents_in_all -= before - len(group)
+                self._agent_count -= before - len(group)
                 if not group:
                     del self._agents[client.holder.name]
         elif client.holder is None and (group := self._by_address.get(client.address)):
@@ -116,12 +116,12 @@ class Connections:
             self.put(client)
 
     def make_room(self) -> bool:
-        """Close one connection, since file descriptors run short. False when only traders' are left."""
+        """Close a connection because file descriptors run out. False if only traders' are left."""
         group = self._anonymous or max(self._agents.values(), key=len, default=None)
-        return group is not None and _give_way(group, self)
+        return group is not None and _close_first(group, self)
 
 
-def _give_way(group: _Group, connections: Connections) -> bool:
+def _close_first(group: _Group, connections: Connections) -> bool:
     client = group.first()
     if client is None:
         return False
@@ -131,7 +131,7 @@ def _give_way(group: _Group, connections: Connections) -> bool:
 
 
 def address_of(host: str) -> str:
-    """What counts as one address: an IPv6 network of 64 bits belongs to one customer."""
+    """The address for counting; for IPv6 the /64 network, which usually belongs to one customer."""
     try:
         address = ip_address(host.partition("%")[0])
     except ValueError:

@@ -1,4 +1,4 @@
-"""Answers that the server gives by itself, to requests that never reach the application."""
+"""Answers to requests that the server refuses before they reach the application."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ log = get_logger(__name__)
 
 @dataclass(frozen=True)
 class Refusal:
-    """`reason` is its name in the log."""
+    """An HTTP answer. `reason` is its name in the log."""
 
     status: HTTPStatus
     reason: str
@@ -68,21 +68,21 @@ TOO_SLOW: Final = Refusal(
 FULL: Final = Refusal(
     HTTPStatus.SERVICE_UNAVAILABLE,
     "too many connections",
-    b"Too many connections are open. Try again in some seconds.\n",
+    b"Too many connections are open. Try again in a few seconds.\n",
     header=b"retry-after: 2\r\n",
 )
 
 CUT: Final = Refusal(
     HTTPStatus.SERVICE_UNAVAILABLE,
     FULL.reason,
-    b"Too many connections are open, so this answer was given up. "
-    b"What was asked may have been done: look before you ask again.\n",
+    b"Too many connections are open, so this answer was dropped. "
+    b"The request may have been carried out: check before you repeat it.\n",
     header=b"retry-after: 2\r\n",
 )
 
 
 class Refused(Exception):
-    """Raised in the parser's callbacks, which ends the parsing."""
+    """Raised in the parser's callbacks to stop parsing."""
 
     def __init__(self, refusal: Refusal) -> None:
         super().__init__(refusal.reason)
@@ -90,7 +90,7 @@ class Refused(Exception):
 
 
 class Tally:
-    """Counts what was refused or cut, and logs it in one line a minute at most."""
+    """Counts refused and closed connections. Logs the counts at most once a minute."""
 
     def __init__(self) -> None:
         self.counts: Counter[str] = Counter()
@@ -101,6 +101,6 @@ class Tally:
 
     def report(self, now: float) -> None:
         if self.counts and now - self._reported_at >= REPORT_SECONDS:
-            log.warning("connections were refused or cut", **{"reasons": dict(self.counts)})
+            log.warning("connections were refused or closed", **{"reasons": dict(self.counts)})
             self.counts.clear()
             self._reported_at = now

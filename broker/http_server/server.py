@@ -1,4 +1,4 @@
-"""The server: takes connections in while there is room for them, and looks after them once a second."""
+"""The server: accepts connections within the limits, and checks their deadlines once a second."""
 
 from __future__ import annotations
 
@@ -18,22 +18,23 @@ from .limits import Limits
 from .refusals import Tally
 
 STOP_SECONDS: Final = 2
-"""What open connections get before they are cut."""
+"""How long open connections may continue during shutdown."""
 
-LOOK_SECONDS: Final = 1
+CHECK_SECONDS: Final = 1
 
 BACKLOG: Final = 2048
 
 MOST_AT_ONCE: Final = 16
-"""Connections accepted before everything else has its turn: what has arrived is read in between."""
+"""Connections accepted before other tasks run again, which read the data that has arrived."""
 
 PAUSE_SECONDS: Final = 0.1
 
 
 class Server(uvicorn.Server):
-    """Leaves signals to the caller, since waiting agents and open pages have to be let go first.
+    """uvicorn's server. The caller handles signals: waiting agents and open pages must be released first.
 
-    `behind_proxy`: whether X-Forwarded-For and X-Forwarded-Proto from this machine are believed.
+    `ready` is called once the server accepts connections. `behind_proxy`: trust X-Forwarded-For and
+    X-Forwarded-Proto from this machine.
     """
 
     def __init__(
@@ -57,17 +58,17 @@ class Server(uvicorn.Server):
         self._ready = ready
         self._listening: list[socket.socket] = []
         self._arriving: set[asyncio.Task[None]] = set()
-        self._looking: asyncio.Task[None] | None = None
+        self._checking: asyncio.Task[None] | None = None
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
         yield
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """It accepts by itself: asyncio would go on accepting until no file could be opened."""
+        """Accepts connections itself: asyncio would accept until no file descriptor is left."""
         self.servers = []
         self._listening = list(sockets or [])
-        self._looking = asyncio.create_task(self._look())
+        self._checking = asyncio.create_task(self._check_deadlines())
         for listening in self._listening:
             listening.setblocking(False)
             self._resume(listening)
@@ -79,8 +80,8 @@ class Server(uvicorn.Server):
             asyncio.get_running_loop().remove_reader(listening)
         self._listening.clear()
         await super().shutdown(sockets)
-        if self._looking is not None:
-            self._looking.cancel()
+        if self._checking is not None:
+            self._checking.cancel()
 
     def _resume(self, listening: socket.socket) -> None:
         if listening in self._listening:
@@ -92,14 +93,14 @@ class Server(uvicorn.Server):
                 client, _address = listening.accept()
             except (BlockingIOError, InterruptedError, ConnectionAbortedError):
                 return
-            except OSError:  # no more files, or no memory: the kernel keeps the others waiting
+            except OSError:  # no file descriptor or memory left: the others wait in the kernel
                 self.tally.count("no file descriptor left")
                 self.connections.make_room()
                 loop = asyncio.get_running_loop()
                 loop.remove_reader(listening)
                 loop.call_later(PAUSE_SECONDS, self._resume, listening)
                 return
-            # Descriptors are given lowest first, so this number says how many are in use.
+            # The system assigns the lowest free descriptor, so this number shows how many are in use.
             if client.fileno() >= self.connections.limits.highest_file and not self.connections.make_room():
                 client.close()
                 continue
@@ -119,27 +120,27 @@ class Server(uvicorn.Server):
     def _connection(self) -> Connection:
         return Connection(self.connections, self.config, self.server_state)
 
-    async def _look(self) -> None:
+    async def _check_deadlines(self) -> None:
         loop = asyncio.get_running_loop()
         while True:
-            await asyncio.sleep(LOOK_SECONDS)
+            await asyncio.sleep(CHECK_SECONDS)
             now = loop.time()
             for connection in list(self.server_state.connections):
                 if isinstance(connection, Connection):
-                    connection.look(now)
+                    connection.check_deadlines(now)
             self.tally.report(now)
 
 
 @contextmanager
 def listening(host: str, port: int) -> Iterator[socket.socket]:
-    """The socket, taken before anything else is. Raises StartError."""
+    """Open the listening socket. Raises StartError if the address is not available."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    with socket.socket(family, socket.SOCK_STREAM) as taken:
-        taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    with socket.socket(family, socket.SOCK_STREAM) as server_socket:
+        server_socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            taken.bind((host, port))
-            taken.listen(BACKLOG)
+            server_socket.bind((host, port))
+            server_socket.listen(BACKLOG)
         except (OSError, OverflowError) as error:
             reason = getattr(error, "strerror", None) or str(error)
             raise StartError(f"Cannot listen on {host} port {port}: {reason}. Set PORT or HOST.") from None
-        yield taken
+        yield server_socket

@@ -1,4 +1,4 @@
-"""The outbox worker and its channels: who has to know is told, on the phone too."""
+"""Sends notifications from the outbox to the traders' channels: webhook, ntfy and Telegram."""
 
 from __future__ import annotations
 

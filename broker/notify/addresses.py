@@ -1,7 +1,7 @@
-"""Connections of notifications: what a trader types must not reach into the operator's network.
+"""Connections for notifications. An address that a trader enters must not reach the operator's network.
 
-A name is resolved here, each address is checked, and the connection goes to one that was checked: nothing
-resolves the name a second time, so it cannot come to mean another machine in between.
+The host name is resolved once, each address is checked, and the connection goes to a checked address. The
+name is not resolved again, so it cannot point to another machine by then (DNS rebinding).
 """
 
 from __future__ import annotations
@@ -27,49 +27,49 @@ from ..addresses import checked
 Resolve = Callable[[str, int], Awaitable[Sequence[str]]]
 
 MOST_NAMES: Final = 100
-"""That are asked for at a time."""
+"""Look-ups that may run at the same time."""
 
 
 class Names:
-    """A name is asked for once at a time: one that hangs holds one thread, however often it is wanted.
+    """Resolves host names. Each name has at most one look-up at a time, and so at most one thread.
 
-    Its threads are its own, and nobody waits for them at the end: a name server that hangs must keep neither
-    Binance's names nor the broker's stop waiting.
+    The look-ups use daemon threads of their own: a name server that hangs delays neither the look-up of
+    Binance's names nor the shutdown of the broker.
     """
 
     def __init__(self) -> None:
-        self._under_way: dict[tuple[str, int], asyncio.Future[Sequence[str]]] = {}
+        self._running: dict[tuple[str, int], asyncio.Future[Sequence[str]]] = {}
 
     async def resolve(self, host: str, port: int) -> Sequence[str]:
-        """Raises OSError, UnicodeError."""
-        wanted = (host, port)
-        if (asked := self._under_way.get(wanted)) is None:
-            if len(self._under_way) >= MOST_NAMES:
-                raise OSError("too many names are asked for already")
-            asked = self._under_way[wanted] = asyncio.get_running_loop().create_future()
-            asked.add_done_callback(partial(self._answered, wanted))
-            Thread(target=_look_up, args=(host, port, asked), name="notify-resolve", daemon=True).start()
-        return await asyncio.shield(asked)  # whoever gives up leaves it to the others
+        """The addresses of `host`. Raises OSError, UnicodeError."""
+        key = (host, port)
+        if (lookup := self._running.get(key)) is None:
+            if len(self._running) >= MOST_NAMES:
+                raise OSError("too many host names are being resolved")
+            lookup = self._running[key] = asyncio.get_running_loop().create_future()
+            lookup.add_done_callback(partial(self._done, key))
+            Thread(target=_look_up, args=(host, port, lookup), name="notify-resolve", daemon=True).start()
+        return await asyncio.shield(lookup)  # one caller that gives up does not cancel it for the others
 
-    def _answered(self, wanted: tuple[str, int], asked: asyncio.Future[Sequence[str]]) -> None:
-        del self._under_way[wanted]
-        if not asked.cancelled():
-            asked.exception()  # everybody may have given up by then
+    def _done(self, key: tuple[str, int], lookup: asyncio.Future[Sequence[str]]) -> None:
+        del self._running[key]
+        if not lookup.cancelled():
+            lookup.exception()  # mark it as retrieved: every caller may have given up
 
 
-def _look_up(host: str, port: int, asked: asyncio.Future[Sequence[str]]) -> None:
+def _look_up(host: str, port: int, lookup: asyncio.Future[Sequence[str]]) -> None:
     settle: Callable[[], None]
     try:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-        settle = partial(asked.set_result, list(dict.fromkeys(str(entry[4][0]) for entry in found)))
+        settle = partial(lookup.set_result, list(dict.fromkeys(str(entry[4][0]) for entry in found)))
     except (OSError, UnicodeError) as error:
-        settle = partial(asked.set_exception, error)
+        settle = partial(lookup.set_exception, error)
     with suppress(RuntimeError):  # the broker has stopped meanwhile
-        asked.get_loop().call_soon_threadsafe(settle)
+        lookup.get_loop().call_soon_threadsafe(settle)
 
 
 class Pinned(AsyncNetworkBackend):
-    """Connects to checked addresses alone. TLS still asks for the name's own certificate."""
+    """Connects only to checked addresses. TLS still verifies the certificate of the host name."""
 
     def __init__(
         self,
@@ -95,18 +95,18 @@ class Pinned(AsyncNetworkBackend):
         """Raises Forbidden, ConnectError, ConnectTimeout."""
         try:
             async with asyncio.timeout(timeout):
-                named = await self._resolve(host, port)
+                addresses = await self._resolve(host, port)
         except TimeoutError:
-            raise ConnectTimeout("its name was not resolved in time") from None
+            raise ConnectTimeout("the host name was not resolved in time") from None
         except (OSError, UnicodeError):
-            raise ConnectError("its name is not known") from None
-        failed: Exception = ConnectError("its name has no address")
-        for address in checked(named, allow_private=self._allow_private, allow_public=self._allow_public):
+            raise ConnectError("the host name is not known") from None
+        problem: Exception = ConnectError("the host name has no address")
+        for address in checked(addresses, allow_private=self._allow_private, allow_public=self._allow_public):
             try:
                 return await self._network.connect_tcp(address, port, timeout, local_address, socket_options)
             except (ConnectError, ConnectTimeout) as error:
-                failed = error
-        raise failed
+                problem = error
+        raise problem
 
     async def sleep(self, seconds: float) -> None:
         await asyncio.sleep(seconds)

@@ -1,4 +1,4 @@
-"""A ping a minute to a monitor outside, which rings when the broker itself is gone."""
+"""Pings an external monitor once a minute. The monitor alerts when the pings stop."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ log = get_logger(__name__)
 
 
 async def beat(sender: Sender, url: str, well: Callable[[], bool], *, every: float = EVERY_SECONDS) -> None:
-    """While all is well, until cancelled."""
+    """Ping `url` while `well()` is true, until cancelled. `every` is in seconds."""
     while True:
         if well():
             try:
                 reply = await sender.get(url)
                 if reply.status >= 300:
-                    log.warning("heartbeat: not taken", status=reply.status)
-            except NoReply as why:
-                log.warning("heartbeat: not taken", problem=str(why))
+                    log.warning("heartbeat: ping refused", status=reply.status)
+            except NoReply as error:
+                log.warning("heartbeat: ping failed", problem=str(error))
         await asyncio.sleep(every)

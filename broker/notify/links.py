@@ -1,7 +1,7 @@
-"""Links that a notification carries: one opens what it is about, one can only reject, and only once.
+"""The two links in a notification: one opens the page, the other rejects the request, once.
 
-A reject link is bound to its delivery (and so to its recipient's channel), to the intent, to the digest that
-was told and to the recipient; nobody can make one without the broker's key.
+A reject link is bound to its delivery, its channel and recipient, the intent and its digest. Nobody can make
+one without the broker's secret key.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ class Links:
         self._vault = vault
 
     def page(self, delivery: Delivery) -> str:
-        """Opens the page, behind the sign-in, and tells the broker that it was opened."""
+        """The link to the page. It needs a sign-in and records that the notification was opened."""
         return f"{self._url}/told/{delivery.id}"
 
     def reject(self, delivery: Delivery, trader: str) -> str:
         return f"{self._url}/reject/{delivery.id}/{self._token(delivery, trader)}"
 
-    def holds(self, delivery: Delivery, trader: str, token: str, letters: int | None = None) -> bool:
-        """`letters`: only so many of the token's are carried."""
+    def is_valid(self, delivery: Delivery, trader: str, token: str, letters: int | None = None) -> bool:
+        """Whether the token is valid. `letters`: only this many of its first characters are given."""
         return same(token, self._token(delivery, trader)[:letters])
 
     def _token(self, delivery: Delivery, trader: str) -> str:

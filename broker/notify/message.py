@@ -1,4 +1,7 @@
-"""What is said, drawn when it is sent: of what is no longer true, nothing, or what became of it."""
+"""Writes the text of a notification when it is sent, from the state at that time.
+
+If its subject is no longer true, the message says what happened instead, or is not sent (`Obsolete`).
+"""
 
 from __future__ import annotations
 
@@ -19,13 +22,15 @@ from ..store import Gathered
 from ..tools.cancel_events import sentence
 from ..untrusted import is_blank, one_line
 
+NO_DECISION: Final = "Expired: no decision, not sent."
+
 MOST_TITLE: Final = 120
 MOST_LINE: Final = 300
 MOST_FIGURES: Final = 8
 
 
 class Priority(IntEnum):
-    """As ntfy counts."""
+    """ntfy's priorities (docs.ntfy.sh/publish)."""
 
     NORMAL = 3
     HIGH = 4
@@ -34,7 +39,10 @@ class Priority(IntEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class Message:
-    """Every text is one line, bounded, and plain. `lines` begin with the sentence."""
+    """A message for any channel. Every text is one line of plain text with a maximum length.
+
+    `lines[0]` is the sentence that describes the order or the event.
+    """
 
     type: str
     mode: str
@@ -54,14 +62,16 @@ class Message:
 
 
 class Obsolete(Exception):
-    """It is no longer true, and nobody has to hear of it; its text says why."""
+    """The message is no longer true and is not sent; the exception's text says why."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class About:
-    """What a delivery is about, as it is now; `gathered` is what a bundle tells. `over` says why an alert is
-    over. By `handles` the endpoint knows the messages that are to be brought up to date. `said` is whether
-    the channel was told since the request expired.
+    """A delivery with the current state of its subject.
+
+    `gathered`: the content of a bundle. `over`: why an alert no longer applies; None while it does.
+    `handles`: the endpoint's ids of the messages to update. `expiry_sent`: whether the channel got a message
+    since the request expired.
     """
 
     delivery: Delivery
@@ -70,14 +80,14 @@ class About:
     gathered: Gathered | None
     over: str | None
     handles: Sequence[str]
-    said: bool
+    expiry_sent: bool
     mode: str
     link: str
     reject: str
     now: datetime
 
     def message(self) -> Message:
-        """Raises Obsolete."""
+        """The message to send. Raises Obsolete."""
         event, facts = self.delivery.event, FACTS[self.delivery.event.kind]
         if self.gathered is not None:
             return self._bundle(self.gathered)
@@ -85,15 +95,15 @@ class About:
             return self._plain(
                 facts.type,
                 facts.heading,
-                f"This is how you are told on {self.channel.name}. "
-                "Open the link: only then the broker knows that it works.",
+                f"This is a test message on {self.channel.name}. "
+                "Open the link to confirm that this channel reaches you.",
             )
         if facts.topic is Topic.ALERTS:
             return self._alert(event, facts)
         if facts.topic is Topic.CANCELS:
             return self._cancel(event, facts)
         if self.intent is None:
-            raise Obsolete("the request is not on record")
+            raise Obsolete("the request does not exist")
         if facts.topic is Topic.REQUESTS:
             return self._request(self.intent)
         if facts.closes:
@@ -102,30 +112,28 @@ class About:
 
     def _request(self, intent: Intent) -> Message:
         if intent.digest != self.delivery.digest:
-            raise Obsolete("it was shown anew, with other figures")
-        became = meaning_of_state(intent, self.now).kind
-        if became in (OutcomeKind.EXPIRED, OutcomeKind.OVERDUE):
-            if self.said:
-                raise Obsolete("that it expired was told before")
-            return self._of_intent(
-                intent, "request.expired", "Expired", ["Nobody decided, nothing was sent."]
-            )
-        if became is not OutcomeKind.WAITS:
+            raise Obsolete("the request has new figures")
+        outcome = meaning_of_state(intent, self.now).kind
+        if outcome in (OutcomeKind.EXPIRED, OutcomeKind.OVERDUE):
+            if self.expiry_sent:
+                raise Obsolete("a message after its expiry was sent before")
+            return self._of_intent(intent, "request.expired", "Expired", [NO_DECISION])
+        if outcome is not OutcomeKind.WAITS:
             raise Obsolete(_decided(intent))
         words = one_line(intent.reason or "")
         reason = "No reason given." if is_blank(words) else f"Agent {intent.agent} says: “{words}”"
-        waits = f"Waits until {intent.expires_at:%H:%M:%S} UTC."
+        deadline = f"Waits until {intent.expires_at:%H:%M:%S} UTC."
         if self.delivery.event.kind is not EventKind.REQUEST_UNSEEN:
-            return self._of_intent(intent, "request.waiting", "", [reason, waits], waiting=True)
+            return self._of_intent(intent, "request.waiting", "", [reason, deadline], waiting=True)
         if intent.seen_at is not None:
-            raise Obsolete("somebody has seen it meanwhile")
-        said = ["Half its time is over, and nobody has seen it yet.", reason, waits]
+            raise Obsolete("a trader had already seen it")
+        lines = ["Nobody has seen this request, and half of its time is over.", reason, deadline]
         heading = FACTS[EventKind.REQUEST_UNSEEN].heading
-        return self._of_intent(intent, "request.unseen", heading, said, waiting=True)
+        return self._of_intent(intent, "request.unseen", heading, lines, waiting=True)
 
     def _closed(self, intent: Intent) -> Message:
         if not self.handles:
-            raise Obsolete("nothing was told that this could bring up to date")
+            raise Obsolete("there is no earlier message to update")
         return self._of_intent(intent, "request.closed", "", [closed(intent)])
 
     def _outcome(self, intent: Intent, kind: EventKind) -> Message:
@@ -133,35 +141,35 @@ class About:
             filled = [_filled(intent.order)]
             return self._of_intent(intent, "outcome.stop_filled", FACTS[kind].heading, filled)
         if EventKind.of(intent.state) is not kind:
-            raise Obsolete(f"it is {intent.state} meanwhile")
-        became = meaning_of_state(intent, self.now).kind
-        heading = "Not certain" if became is OutcomeKind.UNSURE else FACTS[kind].heading
-        return self._of_intent(intent, f"outcome.{intent.state}", heading, [SAID[became](intent)])
+            raise Obsolete(f"it was already {intent.state}")
+        outcome = meaning_of_state(intent, self.now).kind
+        heading = "Not certain" if outcome is OutcomeKind.UNSURE else FACTS[kind].heading
+        return self._of_intent(intent, f"outcome.{intent.state}", heading, [SAID[outcome](intent)])
 
     def _cancel(self, event: Event, facts: Facts) -> Message:
-        kind, told = event.kind.replace(":", ".").replace("-", "_"), sentence(event)
-        more = ["A protection may be gone: a stop, a take-profit or a reduce-only order."]
-        return self._plain(kind, facts.heading, _capital(told), *more, high=True)
+        kind, text = event.kind.replace(":", ".").replace("-", "_"), sentence(event)
+        warning = "A protective order may be gone: a stop, a take-profit or a reduce-only order."
+        return self._plain(kind, facts.heading, _capital(text), warning, high=True)
 
     def _alert(self, event: Event, facts: Facts) -> Message:
         if self.over is not None:
             raise Obsolete(self.over)
         text, note = event.fill(facts.alert or facts.notice), event.data.get("note")
-        said = [f"{text}: {note}" if note else f"{text}."]
+        line = f"{text}: {note}" if note else f"{text}."
         if self.intent is not None:
-            return self._of_intent(self.intent, facts.type, facts.heading, said)
-        return self._plain(facts.type, facts.heading, *said, high=True)
+            return self._of_intent(self.intent, facts.type, facts.heading, [line])
+        return self._plain(facts.type, facts.heading, line, high=True)
 
     def _of_intent(
-        self, intent: Intent, kind: str, head: str, said: Sequence[str], *, waiting: bool = False
+        self, intent: Intent, kind: str, heading: str, lines: Sequence[str], *, waiting: bool = False
     ) -> Message:
         card = intent.card
-        title = f"{head}: {card.act}" if head else card.act
+        title = f"{heading}: {card.act}" if heading else card.act
         return Message(
             type=kind,
             mode=self.mode,
             title=one_line(f"{self.mode.upper()} {title}", MOST_TITLE),
-            lines=[one_line(line, MOST_LINE) for line in (card.sentence, *said)],
+            lines=[one_line(line, MOST_LINE) for line in (card.sentence, *lines)],
             at=self.delivery.event.at,
             link=self.link,
             reject=self.reject if waiting else None,
@@ -173,28 +181,30 @@ class About:
 
     def _bundle(self, gathered: Gathered) -> Message:
         if gathered.bundle is not Bundle.CANCELLED and not gathered.waiting:
-            raise Obsolete(f"{gathered.note}, so nothing was told")
+            raise Obsolete(f"{gathered.note}, so no message was sent")
         count, agent = gathered.waiting, gathered.agent
         requests = "1 request" if count == 1 else f"{count} requests"
         match gathered.bundle:
             case Bundle.WAITING:
-                head = f"{requests} of {agent} {'waits' if count == 1 else 'wait'}"
+                heading = f"{requests} of {agent} {'waits' if count == 1 else 'wait'}"
             case Bundle.UNSEEN:
-                head = f"{requests} of {agent} {'waits' if count == 1 else 'wait'} unseen"
+                heading = f"{requests} of {agent} {'waits' if count == 1 else 'wait'} unseen"
             case Bundle.CANCELLED:
                 times = "once more" if gathered.messages == 1 else f"{gathered.messages} more times"
-                head = f"{agent} cancelled protections {times}"
+                heading = f"{agent} cancelled protective orders {times}"
         listed = [f"{intent.card.act}, until {intent.expires_at:%H:%M:%S} UTC" for intent in gathered.listed]
-        rest = [f"And {count - len(listed)} more."] if count > len(listed) else []
-        why = f"Beyond {SINGLES[gathered.bundle]} an hour, messages that one agent causes come as one."
-        message = self._plain(f"bundle.{gathered.bundle}", head, f"{head}.", *listed, *rest, why, high=True)
+        more = [f"And {count - len(listed)} more."] if count > len(listed) else []
+        why = f"After {SINGLES[gathered.bundle]} messages an hour about an agent, the rest come as one."
+        message = self._plain(
+            f"bundle.{gathered.bundle}", heading, f"{heading}.", *listed, *more, why, high=True
+        )
         return replace(message, priority=_PRIORITIES.get(message.type, message.priority))
 
-    def _plain(self, kind: str, head: str, *lines: str, high: bool = False) -> Message:
+    def _plain(self, kind: str, heading: str, *lines: str, high: bool = False) -> Message:
         return Message(
             type=kind,
             mode=self.mode,
-            title=one_line(f"{self.mode.upper()} {head}", MOST_TITLE),
+            title=one_line(f"{self.mode.upper()} {heading}", MOST_TITLE),
             lines=[one_line(line, MOST_LINE) for line in lines],
             at=self.delivery.event.at,
             link=self.link,
@@ -207,21 +217,22 @@ def _bounded(figure: Figure) -> Figure:
 
 
 def closed(intent: Intent) -> str:
-    """Why a request waits no longer."""
+    """One sentence: why the request no longer waits."""
     if intent.decision is not None:
         verb = "Approved" if intent.decision.approved else "Rejected"
         return f"{verb} by {intent.decision.by} at {intent.decision.at:%H:%M:%S} UTC."
     if intent.state is State.WITHDRAWN:
         return f"Withdrawn by agent {intent.agent}."
     if intent.state in (State.EXPIRED, State.PENDING):
-        return "Nobody decided, nothing was sent."
+        return NO_DECISION
     return f"It is {intent.state}."
 
 
 def _decided(intent: Intent) -> str:
     if intent.decision is not None:
-        return f"{intent.decision.by} {'approved' if intent.decision.approved else 'rejected'} it meanwhile"
-    return f"it is {intent.state} meanwhile"
+        verb = "approved" if intent.decision.approved else "rejected"
+        return f"{intent.decision.by} had already {verb} it"
+    return f"it was already {intent.state}"
 
 
 def _capital(text: str) -> str:

@@ -1,7 +1,8 @@
-"""A connection to an endpoint that may be hostile: what it sends is counted, and too much ends it.
+"""A connection to a possibly hostile endpoint, closed when the endpoint sends too much.
 
-The HTTP library bounds one header block. It does not bound how many of them come (an endpoint may answer 103
-for ever), nor in how many pieces, nor what comes below TLS. So every byte and every piece is counted here.
+The HTTP library limits the size of one header block. It does not limit how many there are (an endpoint may
+answer 103 for ever), in how many pieces they arrive, or the data below TLS. This module counts every byte and
+every piece.
 """
 
 from __future__ import annotations
@@ -28,19 +29,19 @@ from httpcore2 import (
 )
 
 PIECE: Final = 2048
-"""Bytes that are parsed before everybody else gets a turn."""
+"""Bytes that are parsed before other tasks can run."""
 
 MOST_PIECES: Final = 256
 MOST_HEAD: Final = 16 * 1024
-"""Bytes of an answer beside its body: status lines, headers, chunk sizes, all 1xx answers."""
+"""Maximum bytes of an answer without its body: status lines, headers, chunk sizes, all 1xx answers."""
 
 TLS_PIECES: Final = 512
 TLS_EXTRA: Final = 128 * 1024
-"""Bytes that TLS may add: OpenSSL takes certificates of 100 KiB."""
+"""Bytes that TLS may add: OpenSSL accepts certificates of 100 KiB."""
 
 
 class TooMuch(Exception):
-    """An endpoint sent more than an answer may have."""
+    """An endpoint sent more than an answer may contain."""
 
 
 @dataclass
@@ -51,18 +52,18 @@ class Meter:
     pieces_left: int
 
     def count(self, data: bytes) -> bytes:
-        """Raises TooMuch."""
+        """`data`, unchanged. Raises TooMuch."""
         self.bytes_left -= len(data)
         self.pieces_left -= 1
         if self.bytes_left < 0:
-            raise TooMuch("its answer is too long")
+            raise TooMuch("the answer is too long")
         if self.pieces_left < 0:
-            raise TooMuch("its answer came in too many pieces")
+            raise TooMuch("the answer came in too many pieces")
         return data
 
 
 class Metered(AsyncNetworkBackend):
-    """A network for one exchange, whose answer has at most so many bytes beside MOST_HEAD."""
+    """A network for one request. The answer may have `most` bytes in addition to MOST_HEAD."""
 
     def __init__(self, most: int) -> None:
         self._most = most + MOST_HEAD
@@ -86,7 +87,7 @@ class Metered(AsyncNetworkBackend):
 
 
 class _Counted(ByteStream):
-    """Below TLS."""
+    """Counts what comes below TLS."""
 
     def __init__(self, stream: ByteStream, meter: Meter) -> None:
         self._stream = stream
@@ -156,7 +157,7 @@ class _Stream(AsyncNetworkStream):
 
 @contextmanager
 def _raising(problem: type[Exception], late: type[Exception]) -> Iterator[None]:
-    """What goes wrong on the network, as the HTTP library's exceptions."""
+    """Raise network errors as the HTTP library's exceptions: `late` for time-outs, `problem` for the rest."""
     try:
         yield
     except TimeoutError as error:

@@ -1,6 +1,6 @@
-"""A phone with the ntfy app: JSON publish (docs.ntfy.sh/publish), with the buttons Open and Reject.
+"""Sends to ntfy as JSON (docs.ntfy.sh/publish), with the buttons Open and Reject.
 
-There is no button that approves: that happens on the page that shows the whole order.
+There is no approve button: traders approve on the page, which shows the whole order.
 """
 
 from __future__ import annotations
@@ -13,13 +13,13 @@ from .message import Message, Priority
 from .sender import Reply, Sender
 
 MOST_BYTES: Final = 3500
-"""Of a message; above 4,096 ntfy would make an attachment of it."""
+"""Maximum length of a message. ntfy turns more than 4,096 bytes into an attachment."""
 
 MOST_FIGURES: Final = 4
 
 
 async def send(sender: Sender, config: Mapping[str, Any], message: Message, delivery_id: str) -> Reply:
-    """Sent again it takes the place of the first, as its sequence_id is the delivery's. Raises NoReply."""
+    """Post the message. Sent again, it replaces the first: the sequence_id is the same. Raises NoReply."""
     token = config.get("token")
     headers = {"Authorization": f"Bearer {token}"} if token else {}
     body = json.dumps(_body(config["topic"], message, delivery_id), ensure_ascii=False).encode()

@@ -1,5 +1,6 @@
-"""Rejecting from a notification: once, for its recipient, and exactly what he was told. The rest is refused,
-and recorded.
+"""Rejecting from a notification: once, by its recipient, and only the figures in the notification.
+
+Everything else is refused and recorded.
 """
 
 from __future__ import annotations
@@ -22,14 +23,14 @@ from ..store import NotDecidable, Store, queries
 from .links import Links
 
 REFUSALS: Final = RateLimitItemPerMinute(60)
-"""Beyond these nothing is looked at any more. How many are recorded: `store/refusals.py`."""
+"""Refused links above this rate are not recorded. Those below it: `store/refusals.py`."""
 
 ID: Final = re.compile(r"[0-9a-z]{26}", re.ASCII)
 
 
 @dataclass(frozen=True)
 class Held:
-    """A link that holds, and the request as it is now."""
+    """A valid link, with the current state of its request."""
 
     delivery: Delivery
     channel: Channel
@@ -37,7 +38,7 @@ class Held:
 
 
 class Refused(Exception):
-    """Of a link that does not hold; its text says why, for the record alone."""
+    """The link is not valid. The text says why; it goes to the audit log only."""
 
 
 class Rejections:
@@ -48,17 +49,19 @@ class Rejections:
         self._limiter = MovingWindowRateLimiter(MemoryStorage())
 
     async def held(self, delivery_id: str, token: str, *, letters: int | None = None) -> Held:
-        """What a link stands for; where it carries only so many letters of its token, `letters`.
+        """The delivery and request of a link. `letters`: only this many characters of the token are given.
 
         Raises Refused.
         """
         if not ID.fullmatch(delivery_id):
-            raise Refused("no delivery has such an id")
+            raise Refused("there is no delivery with this id")
         return await self._store.read(lambda connection: self._find(connection, delivery_id, token, letters))
 
     async def reject(self, held: Held) -> Intent:
-        """In the recipient's name. Raises Refused where another tap was quicker, or his channel is gone, and
-        NotDecidable where that comes too late, which is recorded as a refusal is.
+        """Reject the request in the recipient's name.
+
+        Raises Refused if the link was used in the meantime or the channel was removed. Raises NotDecidable if
+        the request no longer waits; that is recorded like a refusal.
         """
         trader, digest = held.channel.trader, held.delivery.digest or ""
         try:
@@ -70,14 +73,15 @@ class Rejections:
             raise
 
     async def refuse(self, delivery_id: str, why: str, intent_id: str | None = None) -> bool:
-        """Record it; False where there are too many. Links that hold, and come too late, have rows of their
-        own for each request; all others share theirs.
+        """Record a refused link. False if there are too many to record.
+
+        A valid link that came too late is recorded for its request; all other refusals share one record.
         """
         if not self._limiter.hit(REFUSALS, "links"):
             return False
-        known = delivery_id if ID.fullmatch(delivery_id) else ""
+        known_id = delivery_id if ID.fullmatch(delivery_id) else ""
         await self._store.refusals.record(
-            EventKind.LINK_REFUSED, "link", intent_id or "", intent_id=intent_id, delivery=known, why=why
+            EventKind.LINK_REFUSED, "link", intent_id or "", intent_id=intent_id, delivery=known_id, why=why
         )
         return True
 
@@ -85,25 +89,25 @@ class Rejections:
         delivery = self._store.outbox.find(connection, delivery_id)
         channel = None if delivery is None else self._store.channels.find(connection, delivery.channel)
         if delivery is None or channel is None:
-            raise Refused("there is no such delivery")
-        if not self._links.holds(delivery, channel.trader, token, letters):
-            raise Refused("it was not made by the broker for this delivery")
+            raise Refused("the delivery or its channel does not exist")
+        if not self._links.is_valid(delivery, channel.trader, token, letters):
+            raise Refused("the link was not made by the broker for this delivery")
         if delivery.intent_id is None or delivery.digest is None:
-            raise Refused("it is about no request")
+            raise Refused("the notification is not about a request")
         if delivery.progress is Progress.ACTED:
-            raise Refused("it was used before")
+            raise Refused("the link was used before")
         intent = queries.find_any(connection, delivery.intent_id)
         if intent.digest != delivery.digest:
-            raise Refused("the request was shown anew, with other figures")
+            raise Refused("the request has new figures")
         return Held(delivery, channel, intent)
 
     def _use(self, connection: Connection, held: Held) -> None:
-        """In the transaction that rejects: it counts once, and for one who is still told on that channel."""
+        """Mark the link as used, in the rejecting transaction. Raises Refused if it was used or removed."""
         delivery = self._store.outbox.find(connection, held.delivery.id)
         if delivery is None or delivery.progress is Progress.ACTED:
-            raise Refused("it was used before")
+            raise Refused("the link was used before")
         if queries.find_any(connection, held.intent.id).state is not State.PENDING:
-            return  # he rejected it elsewhere, and hears so; or it comes too late
+            return  # the recipient rejected it elsewhere and is told so, or it is too late
         self._store.outbox.progress(connection, delivery, Progress.ACTED, self._clock())
         self._store.record(
             connection,

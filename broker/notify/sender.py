@@ -1,6 +1,6 @@
-"""One request to an endpoint that may be hostile: bounded in time and size, and never led elsewhere.
+"""Sends requests to endpoints that may be hostile: limited in time and size, redirects not followed.
 
-Each request has a connection of its own, so what one endpoint does with it is no other's trouble.
+Each request has its own connection, so one endpoint cannot affect another.
 """
 
 from __future__ import annotations
@@ -36,24 +36,24 @@ from .metered import Metered, TooMuch
 SECONDS: Final = 10.0
 CONNECT_SECONDS: Final = 5.0
 MOST_READ: Final = 4096
-"""Bytes of an answer."""
+"""Maximum bytes of a body that are read."""
 
 SENT: Final = {
     "User-Agent": "confirmation-broker",
-    "Accept-Encoding": "identity",  # nothing is unpacked
+    "Accept-Encoding": "identity",  # no decompression
     "Connection": "close",
 }
 MOST_URL: Final = 500
 MOST_SHOWN: Final = 100
-"""Characters of a host."""
+"""Maximum characters of a host that are displayed."""
 
 PATH_SHOWN: Final = 4
-"""Characters of a path, with its slash: Slack's, Make's and Zapier's are secrets."""
+"""Characters of a path that are displayed, with its slash. Paths of Slack, Make and Zapier are secret."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Reply:
-    """`body` holds its first 4 KiB, or as much as was asked for."""
+    """`body` is cut to the `most` bytes of the request, 4 KiB by default."""
 
     status: int
     body: bytes
@@ -61,7 +61,7 @@ class Reply:
 
 
 class NoReply(Exception):
-    """Nobody knows whether it arrived, or it did not; its text says why, without the address."""
+    """No answer came: the request may or may not have arrived. The text says why, without the address."""
 
 
 class Sender:
@@ -91,7 +91,7 @@ class Sender:
         most: int = MOST_READ,
         seconds: float | None = None,
     ) -> Reply:
-        """JSON. `most` is how many bytes of the answer are read, `seconds` all the time that it has.
+        """Post JSON. `most`: how many bytes of the answer are read. `seconds`: the time-out in total.
 
         Raises NoReply.
         """
@@ -121,12 +121,12 @@ class Sender:
                 return await self._exchange(method, bare, body, sent, most, seconds)
         except (TimeoutError, TimeoutException):
             raise NoReply(f"no answer within {seconds:g} s") from None
-        except (Forbidden, TooMuch) as why:
-            raise NoReply(str(why)) from None
+        except (Forbidden, TooMuch) as error:
+            raise NoReply(str(error)) from None
         except NetworkError as error:
             raise NoReply(_network_problem(error)) from None
         except ProtocolError:
-            raise NoReply("no HTTP answer came") from None
+            raise NoReply("the answer is not valid HTTP") from None
 
     async def _exchange(
         self,
@@ -162,22 +162,22 @@ class Sender:
         return AsyncHTTPConnection(url.origin, ssl_context=self._tls, network_backend=pinned)
 
     def retry_after(self, headers: Sequence[tuple[bytes, bytes]]) -> timedelta | None:
-        """How long an endpoint asks to be left alone; None where it says nothing that can be read."""
-        told = {name.lower(): value for name, value in headers}.get(b"retry-after")
-        if told is None:
+        """The pause that an endpoint asks for (Retry-After: seconds or a date); None if there is none."""
+        header = {name.lower(): value for name, value in headers}.get(b"retry-after")
+        if header is None:
             return None
-        text = told.decode("latin-1").strip()[:40]
+        text = header.decode("latin-1").strip()[:40]
         if text.isascii() and text.isdigit():
             return timedelta(seconds=min(int(text), 10**6))
         try:
             at: datetime = parsedate_to_datetime(text)
             return max(at - self._clock(), timedelta())
-        except (ValueError, TypeError, OverflowError):  # no date, or one with a giant time zone
+        except (ValueError, TypeError, OverflowError):  # not a date, or its time zone is out of range
             return None
 
 
 async def _first(response: Response, most: int) -> bytes:
-    """Whoever answers for ever is not listened to."""
+    """The first `most` bytes of the body. The rest is not read: it might never end."""
     read = bytearray()
     async for chunk in response.aiter_stream():
         read += chunk
@@ -194,21 +194,21 @@ def _credentials(parts: SplitResult) -> str | None:
 
 
 def _network_problem(error: NetworkError) -> str:
-    """In our own words: what others wrote may hold anything."""
+    """The problem in the broker's words: the endpoint's own text may contain anything."""
     cause: Any = error.__cause__ or (error.args[0] if error.args else error)
     if isinstance(cause, ssl.SSLCertVerificationError):
-        return "its certificate does not hold"
+        return "the TLS certificate is not valid"
     if isinstance(cause, ssl.SSLError):
-        return "no TLS connection came about"
+        return "the TLS handshake failed"
     if isinstance(cause, ConnectionRefusedError):
-        return "nothing listens there"
+        return "the connection was refused"
     if isinstance(cause, str):
         return cause
-    return "the connection broke"
+    return "the connection was lost"
 
 
 def checked_url(url: str, *, allow_private: bool, field: str = "address") -> str:
-    """A URL that may be posted to, as far as it can be seen before its name is resolved.
+    """`url`, if a notification may go to it as far as can be told before its host name is resolved.
 
     Raises INVALID_ARGUMENTS.
     """
@@ -216,7 +216,7 @@ def checked_url(url: str, *, allow_private: bool, field: str = "address") -> str
         parts = urlsplit(url)
         host, _ = parts.hostname or "", parts.port
     except ValueError:
-        raise invalid(field, "is no URL") from None
+        raise invalid(field, "is not a URL") from None
     if len(url) > MOST_URL or not url.isascii() or not url.isprintable() or " " in url:
         raise invalid(field, f"must be at most {MOST_URL} printable ASCII characters without spaces")
     if parts.scheme not in ("https", "http") or not host:
@@ -227,7 +227,7 @@ def checked_url(url: str, *, allow_private: bool, field: str = "address") -> str
 
 
 def shown(url: str) -> str:
-    """Its host, and enough of its path to tell two apart: whoever knows the rest may post there."""
+    """A URL for display: the host and the start of the path. Who knows the whole URL can post to it."""
     parts = urlsplit(url)
     host = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"
     bare = host if len(host) <= MOST_SHOWN else f"{host[: MOST_SHOWN - 1]}…"

@@ -1,7 +1,7 @@
-"""A phone with Telegram, through a bot of the trader's own (core.telegram.org/bots/api).
+"""Sends to Telegram through the trader's own bot (core.telegram.org/bots/api).
 
-A message has the buttons Open and Reject, and is brought up to date once its request is decided. Its text is
-plain: without a parse mode nothing in it is markup.
+A message has the buttons Open and Reject. It is edited once its request is decided. No parse mode is set, so
+Telegram treats the text as plain text.
 """
 
 from __future__ import annotations
@@ -18,22 +18,22 @@ from .sender import Reply, Sender
 SERVER: Final = "https://api.telegram.org"
 REJECT: Final = "r"
 TOKEN_LETTERS: Final = 32
-"""Of a link's token, 192 bits: a button carries 64 bytes at most."""
+"""Characters of a link's token in a button (192 bits): Telegram allows 64 bytes of data."""
 
 MOST_TEXT: Final = 4000
-"""Characters; Telegram takes 4,096."""
+"""Characters; Telegram allows 4,096."""
 
 MOST_READ: Final = 64 * 1024
-"""Bytes of an answer: it holds the whole message once more."""
+"""Maximum bytes of an answer, which contains the whole message."""
 
 MOST_NUMBER: Final = 2**63 - 1
-"""Telegram's own ids have 52 bits at most."""
+"""The largest id accepted. Telegram's own ids have at most 52 bits."""
 
 NOT_MODIFIED: Final = "message is not modified"
 
 
 async def send(sender: Sender, config: Mapping[str, Any], message: Message, handles: Sequence[str]) -> Reply:
-    """A new message, or another text for those of these handles. Raises NoReply."""
+    """Send a new message, or edit the messages with these handles. Raises NoReply."""
     body: dict[str, Any] = {
         "chat_id": config["chat"],
         "text": _text(message),
@@ -57,53 +57,53 @@ async def call(
     *,
     seconds: float | None = None,
 ) -> Reply:
-    """One method of the bot API. Raises NoReply."""
+    """Call one method of the bot API. Raises NoReply."""
     url = f"{config['url']}/bot{config['token']}/{method}"
     reply = await sender.post(
         url, json.dumps(body, ensure_ascii=False).encode(), {}, most=MOST_READ, seconds=seconds
     )
-    told = answer(reply)
-    if told.get("description", "").endswith(NOT_MODIFIED):  # repeated, and the first had arrived
+    answered = answer(reply)
+    if answered.get("description", "").endswith(NOT_MODIFIED):  # a repeated edit: the first one arrived
         return Reply(status=200, body=b"{}", retry_after=None)
-    rest = told.get("parameters", {}).get("retry_after")
-    if not isinstance(rest, int) or isinstance(rest, bool):
+    pause = answered.get("parameters", {}).get("retry_after")
+    if not isinstance(pause, int) or isinstance(pause, bool):
         return reply
-    seconds = max(0, min(rest, 10**6))
+    seconds = max(0, min(pause, 10**6))
     return Reply(status=reply.status, body=reply.body, retry_after=timedelta(seconds=seconds))
 
 
 def answer(reply: Reply) -> Mapping[str, Any]:
-    """The answer's JSON; nothing where it is none, or not an object."""
+    """The answer's JSON object; empty if the answer is anything else."""
     try:
-        told = json.loads(reply.body)
+        parsed = json.loads(reply.body)
     except (ValueError, RecursionError):
         return {}
-    if not isinstance(told, dict):
+    if not isinstance(parsed, dict):
         return {}
-    kept = {"description": str, "parameters": dict}
-    return {name: value for name, value in told.items() if isinstance(value, kept.get(name, object))}
+    types = {"description": str, "parameters": dict}
+    return {name: value for name, value in parsed.items() if isinstance(value, types.get(name, object))}
 
 
 def handle_of(reply: Reply) -> str | None:
-    """Of a message that was taken."""
+    """The message's id, if Telegram accepted it."""
     result = answer(reply).get("result")
     message_id = result.get("message_id") if isinstance(result, dict) else None
     return str(message_id) if is_number(message_id) else None
 
 
 def is_number(value: object) -> TypeGuard[int]:
-    """As Telegram counts. A hostile server writes what it likes."""
+    """Whether `value` can be a Telegram id. The server may be hostile."""
     return isinstance(value, int) and not isinstance(value, bool) and abs(value) <= MOST_NUMBER
 
 
 def reject_data(link: str) -> str:
-    """What the button carries of a reject link."""
+    """The data of the Reject button: delivery id and the start of the token."""
     delivery_id, token = link.rsplit("/", 2)[1:]
     return f"{REJECT}:{delivery_id}:{token[:TOKEN_LETTERS]}"
 
 
 def _buttons(message: Message) -> Sequence[Mapping[str, Any]]:
-    """Telegram takes no link to the machine that it runs on: where PUBLIC_URL is unset, there is no Open."""
+    """Telegram refuses links to localhost: there is no Open button unless PUBLIC_URL is set."""
     opens = [{"text": "Open", "url": message.link}] if opens_elsewhere(message.link) else []
     if message.reject is None:
         return opens

@@ -1,7 +1,7 @@
-"""Taps on the buttons of Telegram messages, fetched by long polling: nothing has to reach the broker.
+"""Handles taps on Telegram buttons. Long polling fetches them, so the broker needs no public address.
 
-Everybody in a chat sees its buttons. Only the trader's own account may tap them: the sender is looked at, and
-the chat alone never counts.
+Everybody in a chat sees its buttons, but only the trader's own account may use them: the sender of the tap is
+checked, never just the chat.
 """
 
 from __future__ import annotations
@@ -28,13 +28,13 @@ POLL_SECONDS: Final = 25
 SLACK_SECONDS: Final = 10.0
 PAUSES: Final = (1.0, 5.0, 30.0, 60.0)
 BETWEEN_POLLS: Final = 0.5
-"""Seconds: a server that answers at once, or a flood of taps, must not keep the broker busy."""
+"""Seconds: a server that answers at once, or a flood of taps, must not occupy the broker."""
 
 MOST_ID: Final = 64
-"""Characters of a tap's id."""
+"""Maximum characters of a tap's id."""
 
 AT_ONCE: Final = 5
-"""Updates in one answer."""
+"""Maximum updates in one answer."""
 
 log = get_logger(__name__)
 
@@ -53,7 +53,7 @@ class Bot:
 
 @dataclass(frozen=True, kw_only=True)
 class Tap:
-    """A tap, as Telegram tells it; nothing of it is known to be so but who sent it."""
+    """A tap as Telegram reports it. Only the sender can be trusted."""
 
     id: str
     sender: int
@@ -61,7 +61,7 @@ class Tap:
 
     @classmethod
     def of(cls, update: Mapping[str, Any]) -> Tap | None:
-        """None for what is no tap."""
+        """The tap in an update; None if it has none."""
         match update.get("callback_query"):
             case {"id": str(tap_id), "from": {"id": int(sender)}, "data": str(data)}:
                 if (
@@ -75,12 +75,12 @@ class Tap:
 
 
 def updates_of(reply: Reply) -> Sequence[Mapping[str, Any]]:
-    """Those with a number. Raises NoReply."""
+    """The updates that have an id. Raises NoReply."""
     result = telegram.answer(reply).get("result")
     if reply.status != 200 or not isinstance(result, list):
         raise NoReply(f"answered {reply.status}")
-    found = [one for one in result[:AT_ONCE] if isinstance(one, dict)]
-    return [one for one in found if telegram.is_number(one.get("update_id"))]
+    updates = [update for update in result[:AT_ONCE] if isinstance(update, dict)]
+    return [update for update in updates if telegram.is_number(update.get("update_id"))]
 
 
 class Taps:
@@ -88,23 +88,23 @@ class Taps:
         self._store = store
         self._rejections = rejections
         self._sender = sender
-        self._listening: dict[Bot, asyncio.Task[None]] = {}
+        self._polls: dict[Bot, asyncio.Task[None]] = {}
 
     async def run(self) -> None:
-        """Listen to each bot that a channel has, until cancelled."""
+        """Poll every bot that a channel uses, until cancelled."""
         try:
             while True:
                 try:
-                    self._follow(await self._store.read(self._bots))
+                    self._update_polls(await self._store.read(self._bots))
                 except BrokerError as error:  # the store logs it, once
                     log.debug("taps: the database is not available", error=error.message)
                 except Exception:
                     log.exception("taps: failed")
                 await asyncio.sleep(LOOK_SECONDS)
         finally:
-            listening = [*self._listening.values()]
-            self._follow(set())
-            await asyncio.gather(*listening, return_exceptions=True)
+            polls = [*self._polls.values()]
+            self._update_polls(set())
+            await asyncio.gather(*polls, return_exceptions=True)
 
     def _bots(self, connection: Connection) -> set[Bot]:
         return {
@@ -113,25 +113,25 @@ class Taps:
             if channel.paused_at is None
         }
 
-    def _follow(self, bots: set[Bot]) -> None:
-        for bot, task in [*self._listening.items()]:
+    def _update_polls(self, bots: set[Bot]) -> None:
+        for bot, task in [*self._polls.items()]:
             if bot not in bots or task.done():
-                self._listening.pop(bot).cancel()
+                self._polls.pop(bot).cancel()
         for bot in bots:
-            if bot not in self._listening:
-                self._listening[bot] = asyncio.create_task(self._listen(bot))
+            if bot not in self._polls:
+                self._polls[bot] = asyncio.create_task(self._poll(bot))
 
-    async def _listen(self, bot: Bot) -> None:
+    async def _poll(self, bot: Bot) -> None:
         after, failures = 0, 0
         while True:
             try:
                 updates = await self._updates(bot, after)
                 for update in updates:
-                    await self._take(bot, update)
+                    await self._handle(bot, update)
                     after = max(after, update["update_id"] + 1)
             except (NoReply, BrokerError) as error:
                 log.warning("taps: asking again later", error=str(error))
-            except Exception:  # what comes from outside ends no listening
+            except Exception:  # bad outside data must not end the polling
                 log.exception("taps: failed, asking again later")
             else:
                 failures = 0
@@ -141,8 +141,8 @@ class Taps:
             failures += 1
 
     async def _updates(self, bot: Bot, after: int) -> Sequence[Mapping[str, Any]]:
-        """What came since; asking for what is after it tells Telegram that it was taken. Raises NoReply."""
-        asked = {
+        """The next updates. `after` as offset confirms the earlier ones to Telegram. Raises NoReply."""
+        body = {
             "offset": after,
             "limit": AT_ONCE,
             "timeout": POLL_SECONDS,
@@ -152,43 +152,43 @@ class Taps:
             self._sender,
             bot.config,
             "getUpdates",
-            asked,
+            body,
             seconds=POLL_SECONDS + SLACK_SECONDS,
         )
         return updates_of(reply)
 
-    async def _take(self, bot: Bot, update: Mapping[str, Any]) -> None:
-        """Raises STORE_UNAVAILABLE: it is taken once it can be."""
+    async def _handle(self, bot: Bot, update: Mapping[str, Any]) -> None:
+        """Act on a tap. Raises STORE_UNAVAILABLE; the tap is then fetched again."""
         tap = Tap.of(update)
         if tap is None:
             return
         try:
-            said = await self._answer(bot, tap)
+            text = await self._answer(bot, tap)
         except BrokerError:
             raise
         except Exception:
             log.exception("taps: failed")
-            said = "An error of the broker's own, now in its log."
-        body = {"callback_query_id": tap.id, "text": said[:200], "show_alert": True}
-        with suppress(NoReply):  # it counted all the same
+            text = "Internal error; see the broker's log."
+        body = {"callback_query_id": tap.id, "text": text[:200], "show_alert": True}
+        with suppress(NoReply):  # the tap took effect even if this fails
             await telegram.call(self._sender, bot.config, "answerCallbackQuery", body)
 
     async def _answer(self, bot: Bot, tap: Tap) -> str:
-        """What the button came to, for whoever tapped it."""
-        what, _, rest = tap.data.partition(":")
+        """The text to show to the person who tapped the button."""
+        action, _, rest = tap.data.partition(":")
         delivery_id, _, token = rest.partition(":")
         try:
-            if what != telegram.REJECT:
-                raise Refused("no button of the broker says that")
+            if action != telegram.REJECT:
+                raise Refused("the broker has no such button")
             held = await self._rejections.held(delivery_id, token, letters=telegram.TOKEN_LETTERS)
             _, config = await self._store.read(
                 lambda connection: self._store.channels.with_config(connection, held.channel.id)
             )
             if (config["url"], config["token"], config["user"]) != (bot.url, bot.token, tap.sender):
-                raise Refused(f"it was tapped by another account, {tap.sender}")
+                raise Refused(f"the button was tapped by another account, {tap.sender}")
             return closed(await self._rejections.reject(held))
-        except NotDecidable as late:
-            return f"Too late to reject. {closed(late.intent)}"
-        except Refused as why:
-            await self._rejections.refuse(delivery_id, str(why))
-            return "This button does not hold. Open the page to see what waits."
+        except NotDecidable as error:
+            return f"Too late to reject. {closed(error.intent)}"
+        except Refused as error:
+            await self._rejections.refuse(delivery_id, str(error))
+            return "This button has expired, was used, or is not yours. Open the page to see what is waiting."

@@ -1,6 +1,4 @@
-"""What nobody else would notice: a request that nobody sees, a channel that is not even tried, an exchange
-that does not answer.
-"""
+"""Raises alarms: a request that nobody has seen, a failing channel, an unreachable exchange."""
 
 from __future__ import annotations
 
@@ -20,13 +18,13 @@ from ..store import Store, recent_events
 
 LOOK_SECONDS: Final = 1.0
 LASTING: Final = timedelta(seconds=30)
-"""A trouble that is over sooner is nobody's alarm; nor is what comes and goes told each time."""
+"""How long a problem must last before it raises an alarm, and be gone before the alarm ends."""
 
 log = get_logger(__name__)
 
 
 class Watch:
-    """`exchange_problem` is a short text while Binance cannot be reached."""
+    """`exchange_problem` returns a short text while Binance cannot be reached, else None."""
 
     def __init__(self, store: Store, clock: Clock, exchange_problem: Callable[[], str | None]) -> None:
         self._store = store
@@ -45,25 +43,25 @@ class Watch:
             await asyncio.sleep(LOOK_SECONDS)
 
     async def look(self) -> None:
-        """Raises STORE_UNAVAILABLE."""
-        await self._look_for_unseen()
-        await self._look_at_channels()
-        await self._look_at_the_exchange()
+        """Check once. Raises STORE_UNAVAILABLE."""
+        await self._check_unseen()
+        await self._check_channels()
+        await self._check_exchange()
 
-    async def _look_for_unseen(self) -> None:
-        """It looks with a reader, and writes only when something is due."""
+    async def _check_unseen(self) -> None:
+        """Reads first, and writes only if something is due."""
         now, sightings = self._clock(), self._store.sightings
         if await self._store.read(lambda connection: sightings.overlooked(connection, now)):
             await self._store.database.write(lambda connection: sightings.escalate(connection, now))
 
-    async def _look_at_channels(self) -> None:
-        """One may have been told to pause for long, or have nothing more to tell."""
+    async def _check_channels(self) -> None:
+        """A channel may be failing without new attempts: during a long pause, or with an empty queue."""
         now, breakers = self._clock(), self._store.outbox.breakers
         if await self._store.read(lambda connection: breakers.overdue(connection, now)):
             await self._store.database.write(lambda connection: breakers.alert(connection, now))
 
-    async def _look_at_the_exchange(self) -> None:
-        if self._alarmed is None:  # an alarm outlives the process that raised it
+    async def _check_exchange(self) -> None:
+        if self._alarmed is None:  # the alarm may come from an earlier process
             self._alarmed = await self._store.read(self._is_on)
         problem, now = self._problem(), self._clock()
         if (problem is not None) is self._alarmed:
@@ -77,5 +75,5 @@ class Watch:
         self._alarmed, self._changed_at = problem is not None, None
 
     def _is_on(self, connection: Connection) -> bool:
-        told = recent_events(connection, REACHING, from_ms(0))
-        return bool(told) and told[0].kind is EventKind.EXCHANGE_UNREACHABLE
+        events = recent_events(connection, REACHING, from_ms(0))
+        return bool(events) and events[0].kind is EventKind.EXCHANGE_UNREACHABLE

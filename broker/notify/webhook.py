@@ -1,5 +1,6 @@
-"""Any endpoint, signed as Standard Webhooks says (standardwebhooks.com); the body's schema is in
-docs/notifications.md.
+"""Posts to any endpoint, signed as in Standard Webhooks (standardwebhooks.com).
+
+The schema of the body is in docs/notifications.md.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from .sender import Reply, Sender
 VERSION: Final = 1
 PREFIX: Final = "whsec_"
 OVERLAP: Final = timedelta(hours=24)
-"""How long after a rotation the old secret signs too."""
+"""How long the old secret also signs after a rotation."""
 
 
 def new_secret(random: Randomness) -> str:
@@ -27,7 +28,7 @@ def new_secret(random: Randomness) -> str:
 
 
 def rotated(config: Mapping[str, Any], *, secret: str, now: datetime) -> Mapping[str, Any]:
-    """With this new secret, beside which those before it hold for a day each."""
+    """The configuration with a new secret. The old secrets also sign until 24 hours after their rotation."""
     old = {"secret": config["secret"], "until": to_ms(now + OVERLAP)}
     return {"url": config["url"], "secret": secret, "old": [old, *_still_old(config, now)]}
 
@@ -35,12 +36,13 @@ def rotated(config: Mapping[str, Any], *, secret: str, now: datetime) -> Mapping
 async def send(
     sender: Sender, config: Mapping[str, Any], message: Message, delivery_id: str, now: datetime
 ) -> Reply:
-    """The id is the delivery's, the same each time it is sent. Raises NoReply."""
+    """Post the message. Its id is the delivery's id, the same for each attempt. Raises NoReply."""
     body = json.dumps(_body(message), ensure_ascii=False, separators=(",", ":")).encode()
     return await sender.post(config["url"], body, signed(_secrets(config, now), delivery_id, now, body))
 
 
 def signed(secrets: Sequence[str], delivery_id: str, now: datetime, body: bytes) -> Mapping[str, str]:
+    """The signature headers, with one signature for each secret."""
     seconds = str(to_ms(now) // 1000)
     content = f"{delivery_id}.{seconds}.".encode() + body
     signatures = (
@@ -58,7 +60,7 @@ def _secrets(config: Mapping[str, Any], now: datetime) -> Sequence[str]:
 
 
 def _still_old(config: Mapping[str, Any], now: datetime) -> Sequence[Mapping[str, Any]]:
-    """Secrets that were renewed less than a day ago."""
+    """The old secrets that still sign."""
     return [old for old in config.get("old", ()) if now < from_ms(old["until"])]
 
 

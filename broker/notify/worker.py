@@ -1,7 +1,7 @@
-"""The outbox, emptied: one task of the broker, which nobody waits for.
+"""Sends the deliveries in the outbox, in a background task.
 
-A delivery is claimed in one transaction, sent, and what came of it is recorded in another. Whatever dies in
-between, it is sent again with the same id once its lease ends.
+A delivery is claimed in one transaction, sent, and its result is recorded in another. If the broker stops in
+between, the delivery is sent again with the same id once its lease has ended.
 """
 
 from __future__ import annotations
@@ -32,31 +32,31 @@ from .sender import NoReply, Reply, Sender
 
 LOOK_SECONDS: Final = 0.5
 MOMENT_SECONDS: Final = 0.02
-"""After news: whoever asked or decided is answered first, and a burst is one look."""
+"""The delay after a wake-up: requests and decisions are answered first, and a burst takes one read."""
 
 RETRY_SECONDS: Final = 0.5
 GRACE_SECONDS: Final = 1.0
-"""How long a stopping broker waits for answers; what is still on the way is sent again at the next start."""
+"""How long a stopping broker waits for answers. Unanswered deliveries are sent again after the restart."""
 
 AT_ONCE: Final = 256
-"""Deliveries on the way, to all channels together."""
+"""Maximum deliveries in progress, over all channels."""
 
 CLOCK_STEP: Final = timedelta(seconds=10)
-"""A clock that is set back by less only makes a pause so much longer."""
+"""A clock set back by less than this is ignored: pauses only last that much longer."""
 
-TIDY_EVERY: Final = timedelta(minutes=1)
+FORGET_EVERY: Final = timedelta(minutes=1)
 FORGOTTEN_AT_ONCE: Final = 200
-"""Old deliveries: in bites, since others wait to write."""
+"""Old deliveries deleted in one transaction: small batches, because others wait to write."""
 
 FINAL: Final = frozenset({400, 405, 406, 410, 411, 413, 414, 415, 422, 431})
-"""Answers that no repetition changes."""
+"""HTTP statuses after which a delivery is not tried again."""
 
 log = get_logger(__name__)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Parcel:
-    """A claimed delivery, with all that sending it takes."""
+    """A claimed delivery with everything needed to send it."""
 
     delivery: Delivery
     channel: Channel
@@ -78,10 +78,10 @@ class Worker:
         self._sender = sender
         self._under_way: dict[asyncio.Task[None], Parcel] = {}
         self._bell = asyncio.Event()
-        self._tidied_at: datetime | None = None
-        self._looked_at: datetime | None = None
+        self._forgot_at: datetime | None = None
+        self._checked_at: datetime | None = None
         self.healthy = False
-        """Whether the last look at the outbox went through."""
+        """Whether the last read of the outbox succeeded."""
 
     async def run(self) -> None:
         """Until cancelled."""
@@ -90,7 +90,7 @@ class Worker:
                 await self._guarded(self._release())
                 while True:
                     self._bell.clear()
-                    await self._guarded(self._look())
+                    await self._guarded(self._check())
                     await self._pause()
             finally:
                 await self._finish()
@@ -99,59 +99,61 @@ class Worker:
         now = self._clock()
         await self._store.database.write(lambda connection: self._store.outbox.release(connection, now))
 
-    async def _look(self) -> None:
-        await self._follow_the_clock()
-        await self._round()
-        await self._tidy()
+    async def _check(self) -> None:
+        await self._handle_clock_step()
+        await self._start_due()
+        await self._forget_old()
 
-    async def _follow_the_clock(self) -> None:
-        """Where it was set back, what is due later would wait as much longer. A small step is none."""
+    async def _handle_clock_step(self) -> None:
+        """If the clock was set back, end the pauses: they would last that much longer."""
         now, outbox = self._clock(), self._store.outbox
-        if self._looked_at is not None and now < self._looked_at - CLOCK_STEP:
+        if self._checked_at is not None and now < self._checked_at - CLOCK_STEP:
             await self._store.database.write(lambda connection: outbox.end_pauses(connection, now))
-            self._tidied_at = None
-        self._looked_at = now
+            self._forgot_at = None
+        self._checked_at = now
 
-    async def _round(self) -> None:
-        """It looks with a reader, and writes only when something is due."""
+    async def _start_due(self) -> None:
+        """Start the deliveries that are due. Reads first, and writes only if something is due."""
         free = AT_ONCE - len(self._under_way)
         if free <= 0:
             return
         now, busy = self._clock(), Counter(parcel.channel.id for parcel in self._under_way.values())
         found = await self._store.read(lambda connection: self._store.outbox.due(connection, now, busy))
-        carried = {parcel.delivery.id for parcel in self._under_way.values()}
-        if due := [one for one in found if one not in carried]:  # its lease may end before it is recorded
+        in_progress = {parcel.delivery.id for parcel in self._under_way.values()}
+        if due := [
+            delivery_id for delivery_id in found if delivery_id not in in_progress
+        ]:  # a lease may end before the result is recorded
             parcels = await self._store.database.write(lambda c: self._take(c, due[:free]))
             for parcel in parcels:
                 self._start(parcel)
-            if len(parcels) < len(due):  # there was no room, or what was put away made some
+            if len(parcels) < len(due):  # no room left, or dropped ones made some
                 self._bell.set()
 
-    async def _tidy(self) -> None:
-        """What was settled long ago is forgotten. It writes only when there is some."""
+    async def _forget_old(self) -> None:
+        """Delete old finished deliveries. Reads first, and writes only if there are any."""
         now = self._clock()
-        if self._tidied_at is not None and now - self._tidied_at < TIDY_EVERY:
+        if self._forgot_at is not None and now - self._forgot_at < FORGET_EVERY:
             return
-        self._tidied_at = now
+        self._forgot_at = now
         outbox = self._store.outbox
         if old := await self._store.read(lambda connection: outbox.old(connection, now, FORGOTTEN_AT_ONCE)):
             await self._store.database.write(lambda connection: outbox.forget(connection, old))
 
     def _take(self, connection: Connection, due: Sequence[str]) -> Sequence[Parcel]:
-        """Within one transaction: claimed and drawn, or put away as no longer true."""
+        """In one transaction: claim the deliveries and write their messages, or drop them as obsolete."""
         outbox, now, parcels = self._store.outbox, self._clock(), []
         for delivery in outbox.claim(connection, due, now):
             try:
                 intent = outbox.subject(connection, delivery)
-                parcels.append(self._packed(connection, delivery, intent, now))
-            except Obsolete as why:
-                outbox.drop(connection, delivery, str(why), now)
-            except Exception:  # it keeps no other waiting
-                log.exception("notify: cannot be said", delivery=delivery.id)
-                outbox.drop(connection, delivery, "an error of the broker's own, now in its log", now)
+                parcels.append(self._parcel(connection, delivery, intent, now))
+            except Obsolete as error:
+                outbox.drop(connection, delivery, str(error), now)
+            except Exception:  # must not hold up the others
+                log.exception("notify: no message could be written", delivery=delivery.id)
+                outbox.drop(connection, delivery, "internal error; see the broker's log", now)
         return parcels
 
-    def _packed(
+    def _parcel(
         self, connection: Connection, delivery: Delivery, intent: Intent | None, now: datetime
     ) -> Parcel:
         """Raises Obsolete."""
@@ -165,7 +167,7 @@ class Worker:
             gathered=gathered,
             over=self._over(connection, delivery.event),
             handles=self._store.outbox.handles(connection, delivery) if closes else (),
-            said=intent is not None
+            expiry_sent=intent is not None
             and self._store.outbox.arrived(connection, delivery, since=intent.expires_at),
             mode=self._mode,
             link=self._links.page(delivery),
@@ -182,11 +184,11 @@ class Worker:
         )
 
     def _over(self, connection: Connection, event: Event) -> str | None:
-        """Why an alert is over, if it is."""
+        """Why an alert no longer applies; None while it does."""
         if event.kind is EventKind.CHANNEL_FAILING:
             channel = self._store.channels.find(connection, event.data["channel"])
             if channel is None or not channel.alerted or channel.paused_at is not None:
-                return "the channel works again, or is in use no more"
+                return "the channel works again, or is no longer in use"
         if event.kind is EventKind.EXCHANGE_UNREACHABLE:
             newest = self._store.log.newest(connection, REACHING)
             if newest is None or newest.seq != event.seq:
@@ -205,12 +207,12 @@ class Worker:
 
     async def _deliver(self, parcel: Parcel) -> None:
         try:
-            attempt = _judged(await self._send(parcel), parcel.channel.kind)
-        except NoReply as why:
-            attempt = Attempt(problem=str(why))
+            attempt = _attempt_of(await self._send(parcel), parcel.channel.kind)
+        except NoReply as error:
+            attempt = Attempt(problem=str(error))
         except Exception:
             log.exception("notify: failed", delivery=parcel.delivery.id)
-            attempt = Attempt(problem="an error of the broker's own, now in its log")
+            attempt = Attempt(problem="internal error; see the broker's log")
         if attempt.problem is not None:
             log.warning(
                 "notify: not delivered",
@@ -221,17 +223,17 @@ class Worker:
         await self._record(parcel, attempt)
 
     async def _send(self, parcel: Parcel) -> Reply:
-        sender, config, message, sent_as = self._sender, parcel.config, parcel.message, parcel.delivery.id
+        sender, config, message, delivery_id = self._sender, parcel.config, parcel.message, parcel.delivery.id
         match parcel.channel.kind:
             case Kind.WEBHOOK:
-                return await webhook.send(sender, config, message, sent_as, self._clock())
+                return await webhook.send(sender, config, message, delivery_id, self._clock())
             case Kind.NTFY:
-                return await ntfy.send(sender, config, message, sent_as)
+                return await ntfy.send(sender, config, message, delivery_id)
             case Kind.TELEGRAM:
                 return await telegram.send(sender, config, message, parcel.handles)
 
     async def _record(self, parcel: Parcel, attempt: Attempt) -> None:
-        """A database in trouble is waited for: what arrived must not be sent again."""
+        """Retry until the database is available: a delivery that arrived must not be sent again."""
         delivery, gathered, outbox = parcel.delivery, parcel.gathered, self._store.outbox
         for attempts in count():
             now = self._clock()
@@ -242,7 +244,7 @@ class Worker:
                 return
             except BrokerError as error:
                 if not attempts:
-                    log.error("notify: an answer waits for the database", error=error.message)
+                    log.error("notify: waiting for the database to record a result", error=error.message)
                 await asyncio.sleep(RETRY_SECONDS)
 
     async def _pause(self) -> None:
@@ -270,13 +272,13 @@ class Worker:
             await asyncio.gather(*late, return_exceptions=True)
 
 
-def _judged(reply: Reply, kind: Kind) -> Attempt:
-    """What the endpoint wrote is not repeated: it may hold anything."""
+def _attempt_of(reply: Reply, kind: Kind) -> Attempt:
+    """The result of a reply. The endpoint's text is left out: it may contain anything."""
     if 200 <= reply.status < 300:
         return Attempt(handle=telegram.handle_of(reply) if kind is Kind.TELEGRAM else None)
-    more = ", and redirects are not followed" if 300 <= reply.status < 400 else ""
+    redirect = ", and redirects are not followed" if 300 <= reply.status < 400 else ""
     return Attempt(
-        problem=f"answered {reply.status}{more}",
+        problem=f"answered {reply.status}{redirect}",
         retry_after=reply.retry_after,
         final=reply.status in FINAL,
     )

@@ -1,1 +1,1 @@
-"""What an order would do now: its figures, the checks, the card. Tools declare what agents may ask for."""
+"""What an order would do now: figures, checks and card. The tools in `broker/tools` build on it."""

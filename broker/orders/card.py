@@ -1,4 +1,4 @@
-"""The card of an order."""
+"""Builds the card of an order: what the trader sees before they decide."""
 
 from __future__ import annotations
 
@@ -34,19 +34,19 @@ def draw(quote: Quote, checks: Sequence[Check], *, worst: Decimal | None, live: 
 
 
 def figures(quote: Quote) -> list[Figure]:
-    shown = [*_price(quote), *_slippage(quote), *_value(quote)]
+    found = [*_price(quote), *_slippage(quote), *_value(quote)]
     if isinstance(quote, SpotQuote):
-        shown += _holding(quote)
+        found += _holding(quote)
     if isinstance(quote, FuturesQuote):
-        shown += _positions(quote)
+        found += _positions(quote)
     need = quote.need
     if need is not None:
-        shown += [Figure(label=need.label, value=in_unit(need.free, need.asset)), _waiting(need)]
-    return [*shown, *_collisions(quote)]
+        found += [Figure(label=need.label, value=in_unit(need.free, need.asset)), _waiting(need)]
+    return [*found, *_collisions(quote)]
 
 
 def now(label: str, price: Decimal, reference: Decimal | None, unit: str) -> Figure:
-    """A price now beside what it was when the agent asked."""
+    """A figure with the current price and its change since the agent asked (`reference`), in percent."""
     if not reference:
         return Figure(label=label, value=f"{about(price)} {unit}")
     moved = percent(price - reference, reference)
@@ -58,7 +58,7 @@ def now(label: str, price: Decimal, reference: Decimal | None, unit: str) -> Fig
 
 
 def second_tap(checks: Sequence[Check], *, sells_all: str | None = None) -> list[str]:
-    """Why one tap is not enough."""
+    """The reasons why approving needs a second tap; empty when one tap is enough."""
     reasons = [f"{check.label} {_why(check)}" for check in above_limits(checks)]
     return reasons if sells_all is None else [*reasons, f"Sells ALL your free {sells_all}"]
 
@@ -92,36 +92,36 @@ def _value(quote: Quote) -> list[Figure]:
     value = f"{cents(quote.value_usdt)} USDT"
     if quote.equity is None:
         return [Figure(label="Value", value=value)]
-    share = share_of(quote.value_usdt, quote.equity)
-    return [Figure(label="Value, share of equity", value=f"{value}, {share}")]
+    equity_share = share_of(quote.value_usdt, quote.equity)
+    return [Figure(label="Value, share of equity", value=f"{value}, {equity_share}")]
 
 
 def _holding(quote: SpotQuote) -> list[Figure]:
     base, held = quote.rules.base, quote.base.total
     signed = quote.order.amount if quote.order.side == "buy" else -quote.order.amount
-    shown = [
+    found = [
         Figure(label=f"{base} now", value=grouped(held)),
-        Figure(label=f"{base} after it", value=grouped(held + signed)),
+        Figure(label=f"{base} after", value=grouped(held + signed)),
     ]
     if quote.order.side == "buy" or quote.bought in quote.cash:
-        return shown
+        return found
     after = "?" if quote.value is None else about(quote.quote.total + quote.value)
     return [
-        *shown,
+        *found,
         Figure(label=f"{quote.bought} now", value=grouped(quote.quote.total)),
-        Figure(label=f"{quote.bought} after it", value=after),
+        Figure(label=f"{quote.bought} after", value=after),
     ]
 
 
 def _positions(quote: FuturesQuote) -> list[Figure]:
     base = quote.rules.base
-    shown = [
+    found = [
         Figure(label="Position now", value=position_words(quote.position, base)),
-        Figure(label="Position after it", value=_signed_words(quote.after, base)),
+        Figure(label="Position after", value=_signed_words(quote.after, base)),
     ]
     if quote.leverage is not None:
-        shown.append(Figure(label="Leverage", value=f"{quote.leverage}×"))
-    return shown
+        found.append(Figure(label="Leverage", value=f"{quote.leverage}×"))
+    return found
 
 
 def _signed_words(amount: Decimal, base: str) -> str:
@@ -131,10 +131,10 @@ def _signed_words(amount: Decimal, base: str) -> str:
 
 
 def _waiting(need: Need) -> Figure:
-    """All that waits for a trader, this one with it, against what is free."""
+    """What all pending requests need together, including this one, compared with what is free."""
     total = need.waiting + (need.amount or 0)
     return Figure(
-        label="Total waiting against free",
+        label="All pending vs free",
         value=f"{in_unit(total, need.asset)} of {in_unit(need.free, need.asset)} {need.asset}",
         tone=Tone.WARN if total > need.free else Tone.PLAIN,
     )
@@ -145,20 +145,20 @@ def _collisions(quote: Quote) -> list[Figure]:
     if not against:
         return []
     words = ", ".join(resting_words(order) for order in against[:3])
-    return [Figure(label="Trades with your own", value=words, tone=Tone.WARN)]
+    return [Figure(label="Trades against your own order", value=words, tone=Tone.WARN)]
 
 
 def _warnings(quote: Quote) -> list[str]:
     order = quote.order
     found = []
     if isinstance(quote, SpotQuote) and order.side == "sell" and quote.bought not in quote.cash:
-        found.append(f"Buys {quote.bought}: an entry, not an exit")
+        found.append(f"Buys {quote.bought}: this is an entry, not an exit")
     if order.conditional and not order.reduce_only:
-        found.append("This stop can open a position: it is not reduce-only")
+        found.append("Not reduce-only: this order can open a position")
     if isinstance(quote, FuturesQuote) and quote.held * quote.after < 0:
-        found.append("Turns the position around: it closes one side and opens the other")
+        found.append("Reverses the position: closes one side and opens the other")
     if order.reduce_only and isinstance(quote, FuturesQuote) and order.amount > abs(quote.held):
-        found.append("Larger than the position: only the position is closed")
+        found.append("Larger than the position: closes the position and nothing more")
     return found
 
 

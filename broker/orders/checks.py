@@ -1,4 +1,4 @@
-"""What an order has to pass: the exchange's rules for it, and ours."""
+"""The checks an order must pass: Binance's rules and the broker's own limits."""
 
 from __future__ import annotations
 
@@ -14,16 +14,20 @@ from .context import AgentContext
 from .quote import Quote, best_of
 
 RISES: Final = frozenset({("buy", "stop_loss"), ("sell", "take_profit")})
-"""Side and type of the orders that wait for the price to rise; the others wait for it to fall."""
+"""Side and type of the conditional orders that trigger when the price rises; the others, when it falls.
+
+Source: Binance spot and futures APIs, order types STOP_LOSS and TAKE_PROFIT.
+"""
 
 
 def checks(quote: Quote, context: AgentContext) -> list[Check]:
-    value, leaves, limits = quote.value_usdt, quote.is_exit, context.limits
+    """All risk checks of the order, passed and failed, in the order in which the card shows them."""
+    value, is_exit, limits = quote.value_usdt, quote.is_exit, context.limits
     balance = quote.balance_check()
     return [
         *([] if balance is None else [balance]),
-        risk.order_value(value, limits.order_value_usdt, is_exit=leaves, own=limits.own_order_value),
-        risk.daily_volume(quote.used, value, limits.daily_volume_usdt, is_exit=leaves),
+        risk.order_value(value, limits.order_value_usdt, is_exit=is_exit, own=limits.own_order_value),
+        risk.daily_volume(quote.used, value, limits.daily_volume_usdt, is_exit=is_exit),
         *_own_volume(quote, limits.own_daily_volume_usdt),
         *quote.exposure_checks(context),
     ]
@@ -32,12 +36,12 @@ def checks(quote: Quote, context: AgentContext) -> list[Check]:
 def _own_volume(quote: Quote, limit: Decimal | None) -> list[Check]:
     if limit is None or quote.used_by_agent is None:
         return []
-    value, leaves = quote.value_usdt, quote.is_exit
-    return [risk.daily_volume(quote.used_by_agent, value, limit, is_exit=leaves, own=True)]
+    value, is_exit = quote.value_usdt, quote.is_exit
+    return [risk.daily_volume(quote.used_by_agent, value, limit, is_exit=is_exit, own=True)]
 
 
 def obey_the_exchange(quote: Quote, context: AgentContext) -> None:
-    """Before parking. Raises ORDER_FILTER and PRICE_COLLAR."""
+    """Apply Binance's filters and the price collar before parking. Raises ORDER_FILTER, PRICE_COLLAR."""
     if quote.rate is not None and not quote.is_exit:
         limits = context.limits
         name = "your own limit on an order's value" if limits.own_order_value else "MAX_ORDER_VALUE_USDT"
@@ -49,21 +53,21 @@ def obey_the_exchange(quote: Quote, context: AgentContext) -> None:
 
 
 def require_waiting(quote: Quote) -> None:
-    """Raises TRIGGER_WRONG_SIDE for a trigger that the market has reached already: Binance refuses it."""
+    """Raises TRIGGER_WRONG_SIDE if the market has already reached the trigger: Binance refuses that."""
     trigger, last = quote.order.stop_price, quote.last
     if trigger is None:
         return
     if last is None:
         if quote.is_exit:
             return
-        raise BrokerError(Code.BINANCE_UNAVAILABLE, f"Binance tells no last price of {quote.rules.symbol}.")
+        raise BrokerError(Code.BINANCE_UNAVAILABLE, f"Binance gives no last price for {quote.rules.symbol}.")
     rises = waits_for_a_rise(quote)
     if trigger > last if rises else trigger < last:
         return
     kind, side = quote.order.type, quote.order.side
     raise BrokerError(
         Code.TRIGGER_WRONG_SIDE,
-        f"stopPrice: a {kind} to {side} waits for the price to {'rise' if rises else 'fall'}, and "
+        f"stopPrice: a {side} {kind} triggers when the price {'rises' if rises else 'falls'} to it, but "
         f"{grouped(trigger)} is not {'above' if rises else 'below'} the last price ({grouped(last)})",
         details={"field": "stopPrice", "stopPrice": plain(trigger), "lastPrice": plain(last)},
     )

@@ -1,4 +1,4 @@
-"""Requests and orders that work against each other."""
+"""Requests and orders on opposite sides of the same symbol."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from ..intents import Intent
 
 
 def opposite(intent: Intent, pending: Sequence[Intent], now: datetime) -> list[str]:
-    """What waits on the other side of the same symbol: "agent-b SELL 0.010 BTC, 3:10 left"."""
+    """Pending requests on the other side of the same symbol, as text: "agent-b SELL 0.010 BTC, 3:10 left"."""
     return [
         f"{other.agent} {other.card.act}, {_left(other.expires_at - now)} left"
         for other in pending
@@ -19,24 +19,24 @@ def opposite(intent: Intent, pending: Sequence[Intent], now: datetime) -> list[s
 
 
 def collide(intent: Intent, other: Intent) -> bool:
-    """A request without a side (a leverage) is against nothing."""
+    """Whether both are on opposite sides of one symbol. A request without a side never collides."""
     sides = {order.side for order in (intent.ordering, other.ordering) if order is not None}
-    same_place = (intent.market, intent.arguments.symbol) == (other.market, other.arguments.symbol)
-    return same_place and sides == {"buy", "sell"}
+    same_symbol = (intent.market, intent.arguments.symbol) == (other.market, other.arguments.symbol)
+    return same_symbol and sides == {"buy", "sell"}
 
 
 def crossing(order: OrderRequest, resting: Sequence[RestingOrder]) -> list[RestingOrder]:
-    """The account's own resting orders that this one would trade with."""
+    """The account's own resting orders that `order` would trade against."""
     return [
         other
         for other in resting
         if (other.symbol, other.stop_price) == (order.symbol, None)
         and other.side != order.side
-        and _reaches(order, other)
+        and _prices_cross(order, other)
     ]
 
 
-def _reaches(order: OrderRequest, other: RestingOrder) -> bool:
+def _prices_cross(order: OrderRequest, other: RestingOrder) -> bool:
     if order.price is None or other.price is None:
         return True
     return order.price >= other.price if order.side == "buy" else order.price <= other.price

@@ -1,4 +1,4 @@
-"""What a check or a tool may use."""
+"""The services that checks and tools use."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ..store import Store
 
 @dataclass(frozen=True, kw_only=True)
 class Context:
-    """Whoever asks."""
+    """Settings, exchange, store and clock, independent of any agent."""
 
     settings: Settings
     exchange: Exchange
@@ -28,11 +28,11 @@ class Context:
 
 @dataclass(frozen=True, kw_only=True)
 class AgentContext(Context):
-    """The same for one agent's request: what is checked, is checked against its limits too."""
+    """The context of one agent's request. Checks also apply the agent's own limits."""
 
     agent: Agent
 
     @property
     def limits(self) -> Limits:
-        """The broker's, or the agent's own where they are lower."""
+        """For each limit, the lower of the broker's and the agent's own."""
         return self.agent.limits(self.settings)

@@ -1,7 +1,8 @@
-"""Binance's rules for a symbol, held against a rounded order before it is parked.
+"""Checks a rounded order against Binance's rules for its symbol, before it is parked.
 
 Source: Binance spot API, filters.md: LOT_SIZE, MARKET_LOT_SIZE, PRICE_FILTER, PERCENT_PRICE_BY_SIDE and
-NOTIONAL; futures, Common Definition: PERCENT_PRICE and MIN_NOTIONAL, which reduce-only orders need not obey.
+NOTIONAL; futures API, Common Definition: PERCENT_PRICE and MIN_NOTIONAL. Reduce-only orders are exempt from
+the minimum value.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from ..money import plain
 def obey(order: OrderRequest, rules: Rules, reference: Decimal | None) -> None:
     """Raise ORDER_FILTER for the first rule that the order breaks.
 
-    `reference` is the price that Binance goes by; without one the rules that need it are left to Binance.
+    `reference` is the price that Binance applies its rules to. Without it, rules that need it are skipped.
     """
     if not rules.active:
         raise _broken("symbol", f"{rules.symbol} is not trading now")
@@ -26,7 +27,7 @@ def obey(order: OrderRequest, rules: Rules, reference: Decimal | None) -> None:
         if price is not None:
             _price(field, price, rules)
     if order.price is not None and reference is not None and not order.conditional:
-        _band(order, order.price, rules, reference)
+        _price_band(order, order.price, rules, reference)
     price = order.price or (order.stop_price if order.conditional else None) or reference
     if price is not None and not order.reduce_only:
         _notional(order, order.amount * price, rules)
@@ -40,24 +41,26 @@ def admits_any_order(
     *,
     limit_name: str = "MAX_ORDER_VALUE_USDT",
 ) -> None:
-    """A limit of ours below Binance's minimum refuses every entry, so it is named as such."""
+    """Raise ORDER_FILTER if the broker's order limit is below Binance's minimum: no entry passes both."""
     least, _ = _notional_limits(order, rules)
     minimum = least * rate
     if max_order_value < minimum:
         raise _broken(
             "amount",
-            f"{limit_name} ({plain(max_order_value)}) lies below Binance's minimum order value for "
+            f"{limit_name} ({plain(max_order_value)}) is below Binance's minimum order value for "
             f"{rules.symbol} ({plain(minimum)} USDT): only an exit can pass both",
             minNotional=least,
         )
 
 
 def _type(order: OrderRequest, rules: Rules) -> None:
-    """Not every spot symbol takes every type."""
+    """Spot symbols differ in the order types that they accept."""
     limited = order.stop_price is not None and order.price is not None
     kind = order.type.upper() + ("_LIMIT" if limited else "")
     if order.market is Market.SPOT and kind not in rules.order_types:
-        raise _broken("type", f"{rules.symbol} takes no {kind} orders", allowed=sorted(rules.order_types))
+        raise _broken(
+            "type", f"{rules.symbol} does not accept {kind} orders", allowed=sorted(rules.order_types)
+        )
 
 
 def _lot(order: OrderRequest, rules: Rules) -> None:
@@ -92,7 +95,7 @@ def _price(field: str, price: Decimal, rules: Rules) -> None:
         )
 
 
-def _band(order: OrderRequest, price: Decimal, rules: Rules, average: Decimal) -> None:
+def _price_band(order: OrderRequest, price: Decimal, rules: Rules, average: Decimal) -> None:
     up, down = (rules.bid_up, rules.bid_down) if order.side == "buy" else (rules.ask_up, rules.ask_down)
     if up is not None and price > average * up:
         most = average * up
@@ -127,5 +130,5 @@ def _notional_limits(order: OrderRequest, rules: Rules) -> tuple[Decimal, Decima
 
 
 def _broken(field: str, problem: str, **allowed: Decimal | list[str]) -> BrokerError:
-    told = {name: plain(value) if isinstance(value, Decimal) else value for name, value in allowed.items()}
-    return BrokerError(Code.ORDER_FILTER, f"{field}: {problem}", details={"field": field, **told})
+    figures = {name: plain(value) if isinstance(value, Decimal) else value for name, value in allowed.items()}
+    return BrokerError(Code.ORDER_FILTER, f"{field}: {problem}", details={"field": field, **figures})

@@ -1,4 +1,4 @@
-"""A futures order beside the market, the margin and the position. One-way mode, USDT-margined."""
+"""A futures order with market, margin and position figures. One-way mode, USDT-margined."""
 
 from __future__ import annotations
 
@@ -24,7 +24,11 @@ from .valuation import USDT
 
 @dataclass(frozen=True, kw_only=True)
 class FuturesQuote(Quote):
-    """`leverages` are those set now, by symbol. `not_shown`: own orders that the figures may not show yet."""
+    """A quote for a futures order.
+
+    `leverages`: the leverage set now, by symbol. `not_shown`: own orders that the figures may not include
+    yet. `pending`: orders of requests that wait for a trader.
+    """
 
     account: FuturesAccount | None
     position: Position | None
@@ -43,17 +47,17 @@ class FuturesQuote(Quote):
 
     @cached_property
     def signed(self) -> Decimal:
-        """The order's amount, below zero for a sell."""
+        """The order's amount; negative for a sell."""
         return self.order.amount if self.order.side == "buy" else -self.order.amount
 
     @cached_property
     def held(self) -> Decimal:
-        """The position, below zero when short."""
+        """The position size; negative when short."""
         return Decimal(0) if self.position is None else self.position.signed
 
     @cached_property
     def after(self) -> Decimal:
-        """The position when it has filled. What only reduces never opens the other side."""
+        """The position after the order has filled. A reduce-only order never opens the other side."""
         after = self.held + self.signed
         if self.order.reduce_only and (after > 0) != (self.held > 0):
             return Decimal(0)
@@ -61,7 +65,7 @@ class FuturesQuote(Quote):
 
     @cached_property
     def covers(self) -> Decimal:
-        """How much of the position it closes, in percent."""
+        """How much of the position the order closes, in percent."""
         return Decimal(0) if not self.held else min(Decimal(1), self.order.amount / abs(self.held)) * 100
 
     @cached_property
@@ -70,7 +74,7 @@ class FuturesQuote(Quote):
 
     @cached_property
     def need(self) -> Need | None:
-        """Margin and fee of what it adds to the exposure; an exit needs none."""
+        """Margin and fee for the exposure that the order adds; None for an exit."""
         if self.is_exit or self.account is None or self.leverages is None or self.taker_fee is None:
             return None
         taken = pending_impact.taken_from_margin(
@@ -100,19 +104,19 @@ class FuturesQuote(Quote):
         ]
 
     def _position_check(self, limits: Settings) -> Check:
-        """Check 4: the position at most, with what else may add to it on this side. An order that only makes
-        it smaller is shown, not refused; one that turns it around opens the other side.
+        """Check 4: the largest position if all open orders on this side fill too.
+
+        Not enforced for an order that only makes the position smaller. An order that reverses the position
+        opens the other side, so it is enforced.
         """
         side = self.order.side
         before = (
-            self.held
-            + self._resting(side)
-            + pending_impact.moved(self._out_of_sight, self.order.symbol, side)
+            self.held + self._resting(side) + pending_impact.moved(self._not_resting, self.order.symbol, side)
         )
         after = before + self.signed
         value = None if self.best is None else abs(after) * self.best
         return risk.position(
-            f"{self.order.symbol} position after it, open orders included",
+            f"{self.order.symbol} position after, open orders included",
             value,
             self.equity,
             limits.max_position_size_pct,
@@ -120,20 +124,22 @@ class FuturesQuote(Quote):
         )
 
     def _resting(self, side: Side) -> Decimal:
-        """What resting orders of a side may add; below zero for sells."""
+        """How much resting orders of a side may add to the position; negative for sells."""
         amount = sum(
-            (one.remaining for one in self.resting or () if one.side == side and not one.reduce_only),
+            (order.remaining for order in self.resting or () if order.side == side and not order.reduce_only),
             Decimal(0),
         )
         return amount if side == "buy" else -amount
 
     @cached_property
-    def _out_of_sight(self) -> Sequence[Claim]:
+    def _not_resting(self) -> Sequence[Claim]:
         return pending_impact.besides(self.not_shown, self.resting or ())
 
     def _margin(self, taker_fee: Decimal) -> Decimal | None:
-        """Binance: a symbol's initial margin is that of its position as large as its open orders could make
-        it, whichever side fills, at the leverage set. Conditional orders wait for their trigger without any.
+        """How much initial margin and fee the order adds; None if a figure is missing.
+
+        Binance takes a symbol's initial margin for the largest position that its open orders could lead to,
+        whichever side fills, at the leverage set. Conditional orders need no margin before they trigger.
         """
         if self.value is None or self.position_price is None or not self.leverage:
             return None
@@ -149,30 +155,35 @@ class FuturesQuote(Quote):
     def _open_notional(self, side: Side) -> Decimal:
         return sum(
             (
-                one.remaining * one.price
-                for one in self.resting or ()
-                if one.side == side and not one.reduce_only and not one.conditional and one.price is not None
+                order.remaining * order.price
+                for order in self.resting or ()
+                if order.side == side
+                and not order.reduce_only
+                and not order.conditional
+                and order.price is not None
             ),
             Decimal(0),
         )
 
     @cached_property
     def position_price(self) -> Decimal | None:
-        """The mark price, which margin goes by."""
+        """The mark price, on which Binance bases the margin."""
         return self.reference if self.position is None else self.position.mark_price
 
 
 async def read(context: AgentContext, order: OrderRequest, itself: Intent | None) -> FuturesQuote:
-    """All figures at once. Raises BrokerError for one that is needed and cannot be read: for an entry that
-    is every figure, for an exit the position and the position mode.
+    """Read all figures at once.
+
+    Raises BrokerError if a needed figure cannot be read. An entry needs every figure, an exit only the
+    position and the position mode.
     """
     venue, symbol, entry = context.exchange.futures, order.symbol, not order.reduce_only
     await venue.require_one_way()
-    ours = await open_intents.read(context, "futures", itself)
-    if entry and ours.changing(symbol):
+    other_intents = await open_intents.read(context, "futures", itself)
+    if entry and other_intents.changing(symbol):
         raise BrokerError(
             Code.BINANCE_UNAVAILABLE,
-            f"The leverage of {symbol} is being changed: what an order would be sent with is not certain yet",
+            f"The leverage of {symbol} is being changed, so the leverage of a new order is not certain yet",
         )
     positions, funds, market = await asyncio.gather(
         venue.positions(symbol),
@@ -195,14 +206,16 @@ async def read(context: AgentContext, order: OrderRequest, itself: Intent | None
         rate=Decimal(1),
         equity=None if account is None else account.equity_usdt,
         resting=figure(resting, needed=entry),
-        used=ours.used,
-        used_by_agent=ours.used_by_agent,
+        used=other_intents.used,
+        used_by_agent=other_intents.used_by_agent,
         account=account,
         position=positions[0] if positions else None,
         leverages=leverages,
         taker_fee=taker_fee,
-        not_shown=pending_impact.not_shown(ours.sent, 0 if account is None else account.update_time_ms),
-        pending=pending_impact.claims(ours.waiting),
+        not_shown=pending_impact.not_shown(
+            other_intents.sent, 0 if account is None else account.update_time_ms
+        ),
+        pending=pending_impact.claims(other_intents.waiting),
     )
 
 
@@ -218,14 +231,14 @@ async def _read_funds(
 
 
 def reducible(position: Position | None, symbol: str, side: Side) -> Position:
-    """Raises NO_POSITION unless an order of that side would reduce it."""
+    """The position. Raises NO_POSITION unless an order of that side would reduce it."""
     closes: Side = "buy" if side == "sell" else "sell"
     if position is None:
         problem = f"There is no open position in {symbol}"
     elif (position.side == "LONG") == (side == "sell"):
         return position
     else:
-        problem = f"The position in {symbol} is {position.side}, which a {side} would not reduce"
+        problem = f"The position in {symbol} is {position.side}, and a {side} would not reduce it"
         problem += f"; a {closes} would"
     raise BrokerError(Code.NO_POSITION, problem, details={"symbol": symbol})
 

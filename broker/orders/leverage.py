@@ -1,4 +1,4 @@
-"""A change of leverage beside the position that it acts on, and its card."""
+"""A leverage change: the figures, the checks and the card."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from .context import Context
 
 @dataclass(frozen=True, kw_only=True)
 class Change:
-    """A change of leverage beside what it acts on."""
+    """A leverage change with the position and account that it affects."""
 
     target: int
     base: str
@@ -29,7 +29,7 @@ class Change:
 
     @property
     def margin_usdt(self) -> Decimal:
-        """What it takes from the available margin; below zero where it sets some free."""
+        """How much available margin the change takes, in USDT; negative if it frees margin."""
         if self.position is None:
             return Decimal(0)
         notional = self.position.size * self.position.mark_price
@@ -37,10 +37,11 @@ class Change:
 
     @property
     def liquidation(self) -> Decimal | None:
-        """Afterwards: of an isolated position with no more margin than its new leverage asks for.
+        """The liquidation price after the change; None if there is none.
 
-        Binance liquidates where margin and profit have fallen to the maintenance margin; that is taken as
-        the same share of the notional there as it is now. None where there is no such price.
+        For an isolated position, the worst case: it has only the margin that its new leverage requires.
+        Binance liquidates when margin plus unrealised P&L falls to the maintenance margin. The maintenance
+        margin is assumed to stay the same fraction of the notional as now.
         """
         position = self.position
         if position is None or position.liquidation_price is None:
@@ -48,30 +49,33 @@ class Change:
         if position.margin_type == "cross":
             return position.liquidation_price
         sign = 1 if position.side == "LONG" else -1
-        share = position.maintenance_margin / (position.size * position.mark_price)
+        maintenance_rate = position.maintenance_margin / (position.size * position.mark_price)
         margin = position.entry_price / self.target
-        price = (position.entry_price - sign * margin) / (1 - sign * share)
+        price = (position.entry_price - sign * margin) / (1 - sign * maintenance_rate)
         return price if price > 0 else None
 
 
 async def read(context: Context, symbol: str, target: int) -> Change:
-    """Raises ORDER_FILTER above what Binance allows, HEDGE_MODE_UNSUPPORTED, and as reads do."""
+    """Read the figures for a change of `symbol` to leverage `target`.
+
+    Raises ORDER_FILTER if Binance does not allow it, HEDGE_MODE_UNSUPPORTED, and the errors of reads.
+    """
     venue = context.exchange.futures
     await venue.require_one_way()
-    now, most, positions, account = await asyncio.gather(
+    now, maximum, positions, account = await asyncio.gather(
         venue.leverage(symbol), venue.max_leverage(symbol), venue.positions(symbol), venue.account()
     )
-    if target > most:
+    if target > maximum:
         raise BrokerError(
             Code.ORDER_FILTER,
-            f"leverage: {target}× is above Binance's maximum of {most}× for {symbol}",
-            details={"field": "leverage", "max": most},
+            f"leverage: {target}× is above Binance's maximum of {maximum}× for {symbol}",
+            details={"field": "leverage", "max": maximum},
         )
     position = positions[0] if positions else None
     if position is not None and position.margin_type == "isolated" and target < now.leverage:
         raise BrokerError(
             Code.ORDER_FILTER,
-            f"leverage: Binance does not lower it in isolated margin while a position is open in {symbol}",
+            f"leverage: Binance does not lower it while an isolated position is open in {symbol}",
             details={"field": "leverage", "min": now.leverage},
         )
     return Change(
@@ -84,7 +88,7 @@ async def read(context: Context, symbol: str, target: int) -> Change:
 
 
 def checks(change: Change, unsettled: int, limits: Limits) -> list[Check]:
-    """`unsettled` is how many other changes of the symbol are under way."""
+    """`unsettled`: how many other leverage changes of the symbol are not settled yet."""
     margin = max(Decimal(0), change.margin_usdt)
     return [
         *([risk.margin(margin, change.account.available_usdt)] if margin else []),
@@ -106,7 +110,7 @@ def draw(change: Change, checks: Sequence[Check]) -> Card:
 
 
 def _liquidation(change: Change) -> str:
-    """In cross margin the whole wallet stands behind a position, whatever its leverage."""
+    """In cross margin the whole wallet backs a position: leverage does not move its liquidation price."""
     position = change.position
     if position is None:
         return "no position"
@@ -114,8 +118,8 @@ def _liquidation(change: Change) -> str:
     if position.liquidation_price is None:
         return "no liquidation price"
     if position.margin_type == "cross":
-        return f"liquidation {before} does not depend on it"
-    return f"liquidation {before} → at worst {after}"
+        return f"liquidation {before} unchanged"
+    return f"liquidation {before} → {after} at worst"
 
 
 def _price(price: Decimal | None) -> str:
@@ -123,11 +127,11 @@ def _price(price: Decimal | None) -> str:
 
 
 def _figures(change: Change) -> list[Figure]:
-    shown = [Figure(label="Position", value=card.position_words(change.position, change.base))]
+    found = [Figure(label="Position", value=card.position_words(change.position, change.base))]
     if change.position is not None:
-        shown += [
+        found += [
             Figure(label="Liquidation now", value=_price(change.position.liquidation_price)),
-            Figure(label="Liquidation after it", value=_price(change.liquidation)),
-            Figure(label="Margin it takes", value=f"{cents(change.margin_usdt)} USDT"),
+            Figure(label="Liquidation after", value=_price(change.liquidation)),
+            Figure(label="Margin needed", value=f"{cents(change.margin_usdt)} USDT"),
         ]
-    return [*shown, Figure(label="Available margin", value=f"{cents(change.account.available_usdt)} USDT")]
+    return [*found, Figure(label="Available margin", value=f"{cents(change.account.available_usdt)} USDT")]

@@ -1,4 +1,4 @@
-"""Own requests that the exchange's figures may not show yet, and what they take and bring."""
+"""What the broker's own orders take and bring before Binance's figures show them."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from .request import order_in
 
 @dataclass(frozen=True, kw_only=True)
 class Claim:
-    """An order of ours, and the price it is counted at, in the quote asset. `placed`: Binance took it before
-    the figures were read.
+    """One of the broker's own orders. `price` is what it is counted at, in the quote asset. `placed`: Binance
+    accepted it before the figures were read.
     """
 
     intent_id: str
@@ -37,9 +37,10 @@ class Claim:
 
 
 def elsewhere(resting: Iterable[Intent], symbol: str) -> list[Claim]:
-    """What is left of own open orders of other symbols, as last followed.
+    """What remains of the broker's open orders in other symbols, as of their last update.
 
-    Binance's weight for the orders of all symbols is 80, and 6 for those of one.
+    Not read from Binance: a request for the open orders of all symbols has weight 80, for one symbol 6
+    (Binance spot API, `GET /api/v3/openOrders`).
     """
     others = [intent for intent in resting if intent.arguments.symbol != symbol]
     return [
@@ -50,20 +51,21 @@ def elsewhere(resting: Iterable[Intent], symbol: str) -> list[Claim]:
 
 
 def not_shown(intents: Iterable[Intent], shown_at_ms: int) -> list[Claim]:
-    """Those that figures of that time (Binance's) may not show."""
+    """The orders that Binance's figures of that time (its clock, in ms) may not include."""
     return claims(intent for intent in intents if not _shown(intent, shown_at_ms))
 
 
 def claims(intents: Iterable[Intent]) -> list[Claim]:
+    """The orders of these requests; requests that place no order are left out."""
     found = []
     for intent in intents:
         order = order_in(intent)
         if order is not None:
-            left = replace(order, amount=_left(intent, order))
+            remaining = replace(order, amount=_left(intent, order))
             found.append(
                 Claim(
                     intent_id=intent.id,
-                    order=left,
+                    order=remaining,
                     price=_price(intent, order),
                     placed=intent.state is State.PLACED,
                 )
@@ -72,14 +74,16 @@ def claims(intents: Iterable[Intent]) -> list[Claim]:
 
 
 def besides(claims: Iterable[Claim], resting: Iterable[RestingOrder]) -> list[Claim]:
-    """Those that do not rest at the exchange for all to see."""
+    """The claims that are not among the resting orders read from Binance."""
     known = {order.client_order_id for order in resting}
     return [claim for claim in claims if claim.client_order_id not in known]
 
 
 def beyond_margin(claims: Iterable[Claim], resting: Iterable[RestingOrder]) -> list[Claim]:
-    """Those that the available margin may not show. A resting order does not touch the account's time of
-    change, but margin is held for one that was placed before both were read.
+    """The claims that the available margin may not include.
+
+    A resting order does not change the account's update time. If it was placed before account and orders
+    were read, its margin is already deducted.
     """
     known = {order.client_order_id for order in resting}
     return [claim for claim in claims if not claim.placed or claim.client_order_id not in known]
@@ -88,19 +92,19 @@ def beyond_margin(claims: Iterable[Claim], resting: Iterable[RestingOrder]) -> l
 def taken_from_balances(
     claims: Iterable[Claim], rules: Callable[[str], Rules], taker_fee: Decimal
 ) -> dict[str, Decimal]:
-    """By asset: the quote of spot buys with the fee, the base of spot sells."""
+    """Amounts by asset: quote asset plus fee for spot buys, base asset for spot sells."""
     taken: dict[str, Decimal] = {}
     for claim in claims:
-        of = rules(claim.order.symbol)
+        symbol_rules = rules(claim.order.symbol)
         buys = claim.order.side == "buy"
-        asset = of.quote if buys else of.base
+        asset = symbol_rules.quote if buys else symbol_rules.base
         amount = claim.value * (1 + taker_fee) if buys else claim.order.amount
         taken[asset] = taken.get(asset, Decimal(0)) + amount
     return taken
 
 
 def taken_from_margin(claims: Iterable[Claim], leverages: Mapping[str, int], taker_fee: Decimal) -> Decimal:
-    """In USDT. Exits take none, conditional orders none before their trigger."""
+    """Margin and fees in USDT. Exits need none; conditional orders need none before they trigger."""
     return sum(
         (
             claim.value * (1 / Decimal(leverages.get(claim.order.symbol, 1)) + taker_fee)
@@ -112,7 +116,7 @@ def taken_from_margin(claims: Iterable[Claim], leverages: Mapping[str, int], tak
 
 
 def brought(claims: Iterable[Claim], asset: str, rules: Callable[[str], Rules]) -> Decimal:
-    """How much of an asset spot orders bring: buys of it, and sales for it."""
+    """How much of an asset these spot orders bring in: buys of it, and sales for it."""
     return sum(
         (
             _brought(claim.order.side, claim.order.amount, claim.price, rules(claim.order.symbol), asset)
@@ -123,30 +127,30 @@ def brought(claims: Iterable[Claim], asset: str, rules: Callable[[str], Rules]) 
 
 
 def brought_by_resting(resting: Iterable[RestingOrder], asset: str, rules: Callable[[str], Rules]) -> Decimal:
-    """The same of open orders; a stop with a limit at the higher of both."""
+    """The same for resting orders. A stop-limit order counts at the higher of its two prices."""
     return sum(
         (
             _brought(
-                one.side,
-                one.remaining,
-                max(one.price or Decimal(0), one.stop_price or Decimal(0)),
-                rules(one.symbol),
+                resting_order.side,
+                resting_order.remaining,
+                max(resting_order.price or Decimal(0), resting_order.stop_price or Decimal(0)),
+                rules(resting_order.symbol),
                 asset,
             )
-            for one in resting
+            for resting_order in resting
         ),
         Decimal(0),
     )
 
 
-def _brought(side: Side, amount: Decimal, price: Decimal, of: Rules, asset: str) -> Decimal:
+def _brought(side: Side, amount: Decimal, price: Decimal, rules: Rules, asset: str) -> Decimal:
     if side == "buy":
-        return amount if of.base == asset else Decimal(0)
-    return amount * price if of.quote == asset else Decimal(0)
+        return amount if rules.base == asset else Decimal(0)
+    return amount * price if rules.quote == asset else Decimal(0)
 
 
 def moved(claims: Iterable[Claim], symbol: str, side: Side) -> Decimal:
-    """By how much orders of one side change a position; below zero for sells."""
+    """By how much the orders of one side change a position; negative for sells."""
     return sum(
         (claim.signed for claim in claims if (claim.order.symbol, claim.order.side) == (symbol, side)),
         Decimal(0),
@@ -160,7 +164,7 @@ def _shown(intent: Intent, shown_at_ms: int) -> bool:
 
 
 def _left(intent: Intent, order: OrderRequest) -> Decimal:
-    """All of it, unless it has ended with less."""
+    """The order's amount, or the filled amount once the order has ended."""
     if intent.order is None or not intent.order_is_final:
         return order.amount
     return _filled(intent)
@@ -171,11 +175,13 @@ def _filled(intent: Intent) -> Decimal:
 
 
 def _price(intent: Intent, order: OrderRequest) -> Decimal:
-    """The higher of its limit and its trigger; a market order's is the one that its card showed, and so is
-    that of a limit sale that fills above its limit.
+    """The price that an order is counted at.
+
+    The higher of limit and trigger. A market order counts at the price on its card, and so does a limit sell
+    that would fill above its limit.
     """
-    shown = intent.terms.reference_price or Decimal(0)
-    own = [price for price in (order.price, order.stop_price) if price is not None]
+    on_card = intent.terms.reference_price or Decimal(0)
+    prices = [price for price in (order.price, order.stop_price) if price is not None]
     if order.side == "sell" and order.stop_price is None:
-        own.append(shown)
-    return max(own) if own else shown
+        prices.append(on_card)
+    return max(prices) if prices else on_card

@@ -1,4 +1,4 @@
-"""What an order would come to now: the figures that checks and cards are made of."""
+"""An order at current market prices: the figures that checks and cards use."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ from .context import AgentContext
 T = TypeVar("T")
 
 PRICE_MAX_AGE_MS: Final = 1_000
-"""How old the price may be that an order was last held against."""
+"""The maximum age of the price used for the last check before sending."""
 
 SOON_SECONDS: Final = 1.0
-"""How long is waited for what is good to know and not needed: an exit holds its account's lock."""
+"""How long an exit waits for a figure that it does not need. It holds the account lock meanwhile."""
 
 MarketFigures = tuple[
     Book | BrokerError,
@@ -35,7 +35,7 @@ MarketFigures = tuple[
 
 @dataclass(frozen=True, kw_only=True)
 class Need:
-    """What an order takes of an asset, beside what is free of it and what waiting requests would take."""
+    """How much of an asset an order needs, how much is free, and how much pending requests would take."""
 
     label: str
     asset: str
@@ -46,13 +46,14 @@ class Need:
 
 @dataclass(frozen=True, kw_only=True)
 class Quote(ABC):
-    """One order beside the market and the account, all read for it; what follows from that is computed once.
+    """One order with the market and account figures read for it. Derived values are computed once.
 
-    `reference` is the exchange's own price for its rules, `rate` is USDT per quote asset, `resting` are the
-    account's own orders (of the symbol, or of all where a spot pair is not quoted in cash), `used` is the
-    day's volume in USDT without this one, and `used_by_agent` that of its agent, where it has a limit of its
-    own. An entry has every figure; an exit may lack those that it does not need: they are None where they
-    could not be read.
+    `reference`: the price that Binance applies its filters to. `rate`: USDT per unit of the quote asset.
+    `resting`: the account's open orders in the symbol; in all symbols if a spot pair is not quoted in cash.
+    `used`: today's volume in USDT without this order. `used_by_agent`: the agent's part of it; None unless
+    the agent has its own limit.
+
+    An entry has every figure. For an exit, a figure that it does not need is None if it could not be read.
     """
 
     order: OrderRequest
@@ -69,29 +70,29 @@ class Quote(ABC):
     @property
     @abstractmethod
     def is_exit(self) -> bool:
-        """Whether it lowers exposure."""
+        """Whether the order lowers exposure."""
 
     @property
     @abstractmethod
     def need(self) -> Need | None:
-        """What it takes from the account; None where it takes nothing."""
+        """What the order takes from the account; None if it takes nothing or a figure is missing."""
 
     @property
     @abstractmethod
     def takes_all(self) -> bool:
-        """Whether nothing that could still be sold is left."""
+        """Whether the order leaves nothing that could still be sold."""
 
     @abstractmethod
     def balance_check(self) -> Check | None:
-        """Check 1."""
+        """Check 1: balance or margin."""
 
     @abstractmethod
     def exposure_checks(self, context: AgentContext) -> list[Check]:
-        """Checks 4 and 5; none for an exit."""
+        """Checks 4 (position size) and 5 (leverage); none for an exit."""
 
     @cached_property
     def best(self) -> Decimal | None:
-        """What the order would trade against first: the ask for a buy, the bid for a sell."""
+        """The best opposite price: the ask for a buy, the bid for a sell."""
         if self.book is None:
             return None
         return self.book.best_ask if self.order.side == "buy" else self.book.best_bid
@@ -104,7 +105,7 @@ class Quote(ABC):
 
     @cached_property
     def average(self) -> Decimal | None:
-        """The book's average for the whole amount; None when the visible book is too thin for it."""
+        """The average book price for the whole amount; None if the visible book is too thin."""
         if self.book is None:
             return None
         walk = self.book.walk(self.order.side, self.order.amount)
@@ -112,24 +113,24 @@ class Quote(ABC):
 
     @cached_property
     def asked_at(self) -> Decimal | None:
-        """The market's price that the order is held against: by the book, or the last one for a trigger."""
+        """The market price when asked: the last price for a conditional order, else the book price."""
         if self.order.stop_price is not None:
             return self.last
         return self.average or self.best if self.order.type == "market" else self.best
 
     @cached_property
     def traded_at(self) -> Decimal | None:
-        """By the book, for an order that trades at the market now."""
+        """The average book price of a market order; None for other types."""
         return self.average if self.order.type == "market" else None
 
     @cached_property
     def priced_at_ms(self) -> int | None:
-        """When, by our clock, the book was asked for."""
+        """When the book was requested, in ms by the broker's clock."""
         return None if self.book is None else self.book.asked_at_ms
 
     @cached_property
     def fills_now(self) -> bool:
-        """A limit order at or through the market."""
+        """Whether this is a limit order that would fill at once."""
         price, best = self.order.price, self.best
         if price is None or best is None or self.order.stop_price is not None:
             return False
@@ -137,11 +138,12 @@ class Quote(ABC):
 
     @cached_property
     def value(self) -> Decimal | None:
-        """In the quote asset. A limit buy: at its limit; a limit sell: at the higher of limit and bid.
+        """The order's value in the quote asset; None if it is not known.
 
-        A stop: at its trigger, and with a limit at the higher of both. A market order: by walking the book;
-        where the visible book is too thin, an exit that sells is worth at most its best bid, and any other
-        order's value is not known.
+        - Limit buy: at the limit. Limit sell: at the higher of limit and best bid.
+        - Stop or take-profit: at the trigger; with a limit, at the higher of the two.
+        - Market order: at the average book price. If the visible book is too thin, an exit that sells counts
+          at the best bid; the value of any other order is not known.
         """
         price = self._valued_at
         return None if price is None else price * self.order.amount
@@ -161,12 +163,12 @@ class Quote(ABC):
 
 
 def best_of(book: Book, side: Side) -> Decimal:
-    """Raises BINANCE_UNAVAILABLE for an empty book."""
+    """The best opposite price for an order of that side. Raises BINANCE_UNAVAILABLE for an empty book."""
     price = book.best_ask if side == "buy" else book.best_bid
     if price is None:
         raise BrokerError(
             Code.BINANCE_UNAVAILABLE,
-            f"{book.symbol} has an empty order book: there is no price to check against.",
+            f"The order book of {book.symbol} is empty: there is no price to check against.",
         )
     return price
 
@@ -174,8 +176,10 @@ def best_of(book: Book, side: Side) -> Decimal:
 async def read_market(
     venue: Spot | Futures, symbol: str, *, orders_of: str | None, entry: bool
 ) -> MarketFigures:
-    """Book, the exchange's reference price, last prices, and own resting orders: those of the symbol
-    `orders_of`, of all symbols where it is None.
+    """Read at once: the book, Binance's reference price, all last prices, and the account's open orders.
+
+    `orders_of` is the symbol of the open orders; None for all symbols. A figure that could not be read is
+    returned as its error.
     """
     seconds = patience(entry=entry)
     return await asyncio.gather(
@@ -189,22 +193,22 @@ async def read_market(
 async def fresh(
     venue: Spot | Futures, book: Book | BrokerError, clock: Clock, *, entry: bool
 ) -> Book | BrokerError:
-    """The book, read once more where it grew old while the other figures were waited for."""
+    """The book, read again if it became too old while the other figures were read."""
     if isinstance(book, BrokerError) or 0 <= to_ms(clock()) - book.asked_at_ms <= PRICE_MAX_AGE_MS:
         return book
     return await attempt(venue.book(book.symbol), seconds=patience(entry=entry))
 
 
 def patience(*, entry: bool) -> float | None:
-    """How long is waited for a figure that an entry needs and an exit does not; None: as for any read."""
+    """The time-out in seconds for a figure that only an entry needs; None: no extra limit."""
     return None if entry else SOON_SECONDS
 
 
-async def attempt(reading: Awaitable[T], *, seconds: float | None = None) -> T | BrokerError:
-    """For figures that are read together, not all of which are needed."""
+async def attempt(pending: Awaitable[T], *, seconds: float | None = None) -> T | BrokerError:
+    """The result, or the error as a value. For figures read together of which not all are needed."""
     try:
         async with asyncio.timeout(seconds):
-            return await reading
+            return await pending
     except TimeoutError:
         return BrokerError(Code.BINANCE_TIMEOUT, f"Binance did not answer within {seconds:g} s")
     except BrokerError as error:
@@ -212,7 +216,7 @@ async def attempt(reading: Awaitable[T], *, seconds: float | None = None) -> T |
 
 
 def figure(read: T | BrokerError, *, needed: bool) -> T | None:
-    """What was read; where it could not be, raises if it is needed, else None."""
+    """The figure. If it could not be read: raises the error if it is needed, else returns None."""
     if isinstance(read, BrokerError):
         if needed:
             raise read
@@ -221,25 +225,25 @@ def figure(read: T | BrokerError, *, needed: bool) -> T | None:
 
 
 def worst_for(quote: Quote, tolerance_pct: Decimal | None) -> Decimal | None:
-    """The last price at which it is still sent, None where any will do.
+    """The worst price at which the order is still sent; None if any price is accepted.
 
-    Raises BINANCE_UNAVAILABLE where there is a tolerance and no price that it could be of.
+    Raises BINANCE_UNAVAILABLE if there is a tolerance but no price to apply it to.
     """
     if tolerance_pct is None:
         return None
     if quote.asked_at is None:
         raise BrokerError(
             Code.BINANCE_UNAVAILABLE,
-            f"There is no price of {quote.rules.symbol} to hold the order against.",
+            f"There is no price of {quote.rules.symbol} to check the order against.",
         )
     return worst_price(quote.asked_at, tolerance_pct, quote.order.side)
 
 
 def worst_price(reference: Decimal, tolerance_pct: Decimal, side: Side) -> Decimal:
-    """The last price at which it is still sent, in eight digits on the trader's side; never better than the
-    reference.
+    """The worst price at which the order is still sent; never better than `reference`.
 
-    Not to the tick: it bounds an average, which lies between the prices of a book.
+    Rounded to eight digits in the trader's favour, not to the tick: it limits an average price, which can lie
+    between two ticks.
     """
     unit, tolerance = unit_of(reference, SHOWN_DIGITS), reference * tolerance_pct / 100
     if side == "buy":

@@ -1,4 +1,4 @@
-"""An order at the exchange, as it is kept beside its intent and told: decimals as text."""
+"""An order at the exchange, as stored with its intent and returned to agents. Decimals are text."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ from ..order_record import FeeRecord, OrderRecord
 from .valuation import USDT
 
 REALIZED: Final = "realizedPnL"
-"""Before fees, as Binance booked it; of futures only."""
+"""Realised P&L before fees, as Binance reports it. Futures only."""
 
 
 def order_record(order: OrderState) -> OrderRecord:
-    """`fee` is the largest of its fees."""
+    """The record to store. `fee` is the largest fee; `other_fees` are the rest."""
     fees = [
         FeeRecord(cost=cost, asset=asset)
         for asset, cost in sorted(order.fees, key=lambda fee: fee[1], reverse=True)
     ]
-    more: dict[str, Any] = {}
+    optional: dict[str, Any] = {}
     if len(fees) > 1:
-        more["other_fees"] = tuple(fees[1:])
+        optional["other_fees"] = tuple(fees[1:])
     if order.realized is not None:
-        more["realized"] = order.realized
+        optional["realized"] = order.realized
     return OrderRecord(
         id=order.id,
         client_order_id=order.client_order_id,
@@ -38,24 +38,24 @@ def order_record(order: OrderState) -> OrderRecord:
         fee=fees[0] if fees else None,
         status=order.status,
         timestamp=order.timestamp_ms,
-        **more,
+        **optional,
     )
 
 
-def contract_order(kept: OrderRecord) -> dict[str, Any]:
-    """The `order` that an agent is told."""
-    return {name: value for name, value in kept.stored().items() if name != REALIZED}
+def contract_order(record: OrderRecord) -> dict[str, Any]:
+    """The `order` object in an agent's answer."""
+    return {name: value for name, value in record.stored().items() if name != REALIZED}
 
 
-def net_profit(kept: OrderRecord) -> Decimal | None:
-    """In USDT: what Binance booked for the fills, less the fees taken in USDT; None until they were read."""
-    if kept.realized is None:
+def net_profit(record: OrderRecord) -> Decimal | None:
+    """Realised P&L in USDT, net of fees paid in USDT; None until the fills were read."""
+    if record.realized is None:
         return None
-    paid = (fee.cost for fee in kept.fees if fee.asset == USDT and fee.cost is not None)
-    return kept.realized - sum(paid, Decimal(0))
+    paid = (fee.cost for fee in record.fees if fee.asset == USDT and fee.cost is not None)
+    return record.realized - sum(paid, Decimal(0))
 
 
-def other_fees(kept: OrderRecord) -> dict[str, Any]:
-    """Fees in another asset than USDT, which no profit is net of; nothing where there are none."""
-    others = [fee.stored() for fee in kept.fees if fee.asset != USDT]
+def other_fees(record: OrderRecord) -> dict[str, Any]:
+    """`otherFees`: fees in other assets than USDT, not part of `net_profit`. Empty if there are none."""
+    others = [fee.stored() for fee in record.fees if fee.asset != USDT]
     return {"otherFees": others} if others else {}

@@ -1,4 +1,4 @@
-"""The order that arguments mean: the same for checks, card, wire and what is counted."""
+"""Turns stored arguments into an order. Checks, card, submission and counting all use the same one."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from ..order_types import Market
 
 
 def order_of(arguments: Arguments) -> OrderRequest:
-    """From rounded arguments. Raises TypeError where they are no order's."""
+    """The order that rounded arguments describe. Raises TypeError if they do not describe an order."""
     order = OrderArguments.of(arguments)
     return OrderRequest(
         symbol=order.symbol,
@@ -24,5 +24,5 @@ def order_of(arguments: Arguments) -> OrderRequest:
 
 
 def order_in(intent: Intent) -> OrderRequest | None:
-    """What a request orders; None for one that changes a setting."""
+    """The order of a request; None if it changes a setting."""
     return None if intent.ordering is None else order_of(intent.ordering)

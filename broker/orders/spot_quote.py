@@ -1,4 +1,4 @@
-"""A spot order beside the market and the account."""
+"""A spot order with market and account figures."""
 
 from __future__ import annotations
 
@@ -21,10 +21,11 @@ from .valuation import equity, rate
 
 @dataclass(frozen=True, kw_only=True)
 class SpotQuote(Quote):
-    """`taken` is what the balances may not show yet, `waiting` what pending requests would take, by asset.
+    """A quote for a spot order.
 
-    `coming` is how much of the bought asset resting and unseen orders bring. `cash` are the assets that count
-    as cash.
+    `taken`: by asset, what own orders take that the balances may not show yet. `waiting`: by asset, what
+    pending requests would take. `coming`: how much of the bought asset open orders would bring. `cash`: the
+    assets that count as cash.
     """
 
     account: Account
@@ -39,12 +40,12 @@ class SpotQuote(Quote):
 
     @cached_property
     def bought(self) -> str:
-        """The asset that it brings."""
+        """The asset that the order brings in."""
         return bought_by(self.order, self.rules)
 
     @cached_property
     def proceeds(self) -> Decimal | None:
-        """The most that it brings of the bought asset: what a buy buys, what a sale could fill at."""
+        """The most of the bought asset that the order can bring: the amount of a buy, the value of a sell."""
         if self.order.side == "buy":
             return self.order.amount
         if self.value is None or self.order.stop_price is not None or self.best is None:
@@ -53,7 +54,7 @@ class SpotQuote(Quote):
 
     @cached_property
     def need(self) -> Need:
-        """Base for a sell; for a buy its value and the fee, in the quote asset."""
+        """For a sell the amount in the base asset; for a buy its value plus fee in the quote asset."""
         if self.order.side == "sell":
             return self._need(self.base, self.order.amount)
         with_fee = None if self.value is None else self.value * (1 + self.account.taker_fee)
@@ -68,10 +69,10 @@ class SpotQuote(Quote):
         return risk.balance(self.need.asset, self.need.amount, self.need.free)
 
     def exposure_checks(self, context: AgentContext) -> list[Check]:
-        """Check 4: what would be held at most of the bought asset, at the market. Cash is no position."""
+        """Check 4: the largest holding of the bought asset, at market price. Cash is not a position."""
         if self.bought in self.cash:
             return []
-        label = f"{self.bought} held after it, open orders included"
+        label = f"{self.bought} held after, open orders included"
         limit = context.settings.max_position_size_pct
         return [risk.position(label, self._position_usdt, self.equity, limit)]
 
@@ -85,7 +86,7 @@ class SpotQuote(Quote):
 
     @cached_property
     def _position_usdt(self) -> Decimal | None:
-        """None for a bought asset whose worth is not known."""
+        """The largest holding of the bought asset in USDT; None if its price is not known."""
         price = self.best if self.order.side == "buy" else Decimal(1)  # in the quote asset
         if self.rate is None or price is None or self.proceeds is None:
             return None
@@ -109,9 +110,9 @@ class SpotQuote(Quote):
 
 
 def may_exit(order: OrderRequest, rules: Rules, cash: frozenset[str]) -> bool:
-    """Whether it is an exit where its base asset is held: a sale, for cash, of what is not cash.
+    """Whether the order is an exit if its base asset is held: it sells a non-cash asset for cash.
 
-    A sale for anything else buys a position, and cash for cash leaves none.
+    A sale for another asset opens a position in that asset. Cash for cash closes no position.
     """
     return order.side == "sell" and rules.base not in cash and rules.quote in cash
 
@@ -121,16 +122,17 @@ def bought_by(order: OrderRequest, rules: Rules) -> str:
 
 
 async def read(context: AgentContext, order: OrderRequest, itself: Intent | None) -> SpotQuote:
-    """All figures at once. Raises BrokerError for one that is needed and cannot be read: for an entry that
-    is every figure, for an exit the account.
+    """Read all figures at once.
+
+    Raises BrokerError if a needed figure cannot be read: every figure for an entry, the account for an exit.
     """
     venue, cash = context.exchange.spot, context.settings.cash
-    ours = await open_intents.read(context, "spot", itself)
+    other_intents = await open_intents.read(context, "spot", itself)
     rules = venue.rules(order.symbol)
-    # What a cross pair brings, orders of any symbol may bring too.
+    # The bought asset of a cross pair can also be bought in other symbols: read all open orders.
     orders_of = order.symbol if rules.quote in cash else None
     if may_exit(order, rules, cash):
-        account = await venue.account()  # it tells an exit, which does not wait for all the rest
+        account = await venue.account()  # decides whether this is an exit, which does not wait for the rest
         entry = not any(item.asset == rules.base and item.total for item in account.balances)
         market = await read_market(venue, order.symbol, orders_of=orders_of, entry=entry)
     else:
@@ -139,31 +141,31 @@ async def read(context: AgentContext, order: OrderRequest, itself: Intent | None
             venue.account(), read_market(venue, order.symbol, orders_of=orders_of, entry=entry)
         )
     book, reference, prices, resting = market
-    known = figure(prices, needed=entry)
+    last_prices = figure(prices, needed=entry)
     open_orders = figure(resting, needed=entry)
-    claims = pending_impact.not_shown(ours.sent, account.update_time_ms)
+    claims = pending_impact.not_shown(other_intents.sent, account.update_time_ms)
     return SpotQuote(
         order=order,
         rules=rules,
         book=figure(await fresh(venue, book, context.clock, entry=entry), needed=entry),
-        last=None if known is None else known.get(order.symbol),
+        last=None if last_prices is None else last_prices.get(order.symbol),
         reference=figure(reference, needed=entry),
-        rate=None if known is None else rate(rules.quote, known),
-        equity=None if known is None else equity(account, known),
+        rate=None if last_prices is None else rate(rules.quote, last_prices),
+        equity=None if last_prices is None else equity(account, last_prices),
         resting=open_orders,
-        used=ours.used,
-        used_by_agent=ours.used_by_agent,
+        used=other_intents.used,
+        used_by_agent=other_intents.used_by_agent,
         account=account,
         taken=pending_impact.taken_from_balances(claims, venue.rules, account.taker_fee),
         waiting=pending_impact.taken_from_balances(
-            pending_impact.claims(ours.waiting), venue.rules, account.taker_fee
+            pending_impact.claims(other_intents.waiting), venue.rules, account.taker_fee
         ),
         coming=_coming(
             context,
             bought_by(order, rules),
             claims,
             open_orders or [],
-            pending_impact.elsewhere(ours.resting, order.symbol),
+            pending_impact.elsewhere(other_intents.resting, order.symbol),
         ),
         cash=cash,
     )
@@ -176,11 +178,11 @@ def _coming(
     resting: Sequence[RestingOrder],
     elsewhere: Sequence[Claim],
 ) -> Decimal:
-    """What open orders bring of an asset, each counted once: buys of it, and sales for it, in any pair."""
-    known = {claim.intent_id for claim in claims}
-    beside = [claim for claim in elsewhere if claim.intent_id not in known]
-    of_ours = pending_impact.besides([*claims, *beside], resting)
+    """How much of an asset open orders bring in, in any pair; each order counts once."""
+    claim_ids = {claim.intent_id for claim in claims}
+    others = [claim for claim in elsewhere if claim.intent_id not in claim_ids]
+    not_resting = pending_impact.besides([*claims, *others], resting)
     rules = context.exchange.spot.rules
     return pending_impact.brought_by_resting(resting, asset, rules) + pending_impact.brought(
-        of_ours, asset, rules
+        not_resting, asset, rules
     )

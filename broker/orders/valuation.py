@@ -1,4 +1,4 @@
-"""What things are worth in USDT."""
+"""Values in USDT."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ USDT = "USDT"
 
 
 def rate(asset: str, prices: Mapping[str, Decimal]) -> Decimal | None:
-    """USDT for one unit; None when Binance has no pair for it."""
+    """USDT for one unit of `asset`; None if Binance has no USDT pair for it."""
     if asset == USDT:
         return Decimal(1)
     if direct := prices.get(asset + USDT):
@@ -21,7 +21,7 @@ def rate(asset: str, prices: Mapping[str, Decimal]) -> Decimal | None:
 
 
 def equity(account: Account, prices: Mapping[str, Decimal]) -> Decimal:
-    """The sum of all balances. An asset without a pair against USDT counts nothing."""
+    """All balances in USDT, locked amounts included. An asset without a USDT pair counts as zero."""
     return sum(
         ((item.free + item.locked) * (rate(item.asset, prices) or 0) for item in account.balances),
         Decimal(0),
@@ -29,5 +29,5 @@ def equity(account: Account, prices: Mapping[str, Decimal]) -> Decimal:
 
 
 async def read_equity(exchange: Exchange) -> Decimal:
-    """Raises BrokerError."""
+    """The spot account's equity in USDT. Raises BrokerError."""
     return equity(await exchange.spot.account(), await exchange.spot.last_prices())

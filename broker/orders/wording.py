@@ -1,4 +1,4 @@
-"""The sentence of an order, in a trader's words."""
+"""Describes an order in one sentence, for the trader."""
 
 from __future__ import annotations
 
@@ -12,18 +12,19 @@ from .quote import Quote
 
 
 def act(quote: Quote) -> str:
-    """What the button names."""
+    """The action on the approve button, such as "LIMIT BUY 0.01 BTC"."""
     kind = "LIMIT " if quote.order.type == "limit" else ""
     return f"{kind}{quote.order.side.upper()} {grouped(quote.order.amount)} {quote.rules.base}"
 
 
 def sentence(quote: Quote, worst: Decimal | None) -> str:
+    """`worst` is the worst price at which a market order is still sent; None: any price."""
     order = quote.order
     if order.stop_price is not None:
         return _stop(quote, order.stop_price)
     if order.price is not None:
-        return f"{act(quote)} at {grouped(order.price)}, {_limit_words(quote, order.price)}{_covers(quote)}"
-    return f"{_market(quote, worst)}{_covers(quote)}"
+        return f"{act(quote)} at {grouped(order.price)}, {_limit_words(quote, order.price)}{_closes(quote)}"
+    return f"{_market(quote, worst)}{_closes(quote)}"
 
 
 def _market(quote: Quote, worst: Decimal | None) -> str:
@@ -35,8 +36,10 @@ def _market(quote: Quote, worst: Decimal | None) -> str:
 
 
 def price_bound(worst: Decimal | None) -> str:
-    """What holds of a market order's price. Binance does not enforce it: it may fill worse when the price
-    jumps while it is on its way.
+    """The price limit of a market order, in words.
+
+    The broker checks it just before sending; Binance does not enforce it. The fill can be worse if the price
+    jumps while the order is on its way.
     """
     if worst is None:
         return "at any price"
@@ -46,41 +49,43 @@ def price_bound(worst: Decimal | None) -> str:
 def _stop(quote: Quote, trigger: Decimal) -> str:
     price = quote.order.price
     at = "at market" if price is None else f"at {grouped(price)} or better"
-    way = "rises" if waits_for_a_rise(quote) else "falls"
+    direction = "rises" if waits_for_a_rise(quote) else "falls"
     away = ""
     if quote.last is not None:
         away = f" ({signed_percent(percent(trigger - quote.last, quote.last))})"
-    every = f", {_all(quote)}" if quote.takes_all else ""
-    waits = f"if last {way} to {grouped(trigger)}{away}"
-    return f"{act(quote)} {at} {waits}{_covers(quote)}{_holds(quote)}{every}"
+    all_free = f", {_all(quote)}" if quote.takes_all else ""
+    condition = f"if last {direction} to {grouped(trigger)}{away}"
+    return f"{act(quote)} {at} {condition}{_closes(quote)}{_locks(quote)}{all_free}"
 
 
 def _limit_words(quote: Quote, price: Decimal) -> str:
     if quote.best is None:
-        return "market not read"
+        return "market price not known"
     away = abs(percent(price - quote.best, quote.best))
-    every = f", {_all(quote)}" if quote.takes_all else ""
+    all_free = f", {_all(quote)}" if quote.takes_all else ""
     above = price >= quote.best if quote.order.side == "buy" else price > quote.best
     if quote.fills_now:
-        return f"{away:.1f} % {'ABOVE' if above else 'BELOW'} market: fills now{every}"
-    return f"{away:.1f} % {'above' if above else 'below'} market, rests until cancelled{_holds(quote)}{every}"
+        return f"{away:.1f} % {'ABOVE' if above else 'BELOW'} market: fills now{all_free}"
+    return (
+        f"{away:.1f} % {'above' if above else 'below'} market, rests until cancelled{_locks(quote)}{all_free}"
+    )
 
 
-def _holds(quote: Quote) -> str:
-    """What a spot order blocks while it rests."""
+def _locks(quote: Quote) -> str:
+    """What a spot order locks while it rests; empty for futures."""
     if isinstance(quote, FuturesQuote):
         return ""
     order = quote.order
     if order.side == "sell":
-        return f", holds {grouped(order.amount)} {quote.rules.base}"
-    return f", holds {_value(quote)}"
+        return f", locks {grouped(order.amount)} {quote.rules.base}"
+    return f", locks {_value(quote)}"
 
 
-def _covers(quote: Quote) -> str:
-    """What of a position an order closes."""
+def _closes(quote: Quote) -> str:
+    """How much of the position an exit closes; empty for everything else."""
     if not isinstance(quote, FuturesQuote) or not quote.is_exit or quote.position is None:
         return ""
-    return f", covers {quote.covers:.0f} % of your {quote.position.side.lower()}"
+    return f", closes {quote.covers:.0f} % of your {quote.position.side.lower()}"
 
 
 def _value(quote: Quote) -> str:

@@ -1,4 +1,4 @@
-"""The only SQL: tables, migrations, transitions, the audit chain, people, channels and the outbox."""
+"""All SQL is here: tables, migrations, transitions, audit log, traders, agents, channels, outbox."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ T = TypeVar("T")
 
 
 class Store:
-    """One database of one mode and one account."""
+    """The database of one mode (live, testnet, paper) and one account."""
 
     def __init__(
         self, database: Database, key: bytes, files: AuditFiles, clock: Clock, random: Randomness
@@ -82,11 +82,13 @@ class Store:
         to_verify: bool = False,
         of_any_mode: bool = False,
     ) -> Store:
-        """Make or migrate the database. Raises StartError, also where there is none and none may be made.
+        """Open the database; create it (with `may_make`) or migrate it if needed.
 
-        `of_any_mode` opens also another mode's or account's, as commands do beside a broker whose settings
-        they do not have. `files` lie beside the database unless they are named. Only `to_verify` opens a
-        database whose audit log is older than its head outside says: it is not the one that was served last.
+        `of_any_mode` skips the check of mode and account: commands run without the broker's settings.
+        `files` (audit key and audit head) default to the database's folder.
+        `to_verify` also opens a database whose audit log is older than its audit head, which otherwise fails.
+
+        Raises StartError, also when there is no database and `may_make` is false.
         """
         if may_make:
             prepare_folder(path.parent)
@@ -94,7 +96,7 @@ class Store:
         database = Database(path, may_make=may_make)
 
         def prepare(connection: Connection) -> Store:
-            """One transaction, so that two first starts at once come one after the other."""
+            """Runs in one transaction, so that two simultaneous first starts run one after the other."""
             fresh = not has_tables(connection)
             if fresh and not may_make:
                 raise StartError(f"There is no database in the file {path}")
@@ -126,7 +128,7 @@ class Store:
         return await self.database.read(transaction)
 
     async def audit(self, kind: EventKind, actor: str, *, intent_id: str | None = None, **data: Any) -> None:
-        """Record something that is no transition: a cancel that passed through, a start."""
+        """Record an event that is not a state transition, such as a start or a cancel."""
         await self.database.write(
             lambda connection: self.record(connection, kind, actor, intent_id=intent_id, **data)
         )
@@ -140,22 +142,23 @@ class Store:
         intent_id: str | None = None,
         **data: Any,
     ) -> None:
-        """The same, within a transaction."""
+        """Like `audit`, inside the caller's transaction."""
         self.log.append(connection, at=self._clock(), kind=kind, actor=actor, intent_id=intent_id, data=data)
 
     @property
     def problem(self) -> str | None:
-        """Why the database, or what lies beside it, does not work; None when all is well."""
+        """Why the database or its audit files do not work; None if they work."""
         return self.database.lost or self.database.problem or self.upkeep.trouble
 
     def mode(self) -> str:
-        """The mode that the database belongs to."""
+        """The mode that the database was created for."""
         query = select(meta.c.value).where(meta.c.name == "mode")
         return str(self.database.read_now(lambda connection: connection.execute(query).scalar()))
 
     async def recover(self) -> None:
-        """Try to write again after a failure; nothing else may write for long. Raises STORE_UNAVAILABLE while
-        there is a problem.
+        """Retry a write after a failure: no other write may happen for a long time.
+
+        Raises STORE_UNAVAILABLE while the problem lasts.
         """
         self.database.require_files()
         if self.database.problem is not None:
@@ -164,7 +167,7 @@ class Store:
             raise BrokerError(Code.STORE_UNAVAILABLE, self.upkeep.trouble)
 
     def verify(self) -> Broken | None:
-        """Walk the audit log's chain, and hold it against its head outside; None when all holds."""
+        """Check every row of the audit log and the audit head. Returns the first fault, None if none."""
         try:
             mark = self.upkeep.head.read()
         except StartError as error:
@@ -177,15 +180,13 @@ class Store:
             newest = self.log.mark(connection)
             if newest is None or newest.seq == 1:
                 return None
-            problem = f"{self.upkeep.head.path} is missing, so that rows after {newest.seq} may be"
+            problem = f"{self.upkeep.head.path} is missing, so rows after {newest.seq} may be missing too"
             return Broken(newest.seq + 1, problem)
 
         return self.database.read_now(walk)
 
     async def trail(self) -> None:
-        """Keep what lies outside the database as new as its log, and look whether all is in its place, until
-        cancelled.
-        """
+        """Until cancelled: keep the audit head up to date, and check that all files are in place."""
         await self.upkeep.run(lambda: self.problem, self.recover, lambda kind: self.audit(kind, "broker"))
 
     def close(self) -> None:
@@ -193,24 +194,28 @@ class Store:
         self.database.close()
 
     def _belongs_to(self, connection: Connection, mode: str, account: str) -> None:
-        """A database belongs to the mode and the account that it was made for."""
+        """Mark a new database with its mode and account; raise StartError if it belongs to others."""
         owner = {row.name: row.value for row in connection.execute(select(meta))}
-        mine = {"mode": mode, "account": account}
+        expected = {"mode": mode, "account": account}
         if not owner:
-            connection.execute(insert(meta), [{"name": name, "value": value} for name, value in mine.items()])
-            # The log is never empty, so that emptying it shows.
-            self.record(connection, EventKind.DATABASE_MADE, "broker", **mine)
+            connection.execute(
+                insert(meta), [{"name": name, "value": value} for name, value in expected.items()]
+            )
+            # The log is never empty, so an emptied log is detected.
+            self.record(connection, EventKind.DATABASE_MADE, "broker", **expected)
             return
-        for name, value in mine.items():
+        for name, value in expected.items():
             if owner.get(name) != value:
                 raise StartError(f"The database belongs to {name} {owner.get(name)}, not to {value}")
 
 
 def _begin(path: Path, files: AuditFiles, key: bytes) -> bytes:
-    """The key of a database that is not there yet. Raises StartError, as where there was one; OSError.
+    """Create and return the audit key of a new database.
 
-    The head stands before the key: a first start that is killed before its commit is told by it from a
-    database that was lost.
+    The head is written before the key. So an existing key with the initial head means that a first start was
+    killed before its commit; an existing key with another head means that a database was lost.
+
+    Raises StartError if a database was lost; OSError.
     """
     if not files.key.exists():
         Head(files.head, key).keep(BEGUN)
@@ -219,8 +224,8 @@ def _begin(path: Path, files: AuditFiles, key: bytes) -> bytes:
     if Head(files.head, made).read() == BEGUN:
         return made
     raise StartError(
-        f"{path} is missing or empty, but {files.key} says that there was a database. "
-        "Put it back, or move the key away to begin anew"
+        f"{path} is missing or empty, but the audit key {files.key} shows that there was a database. "
+        "Put the database back, or move the key away to start with a new one"
     )
 
 

@@ -1,4 +1,4 @@
-"""Agents and their keys, which are kept only as hashes. Functions of a connection, for one transaction."""
+"""Agents and their API keys. Keys are stored only as hashes. All methods run in the caller's transaction."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ BY_KEY = (
 
 @dataclass(frozen=True, kw_only=True)
 class Key:
-    """`ends_at` is None for the one that lasts."""
+    """An API key of an agent. `ends_at` is None if it does not expire."""
 
     created_at: datetime
     ends_at: datetime | None
@@ -46,7 +46,7 @@ class Key:
 
 @dataclass(frozen=True, kw_only=True)
 class Known:
-    """An agent as operators see it. `keys` are those that hold, the newest first."""
+    """An agent as operators see it. `keys`: the valid ones, newest first; `pending`: requests that wait."""
 
     agent: Agent
     created_at: datetime
@@ -57,7 +57,7 @@ class Known:
 
 @dataclass(frozen=True, kw_only=True)
 class Admitted:
-    """Who a key belongs to, and until when it holds."""
+    """The agent that a key belongs to, and when the key expires (None: never)."""
 
     agent: Agent
     ends_at: datetime | None
@@ -72,17 +72,17 @@ class Agents:
     # -- reading
 
     def by_key(self, connection: Connection, key: str) -> Admitted | None:
-        given = {"hashed": hash_key(key), "now": to_ms(self._clock())}
-        row = connection.execute(BY_KEY, given).one_or_none()
+        parameters = {"hashed": hash_key(key), "now": to_ms(self._clock())}
+        row = connection.execute(BY_KEY, parameters).one_or_none()
         if row is None:
             return None
         ends_at = None if row.ends_at is None else from_ms(row.ends_at)
         return Admitted(agent=_agent(row, alone=_count(connection) == 1), ends_at=ends_at)
 
     def named(self, connection: Connection, name: str) -> Agent:
-        """With the rights of now. Raises UNAUTHORIZED once it is revoked.
+        """The agent with its current rights. Raises UNAUTHORIZED if it was revoked.
 
-        One that nobody ever added has no limits of its own: it cannot call.
+        An unknown name returns an agent without limits; it has no key, so it cannot call.
         """
         row = connection.execute(BY_NAME, {"name": name}).one_or_none()
         if row is None:
@@ -92,11 +92,11 @@ class Agents:
         return _agent(row)
 
     def entry(self, connection: Connection, name: str) -> Agent:
-        """As it is kept, also a revoked one. Raises INVALID_ARGUMENTS for an unknown name."""
+        """The stored agent, revoked or not. Raises INVALID_ARGUMENTS for an unknown name."""
         return _agent(self._row(connection, name))
 
     def all(self, connection: Connection) -> Sequence[Known]:
-        """By name; the revoked ones last."""
+        """All agents, sorted by name; revoked ones last."""
         query = select(agents).order_by(agents.c.revoked_at.is_not(None), func.lower(agents.c.name))
         waiting = select(intents.c.agent, func.count()).where(intents.c.state == State.PENDING)
         pending: dict[str, int] = {
@@ -116,13 +116,14 @@ class Agents:
     # -- changing
 
     def add(self, connection: Connection, agent: Agent, *, actor: str) -> str:
-        """Answers its key, which is nowhere else. Raises INVALID_ARGUMENTS for a name that is taken, or looks
-        like one that is.
+        """Add an agent and return its key, which is not stored.
+
+        Raises INVALID_ARGUMENTS for a name that is taken or looks like one that is.
         """
-        taken = select(agents).where(func.lower(agents.c.name) == agent.name.lower())
-        if (row := connection.execute(taken).one_or_none()) is not None:
+        same_name = select(agents).where(func.lower(agents.c.name) == agent.name.lower())
+        if (row := connection.execute(same_name).one_or_none()) is not None:
             how = ", and was revoked: give it a new key instead" if row.revoked_at is not None else ""
-            raise invalid("name", f"{row.name} is another agent's{how}")
+            raise invalid("name", f"{row.name} is taken by another agent{how}")
         require_distinct(agent.name, connection.execute(select(agents.c.name)).scalars(), "agent")
         require_distinct(agent.name, connection.execute(select(traders.c.name)).scalars(), "trader")
         self._insert(connection, agent)
@@ -130,7 +131,7 @@ class Agents:
         return self._new_key(connection, agent.name)
 
     def rotate(self, connection: Connection, name: str, overlap: timedelta, *, actor: str) -> str:
-        """A new key; the old ones end after the overlap. One that was revoked may call again.
+        """Return a new key. The old keys expire after `overlap` (0 to 30 days). Reactivates a revoked agent.
 
         Raises INVALID_ARGUMENTS.
         """
@@ -138,49 +139,54 @@ class Agents:
             raise invalid("overlap", f"must be 0 to {MOST_OVERLAP.days * 24} hours")
         row = self._row(connection, name)
         ends_at = to_ms(self._clock() + overlap)
-        lasting = or_(agent_keys.c.ends_at.is_(None), agent_keys.c.ends_at > ends_at)
+        outlives_overlap = or_(agent_keys.c.ends_at.is_(None), agent_keys.c.ends_at > ends_at)
         connection.execute(
-            update(agent_keys).where(agent_keys.c.agent == name, lasting).values(ends_at=ends_at)
+            update(agent_keys).where(agent_keys.c.agent == name, outlives_overlap).values(ends_at=ends_at)
         )
         self._forget_ended(connection)
         connection.execute(update(agents).where(agents.c.name == name).values(revoked_at=None))
-        told: dict[str, Any] = {"name": name, "overlapHours": overlap.total_seconds() / 3600}
+        data: dict[str, Any] = {"name": name, "overlapHours": overlap.total_seconds() / 3600}
         if row.revoked_at is not None:
-            told["wasRevoked"] = True
-        self._audit(connection, EventKind.AGENT_KEY_ROTATED, actor, **told)
+            data["wasRevoked"] = True
+        self._audit(connection, EventKind.AGENT_KEY_ROTATED, actor, **data)
         return self._new_key(connection, name)
 
     def limit(self, connection: Connection, agent: Agent, *, actor: str) -> None:
-        """Other rights and limits, from now on. Raises INVALID_ARGUMENTS for an unknown name."""
+        """Replace the agent's rights and limits. Raises INVALID_ARGUMENTS for an unknown name."""
         self._row(connection, agent.name)
         rights = agent.rights()
         connection.execute(update(agents).where(agents.c.name == agent.name).values(rights=rights))
         self._audit(connection, EventKind.AGENT_LIMITS_SET, actor, name=agent.name, rights=rights)
 
     def revoke(self, connection: Connection, name: str, *, actor: str) -> int:
-        """Its keys end now. What it has waiting is withdrawn, and what was approved and is not sent yet is
-        not sent, in the same commit. Answers how many requests that were. Raises INVALID_ARGUMENTS.
+        """Delete the agent's keys, withdraw its pending requests, and stop its approved, unsent ones.
+
+        All in one commit. Returns how many requests were stopped. Raises INVALID_ARGUMENTS.
         """
         if self._row(connection, name).revoked_at is not None:
-            raise invalid("name", f"{name} is revoked already")
+            raise invalid("name", f"{name} is already revoked")
         connection.execute(delete(agent_keys).where(agent_keys.c.agent == name))
         revoked = update(agents).where(agents.c.name == name).values(revoked_at=to_ms(self._clock()))
         connection.execute(revoked)
-        open_ones = of_agent_in(connection, name, {State.PENDING, State.APPROVED})
-        self._audit(connection, EventKind.AGENT_REVOKED, actor, name=name, requests=len(open_ones))
-        for intent in open_ones:
+        open_intents = of_agent_in(connection, name, {State.PENDING, State.APPROVED})
+        self._audit(connection, EventKind.AGENT_REVOKED, actor, name=name, requests=len(open_intents))
+        for intent in open_intents:
             self._stop(connection, intent, actor)
-        return len(open_ones)
+        return len(open_intents)
 
     def give(self, connection: Connection, name: str, key: str) -> bool:
-        """At start: the key that the settings have for the agent, which is made if need be. Another one than
-        last time ends all others at once. Answers whether the agent may call: one that was revoked stays so,
-        and a key that was rotated since does not come back. Raises StartError for another agent's key.
+        """At start: store the key from the settings. Adds the agent if it does not exist.
+
+        A key that differs from last time's replaces all keys of the agent at once. The same key changes
+        nothing: a revoked agent stays revoked, and a rotated key stays expired. Returns whether the agent may
+        call. Raises StartError if the key belongs to another agent.
         """
         hashed = hash_key(key)
         owner = connection.execute(select(agent_keys).where(agent_keys.c.key_hash == hashed)).one_or_none()
         if owner is not None and owner.agent != name:
-            raise StartError(f"MCP_API_KEY is the key of the agent {owner.agent}: give {name} one of its own")
+            raise StartError(
+                f"MCP_API_KEY is already the key of agent {owner.agent}; set another key for {name}"
+            )
         row = connection.execute(BY_NAME, {"name": name}).one_or_none()
         if row is None:
             self._insert(connection, Agent(name=name))
@@ -209,8 +215,8 @@ class Agents:
         return row
 
     def _insert(self, connection: Connection, agent: Agent) -> None:
-        made = {"name": agent.name, "rights": agent.rights(), "created_at": to_ms(self._clock())}
-        connection.execute(insert(agents), made)
+        row_values = {"name": agent.name, "rights": agent.rights(), "created_at": to_ms(self._clock())}
+        connection.execute(insert(agents), row_values)
 
     def _new_key(self, connection: Connection, name: str) -> str:
         key = new_key(self._random)
@@ -218,13 +224,13 @@ class Agents:
         return key
 
     def _keep(self, connection: Connection, name: str, hashed: str) -> None:
-        kept = {"key_hash": hashed, "agent": name, "created_at": to_ms(self._clock())}
-        connection.execute(insert(agent_keys), kept)
+        row_values = {"key_hash": hashed, "agent": name, "created_at": to_ms(self._clock())}
+        connection.execute(insert(agent_keys), row_values)
 
     def _keys(self, connection: Connection, name: str) -> Sequence[Key]:
         now = to_ms(self._clock())
-        holds = or_(agent_keys.c.ends_at.is_(None), agent_keys.c.ends_at > now)
-        query = select(agent_keys).where(agent_keys.c.agent == name, holds)
+        not_expired = or_(agent_keys.c.ends_at.is_(None), agent_keys.c.ends_at > now)
+        query = select(agent_keys).where(agent_keys.c.agent == name, not_expired)
         ordered = query.order_by(agent_keys.c.ends_at.is_not(None), agent_keys.c.created_at.desc())
         return [
             Key(

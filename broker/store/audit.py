@@ -1,4 +1,4 @@
-"""The append-only audit log: numbered without gaps, each row sealed to the one before by HMAC."""
+"""The append-only audit log: rows are numbered without gaps and chained by HMAC-SHA-256."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ from .tables import audit, meta
 
 GENESIS = "0" * 64
 HEAD = "audit_head"
-"""In the table `meta`: the seal of the newest row, without which deleting the newest would not show."""
+"""Name in the table `meta` of the newest row's seal: it reveals that the newest rows were deleted."""
 
 AT_ONCE = 500
-"""How many rows are read at a time."""
+"""Rows read per query."""
 
 # Built once: building a statement takes longer than running it.
 LAST = select(audit.c.seq, audit.c.mac).order_by(audit.c.seq.desc()).limit(1)
@@ -39,7 +39,7 @@ SET_HEAD = update(meta).where(meta.c.name == HEAD)
 
 
 class Forged(Exception):
-    """A row of the log whose seal does not hold."""
+    """The seal of a row is wrong: the row was changed."""
 
     def __init__(self, seq: int) -> None:
         super().__init__(f"row {seq} was changed")
@@ -48,31 +48,31 @@ class Forged(Exception):
 
 @dataclass(frozen=True)
 class Mark:
-    """A row of the log that once was its newest: its number and its seal."""
+    """Number and seal of a row that was the newest at some time."""
 
     seq: int
     mac: str
 
 
 BEGUN = Mark(0, "")
-"""Before the first row: where the log of a database stands that is being made."""
+"""The mark of an empty log, before its first row."""
 
 
 @dataclass(frozen=True)
 class Broken:
-    """The first row at which the chain does not hold."""
+    """The first row at which the chain is broken, and why."""
 
     seq: int
     problem: str
 
 
 class AuditLog:
-    """Every transition writes its row in its own transaction; nothing ever changes or removes one."""
+    """Each row is part of the transaction that it records. Rows are never changed or deleted."""
 
     def __init__(self, key: bytes) -> None:
         self._key = key
         self.on_append: Callable[[Connection, Event], None] = lambda _, __: None
-        """Told of each row within its transaction."""
+        """Called with each new row, inside its transaction."""
 
     def append(
         self,
@@ -84,7 +84,7 @@ class AuditLog:
         intent_id: str | None = None,
         data: Mapping[str, Any] | None = None,
     ) -> int:
-        """Answers the row's number."""
+        """Write a row and return its number."""
         last = connection.execute(LAST).one_or_none()
         row: dict[str, Any] = {
             "seq": last.seq + 1 if last else 1,
@@ -98,14 +98,14 @@ class AuditLog:
         connection.execute(insert(audit), row)
         _keep_head(connection, self._head_seal(row["mac"]))
         seq = int(row["seq"])
-        told = Event(seq=seq, at=at, kind=kind, actor=actor, intent_id=intent_id, data=dict(data or {}))
-        self.on_append(connection, told)
+        recorded = Event(seq=seq, at=at, kind=kind, actor=actor, intent_id=intent_id, data=dict(data or {}))
+        self.on_append(connection, recorded)
         return seq
 
     def newest(
         self, connection: Connection, kinds: Collection[EventKind], *, intent_id: str | None = None
     ) -> Event | None:
-        """The newest row of one of these kinds, of the intent where one is named. Raises Forged."""
+        """The newest row of these kinds, optionally of one intent; None if there is none. Raises Forged."""
         query = NEWEST if intent_id is None else NEWEST_OF_INTENT
         row = connection.execute(query, {"kinds": list(kinds), "intent_id": intent_id}).one_or_none()
         if row is None:
@@ -116,7 +116,7 @@ class AuditLog:
         return to_event(row)
 
     def verify(self, connection: Connection, mark: Mark | None) -> Broken | None:
-        """Walk the whole chain, which also has to hold the row that `mark` names; None when it holds."""
+        """Check all rows, and that the row of `mark` is among them. Returns the first fault, None if none."""
         previous, number = GENESIS, 0
         try:
             for row in connection.execute(select(audit).order_by(audit.c.seq)).mappings():
@@ -127,8 +127,8 @@ class AuditLog:
                     return Broken(number, f"row {number} was changed, or rows were reordered")
                 previous = row["mac"]
                 if mark is not None and mark.seq == number and not _same(mark.mac, previous):
-                    return Broken(number, f"row {number} is not the one that was there before")
-        except DatabaseError as error:  # a byte that no text has, or a page that is torn
+                    return Broken(number, f"row {number} was replaced")
+        except DatabaseError as error:  # invalid text, or a damaged page
             return Broken(number + 1, f"row {number + 1} cannot be read ({error.orig})")
         kept = _same(self._head_seal(previous), _head(connection))
         if not kept or (mark is not None and mark.seq > number):
@@ -136,22 +136,22 @@ class AuditLog:
         return None
 
     def mark(self, connection: Connection) -> Mark | None:
-        """The newest row; None in a log without any."""
+        """The mark of the newest row; None if the log is empty."""
         row = connection.execute(LAST).one_or_none()
         return None if row is None else Mark(row.seq, row.mac)
 
     def holds_mark(self, connection: Connection, mark: Mark) -> bool:
-        """Whether the log still has that row, and so is no older than it."""
+        """Whether the log contains that row. If not, the log is older, or was cut."""
         if mark == BEGUN:
             return True
         mac = connection.execute(MAC_OF, {"seq": mark.seq}).scalar()
         return mac is not None and _same(mac, mark.mac)
 
     def _holds(self, previous: str, row: Mapping[str, Any]) -> bool:
-        """Whether it has the seal that follows on `previous`. What no row of ours could be has none."""
+        """Whether the row's seal is right, given the seal of the row before it."""
         try:
             return _same(self._seal(previous, row), row["mac"])
-        except ValueError:  # a value of no kind that is written, as a number too large
+        except ValueError:  # a value that cannot be serialised, such as a number that is too large
             return False
 
     def _head_seal(self, mac: str) -> str:
@@ -165,7 +165,7 @@ class AuditLog:
 
 
 def _same(seal: str, stored: object) -> bool:
-    """`stored` is what the database holds: by then it may be anything."""
+    """Constant-time comparison. `stored` comes from the database and may have any type."""
     return hmac.compare_digest(seal.encode(), str(stored).encode())
 
 
@@ -192,9 +192,9 @@ def events_of(connection: Connection, intent_id: str) -> Sequence[Event]:
 def recent_events(
     connection: Connection, kinds: Collection[EventKind], since: datetime, *, flag: str | None = None
 ) -> Sequence[Event]:
-    """The 20 newest, newest first; with `flag`, of those whose data says that it is so."""
+    """The 20 newest events of these kinds, newest first. `flag`: only those whose data has it as true."""
     query = select(audit).where(audit.c.kind.in_(list(kinds)), audit.c.at >= to_ms(since))
-    if flag is not None:  # the text is canonical, and a quote within another value is escaped
+    if flag is not None:  # safe: data is canonical JSON, and quotes inside values are escaped
         query = query.where(audit.c.data.contains(f'"{flag}":true', autoescape=True))
     return [to_event(row) for row in connection.execute(query.order_by(audit.c.seq.desc()).limit(20))]
 

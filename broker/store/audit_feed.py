@@ -1,4 +1,4 @@
-"""The audit log, as it grows, handed to the hub: own commits at once, others' within half a second."""
+"""Hands new rows of the audit log to the hub: own commits at once, other processes' within 0.5 s."""
 
 from __future__ import annotations
 
@@ -20,21 +20,21 @@ class Feed:
     def __init__(self, database: Database, hub: Hub) -> None:
         self._database = database
         self._hub = hub
-        self._grown = asyncio.Event()
+        self._changed = asyncio.Event()
         self._seen = database.read_now(head)
-        database.on_commit = self._grown.set
+        database.on_commit = self._changed.set
 
     async def run(self) -> None:
         """Publish each row once, in order, until cancelled."""
         while True:
             try:
                 await self._publish_new()
-            except BrokerError as error:  # the store logs it, once
+            except BrokerError as error:  # the store logs it once
                 log.debug("feed: the database cannot be read", error=error.message)
             await self._wait()
 
     async def _publish_new(self) -> None:
-        self._grown.clear()
+        self._changed.clear()
         more = True
         while more:
             events = await self._database.read(partial(events_after, seq=self._seen))
@@ -46,6 +46,6 @@ class Feed:
     async def _wait(self) -> None:
         try:
             async with asyncio.timeout(POLL_SECONDS):
-                await self._grown.wait()
+                await self._changed.wait()
         except TimeoutError:
             pass

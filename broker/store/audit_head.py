@@ -1,6 +1,7 @@
-"""The audit log's head, outside the database: a database that was cut or put back shows by it.
+"""The audit head: a file outside the database with the number and seal of a recent audit row.
 
-It trails the log by a moment, so what it names must be in the log, and the log may have more.
+It reveals a database that was cut or replaced by an older one. The file trails the log by a moment: the row
+that it names must be in the log, and the log may have newer rows.
 """
 
 from __future__ import annotations
@@ -21,11 +22,11 @@ class Head:
         self._key = key
 
     def read(self) -> Mark | None:
-        """None when there is no such file. Raises StartError for one that does not hold."""
+        """The stored mark; None if there is no file. Raises StartError for a file that was changed."""
         try:
-            kept: Any = json.loads(self.path.read_bytes())
-            mark = Mark(int(kept["seq"]), str(kept["mac"]))
-            holds = hmac.compare_digest(self._seal(mark), str(kept["seal"]))
+            stored: Any = json.loads(self.path.read_bytes())
+            mark = Mark(int(stored["seq"]), str(stored["mac"]))
+            holds = hmac.compare_digest(self._seal(mark), str(stored["seal"]))
         except FileNotFoundError:
             return None
         except OSError as error:
@@ -37,9 +38,9 @@ class Head:
         return mark
 
     def keep(self, mark: Mark) -> None:
-        """Whole or not at all. Raises OSError."""
-        kept = {"seq": mark.seq, "mac": mark.mac, "seal": self._seal(mark)}
-        replace_file(self.path, json.dumps(kept).encode())
+        """Write the file atomically. Raises OSError."""
+        stored = {"seq": mark.seq, "mac": mark.mac, "seal": self._seal(mark)}
+        replace_file(self.path, json.dumps(stored).encode())
 
     def _seal(self, mark: Mark) -> str:
         return hmac.new(self._key, f"mark {mark.seq} {mark.mac}".encode(), "sha256").hexdigest()

@@ -1,4 +1,4 @@
-"""Copies of the database: made while it is served, and put back so that nothing of them is ever sent."""
+"""Backup and restore. Nothing in a restored database is ever sent to Binance."""
 
 from __future__ import annotations
 
@@ -29,17 +29,17 @@ from .tables import invitations, sessions
 NOTE: Final = "a backup was restored"
 HALTED: Final = "a backup was restored: look at what Binance has, then resume"
 COMPANIONS: Final = ("-wal", "-shm", "")
-"""What a database is made of beside its file, which goes last: without it the others mean nothing."""
+"""Suffixes of a database's files. The main file is moved last."""
 
 
 def back_up(database: Path, target: Path) -> str:
-    """A copy of the database as it is at one moment, also while it is served. Answers its mode.
+    """Copy the database to `target`, also while a broker uses it. Returns the database's mode.
 
-    `target` is there once the copy is whole and on disk, not before. Raises StartError.
+    `target` appears only when the copy is complete and on disk. Raises StartError.
     """
     if not database.exists():
         raise StartError(f"There is no database {database}")
-    taken = StartError(f"{target} exists, and a backup takes no other file's place")
+    taken = StartError(f"{target} already exists; a backup does not overwrite files")
     if target.exists():
         raise taken
     try:
@@ -55,7 +55,7 @@ def back_up(database: Path, target: Path) -> str:
 
 
 def _put(copy: Path, target: Path) -> None:
-    """Whole, and over no other file. Raises FileExistsError and other OSErrors."""
+    """Move the copy to `target` atomically, never over a file. Raises FileExistsError, OSError."""
     try:
         os.link(copy, target)
     except FileExistsError:
@@ -66,24 +66,24 @@ def _put(copy: Path, target: Path) -> None:
 
 
 def _mode(database: Path) -> str:
-    """Raises StartError for a file that is no database of the broker."""
+    """Raises StartError if the file is not a database of the broker."""
     with closing(sqlite3.connect(database)) as connection:
         try:
             row = connection.execute("SELECT value FROM meta WHERE name = 'mode'").fetchone()
         except sqlite3.Error:
             row = None
     if row is None:
-        raise StartError("It is no database of the broker, and was not copied")
+        raise StartError("This is not a database of the broker; it was not copied")
     return str(row[0])
 
 
 def restore(backup: Path, database: Path, open_copy: Callable[[Path], Store], now: datetime) -> Path | None:
-    """Put a copy in the database's place, while nobody serves it. Answers where the old one lies then.
+    """Replace the database with a backup while no broker runs. Returns the new path of the old one, if any.
 
-    What was pending, approved or being sent is unknown from now on, and is settled by asking Binance. All
-    sessions end and trading is halted, since what happened after the copy was made is not on record.
-    `open_copy` opens it without asking whether it is the newest. Raises StartError; unless it says otherwise,
-    the database is then as it was.
+    Requests that were pending, approved or being sent become unknown; the reconciler asks Binance about them.
+    All sessions end and trading is halted, because the backup does not know what happened later.
+    `open_copy` opens a copy without comparing it with the audit head. Raises StartError; the database is then
+    unchanged, unless the message says otherwise.
     """
     if not backup.is_file():
         raise StartError(f"There is no file {backup}")
@@ -91,7 +91,7 @@ def restore(backup: Path, database: Path, open_copy: Callable[[Path], Store], no
         with _copied(backup, database) as copy:
             with closing(open_copy(copy)) as store:
                 mark = _make_safe(store, backup.name)
-            _fold(copy)
+            _merge_wal(copy)
             old = _set_aside(database, now)
             os.replace(copy, database)
             sync_folder(database.parent)
@@ -99,8 +99,8 @@ def restore(backup: Path, database: Path, open_copy: Callable[[Path], Store], no
                 store.upkeep.head.keep(mark)
             except OSError as error:
                 raise StartError(
-                    f"Restored, but {error.strerror} for the audit log's head: make room and restore again. "
-                    f"What was replaced lies in {old}"
+                    f"Restored, but the audit head cannot be written ({error.strerror}). Free disk space and "
+                    f"restore again. The replaced database is {old}"
                 ) from None
     except (OSError, sqlite3.Error) as error:
         raise StartError(f"{backup} cannot be restored: {error}") from None
@@ -108,16 +108,16 @@ def restore(backup: Path, database: Path, open_copy: Callable[[Path], Store], no
 
 
 def _make_safe(store: Store, name: str) -> Mark:
-    """Nothing of it is sent, and nobody is signed in. Answers the log's newest row then."""
+    """Make requests unknown, halt trading and end all sessions. Returns the mark of the newest audit row."""
     try:
         replaced = store.upkeep.head.read()
     except StartError:
-        replaced = None  # it does not hold, which is one reason to restore
+        replaced = None  # an invalid head is one reason to restore
 
     def transaction(connection: Connection) -> Mark:
         broken, copied = store.log.verify(connection, None), store.log.mark(connection)
         if broken is not None or copied is None:
-            raise StartError(f"The audit log of {name} does not hold: {broken and broken.problem}")
+            raise StartError(f"The audit log of {name} is broken: {broken and broken.problem}")
         store.record(
             connection,
             EventKind.DATABASE_RESTORED,
@@ -137,9 +137,9 @@ def _make_safe(store: Store, name: str) -> Mark:
 
 @contextmanager
 def _copied(source: Path, target: Path) -> Iterator[Path]:
-    """The database `source` as one whole file beside `target`, until it is put in its place.
+    """A copy of `source` as a single file in a temporary folder next to `target`.
 
-    Raises StartError for one that is damaged.
+    Raises StartError if `source` is damaged.
     """
     with _partial_folder(target) as folder:
         copy = folder / target.name
@@ -152,15 +152,16 @@ def _copied(source: Path, target: Path) -> Iterator[Path]:
             found = new.execute(QUICK_CHECK).fetchone()[0]
         if found != "ok":
             raise StartError(f"{source} is damaged: {found}")
-        _fold(copy)
+        _merge_wal(copy)
         sync_file(copy)
         yield copy
 
 
 @contextmanager
 def _partial_folder(target: Path) -> Iterator[Path]:
-    """A folder beside `target` for what is not whole yet, closed to other users. Those that a killed process
-    left are removed: the lock on a folder ends with its process.
+    """A temporary folder next to `target`, closed to other users.
+
+    First removes folders that killed processes left behind: their locks ended with the process.
     """
     prefix = f".{target.name}.partial-"
     for left in [path for path in target.parent.iterdir() if path.name.startswith(prefix)]:
@@ -176,7 +177,7 @@ def _partial_folder(target: Path) -> Iterator[Path]:
 
 @contextmanager
 def _locked_folder(folder: Path) -> Iterator[None]:
-    """Raises BlockingIOError while another process works in it."""
+    """Raises BlockingIOError while another process uses the folder."""
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -185,16 +186,16 @@ def _locked_folder(folder: Path) -> Iterator[None]:
         os.close(descriptor)
 
 
-def _fold(database: Path) -> None:
-    """All of it into the one file."""
+def _merge_wal(database: Path) -> None:
+    """Merge the write-ahead log into the database file."""
     with closing(sqlite3.connect(database)) as connection:
         connection.execute("PRAGMA journal_mode = DELETE")
 
 
 def _set_aside(database: Path, now: datetime) -> Path | None:
-    """Nothing is thrown away. Where the new one stands, no companion of the old one may be left."""
+    """Rename the old database and its -wal and -shm; delete nothing. Returns its new path, if any."""
     old = database.with_name(f"{database.name}.replaced-{now:%Y%m%dT%H%M%S.%fZ}")
-    for companion in COMPANIONS:
+    for suffix in COMPANIONS:
         with suppress(FileNotFoundError):
-            os.rename(f"{database}{companion}", f"{old}{companion}")
+            os.rename(f"{database}{suffix}", f"{old}{suffix}")
     return old if old.exists() else None

@@ -1,4 +1,4 @@
-"""Whether a channel works, and who is told where one has failed for long."""
+"""Circuit breakers of notification channels, and the alert when a channel keeps failing."""
 
 from __future__ import annotations
 
@@ -28,29 +28,29 @@ PROBLEM: Final = (
 )
 ALERT: Final = (
     select(audit)
-    .where(audit.c.kind == EventKind.CHANNEL_FAILING, audit.c.data.contains(bindparam("told")))
+    .where(audit.c.kind == EventKind.CHANNEL_FAILING, audit.c.data.contains(bindparam("channel_id")))
     .order_by(audit.c.seq.desc())
     .limit(1)
 )
 
 
 class Breakers:
-    """Functions of a connection."""
+    """All methods run in the caller's transaction."""
 
     def __init__(self, log: AuditLog, random: Randomness) -> None:
         self._log = log
         self._random = random
 
     def record(self, connection: Connection, channel: Channel, attempt: Attempt, now: datetime) -> None:
-        """What an attempt changes of its channel."""
+        """Update the channel's breaker after an attempt. Records when an alert starts or ends."""
         changed = breaker(channel, attempt, now, self._random(2))
         connection.execute(update(channels).where(channels.c.id == channel.id), breaker_columns(changed))
         if changed["alerted"] is not channel.alerted:
             kind = EventKind.CHANNEL_FAILING if changed["alerted"] else EventKind.CHANNEL_RECOVERED
-            self._tell(connection, channel, kind, attempt.problem, now)
+            self._record_alert(connection, channel, kind, attempt.problem, now)
 
     def overdue(self, connection: Connection, now: datetime) -> Sequence[Channel]:
-        """Those that have failed for long, which nobody was told: no attempt has ended since."""
+        """Channels that have failed for longer than `ALERT_AFTER` without an alert yet."""
         return [
             channel
             for channel in all_channels(connection)
@@ -64,21 +64,21 @@ class Breakers:
         for channel in self.overdue(connection, now):
             connection.execute(update(channels).where(channels.c.id == channel.id).values(alerted=True))
             problem = connection.execute(PROBLEM, {"channel": channel.id}).scalar()
-            self._tell(connection, channel, EventKind.CHANNEL_FAILING, problem, now)
+            self._record_alert(connection, channel, EventKind.CHANNEL_FAILING, problem, now)
 
-    def _tell(
+    def _record_alert(
         self, connection: Connection, channel: Channel, kind: EventKind, problem: str | None, now: datetime
     ) -> None:
-        told = {"channel": channel.id, "name": channel.name, "trader": channel.trader}
+        data = {"channel": channel.id, "name": channel.name, "trader": channel.trader}
         note = {"note": problem} if problem else {}
-        self._log.append(connection, at=now, kind=kind, actor="broker", data={**told, **note})
+        self._log.append(connection, at=now, kind=kind, actor="broker", data={**data, **note})
 
 
 def failing(connection: Connection) -> Sequence[Event]:
-    """The newest alert of each channel that still fails, however old it is."""
+    """The newest alert of each channel that is still failing, whatever its age."""
     found = []
     for channel in all_channels(connection):
         if channel.alerted and channel.paused_at is None:
-            row = connection.execute(ALERT, {"told": f'"channel":"{channel.id}"'}).one_or_none()
+            row = connection.execute(ALERT, {"channel_id": f'"channel":"{channel.id}"'}).one_or_none()
             found += [] if row is None else [to_event(row)]
     return found

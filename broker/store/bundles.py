@@ -1,4 +1,4 @@
-"""Many messages that one agent causes are told as one: which are, and what of them is still true."""
+"""Bundles: many messages that one agent causes become one, with its current content."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from .rows import UNREADABLE, to_intent
 from .tables import audit, deliveries, intents
 
 MATTER: Final = "bundle:"
-"""With the number of the first row that it tells of; what else a delivery is about begins otherwise."""
+"""Prefix of a bundle's `matter`, followed by the number of the first audit row in it."""
 
 MOST_LISTED: Final = 8
 
@@ -34,7 +34,7 @@ CAUSED: Final = (
     .outerjoin(intents, intents.c.id == audit.c.intent_id)
     .where(audit.c.kind.in_(bindparam("kinds", expanding=True)), OF_AGENT)
 )
-RECENT: Final = CAUSED.where(deliveries.c.id >= bindparam("since"))  # ids begin with their time
+RECENT: Final = CAUSED.where(deliveries.c.id >= bindparam("since"))  # ids start with their time
 QUEUED: Final = CAUSED.where(
     deliveries.c.progress.in_([str(progress) for progress in OPEN]),
     deliveries.c.progress == str(Progress.QUEUED),
@@ -55,8 +55,8 @@ PROTECTIVE: Final = or_(audit.c.intent_id.is_not(None), audit.c.data.contains('"
 
 @dataclass(frozen=True, kw_only=True)
 class Gathered:
-    """What a bundle tells: `messages` that it takes the place of, how many requests of them still wait, and
-    those of most value.
+    """Content of a bundle: how many `messages` it replaces, how many requests still wait, and the largest
+    of these by value (at most 8).
     """
 
     bundle: Bundle
@@ -67,16 +67,18 @@ class Gathered:
 
     @property
     def note(self) -> str:
-        """For the record."""
-        told = f"in place of {self.messages} messages that agent {self.agent} caused"
-        return told if self.bundle is Bundle.CANCELLED else f"{told}; {self.waiting} still waited"
+        """The text that is stored with the delivery."""
+        replaced = f"in place of {self.messages} messages that agent {self.agent} caused"
+        return replaced if self.bundle is Bundle.CANCELLED else f"{replaced}; {self.waiting} still waited"
 
 
 def places(
     connection: Connection, event: Event, intent: Intent | None, hearing: Sequence[Channel]
 ) -> Sequence[tuple[Channel, datetime | None]]:
-    """Those of these channels that get a delivery of their own for the event: None where it is told by
-    itself, else when the bundle that begins with it is due. Others have a bundle queued that will tell of it.
+    """The channels that get a new delivery for the event, each with the time at which it is due.
+
+    None: a message of its own, sent at once. A time: a new bundle that starts with this event. Channels that
+    are left out have a bundle queued, which will include the event.
     """
     bundle, agent = FACTS[event.kind].bundle, caused_by(event, intent)
     if bundle is None or agent is None or not hearing:
@@ -86,55 +88,57 @@ def places(
     recent = [row for row in connection.execute(RECENT, wanted) if row.progress != Progress.OBSOLETE]
     found: list[tuple[Channel, datetime | None]] = []
     for channel in hearing:
-        told = [row for row in recent if row.channel == channel.id]
-        bundles = [row for row in told if row.matter.startswith(MATTER)]
-        if len(told) - len(bundles) < SINGLES[bundle]:
+        of_channel = [row for row in recent if row.channel == channel.id]
+        bundles = [row for row in of_channel if row.matter.startswith(MATTER)]
+        if len(of_channel) - len(bundles) < SINGLES[bundle]:
             found.append((channel, None))
         elif channel.id not in waiting:
             found.append((channel, _due(event.at, [row.updated_at for row in bundles])))
     return found
 
 
-def _due(now: datetime, told_at: Sequence[int]) -> datetime:
-    """Where bundles were told at these times, in ms. The clock may have been set back since."""
-    rest = spacing(len(told_at))
-    last = from_ms(max(told_at, default=0))
-    return min(max(now, last + rest), now + rest)
+def _due(now: datetime, sent_at: Sequence[int]) -> datetime:
+    """When the next bundle is due, after bundles at these times (ms). The clock may have been set back."""
+    wait = spacing(len(sent_at))
+    last = from_ms(max(sent_at, default=0))
+    return min(max(now, last + wait), now + wait)
 
 
 def gather(
     connection: Connection, delivery: Delivery, channel: Channel, intent: Intent | None, now: datetime
 ) -> Gathered | None:
-    """What it tells now, where it is a bundle. `intent` is its event's."""
+    """The current content of a bundle; None if the delivery is not one. `intent` is that of its event."""
     if delivery.bundle is None:
         return None
     bundle, agent = delivery.bundle, caused_by(delivery.event, intent) or ""
-    worth = _worth(channel, bundle)
-    happened = HAPPENED.where(or_(audit.c.intent_id.is_(None), worth), PROTECTIVE)
+    min_value = _min_value(channel, bundle)
+    happened = HAPPENED.where(or_(audit.c.intent_id.is_(None), min_value), PROTECTIVE)
     messages = connection.execute(
         happened, {**_caused(bundle, agent), "first": delivery.event.seq}
     ).scalar_one()
     waiting, listed = 0, list[Intent]()
     if bundle is not Bundle.CANCELLED:
-        told_of = select(audit.c.intent_id).where(
+        in_bundle = select(audit.c.intent_id).where(
             audit.c.kind.in_(_kinds(bundle)), audit.c.seq >= delivery.event.seq
         )
-        mine = and_(
+        still_waiting = and_(
             intents.c.agent == agent,
             intents.c.state == State.PENDING,
             intents.c.expires_at > to_ms(now),
             intents.c.seen_at.is_(None) if bundle is Bundle.UNSEEN else true(),
-            intents.c.id.in_(told_of),
-            worth,
+            intents.c.id.in_(in_bundle),
+            min_value,
         )
-        waiting = connection.execute(select(func.count()).select_from(intents).where(mine)).scalar_one()
-        first = select(intents).where(mine).order_by(intents.c.value_micros.desc(), intents.c.id)
+        waiting = connection.execute(
+            select(func.count()).select_from(intents).where(still_waiting)
+        ).scalar_one()
+        first = select(intents).where(still_waiting).order_by(intents.c.value_micros.desc(), intents.c.id)
         listed = readable(connection.execute(first.limit(MOST_LISTED)), to_intent, UNREADABLE)
     return Gathered(bundle=bundle, agent=agent, messages=messages, waiting=waiting, listed=listed)
 
 
-def as_told(channel: Channel, gathered: Gathered) -> Mapping[str, Any]:
-    """For the audit log."""
+def audit_data(channel: Channel, gathered: Gathered) -> Mapping[str, Any]:
+    """The data of the audit row that records a sent bundle."""
     return {
         "channel": channel.id,
         "name": channel.name,
@@ -154,8 +158,8 @@ def _kinds(bundle: Bundle) -> Sequence[EventKind]:
     return sorted(kinds(lambda facts: facts.bundle is bundle))
 
 
-def _worth(channel: Channel, bundle: Bundle) -> ColumnElement[bool]:
-    """Which requests the channel hears of, as `Channel.told` has it."""
+def _min_value(channel: Channel, bundle: Bundle) -> ColumnElement[bool]:
+    """The channel's minimum value as SQL. Same rule as `Channel.told`."""
     if channel.min_value_usdt is None:
         return true()
     enough = intents.c.value_micros >= to_micros(channel.min_value_usdt)

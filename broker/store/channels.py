@@ -1,4 +1,4 @@
-"""Channels on which traders are told. Where one leads, and with which secrets, is sealed."""
+"""Notification channels of traders. Their configuration and secrets are stored encrypted."""
 
 from __future__ import annotations
 
@@ -25,10 +25,11 @@ from .session_guard import Standing, standing_first
 from .tables import channels
 
 MOST: Final = 20
-"""Channels of one trader."""
+"""Maximum number of channels of one trader."""
 
 SHOWN: Final = [
-    cast(column, Text).label("topics") if column is channels.c.topics else column  # read row by row
+    # Topics as text: `_channel` parses them, so that one bad row cannot make the whole query fail.
+    cast(column, Text).label("topics") if column is channels.c.topics else column
     for column in channels.c
     if column is not channels.c.sealed
 ]
@@ -43,7 +44,7 @@ UNREADABLE: Final = "channels: one cannot be read, nobody is told on it"
 
 
 class Channels:
-    """What a trader does with his own; each act raises NotSignedIn where he no longer stands."""
+    """Traders manage their own channels. With `standing`, methods raise NotSignedIn if the session ended."""
 
     def __init__(
         self, database: Database, log: AuditLog, vault: Vault, clock: Clock, random: Randomness
@@ -66,11 +67,13 @@ class Channels:
         *,
         standing: Standing,
     ) -> Channel:
-        """`address` may be shown, `config` may not. Raises INVALID_ARGUMENTS, NotSignedIn."""
+        """Add a channel. `address` is shown, `config` is secret. Raises INVALID_ARGUMENTS, NotSignedIn."""
         if not 1 <= len(name) <= MAX_NAME or is_blank(name) or name != one_line(name):
-            raise invalid("name", f"must have 1 to {MAX_NAME} visible characters, no space around them")
+            raise invalid(
+                "name", f"must have 1 to {MAX_NAME} visible characters, without spaces before or after"
+            )
         if not topics:
-            raise invalid("events", "at least one has to be chosen", allowed=list(Topic))
+            raise invalid("events", "choose at least one", allowed=list(Topic))
         now = self._clock()
         channel_id = new_id(now, self.random(10))
         row = {
@@ -86,9 +89,9 @@ class Channels:
         }
 
         def transaction(connection: Connection) -> Channel:
-            mine = select(func.count()).select_from(channels).where(channels.c.trader == trader)
-            if connection.execute(mine).scalar_one() >= MOST:
-                raise invalid("name", f"a trader has at most {MOST} channels: remove one first")
+            of_this_trader = select(func.count()).select_from(channels).where(channels.c.trader == trader)
+            if connection.execute(of_this_trader).scalar_one() >= MOST:
+                raise invalid("name", f"a trader can have at most {MOST} channels; remove one first")
             connection.execute(insert(channels), row)
             [added] = [channel for channel in all_channels(connection) if channel.id == channel_id]
             self._audit(connection, EventKind.CHANNEL_ADDED, added)
@@ -97,7 +100,7 @@ class Channels:
         return await self._database.write(standing_first(standing, transaction))
 
     async def remove(self, channel_id: str, trader: str, *, standing: Standing) -> bool:
-        """With its deliveries. Only one's own; False where there is none of that id."""
+        """Remove a channel with its deliveries. False if the trader has no channel with that id."""
 
         def transaction(connection: Connection) -> bool:
             channel = _own(connection, channel_id, trader)
@@ -109,7 +112,10 @@ class Channels:
         return await self._database.write(standing_first(standing, transaction))
 
     async def pause(self, channel_id: str, trader: str, paused: bool, *, standing: Standing) -> bool:
-        """What happens meanwhile is not told on it; what waits already goes on once it resumes."""
+        """Pause or resume. False if the trader has no channel with that id.
+
+        New events are not sent to a paused channel; deliveries that are already queued wait until it resumes.
+        """
 
         def transaction(connection: Connection) -> bool:
             channel = _own(connection, channel_id, trader)
@@ -124,9 +130,9 @@ class Channels:
         return await self._database.write(standing_first(standing, transaction))
 
     async def test(self, channel_id: str, trader: str, *, standing: Standing) -> bool:
-        """Queue a message whose link proves that the channel works, and send it at once to one that rests.
+        """Queue a test message and end the back-off. Opening the message's link proves the channel.
 
-        False where there is none of that id, or it is paused.
+        False if the trader has no channel with that id, or it is paused.
         """
 
         def transaction(connection: Connection) -> bool:
@@ -148,7 +154,7 @@ class Channels:
         *,
         standing: Standing,
     ) -> Channel | None:
-        """Other secrets for the same address; None where the trader has none of that id and kind."""
+        """Change the secrets of a channel. None if the trader has no channel with that id and kind."""
 
         def transaction(connection: Connection) -> Channel | None:
             channel = _own(connection, channel_id, trader)
@@ -162,7 +168,7 @@ class Channels:
         return await self._database.write(standing_first(standing, transaction))
 
     def prove(self, connection: Connection, channel_id: str, now: datetime) -> None:
-        """A link that was sent to it was opened."""
+        """Record that someone opened a link that was sent to the channel."""
         unproven = update(channels).where(channels.c.id == channel_id, channels.c.proven_at.is_(None))
         connection.execute(unproven.values(proven_at=to_ms(now)))
 
@@ -170,19 +176,19 @@ class Channels:
         return find_channel(connection, channel_id)
 
     def with_config(self, connection: Connection, channel_id: str) -> tuple[Channel, Mapping[str, Any]]:
-        """One that is there, where it leads, and with which secrets."""
+        """A channel and its decrypted configuration. Raises NoResultFound if it does not exist."""
         row = connection.execute(WITH_SEALED, {"id": channel_id}).one()
-        return self._opened(row)
+        return self._decrypted(row)
 
     def with_configs(self, connection: Connection, kind: Kind) -> Sequence[tuple[Channel, Mapping[str, Any]]]:
-        """All of that kind that can be read."""
-        return readable(connection.execute(ALL_OF_KIND, {"kind": str(kind)}), self._opened, UNREADABLE)
+        """All readable channels of that kind, with their decrypted configuration."""
+        return readable(connection.execute(ALL_OF_KIND, {"kind": str(kind)}), self._decrypted, UNREADABLE)
 
     def of_trader(self, connection: Connection, trader: str) -> Sequence[Channel]:
         """Oldest first."""
         return [channel for channel in all_channels(connection) if channel.trader == trader]
 
-    def _opened(self, row: Any) -> tuple[Channel, Mapping[str, Any]]:
+    def _decrypted(self, row: Any) -> tuple[Channel, Mapping[str, Any]]:
         return _channel(row), json.loads(self._vault.open(row.sealed))
 
     def _change(self, connection: Connection, channel_id: str, **changed: Any) -> None:
@@ -201,12 +207,12 @@ class Channels:
 
 
 def all_channels(connection: Connection) -> Sequence[Channel]:
-    """Oldest first. One that cannot be read keeps nobody else from being told."""
+    """All channels, oldest first. Unreadable ones are logged and left out."""
     return readable(connection.execute(ALL), _channel, UNREADABLE)
 
 
 def find_channel(connection: Connection, channel_id: str) -> Channel | None:
-    """None also for one that cannot be read."""
+    """None if there is no such channel, or it cannot be read."""
     found = readable(connection.execute(BY_ID, {"id": channel_id}), _channel, UNREADABLE)
     return found[0] if found else None
 
@@ -226,19 +232,19 @@ def _channel(row: Any) -> Channel:
         topics=frozenset(Topic(topic) for topic in json.loads(row.topics)),
         min_value_usdt=None if row.min_value_micros is None else from_micros(row.min_value_micros),
         created_at=from_ms(row.created_at),
-        paused_at=_moment(row.paused_at),
-        proven_at=_moment(row.proven_at),
+        paused_at=_optional_time(row.paused_at),
+        proven_at=_optional_time(row.proven_at),
         failures=row.failures,
-        failing_since=_moment(row.failing_since),
+        failing_since=_optional_time(row.failing_since),
         open_until=from_ms(row.open_until),
         alerted=row.alerted,
     )
 
 
 def breaker_columns(state: Mapping[str, Any]) -> dict[str, Any]:
-    """What `deliveries.breaker` answers, as it is stored."""
+    """The result of `notifications.breaker` as column values."""
     return {name: to_ms(value) if isinstance(value, datetime) else value for name, value in state.items()}
 
 
-def _moment(milliseconds: int | None) -> datetime | None:
+def _optional_time(milliseconds: int | None) -> datetime | None:
     return None if milliseconds is None else from_ms(milliseconds)

@@ -1,4 +1,4 @@
-"""The audit log, told by intent: asked, shown, decided, sent, answered, filled. Drawn from the log alone."""
+"""Export of the audit log by intent: asked, shown, decided, sent, answered, filled. Reads only the log."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ ANSWERED: Final = ("http", "code", "message", "reasonCode", "note", "order")
 
 
 def lines(connection: Connection) -> Iterator[Line]:
-    """In the order of the log: an intent where it was parked, all else as the event that it was."""
+    """One line per intent, at its parking, and one per event without an intent; in the log's order."""
     for row in connection.execute(select(audit).order_by(audit.c.seq)):
         event = to_event(row)
         if event.intent_id is None:
-            yield {"type": "event", **_told(event), "data": dict(event.data)}
+            yield {"type": "event", **_event_fields(event), "data": dict(event.data)}
         elif event.kind is EventKind.INTENT_PARKED:
             yield _intent(event.intent_id, events_of(connection, event.intent_id))
 
@@ -50,7 +50,7 @@ def _intent(intent_id: str, events: Sequence[Event]) -> Line:
         "answered": [_answer(event) for event in events if STATES.get(event.kind) in VERDICTS],
         "filled": _filled(events),
         "verdict": _verdict(events),
-        "events": [_happened(event) for event in events],
+        "events": [_event(event) for event in events],
     }
 
 
@@ -60,29 +60,33 @@ def _decision(event: Event) -> Line:
 
 
 def _answer(event: Event) -> Line:
-    """A trader's recorded word has his name as its actor."""
+    """`by` is "trader:NAME" for a manual resolution."""
     return {**_part(event, ANSWERED), "verdict": str(STATES[event.kind]), "by": event.actor}
 
 
 def _filled(events: Sequence[Event]) -> Line | None:
-    """The order as it was last told; None where there is none."""
+    """The order's last known state; None if there is no order."""
     return next((event.data["order"] for event in reversed(events) if event.data.get("order")), None)
 
 
 def _verdict(events: Sequence[Event]) -> str | None:
-    """Whether the exchange has what was approved; None where it has nothing, or nobody knows yet."""
+    """ "matched": Binance has the order as approved. "diverged": it differs. None: no order, or not known."""
     if any(event.kind is EventKind.ORDER_DIVERGED for event in events):
         return "diverged"
-    said = [event for event in events if event.kind is EventKind.WORD_HELD or not event.data.get("word")]
-    return "matched" if any(event.kind in MATCHING for event in said) else None
+    from_binance = [
+        event for event in events if event.kind is EventKind.WORD_HELD or not event.data.get("word")
+    ]
+    return "matched" if any(event.kind in MATCHING for event in from_binance) else None
 
 
-def _happened(event: Event) -> Line:
-    """With what no part above tells: why an order differs, what contradicts a word, what was cancelled."""
-    return _told(event) if event.kind in STATES else {**_told(event), "data": dict(event.data)}
+def _event(event: Event) -> Line:
+    """State changes without their data, which the other parts show; all other events with it."""
+    return (
+        _event_fields(event) if event.kind in STATES else {**_event_fields(event), "data": dict(event.data)}
+    )
 
 
-def _told(event: Event) -> Line:
+def _event_fields(event: Event) -> Line:
     return {"seq": event.seq, "at": iso(event.at), "kind": event.kind_name, "actor": event.actor}
 
 

@@ -1,4 +1,4 @@
-"""Where trading stands: the newest row of the audit log about it, which nobody can rewrite unnoticed."""
+"""The halt: the newest audit row about it is the current level. A changed row halts everything."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Halts:
         self._moves = transitions
 
     def current(self, connection: Connection) -> Halt:
-        """A record that does not hold halts everything."""
+        """The current halt. A row whose seal is wrong halts everything."""
         try:
             event = self._moves.log.newest(connection, LEVELS.keys())
         except Forged as forged:
@@ -34,7 +34,7 @@ class Halts:
         return Halt(level=level, seq=event.seq, by=by, at=event.at, reason=event.data.get("reason"))
 
     def require_open(self, connection: Connection, *, is_exit: bool, what_happened: str) -> None:
-        """Raises TRADING_HALTED."""
+        """Raises TRADING_HALTED if the halt stops the request. `what_happened` ends the message."""
         halt = self.current(connection)
         if halt.stops(is_exit=is_exit):
             raise halted(halt, what_happened)
@@ -48,10 +48,10 @@ class Halts:
         shown: int,
         standing: Standing,
     ) -> Halt:
-        """A trader's act on the page, which may also resume. `shown` is the number of the halt that the page
-        showed: no other one is loosened.
+        """A trader changes the level on the page; this may also resume trading.
 
-        Raises NotSignedIn, Stale.
+        `shown` is the `seq` of the halt that the page showed. Raises Stale if the halt has changed since and
+        the new level would loosen it; NotSignedIn.
         """
 
         def transaction(connection: Connection) -> Halt:
@@ -64,7 +64,7 @@ class Halts:
         return await self._database.write(transaction)
 
     def tighten(self, level: Level, actor: str, reason: str | None) -> Halt:
-        """A command's act: it never loosens what stands. Answers what stands then."""
+        """Tighten the halt from the command line; a stricter one stays. Returns the current halt."""
 
         def transaction(connection: Connection) -> Halt:
             now = self.current(connection)
@@ -73,7 +73,7 @@ class Halts:
         return self._database.write_now(transaction)
 
     def put(self, connection: Connection, level: Level, actor: str, reason: str | None) -> Halt:
-        """Within a transaction. What was approved and is stopped by it is not sent, in the same commit."""
+        """Set the level inside the caller's transaction. Approved requests that it stops become not sent."""
         now, kind = self._moves.clock(), EventKind.of(level)
         self._moves.log.append(connection, at=now, kind=kind, actor=actor, data={"reason": reason})
         halt = self.current(connection)

@@ -1,4 +1,4 @@
-"""Parking and deciding: what an intent goes through until it is approved or not."""
+"""Parking, approving, rejecting, withdrawing and expiring intents."""
 
 from __future__ import annotations
 
@@ -45,12 +45,12 @@ NOT_PARKED = "Nothing was parked."
 STILL_WAITS = "Not approved: the request still waits."
 
 EQUAL_WITHIN = timedelta(minutes=10)
-"""How long after a request an equal one needs a second tap."""
+"""Approving an equal request within this time needs a second tap."""
 
 
 @dataclass(frozen=True)
 class Parked:
-    """`earlier` is an equal request that went out shortly before this new one."""
+    """A parked intent. `earlier` is an equal request that was made shortly before."""
 
     intent: Intent
     deduplicated: bool
@@ -58,7 +58,7 @@ class Parked:
 
 
 class NotDecidable(Exception):
-    """A decision that comes too late, after another's, or for another digest; with the intent as it is."""
+    """Too late, decided by someone else, or another digest. `intent` is its current state."""
 
     def __init__(self, intent: Intent) -> None:
         super().__init__(intent.id)
@@ -66,8 +66,9 @@ class NotDecidable(Exception):
 
 
 class OverDailyVolume(Exception):
-    """An approval that would pass the day's limit, the broker's or the agent's own; the intent stays
-    pending.
+    """Approving would exceed the daily volume limit of the broker, or of the agent (`own`).
+
+    The intent stays pending.
     """
 
     def __init__(self, intent: Intent, used: Decimal, limit: Decimal, *, own: bool = False) -> None:
@@ -76,7 +77,7 @@ class OverDailyVolume(Exception):
 
 
 class NeedsSecondTap(Exception):
-    """An approval by one tap where the card, or an equal request shortly before, asks for a second one."""
+    """A second tap is needed: the card asks for it, or an equal request was made shortly before."""
 
 
 class Intents:
@@ -96,11 +97,12 @@ class Intents:
         self._random = random
 
     async def park(self, request: Request, *, max_pending: int) -> Parked:
-        """Store a checked request as pending, or answer the intent that it repeats. `max_pending` is how
-        many one agent may have waiting, unless its own limit is lower.
+        """Store a checked request as pending, or return the intent that it repeats.
 
-        Raises IDEMPOTENCY_CONFLICT, TRADING_HALTED, TOO_MANY_PENDING, and for an agent that may no longer ask
-        for it UNAUTHORIZED, TOOL_NOT_ALLOWED or SYMBOL_NOT_ALLOWED.
+        `max_pending` limits the pending requests of each agent; the agent's own limit may be lower.
+
+        Raises IDEMPOTENCY_CONFLICT, TRADING_HALTED, TOO_MANY_PENDING; and UNAUTHORIZED, TOOL_NOT_ALLOWED or
+        SYMBOL_NOT_ALLOWED if the agent has lost that right meanwhile.
         """
         return await self._database.write(lambda connection: self._park(connection, request, max_pending))
 
@@ -114,12 +116,13 @@ class Intents:
         confirmed: bool,
         standing: Standing,
     ) -> Intent:
-        """Record a trader's yes to exactly that digest, and reserve its value in the day's volume (USDT).
+        """Approve the intent with exactly that digest, and reserve its value in the daily volume (USDT).
 
-        `confirmed` says that the trader tapped twice. Raises NotSignedIn, NotDecidable, TRADING_HALTED,
-        NeedsSecondTap, OverDailyVolume, UNKNOWN_INTENT. Repeating one's own decision answers the first.
+        `confirmed`: the trader tapped twice. A trader's repeated approval returns the intent unchanged.
+
+        Raises NotSignedIn, NotDecidable, TRADING_HALTED, NeedsSecondTap, OverDailyVolume, UNKNOWN_INTENT.
         """
-        now = from_ms(to_ms(self._clock()))  # as it is stored, and as the expiry is
+        now = from_ms(to_ms(self._clock()))  # in whole milliseconds, as stored
         decision = Decision(by=trader, at=now, approved=True)
 
         def transaction(connection: Connection) -> Intent:
@@ -132,7 +135,7 @@ class Intents:
                 intent.card.second_tap or find_earlier_equal(connection, intent, now - EQUAL_WITHIN)
             ):
                 raise NeedsSecondTap(intent_id)
-            if not intent.is_exit and intent.value_usdt != 0:  # no leverage, no cancel adds to a full day
+            if not intent.is_exit and intent.value_usdt != 0:  # leverage changes and cancels add no volume
                 self._require_volume(connection, intent, now, max_volume)
             return self._decide(connection, intent, State.APPROVED, decision)
 
@@ -148,7 +151,7 @@ class Intents:
         *,
         standing: Standing,
     ) -> Intent:
-        """Record a trader's no. Raises NotSignedIn, NotDecidable, UNKNOWN_INTENT."""
+        """Record a rejection. Raises NotSignedIn, NotDecidable, UNKNOWN_INTENT."""
         now = from_ms(to_ms(self._clock()))
         decision = Decision(by=trader, at=now, approved=False, reason=reason, suggestion=suggestion)
 
@@ -160,7 +163,7 @@ class Intents:
         return await self._record(transaction)
 
     async def withdraw(self, intent_id: str, agent: str) -> Intent:
-        """By the agent that asked. Raises UNKNOWN_INTENT, NOT_PENDING; withdrawing twice is fine."""
+        """Withdraw an agent's own request. Idempotent. Raises UNKNOWN_INTENT, NOT_PENDING."""
 
         def transaction(connection: Connection) -> Intent:
             self._expire_due(connection)
@@ -180,7 +183,7 @@ class Intents:
         return await self._database.write(transaction)
 
     async def expire_due(self) -> None:
-        """Expire what nobody decided in time."""
+        """Expire the pending intents whose time is up."""
         await self._database.write(self._expire_due)
 
     # -- within one transaction
@@ -190,13 +193,13 @@ class Intents:
         agent = self._agents.named(connection, request.agent)
         if request.idempotency_key is not None:
             earlier = find_by_key(connection, request.agent, request.tool, request.idempotency_key)
-            if earlier is not None and not _the_same(earlier, request):
+            if earlier is not None and not _asks_the_same(earlier, request):
                 raise idempotency_conflict(earlier)
         else:
             earlier = find_equal_pending(connection, request.agent, request.equality)
         if earlier is not None:
             return Parked(earlier, deduplicated=True)
-        agent.require(request.tool, request.arguments.symbol)  # of now: it asked a while ago
+        agent.require(request.tool, request.arguments.symbol)  # its current rights: the checks took time
         self._halts.require_open(connection, is_exit=request.is_exit, what_happened=NOT_PARKED)
         allowed = max_pending if agent.max_pending is None else min(agent.max_pending, max_pending)
         self._require_room(connection, request.agent, allowed)
@@ -226,7 +229,7 @@ class Intents:
         if pending >= allowed:
             raise BrokerError(
                 Code.TOO_MANY_PENDING,
-                f"{pending} of your requests wait already, and at most {allowed} may. {NOT_PARKED}",
+                f"{pending} of your requests are already pending; the limit is {allowed}. {NOT_PARKED}",
                 details={"pending": pending, "allowed": allowed},
                 next_step={"tool": "intent_list", "arguments": {"status": str(State.PENDING)}},
             )
@@ -234,7 +237,7 @@ class Intents:
     def _require_volume(
         self, connection: Connection, intent: Intent, now: datetime, max_volume: Decimal
     ) -> None:
-        """The broker's limit on all, and the agent's own on its own. Raises OverDailyVolume."""
+        """Check the broker's daily limit and the agent's own. Raises OverDailyVolume."""
         own = self._agents.named(connection, intent.agent).max_daily_volume_usdt
         for limit, agent in ((max_volume, None), (own, intent.agent)):
             if limit is None:
@@ -271,7 +274,7 @@ class Intents:
         )
 
     async def _record(self, transaction: Transaction[Intent]) -> Intent:
-        """A decision that comes too late first records the expiry that it met, and then shows it."""
+        """Record a decision. If it is too late, expire the intent before raising NotDecidable."""
         try:
             return await self._database.write(transaction)
         except NotDecidable as late:
@@ -284,7 +287,7 @@ class Intents:
     def _decidable(
         self, connection: Connection, intent_id: str, digest: str, decision: Decision
     ) -> tuple[Intent, bool]:
-        """The intent, and whether this decision only repeats the one that stands."""
+        """The intent, and whether this decision repeats an earlier one of the same trader."""
         intent = find_any(connection, intent_id)
         if intent.digest == digest:
             if intent.state is State.PENDING and intent.expires_at > decision.at:
@@ -302,7 +305,7 @@ class Intents:
             to,
             f"trader:{decision.by}",
             None if decision.approved else Why(Reason.REJECTED_BY_TRADER),
-            columns={**decision_columns(decision), **(_as_shown(intent) if decision.approved else {})},
+            columns={**decision_columns(decision), **(_reason_columns(intent) if decision.approved else {})},
             data={
                 "digest": intent.digest,
                 "reason": decision.reason,
@@ -317,13 +320,13 @@ class Intents:
             self._moves.move(connection, intent, State.EXPIRED, "broker", Why(Reason.NO_DECISION))
 
 
-def _as_shown(intent: Intent) -> dict[str, str | None]:
-    """Why it waits again stays with the approval: the last check compares it with what was sealed."""
+def _reason_columns(intent: Intent) -> dict[str, str | None]:
+    """Keep the reason why it was shown again: the check before sending compares it with the audit row."""
     return {"reason_code": intent.reason_code, "note": intent.note}
 
 
-def _the_same(earlier: Intent, request: Request) -> bool:
-    """What a tool reads for itself may have changed between two calls that asked for the same."""
+def _asks_the_same(earlier: Intent, request: Request) -> bool:
+    """Compares `asked` too: figures that a tool reads itself may differ between two equal calls."""
     return earlier.equality == request.equality or earlier.asked == request.asked
 
 

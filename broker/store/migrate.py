@@ -1,4 +1,4 @@
-"""The schema: looked at at every start, and brought up to date by Alembic where it is older."""
+"""Schema migrations: checked at each start, run by Alembic if the schema is older."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from ..errors import StartError
 
 MIGRATIONS: Final = Path(__file__).parent / "migrations"
 NEWEST: Final = "0007"
-"""The last of the migrations."""
+"""The newest migration."""
 
 
 def has_tables(connection: Connection) -> bool:
@@ -19,10 +19,10 @@ def has_tables(connection: Connection) -> bool:
 
 
 def upgrade(connection: Connection) -> None:
-    """Bring the database to this release's schema, whole or not at all. Raises StartError."""
+    """Migrate to this release's schema, in one transaction. Raises StartError for a newer schema."""
     if _version(connection) == NEWEST:
         return
-    # Only here: it takes half a second of every start to import.
+    # Imported only when needed: importing takes half a second.
     from alembic import command
     from alembic.config import Config
     from alembic.util.exc import CommandError

@@ -1,7 +1,7 @@
-"""Whether the files that SQLite has open are still the ones at their paths.
+"""Detects that a file which SQLite has open was deleted, moved or replaced.
 
-SQLite goes on reading and writing a file that was deleted, moved or replaced, and nobody else sees what it
-writes there (https://www.sqlite.org/howtocorrupt.html, 4.2).
+SQLite keeps reading and writing such a file, and no other process sees what it writes
+(https://www.sqlite.org/howtocorrupt.html, 4.2).
 """
 
 from __future__ import annotations
@@ -16,31 +16,31 @@ COMPANIONS: Final = ("-wal", "-shm")
 
 
 class OpenFiles:
-    """The database, its -wal and its -shm, as they were once the database was open."""
+    """The database, its -wal and its -shm. Remembers which files were open when it was created."""
 
     def __init__(self, database: Path) -> None:
         real = database.resolve()
-        # The path as it was named comes first: a link that leads elsewhere now has lost the database too.
+        # The path as given, not resolved: a link that was redirected also counts as lost.
         self.paths: Sequence[Path] = (database, *(Path(f"{real}{end}") for end in COMPANIONS))
         self.ids: Sequence[FileId | None] = [file_id(path) for path in self.paths]
 
     def lost(self) -> Path | None:
-        """The first that is not in its place any more; None while all are. Costs a `stat` each."""
+        """The first path that no longer has the open file; None if all do. Calls `stat` for each."""
         for path, opened in zip(self.paths, self.ids, strict=True):
             if file_id(path) != opened:
                 return path
         return None
 
 
-def told_lost(path: Path) -> str:
-    """What a person reads about it, with what they can do."""
-    then = (
+def lost_message(path: Path) -> str:
+    """The message about a lost file, with what the operator can do."""
+    what_to_do = (
         "Stop the broker and start it again"
         if path.name.endswith(COMPANIONS)
-        else "Put the same file back, not a copy, and the broker continues; or stop it, restore a backup "
-        "with `broker db restore`, and start it again"
+        else "Put the same file back (not a copy), and the broker continues; or stop the broker, restore a "
+        "backup with `broker db restore`, and start it again"
     )
     return (
         f"{path} was deleted, moved or replaced while the broker had it open. Nothing is sent to Binance and "
-        f"nothing is recorded. {then}."
+        f"nothing is recorded. {what_to_do}."
     )

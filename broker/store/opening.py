@@ -1,4 +1,4 @@
-"""The database that the settings name."""
+"""Open the database of the settings."""
 
 from __future__ import annotations
 
@@ -21,11 +21,10 @@ def open_store(
     to_verify: bool = False,
     of_any_mode: bool = False,
 ) -> Store:
-    """The database of these settings, or a copy of it that lies at `path`.
+    """Open the database of these settings, or a copy of it at `path`. See `Store.open` for the flags.
 
-    Raises StartError, also where there is none and none may be made; then nothing is made at all.
-
-    A command opens it `of_any_mode`: it need not have the keys of the broker that serves it.
+    Commands use `of_any_mode`: they may run without the broker's Binance keys. Raises StartError, also if
+    there is no database and `may_make` is false; then nothing is created.
     """
     if not may_make and not settings.database.exists():
         raise StartError(f"There is no database {settings.database.absolute()}")

@@ -1,4 +1,4 @@
-"""The outbox: what is to be told is written in the transaction of what happened, and survives what comes."""
+"""The outbox: deliveries are written in the transaction of their event, so none is lost in a crash."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ from ..notifications import (
 )
 from .audit import AuditLog, to_event
 from .breakers import Breakers
-from .bundles import MATTER, Gathered, as_told, places
+from .bundles import MATTER, Gathered, audit_data, places
 from .channels import all_channels, find_channel
 from .queries import BY_ID
 from .rows import to_intent
@@ -52,7 +52,7 @@ DUE: Final = (
         deliveries.c.channel == bindparam("channel"),
         STILL_OPEN,
         deliveries.c.due_at <= bindparam("now"),
-        # In order per intent: the next goes out once this one arrived, or is given up.
+        # In order per intent: the next is sent once this one was delivered or given up.
         ~exists().where(
             earlier.c.intent_id == deliveries.c.intent_id,
             earlier.c.channel == deliveries.c.channel,
@@ -76,7 +76,7 @@ NEWEST: Final = (
     .limit(bindparam("most"))
 )
 QUEUE: Final = insert(deliveries).prefix_with("OR IGNORE", dialect="sqlite")
-"""A channel hears of a matter once."""
+"""The unique index on channel and matter keeps the first delivery."""
 
 ANY_EDITED: Final = select(channels.c.id).where(channels.c.kind.in_([str(kind) for kind in EDITED])).limit(1)
 HANDLES: Final = (
@@ -90,7 +90,7 @@ HANDLES: Final = (
     )
     .order_by(deliveries.c.event)
 )
-TELLING_OF: Final = (
+NOTIFIED_OF: Final = (
     select(deliveries.c.channel)
     .join_from(deliveries, audit, audit.c.seq == deliveries.c.event)
     .where(
@@ -108,7 +108,7 @@ ARRIVED: Final = select(deliveries.c.id).where(
 OLD: Final = (
     select(deliveries.c.id)
     .where(
-        deliveries.c.id < bindparam("id"),  # ids begin with their time
+        deliveries.c.id < bindparam("id"),  # ids start with their time
         deliveries.c.updated_at < bindparam("before"),
         ~STILL_OPEN,
     )
@@ -119,7 +119,7 @@ COUNT_OPEN: Final = select(func.count()).select_from(deliveries).where(STILL_OPE
 
 
 class Outbox:
-    """Functions of a connection: they are part of somebody's transaction."""
+    """All methods run in the caller's transaction."""
 
     def __init__(self, log: AuditLog, random: Randomness) -> None:
         self._log = log
@@ -128,12 +128,12 @@ class Outbox:
         log.on_append = self.note
 
     def note(self, connection: Connection, event: Event) -> None:
-        """Within the event's transaction: a row for each channel that hears of it.
+        """Queue a delivery for each channel that is notified of the event, in the event's transaction.
 
-        All of these rows or none. What happened, which may be an approval or a halt, is not undone for them;
-        a database that fails, fails both.
+        Queues all of them or none. An error here is logged and does not undo the event, which may be an
+        approval or a halt. Only a database error fails both.
         """
-        if event.kind is EventKind.TRADER_REMOVED:  # his channels go with him, whoever takes that name later
+        if event.kind is EventKind.TRADER_REMOVED:  # another trader may take the name later
             connection.execute(delete(channels).where(channels.c.trader == event.data["name"]))
         if event.kind not in TOLD:
             return
@@ -146,54 +146,54 @@ class Outbox:
         except DatabaseError:
             raise
         except Exception:
-            log.exception("outbox: not told", row=event.seq, kind=event.kind)
+            log.exception("outbox: no notification queued", row=event.seq, kind=event.kind)
         else:
             if rows:
                 connection.execute(QUEUE, rows)
 
     def due(self, connection: Connection, now: datetime, busy: Mapping[str, int]) -> Sequence[str]:
-        """Ids of what can go out now, where `busy` says how many are on the way to each channel."""
+        """Ids of deliveries to send now. `busy`: number of deliveries being sent, by channel id."""
         found: list[str] = []
         for channel in all_channels(connection):
             free = width(channel) - busy.get(channel.id, 0)
             if channel.paused_at is None and channel.open_until <= now and free > 0:
-                wanted = {"channel": channel.id, "now": to_ms(now), "most": free}
-                found += connection.execute(DUE, wanted).scalars()
+                parameters = {"channel": channel.id, "now": to_ms(now), "most": free}
+                found += connection.execute(DUE, parameters).scalars()
         return found
 
     def claim(self, connection: Connection, ids: Collection[str], now: datetime) -> Sequence[Delivery]:
-        """On the way from now on. Who dies meanwhile lets go of them when their lease ends."""
+        """Mark as being sent, and return them. Their lease ends by itself if the process dies."""
         sent = {
             "progress": str(Progress.SENT),
             "attempts": deliveries.c.attempts + 1,
             "due_at": to_ms(now + LEASE),
             "updated_at": to_ms(now),
         }
-        mine = update(deliveries).where(
+        claimable = update(deliveries).where(
             deliveries.c.id.in_(list(ids)), STILL_OPEN, deliveries.c.due_at <= to_ms(now)
         )
-        claimed = connection.execute(mine.values(sent).returning(deliveries.c.id)).scalars().all()
+        claimed = connection.execute(claimable.values(sent).returning(deliveries.c.id)).scalars().all()
         rows = connection.execute(BY_IDS, {"ids": list(claimed)}).all()
         return [_delivery(row) for row in rows]
 
     def subject(self, connection: Connection, delivery: Delivery) -> Intent | None:
-        """The request that it is about, as it is now. Raises ValueError where that cannot be read."""
+        """The delivery's request in its current state, if any. Raises ValueError if it is unreadable."""
         return _intent(connection, delivery.event)
 
     def release(self, connection: Connection, now: datetime) -> None:
-        """What a dead process had on the way goes out again: it may not have arrived."""
+        """Queue again what a dead process was sending: it may not have arrived."""
         on_the_way = update(deliveries).where(deliveries.c.progress == str(Progress.SENT))
         connection.execute(on_the_way.values(progress=str(Progress.QUEUED), due_at=to_ms(now)))
 
     def end_pauses(self, connection: Connection, now: datetime) -> None:
-        """The clock was set back: whatever waits for its time would wait as much longer."""
+        """The clock was set back: make all waiting deliveries due now, or they wait too long."""
         at = to_ms(now)
         waits = update(deliveries).where(STILL_OPEN, deliveries.c.due_at > at)
         connection.execute(waits.values(due_at=at))
         connection.execute(update(channels).where(channels.c.open_until > at).values(open_until=at))
 
     def drop(self, connection: Connection, delivery: Delivery, why: str, now: datetime) -> None:
-        """It is no longer true, so it is not sent."""
+        """Do not send the delivery: it is no longer true. `why` is stored with it."""
         self._put(connection, delivery, Progress.OBSOLETE, now, note=why)
 
     def record(
@@ -204,7 +204,7 @@ class Outbox:
         now: datetime,
         gathered: Gathered | None = None,
     ) -> None:
-        """What an attempt came to, for the delivery and for its channel. `gathered` is what a bundle told."""
+        """Record an attempt's result for the delivery and its channel. `gathered`: content of a bundle."""
         channel = find_channel(connection, delivery.channel)
         if channel is None:  # removed meanwhile
             return
@@ -216,7 +216,7 @@ class Outbox:
                     at=now,
                     kind=EventKind.CHANNEL_BUNDLED,
                     actor="broker",
-                    data=as_told(channel, gathered),
+                    data=audit_data(channel, gathered),
                 )
             if attempt.handle is not None:
                 this = update(deliveries).where(deliveries.c.id == delivery.id)
@@ -224,24 +224,24 @@ class Outbox:
         elif attempt.final or now - delivery.created_at >= GIVE_UP:
             self._put(connection, delivery, Progress.FAILED, now, note=attempt.problem)
         else:
-            rest = max(pause(delivery.attempts, self._random(2)), attempt.asked_pause)
-            self._put(connection, delivery, Progress.QUEUED, now, note=attempt.problem, due_at=now + rest)
+            wait = max(pause(delivery.attempts, self._random(2)), attempt.asked_pause)
+            self._put(connection, delivery, Progress.QUEUED, now, note=attempt.problem, due_at=now + wait)
         self.breakers.record(connection, channel, attempt, now)
 
     def progress(self, connection: Connection, delivery: Delivery, to: Progress, now: datetime) -> None:
-        """Seen, or acted on; it never goes back."""
+        """Mark as seen or acted on. Acted on is final."""
         if delivery.progress is not Progress.ACTED:
             note = delivery.note if delivery.bundle is not None else None
             self._put(connection, delivery, to, now, note=note)
 
     def old(self, connection: Connection, now: datetime, most: int) -> Sequence[str]:
-        """Ids of what was settled so long ago that it is kept no longer."""
+        """Ids of up to `most` finished deliveries that are older than `KEPT`."""
         before = now - KEPT
-        wanted = {"id": new_id(before, bytes(10)), "before": to_ms(before), "most": most}
-        return connection.execute(OLD, wanted).scalars().all()
+        parameters = {"id": new_id(before, bytes(10)), "before": to_ms(before), "most": most}
+        return connection.execute(OLD, parameters).scalars().all()
 
     def forget(self, connection: Connection, ids: Collection[str]) -> None:
-        """That it happened stays in the audit log."""
+        """Delete finished deliveries. Their events stay in the audit log."""
         connection.execute(delete(deliveries).where(deliveries.c.id.in_(list(ids)), ~STILL_OPEN))
 
     def find(self, connection: Connection, delivery_id: str) -> Delivery | None:
@@ -249,7 +249,7 @@ class Outbox:
         return None if row is None else _delivery(row)
 
     def handles(self, connection: Connection, delivery: Delivery) -> Sequence[str]:
-        """Of the messages that told the channel that the intent waits, since it last did not."""
+        """Ids of the messages on the channel that say that the intent is pending, to be edited."""
         given = {
             "channel": delivery.channel,
             "intent_id": delivery.event.intent_id,
@@ -261,7 +261,7 @@ class Outbox:
         return found
 
     def arrived(self, connection: Connection, delivery: Delivery, since: datetime) -> bool:
-        """Whether the channel was told of the intent since then, by an earlier one."""
+        """Whether an earlier delivery about the intent reached the channel after `since`."""
         given = {
             "channel": delivery.channel,
             "intent_id": delivery.event.intent_id,
@@ -280,9 +280,9 @@ class Outbox:
     def _rows(
         self, connection: Connection, listening: Sequence[Channel], event: Event
     ) -> list[dict[str, Any]]:
-        """A delivery for each channel that hears of it. One that was told of the matter keeps the first."""
+        """The deliveries to insert, one for each channel that is notified."""
         intent = _intent(connection, event)
-        hearing = self._hearing(connection, listening, event, intent)
+        notified_channels = self._notified_channels(connection, listening, event, intent)
         about, at = matter(event), to_ms(event.at)
         return [
             {
@@ -297,17 +297,17 @@ class Outbox:
                 "created_at": at,
                 "updated_at": at,
             }
-            for channel, due in places(connection, event, intent, hearing)
+            for channel, due in places(connection, event, intent, notified_channels)
         ]
 
-    def _hearing(
+    def _notified_channels(
         self, connection: Connection, listening: Sequence[Channel], event: Event, intent: Intent | None
     ) -> Sequence[Channel]:
-        """Of what closes a request, where it was told that it waits, and that can be brought up to date."""
+        """Channels to notify. A closing event goes only where an earlier message can be edited."""
         if event.kind in CLOSING:
             asked = {"intent_id": event.intent_id, "kinds": list(REQUESTS)}
-            where = set(connection.execute(TELLING_OF, asked).scalars())
-            return [channel for channel in listening if channel.kind in EDITED and channel.id in where]
+            notified = set(connection.execute(NOTIFIED_OF, asked).scalars())
+            return [channel for channel in listening if channel.kind in EDITED and channel.id in notified]
         if not concerns(event, intent):
             return ()
         return [channel for channel in listening if channel.told(event, intent)]
@@ -326,7 +326,7 @@ class Outbox:
         if due_at is not None:
             changed["due_at"] = to_ms(due_at)
         this = update(deliveries).where(deliveries.c.id == delivery.id)
-        if progress not in ANSWERED:  # a tap may be quicker than the answer's record
+        if progress not in ANSWERED:  # the trader may tap before the attempt is recorded
             this = this.where(STILL_OPEN)
         connection.execute(this, changed)
 

@@ -1,4 +1,4 @@
-"""Traders and their sessions. Secrets are kept only as hashes."""
+"""Traders and their sessions. Passwords and tokens are stored only as hashes."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ INVITATION_HOURS = 24
 
 @dataclass(frozen=True, kw_only=True)
 class Session:
-    """A trader's sign-in on one browser. Its id is no secret; its token is only in that browser."""
+    """A trader's sign-in in one browser. The id is not secret; the token is known only to the browser."""
 
     id: str
     trader: str
@@ -43,7 +43,7 @@ class Trader:
 
 
 class People:
-    """Blocking functions of a database: commands call them as they are, the server in a transaction."""
+    """Methods that are not async block. Methods with a connection run in its transaction."""
 
     def __init__(self, database: Database, log: AuditLog, clock: Clock, random: Randomness) -> None:
         self._database = database
@@ -54,7 +54,7 @@ class People:
     # -- traders
 
     def add_trader(self, name: str, password: str, *, actor: str) -> None:
-        """Raises INVALID_ARGUMENTS for a name that is taken or malformed, or a weak password."""
+        """Raises INVALID_ARGUMENTS for a name that is taken or invalid, or a weak password."""
         self._database.write_now(self._adding(name, password, actor))
 
     def remove_trader(self, name: str, *, actor: str) -> None:
@@ -77,9 +77,9 @@ class People:
         )
 
     def right_password(self, name: str, password: str) -> str | None:
-        """The hash that the password matches, None for a wrong one.
+        """The stored hash if the password is right, else None.
 
-        Slow on purpose, equally so for an unknown name: call it off the event loop.
+        Slow on purpose, also for an unknown name: call it off the event loop.
         """
         if not (is_text(name) and is_text(password)):
             return None
@@ -87,21 +87,20 @@ class People:
         return hashed if verify_password(hashed, password[: MAX_PASSWORD + 1]) else None
 
     async def hash_of(self, name: str) -> str | None:
-        """The hash of a trader's password, None where nobody has that name."""
+        """The hash of a trader's password; None if there is no such trader."""
         if not is_text(name):
             return None
         return await self._database.read(lambda connection: _hash_of(connection, name))
 
     def hash_new_password(self, trader: str, password: str) -> str:
-        """Slow on purpose: call it off the event loop. Raises INVALID_ARGUMENTS for a weak one."""
+        """Slow on purpose: call it off the event loop. Raises INVALID_ARGUMENTS for a weak password."""
         check_password(password, trader)
         return hash_password(password)
 
     async def change_password(self, session: Session, old_hash: str, new_hash: str) -> int | None:
-        """Ends the trader's other sessions, and answers how many. None where the old password was changed
-        meanwhile.
+        """Change the password and end the trader's other sessions. Returns how many ended.
 
-        Raises NotSignedIn.
+        None if `old_hash` is no longer the current password. Raises NotSignedIn.
         """
         standing = self.standing(session)
 
@@ -109,8 +108,8 @@ class People:
             standing(connection)
             if _hash_of(connection, session.trader) != old_hash:
                 return None
-            mine = traders.c.name == session.trader
-            connection.execute(update(traders).where(mine).values(password_hash=new_hash))
+            own_row = traders.c.name == session.trader
+            connection.execute(update(traders).where(own_row).values(password_hash=new_hash))
             actor = f"trader:{session.trader}"
             self._audit(
                 connection, EventKind.TRADER_PASSWORD_CHANGED, actor, name=session.trader, session=session.id
@@ -118,7 +117,7 @@ class People:
             others = (sessions.c.trader == session.trader) & (sessions.c.id != session.id)
             ended = connection.execute(select(sessions.c.id).where(others)).scalars().all()
             connection.execute(delete(sessions).where(others))
-            for session_id in ended:  # each open page hears of its own
+            for session_id in ended:  # open pages react to their own session's event
                 self._audit(connection, EventKind.SESSION_ENDED, actor, session=session_id)
             return len(ended)
 
@@ -127,7 +126,7 @@ class People:
     # -- the first trader
 
     def invite(self) -> str | None:
-        """A one-time token with which the first trader sets his own password; None once one exists."""
+        """A one-time token to create the first trader; None if there is a trader. Replaces earlier tokens."""
         token = new_token(self._random)
 
         def transaction(connection: Connection) -> str | None:
@@ -142,17 +141,17 @@ class People:
         return self._database.write_now(transaction)
 
     async def invitation_holds(self, token: str) -> bool:
-        return await self._database.read(lambda connection: self._holds(connection, token))
+        return await self._database.read(lambda connection: self._invitation_valid(connection, token))
 
     async def accept_invitation(self, token: str, name: str, password: str) -> str | None:
-        """Make the first trader and answer the password's hash; None when the link is dead.
+        """Create the first trader and return the password's hash; None if the link has expired or was used.
 
         Raises INVALID_ARGUMENTS.
         """
         adding = await asyncio.to_thread(self._adding, name, password, "first-run link")
 
         def transaction(connection: Connection) -> str | None:
-            if not self._holds(connection, token):
+            if not self._invitation_valid(connection, token):
                 return None
             adding(connection)
             return adding.hashed
@@ -162,10 +161,10 @@ class People:
     # -- sessions
 
     async def open_session(self, trader: str, hashed: str, user_agent: str) -> tuple[Session, str] | None:
-        """The session and its token, which is nowhere else.
+        """Open a session and return it with its token, which is not stored.
 
-        None unless the trader still has the password of that hash: it took a while to match, and the trader
-        may have been removed meanwhile.
+        None if `hashed` is no longer the trader's password: the trader may have been removed, or the password
+        changed, while the password was being checked.
         """
         token, now = new_token(self._random), self._clock()
         session = Session(
@@ -195,7 +194,7 @@ class People:
         return (session, token) if await self._database.write(transaction) else None
 
     async def session(self, token: str) -> Session | None:
-        """The session of that token, unless it ended or its trader is gone."""
+        """The session of that token; None if it ended or its trader was removed."""
         query = (
             select(sessions)
             .join(traders, traders.c.name == sessions.c.trader)
@@ -205,8 +204,8 @@ class People:
         return _session(row) if row else None
 
     def standing(self, session: Session) -> Standing:
-        """Whether the session still holds, and its trader is there: asked in the deciding transaction."""
-        holding = (
+        """A check for a transaction: it raises NotSignedIn if the session ended or its trader is gone."""
+        valid_session = (
             select(func.count())
             .select_from(sessions)
             .join(traders, traders.c.name == sessions.c.trader)
@@ -215,7 +214,7 @@ class People:
 
         def require(connection: Connection) -> None:
             now = to_ms(self._clock())
-            if not connection.execute(holding.where(sessions.c.expires_at > now)).scalar_one():
+            if not connection.execute(valid_session.where(sessions.c.expires_at > now)).scalar_one():
                 raise NotSignedIn(session.id)
 
         return require
@@ -230,12 +229,12 @@ class People:
         return [_session(row) for row in rows]
 
     async def end_session(self, session_id: str, trader: str, *, standing: Standing) -> bool:
-        """Sign out, or revoke another of one's own sessions. Raises NotSignedIn."""
+        """End one of the trader's sessions. False if there is none with that id. Raises NotSignedIn."""
 
         def transaction(connection: Connection) -> bool:
             standing(connection)
-            mine = delete(sessions).where(sessions.c.id == session_id, sessions.c.trader == trader)
-            if connection.execute(mine).rowcount != 1:
+            own_row = delete(sessions).where(sessions.c.id == session_id, sessions.c.trader == trader)
+            if connection.execute(own_row).rowcount != 1:
                 return False
             self._audit(connection, EventKind.SESSION_ENDED, f"trader:{trader}", session=session_id)
             return True
@@ -249,7 +248,7 @@ class People:
         return _Adding(self, name, self.hash_new_password(name, password), actor)
 
     def add_hashed(self, connection: Connection, name: str, hashed: str, actor: str) -> None:
-        """Also ends the first-run link, for good: it must not come back when the traders are removed."""
+        """Add a trader. Deletes the first-run link, so that it stays invalid when all traders are removed."""
         require_distinct(name, connection.execute(select(traders.c.name)).scalars(), "trader")
         require_distinct(name, connection.execute(select(agents.c.name)).scalars(), "agent")
         connection.execute(
@@ -258,12 +257,12 @@ class People:
         connection.execute(delete(invitations))
         self._audit(connection, EventKind.TRADER_ADDED, actor, name=name)
 
-    def _holds(self, connection: Connection, token: str) -> bool:
+    def _invitation_valid(self, connection: Connection, token: str) -> bool:
         if not is_text(token):
             return False
-        youngest = self._clock() - timedelta(hours=INVITATION_HOURS)
+        not_before = self._clock() - timedelta(hours=INVITATION_HOURS)
         query = select(func.count()).where(
-            invitations.c.token_hash == hash_key(token), invitations.c.created_at > to_ms(youngest)
+            invitations.c.token_hash == hash_key(token), invitations.c.created_at > to_ms(not_before)
         )
         return bool(connection.execute(query).scalar_one()) and not _count_traders(connection)
 
@@ -273,7 +272,7 @@ class People:
 
 @dataclass(frozen=True)
 class _Adding:
-    """The transaction that adds a trader whose password was hashed beforehand, outside of it."""
+    """A transaction that adds a trader. The password was hashed before, outside the transaction."""
 
     people: People
     name: str

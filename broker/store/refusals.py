@@ -1,4 +1,4 @@
-"""Refused attempts of strangers, recorded without letting them fill the audit log."""
+"""Records refused attempts, such as failed sign-ins, without letting them flood the audit log."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from .audit import AuditLog
 from .database import Database
 
 ONE_BY_ONE: Final = 10
-"""Rows of one kind about one subject in an hour. The others share one row with their count."""
+"""Audit rows per kind, subject and hour. Further attempts are counted in one row."""
 
 HOUR: Final = timedelta(hours=1)
 SETTLE_SECONDS: Final = 60.0
 
 Subject = tuple[EventKind, str]
-"""The kind of the row, and who or what it is about."""
+"""Kind of the audit row, and who or what it is about."""
 
 log = get_logger(__name__)
 
@@ -36,7 +36,7 @@ class _Hour:
 
 
 class Refusals:
-    """Counts in memory: a process that is killed loses the count of its last hour, not the rows before it."""
+    """Counts in memory: a killed process loses the current hour's count, but no rows."""
 
     def __init__(self, database: Database, log: AuditLog, clock: Clock) -> None:
         self._database = database
@@ -47,10 +47,10 @@ class Refusals:
     async def record(
         self, kind: EventKind, actor: str, about: str, *, intent_id: str | None = None, **data: Any
     ) -> None:
-        """Record the attempt, or only count it once the hour has its rows.
+        """Write an audit row, or only count the attempt after 10 rows in the hour.
 
-        `about` is one of a bounded set, such as the traders' names: each value may have rows of its own. What
-        strangers make up goes under one value together.
+        `about` must come from a bounded set, such as the traders' names, because each value gets its own
+        rows. Use one common value for names that strangers make up.
         """
         await self.settle()
         now = self._clock()
@@ -65,16 +65,16 @@ class Refusals:
         )
 
     async def settle(self, *, at_end: bool = False) -> None:
-        """Write a row for each hour that is over and had more attempts than rows; `at_end`: for all hours."""
+        """Write the counts of hours that have ended; with `at_end`, of the current hour too."""
         now = self._clock()
-        over = {
+        ended = {
             subject: hour
             for subject, hour in self._hours.items()
             if at_end or not timedelta(0) <= now - hour.since < HOUR
         }
-        for subject in over:
+        for subject in ended:
             del self._hours[subject]
-        counted = [(subject, hour) for subject, hour in over.items() if hour.attempts > ONE_BY_ONE]
+        counted = [(subject, hour) for subject, hour in ended.items() if hour.attempts > ONE_BY_ONE]
         if not counted:
             return
 
@@ -102,14 +102,14 @@ class Refusals:
             try:
                 await self.settle()
             except BrokerError as error:
-                log.warning("refused attempts are not summed up yet", error=error.message)
+                log.warning("count of refused attempts is not written yet", error=error.message)
 
     async def close(self) -> None:
-        """What was counted is recorded before the broker stops."""
+        """Write all counts before the broker stops."""
         try:
             await self.settle(at_end=True)
         except BrokerError as error:
-            log.warning("the count of refused attempts is lost", error=error.message)
+            log.warning("count of refused attempts is lost", error=error.message)
 
     def _append(
         self,

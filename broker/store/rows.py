@@ -1,4 +1,4 @@
-"""Intents as rows, and rows as intents."""
+"""Converts intents to database rows and back."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ UNREADABLE: Final = "intents: one cannot be read, and is neither shown nor sent"
 
 
 def to_row(intent: Intent) -> dict[str, Any]:
-    """A pending intent, as it is inserted."""
+    """Column values of a new, pending intent."""
     return {
         "id": intent.id,
         "agent": intent.agent,
@@ -47,7 +47,7 @@ def to_row(intent: Intent) -> dict[str, Any]:
 
 
 def shown_columns(request: Request, expires_at: datetime) -> dict[str, Any]:
-    """What changes when a request is shown anew, with new figures."""
+    """Columns that change when a request returns to the trader with new figures."""
     text = canonical_text(request, expires_at)
     return {
         "arguments": request.arguments.stored(),
@@ -86,7 +86,7 @@ def decision_columns(decision: Decision) -> dict[str, Any]:
 
 
 def to_intent(row: Row[Any]) -> Intent:
-    """Raises ValueError for what this release cannot read."""
+    """Raises ValueError if this release cannot read the row."""
     return Intent(
         id=row.id,
         agent=row.agent,

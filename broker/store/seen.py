@@ -1,4 +1,4 @@
-"""Whether anybody has seen a request that waits."""
+"""Records whether a pending request was seen by a trader."""
 
 from __future__ import annotations
 
@@ -23,34 +23,34 @@ OVERLOOKED: Final = (
         *WAITS_UNSEEN,
         intents.c.unseen_at.is_(None),
         intents.c.expires_at > bindparam("now"),
-        intents.c.expires_at - intents.c.ttl_seconds * 500 <= bindparam("now"),  # half its life, in ms
+        intents.c.expires_at - intents.c.ttl_seconds * 500 <= bindparam("now"),  # half of its lifetime, in ms
     )
     .order_by(intents.c.id)
 )
 
 
 class Sightings:
-    """Functions of a connection."""
+    """All methods run in the caller's transaction."""
 
     def __init__(self, log: AuditLog) -> None:
         self._log = log
 
     def unseen(self, connection: Connection, intent_ids: Collection[str]) -> Sequence[str]:
-        """Those that wait and that nobody saw before."""
+        """Those of these ids that are pending and were never seen."""
         query = select(intents.c.id).where(intents.c.id.in_(list(intent_ids)), *WAITS_UNSEEN)
         return connection.execute(query).scalars().all()
 
     def mark(self, connection: Connection, intent_ids: Collection[str], now: datetime) -> None:
-        """A page showed them, or a link that leads to them was opened."""
+        """Mark as seen: a page showed them, or someone opened a link to them."""
         these = update(intents).where(intents.c.id.in_(list(intent_ids)), *WAITS_UNSEEN)
         connection.execute(these.values(seen_at=to_ms(now)))
 
     def overlooked(self, connection: Connection, now: datetime) -> Sequence[str]:
-        """What nobody has seen by half its life, and was not told anew for it yet."""
+        """Ids of pending requests that nobody saw in half of their lifetime, not escalated yet."""
         return connection.execute(OVERLOOKED, {"now": to_ms(now)}).scalars().all()
 
     def escalate(self, connection: Connection, now: datetime) -> None:
-        """Each of these is recorded, and so told once more."""
+        """Record an event for each overlooked request, which notifies the traders again."""
         for intent_id in self.overlooked(connection, now):
             this = update(intents).where(intents.c.id == intent_id)
             connection.execute(this.values(unseen_at=to_ms(now)))

@@ -1,4 +1,4 @@
-"""Whether somebody may still decide, asked in the transaction that records what he decided."""
+"""Checks that a session is still valid, in the transaction that records the trader's decision."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from .database import Transaction
 T = TypeVar("T")
 
 Standing = Callable[[Connection], None]
-"""Comes first in a transaction. Raises NotSignedIn; then nothing of it is recorded."""
+"""Called first in a transaction. Raises NotSignedIn, which rolls the transaction back."""
 
 
 class NotSignedIn(Exception):
-    """The session ended, or its trader was removed, while what he asked for was on its way."""
+    """The session ended, or its trader was removed, before the transaction ran."""
 
 
 def standing_first(standing: Standing, transaction: Transaction[T]) -> Transaction[T]:
-    """That transaction, for one who still may."""
+    """The transaction, with the session check before it."""
 
-    def both(connection: Connection) -> T:
+    def guarded(connection: Connection) -> T:
         standing(connection)
         return transaction(connection)
 
-    return both
+    return guarded

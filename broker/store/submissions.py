@@ -1,4 +1,4 @@
-"""What becomes of an approved intent: from the commit before its one POST to the order's end."""
+"""An approved intent: from the commit before its POST to the end of the order."""
 
 from __future__ import annotations
 
@@ -26,18 +26,18 @@ from .session_guard import Standing
 from .transitions import Transitions
 
 ASKED: Final = (EventKind.INTENT_PARKED,)
-"""The row that holds who asked, and why; neither ever changes."""
+"""Kind of the audit row with the agent and the reason, which never change."""
 
 SHOWN: Final = (EventKind.INTENT_PARKED, EventKind.INTENT_PENDING)
-"""Rows of the audit log that hold a card and its digest; the newest counts."""
+"""Kinds of audit rows with a card and its digest; the newest row is the valid one."""
 
 
 class NotApproved(Exception):
-    """The audit log holds no approval of that digest."""
+    """The audit log has no valid approval of that digest."""
 
 
 class Uncertain(Exception):
-    """Nobody can know yet what became of the submission, or Binance has said it."""
+    """The outcome cannot be recorded: it is too early to be certain, or it is no longer unknown."""
 
     def __init__(self, intent: Intent) -> None:
         super().__init__(intent.id)
@@ -61,14 +61,14 @@ class Submissions:
         value_usdt: Decimal | None,
         approved_since: datetime,
     ) -> Intent:
-        """approved → submitting: all that a look-up needs is on disk before the one POST. `is_exit` and
-        `value_usdt` are what it was last checked with; the value counts in the day's volume from now on, and
-        None leaves what counted.
+        """approved → submitting: commit everything that a later look-up needs, before the POST.
 
-        Raises Moved, TRADING_HALTED, and NotApproved unless the audit log holds that this digest was parked
-        with this card, by this agent and for this reason, and as the last that became of it a trader's
-        approval, not before `approved_since`, all sealed: what the table of intents says alone is not
-        enough.
+        `is_exit` and `value_usdt` come from the last check. The value replaces the one in the daily volume;
+        None keeps it.
+
+        Raises Moved, TRADING_HALTED; and NotApproved unless sealed audit rows prove that this digest was
+        shown with this card, agent and reason, and that the intent's last state change is a trader's approval
+        of it, not older than `approved_since`. The table `intents` alone is not trusted.
         """
         sent = {
             "client_order_id": client_order_id,
@@ -91,32 +91,32 @@ class Submissions:
         return await self._database.write(transaction)
 
     async def show_anew(self, intent: Intent, request: Request, why: Why) -> Intent:
-        """approved → pending: what was approved no longer holds, and waits again with new figures, a new
-        digest and a new expiry. `why` says what changed.
+        """approved → pending: the figures have changed, so the trader decides again, on new figures with a
+        new digest and a new expiry. `why` says what changed.
 
-        Where the agent has asked for the same anew meanwhile, that request waits already, and this one is
-        not sent. Raises Moved, and TRADING_HALTED where it was approved as an exit and is none.
+        If the agent has asked for the same again meanwhile, that request stays pending and this one becomes
+        not_sent. Raises Moved; TRADING_HALTED if trading is halted for the new request.
         """
 
         def transaction(connection: Connection) -> Intent:
-            twin = find_equal_pending(connection, intent.agent, request.equality)
-            if twin is not None and intent.idempotency_key is None:
-                twice = Why(Reason.EQUAL_REQUEST_WAITS, f"{why.note}; an equal request waits already")
-                return self._moves.put_away(connection, intent, twice, "executor")
+            equal_request = find_equal_pending(connection, intent.agent, request.equality)
+            if equal_request is not None and intent.idempotency_key is None:
+                superseded = Why(Reason.EQUAL_REQUEST_WAITS, f"{why.note}; an equal request waits already")
+                return self._moves.put_away(connection, intent, superseded, "executor")
             expires_at = from_ms(to_ms(self._moves.clock())) + timedelta(seconds=intent.ttl_seconds)
             shown = shown_columns(request, expires_at)
-            told = {name: shown[name] for name in ("canonical", "digest", "summary", "card")}
-            waits = self._moves.move(
+            data = {name: shown[name] for name in ("canonical", "digest", "summary", "card")}
+            pending = self._moves.move(
                 connection,
                 intent,
                 State.PENDING,
                 "executor",
                 why,
                 columns={**shown, **UNDECIDED},
-                data=told,
+                data=data,
             )
             self._halts.require_open(connection, is_exit=request.is_exit, what_happened="")
-            return waits
+            return pending
 
         return await self._database.write(transaction)
 
@@ -130,9 +130,9 @@ class Submissions:
         order: OrderRecord | None = None,
         data: Mapping[str, Any] | None = None,
     ) -> Intent:
-        """Record what a submission came to. Raises Moved, and ValueError for what waits for a decision."""
+        """Record the outcome of a submission. Raises Moved; ValueError if the intent is pending."""
         if intent.state is State.PENDING:
-            raise ValueError(f"nobody has approved {intent.id}")
+            raise ValueError(f"{intent.id} is not approved")
         columns = {} if order is None else order_columns(order)
         shown = {"order": None if order is None else order.stored(), **(data or {})}
 
@@ -152,11 +152,12 @@ class Submissions:
         offset_ms: int,
         standing: Standing,
     ) -> Intent:
-        """A trader's word on what Binance could not be asked of in time, after the horizon by its clock,
-        which was `offset_ms` ahead of ours when last asked.
+        """Record a trader's manual resolution of an unknown outcome. `words` are the trader's own remarks.
 
-        Binance is still asked; what it says then bears the word out, or contradicts it. Raises NotSignedIn,
-        Uncertain before the horizon and for what is no longer unknown, UNKNOWN_INTENT.
+        Allowed after the horizon, by Binance's clock, which is `offset_ms` ahead of ours. The reconciler
+        still asks Binance, whose answer confirms or contradicts the resolution (`check_word`).
+
+        Raises NotSignedIn, UNKNOWN_INTENT; Uncertain before the horizon or if it is no longer unknown.
         """
         if found not in RECORDABLE:
             raise ValueError(f"{found} cannot be recorded")
@@ -168,20 +169,19 @@ class Submissions:
             if intent.state is not State.UNKNOWN or not past_horizon(intent, now_ms, offset_ms):
                 raise Uncertain(intent)
             why = Why(Reason.RECORDED_BY_TRADER, words)
-            columns, told = {"word_by": trader}, {"word": True}
-            return self._moves.move(connection, intent, found, actor, why, columns=columns, data=told)
+            columns, data = {"word_by": trader}, {"word": True}
+            return self._moves.move(connection, intent, found, actor, why, columns=columns, data=data)
 
         return await self._database.write(transaction)
 
     async def check_word(
         self, intent: Intent, truth: State, why: Why | None, order: OrderRecord | None
     ) -> Intent:
-        """What Binance says of an outcome that a trader recorded. It does not hold for what was carried out
-        only in part. Raises Moved.
-        """
+        """Record whether Binance confirms a manual resolution; a partial execution does not. Raises Moved."""
         only_in_part = why is not None and why.reason is Reason.PARTLY_DONE
         placed = truth is State.PLACED
-        holds = (intent.state is State.PLACED) is placed and not only_in_part  # Binance keeps no refused ones
+        # Binance keeps no refused orders, so "refused" and "not sent" count as the same.
+        holds = (intent.state is State.PLACED) is placed and not only_in_part
         note = why and why.note
         columns: dict[str, Any] = {"word_holds": holds}
         if order is not None:
@@ -194,13 +194,14 @@ class Submissions:
             self._note(connection, checked, kind, shown)
             if holds:
                 return self._compared(connection, checked)
-            what = f"{intent.word_by} recorded that {RECORDABLE[intent.state]}, but {note or _TRUTHS[truth]}"
+            found = note or _OUTCOME_TEXTS[truth]
+            what = f"{intent.word_by} recorded that {RECORDABLE[intent.state]}, but {found}"
             return self._diverge(connection, checked, what)
 
         return await self._database.write(transaction)
 
     async def follow(self, intent: Intent, order: OrderRecord) -> Intent:
-        """Keep what became of a placed order beside the state. Raises Moved."""
+        """Store the new state of a placed order; the intent's state stays. Raises Moved."""
 
         def transaction(connection: Connection) -> Intent:
             changed = {**order_columns(order), "updated_at": to_ms(self._moves.clock())}
@@ -211,7 +212,7 @@ class Submissions:
         return await self._database.write(transaction)
 
     def lose_track(self, connection: Connection, why: Why) -> int:
-        """A backup was restored: what it holds as open may have gone any way since. Answers how many."""
+        """After a restore, make all open intents unknown: their outcome is not known. Returns how many."""
         states = {State.PENDING, State.APPROVED, State.SUBMITTING}
         lost = in_states(connection, states, limit=None)
         for intent in lost:
@@ -219,17 +220,17 @@ class Submissions:
         return len(lost)
 
     async def count_not_found(self, intent: Intent) -> Intent:
-        """One more answer "no such order" after the horizon. Raises Moved."""
-
+        """Count one more "no such order" answer after the horizon. Raises Moved."""
         counted = {"not_founds": intent.not_founds + 1}
         return await self._database.write(lambda connection: self._moves.update(connection, intent, counted))
 
     # -- within one transaction
 
     def _approval(self, connection: Connection, intent: Intent) -> Event | None:
-        """The sealed approval of that digest, where nothing else became of the intent since, and all that its
-        page showed is what was sealed: the card, who asked and why, the
-        market, the time left, and why it waited anew.
+        """The sealed audit row of the approval, or None.
+
+        None if the intent's last state change is not an approval of its digest, or if anything that the page
+        showed differs from the sealed rows: card, agent, reason, market, expiry, note.
         """
         try:
             asked = self._moves.log.newest(connection, ASKED, intent_id=intent.id)
@@ -251,7 +252,7 @@ class Submissions:
         return last if shown.data["digest"] == last.data["digest"] == intent.digest else None
 
     def _compared(self, connection: Connection, intent: Intent) -> Intent:
-        """With what it differs in from what was approved, if it does."""
+        """Compare the order with what was approved; record the first divergence."""
         what = None if intent.order is None else divergence(intent.terms, intent.order)
         return intent if what is None or intent.diverged else self._diverge(connection, intent, what)
 
@@ -261,13 +262,13 @@ class Submissions:
         return diverged
 
     def _note(self, connection: Connection, intent: Intent, kind: EventKind, data: Mapping[str, Any]) -> None:
-        """What Binance told, in the audit log."""
+        """Write an audit row with Binance as the actor."""
         self._moves.log.append(
             connection, at=self._moves.clock(), kind=kind, actor="binance", intent_id=intent.id, data=data
         )
 
 
-_TRUTHS: Final = {
+_OUTCOME_TEXTS: Final = {
     State.PLACED: "Binance has it",
     State.REFUSED: "Binance rejected it",
     State.NOT_SENT: "Binance has no such order",

@@ -1,4 +1,4 @@
-"""The tables. Times are UTC milliseconds, money is text (or millionths where it is summed)."""
+"""The tables. Times are UTC milliseconds. Amounts are text; values that are summed are micro-USDT."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ intents = Table(
     Column("diverged", Text),
     Column("seen_at", BigInteger),
     Column("unseen_at", BigInteger),
-    # The last guards of idempotency; the store looks first, in the same transaction.
+    # Idempotency: the store checks first, in the same transaction. These indexes are the last guard.
     Index("one_intent_per_key", "agent", "tool", "idempotency_key", unique=True),
     Index(
         "one_pending_per_keyless_request",

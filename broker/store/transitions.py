@@ -1,4 +1,4 @@
-"""How a state changes: a compare-and-set in one transaction with its audit row."""
+"""State transitions: a compare-and-set in one transaction with its audit row."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from .tables import intents
 
 
 class Moved(Exception):
-    """Somebody else moved the intent first."""
+    """The intent was changed by someone else first."""
 
 
 class Transitions:
@@ -37,11 +37,15 @@ class Transitions:
         data: Mapping[str, Any] | None = None,
         where: Sequence[Any] = (),
     ) -> Intent:
-        """The one place that changes a state. `why` goes into the row and into the audit log; None clears
-        what was there.
+        """Change a state; nothing else does. Returns the changed intent.
+
+        `why` is stored in the row and in the audit log; None clears it in the row. `columns` and `data` are
+        added to the row and to the audit log. `where` are further conditions of the compare-and-set.
+
+        Raises Moved if the intent has changed; ValueError if the table of transitions does not allow it.
         """
         if (intent.state, to) not in TRANSITIONS:
-            raise ValueError(f"{intent.state} → {to} is no transition")
+            raise ValueError(f"{intent.state} → {to} is not a transition")
         now = self.clock()
         changed = {**_columns(why), **(columns or {}), "state": str(to), "updated_at": to_ms(now)}
         moved = self.update(connection, intent, changed, where)
@@ -51,12 +55,12 @@ class Transitions:
             kind=EventKind.of(to),
             actor=actor,
             intent_id=intent.id,
-            data={"from": str(intent.state), **_told(why), **(data or {})},
+            data={"from": str(intent.state), **_audit_fields(why), **(data or {})},
         )
         return moved
 
     def put_away(self, connection: Connection, intent: Intent, why: Why, actor: str) -> Intent:
-        """Certain that nothing was sent, and nothing will be."""
+        """Move to not_sent: nothing was sent, and nothing will be."""
         return self.move(connection, intent, State.NOT_SENT, actor, why)
 
     def update(
@@ -66,12 +70,13 @@ class Transitions:
         columns: Mapping[str, Any],
         where: Sequence[Any] = (),
     ) -> Intent:
-        as_it_was = (
+        """Change columns if state and digest are still those of `intent`. Raises Moved otherwise."""
+        unchanged = (
             intents.c.id == intent.id,
             intents.c.state == intent.state,
-            intents.c.digest == intent.digest,  # it may have been shown anew since, and approved again
+            intents.c.digest == intent.digest,  # it may have been shown again and approved again
         )
-        statement = update(intents).where(*as_it_was, *where)
+        statement = update(intents).where(*unchanged, *where)
         row = connection.execute(statement.returning(intents), dict(columns)).one_or_none()
         if row is None:
             raise Moved(intent.id)
@@ -84,5 +89,5 @@ def _columns(why: Why | None) -> dict[str, str | None]:
     return {"reason_code": str(why.reason), "note": why.note}
 
 
-def _told(why: Why | None) -> dict[str, str | None]:
+def _audit_fields(why: Why | None) -> dict[str, str | None]:
     return {} if why is None else {"reasonCode": str(why.reason), "note": why.note}

@@ -1,4 +1,4 @@
-"""The head and the key of the audit log, outside its database: kept in place while the broker serves."""
+"""Maintains the audit head and the audit key, files outside the database, while the broker runs."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from .audit_head import Head
 from .database import Database
 
 SECONDS: Final = 0.5
-"""How far the head outside the database may trail the log, and how soon a lost file is noticed."""
+"""How often the head is updated and the files are checked."""
 
 log = get_logger(__name__)
 
@@ -29,7 +29,7 @@ class Upkeep:
     def __init__(self, database: Database, audit_log: AuditLog, files: AuditFiles, key: bytes) -> None:
         self.head = Head(files.head, key)
         self.trouble: str | None = None
-        """Why something outside the database cannot be kept, so that the audit log is at risk."""
+        """Why the audit files cannot be maintained; None if they can."""
         self._database = database
         self._log = audit_log
         self._file = files.key
@@ -37,24 +37,24 @@ class Upkeep:
         self._kept: Mark | None = None
 
     def meet_head(self, connection: Connection) -> bool:
-        """From here on the head is kept. Whether its file was missing though the log had grown.
+        """Check the head at start. Returns whether its file is missing although the log has rows.
 
-        Raises StartError for a database that is older than its head.
+        Raises StartError if the database is older than its head.
         """
         mark = self.head.read()
         if mark is not None and not self._log.holds_mark(connection, mark):
             raise StartError(
-                f"The database {self._database.path} is older than its audit log's head (row {mark.seq}), or "
-                "was cut: what happened since is not in it. `broker audit verify` looks closer, and "
-                "`broker db restore` goes on from a copy"
+                f"The database {self._database.path} is older than its audit head (row {mark.seq}), or was "
+                "cut: later events are missing. `broker audit verify` shows details; restore a backup with "
+                "`broker db restore`"
             )
         newest = self._log.mark(connection)
         self._kept = mark or BEGUN
         return mark is None and newest is not None and newest.seq > 1
 
     def keep_head(self) -> bool:
-        """Whether its file was missing. Raises OSError."""
-        if self._kept is None:  # opened to be verified: it may not hold
+        """Write the head if it has changed. Returns whether its file was missing. Raises OSError."""
+        if self._kept is None:  # opened only to be verified
             return False
         kept = self._kept
         mark, holds = self._database.read_now(
@@ -63,8 +63,8 @@ class Upkeep:
                 self._log.holds_mark(connection, kept),
             )
         )
-        if not holds:  # cut while it was served: the head goes on telling, and nothing covers it up
-            self._database.seal(f"The audit log lacks row {kept.seq}, which it had")
+        if not holds:  # cut while it was in use: keep the old head as evidence
+            self._database.seal(f"The audit log has lost row {kept.seq}")
             return False
         missing = not self.head.path.exists()
         if mark is not None and (missing or mark != kept):
@@ -78,10 +78,12 @@ class Upkeep:
         recover: Callable[[], Coroutine[Any, Any, None]],
         record: Callable[[EventKind], Coroutine[Any, Any, None]],
     ) -> None:
-        """Look after it until cancelled. That the database or its folder does not work is logged once, with
-        its first problem, and so is the end of it. `recover` and `record` may raise BrokerError.
+        """Check the files twice a second, until cancelled. Logs start and end of a problem, once each.
+
+        `problem` returns the current problem. `recover` retries a failed write, `record` writes an audit
+        row; both may raise BrokerError.
         """
-        told = False
+        problem_logged = False
         while True:
             await asyncio.sleep(SECONDS)
             missing = await asyncio.to_thread(self.look_after)
@@ -89,17 +91,15 @@ class Upkeep:
                 for kind in missing:
                     await record(kind)
                 await recover()
-            now = problem()
-            if now is not None and not told:
-                log.error("the database or its folder does not work", problem=now)
-            elif now is None and told:
+            current = problem()
+            if current is not None and not problem_logged:
+                log.error("the database or its folder does not work", problem=current)
+            elif current is None and problem_logged:
                 log.info("the database and its folder work again")
-            told = now is not None
+            problem_logged = current is not None
 
     def look_after(self) -> Sequence[EventKind]:
-        """Once; what cannot be kept is `trouble` then. Answers which files were missing and were written
-        again, as kinds of the audit log's rows.
-        """
+        """Check once and set `trouble`. Returns an event kind for each file that was missing."""
         missing = list[EventKind]()
         try:
             if self._database.lost is None:
@@ -111,9 +111,8 @@ class Upkeep:
             self.trouble = None
         except OSError as error:
             self.trouble = (
-                f"The data folder {self.head.path.parent} cannot be written ({error.strerror}), so that "
-                "nothing would show if the audit log were cut. Make it writable; the broker then continues "
-                "by itself."
+                f"The data folder {self.head.path.parent} cannot be written ({error.strerror}), so a cut "
+                "audit log would not be detected. Make it writable; then the broker continues by itself."
             )
         except BrokerError as error:
             self.trouble = error.message
@@ -126,20 +125,20 @@ class Upkeep:
             if self._database.lost is None:
                 self.keep_head()
         except (OSError, BrokerError) as error:
-            log.error("the audit log's head is not kept", error=str(error))
+            log.error("the audit head cannot be written", error=str(error))
 
     def _require_writable(self) -> None:
-        """Before something has to be written there. Raises OSError."""
+        """Raises OSError if the folder is not writable."""
         folder = self.head.path.parent
         if not os.access(folder, os.W_OK):
             raise PermissionError(EACCES, os.strerror(EACCES), str(folder))
 
     def _keep_key(self) -> bool:
-        """Whether its file was missing. It is written again: without it the log cannot go on after a stop.
+        """Write the key file again if it is missing: a restart needs it. Returns whether it was missing.
 
-        Raises StartError where it is another one now.
+        Raises StartError if the file has another key.
         """
         missing = not self._file.exists()
         if secret_file(self._file, self._key) != self._key:
-            raise StartError(f"{self._file} was replaced: put this database's own audit key back")
+            raise StartError(f"{self._file} was replaced: put the audit key of this database back")
         return missing

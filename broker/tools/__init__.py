@@ -1,4 +1,4 @@
-"""Every tool, declared once. MCP, HTTP, cards and the reference are drawn from here."""
+"""All tools, each declared once. MCP, HTTP, cards and the tool reference use these declarations."""
 
 from __future__ import annotations
 
@@ -32,8 +32,10 @@ TOOLS: dict[str, AnyTool] = {tool.name: tool for tool in _ALL}
 
 
 def output_schema(tool: AnyTool) -> dict[str, Any]:
-    """Of its answer, of the other one of a tool that may be parked instead, and of a failed call: there are
-    clients that hold a failure against the schema too, and show their agent only how it differs.
+    """The JSON schema of everything that a call can return.
+
+    The tool's answer, the answer of its stand-in if the call may be parked instead, and a failure. Some MCP
+    clients also validate a failure against the schema, and show the model only the validation error.
     """
     parked = STAND_INS.get(tool.name)
     models = (tool.output, *((parked.output,) if parked else ()), Failure)

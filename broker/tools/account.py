@@ -1,4 +1,4 @@
-"""The account: MEDIUM risk, passes straight through."""
+"""Balances: MEDIUM risk, runs at once."""
 
 from __future__ import annotations
 
@@ -28,7 +28,9 @@ class AccountAnswer(Output):
     balances: list[AssetBalance]
     totalUSDT: Number
     canTrade: bool
-    canWithdraw: Annotated[bool, Field(description="As Binance says of the account, not of the key.")]
+    canWithdraw: Annotated[
+        bool, Field(description="Of the account, as Binance reports it; not of the API key.")
+    ]
     updateTime: int
 
 
@@ -73,9 +75,9 @@ TOOLS = (
     Tool(
         name="binance_get_account",
         title="Balances",
-        description="The balances that are not zero, each in its own asset, and totalUSDT, what they are "
-        "worth: of the spot account (the default) or of the futures account. locked is held by open "
-        "orders; on futures free is what may become margin.",
+        description="The non-zero balances of the spot account (the default) or the futures account, each in "
+        "its own asset, and totalUSDT, their value. locked is reserved for open orders; on futures, free "
+        "is what can be used as margin.",
         risk=Risk.MEDIUM,
         input=AccountInput,
         output=AccountAnswer,

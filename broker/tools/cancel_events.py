@@ -1,4 +1,4 @@
-"""What an agent cancelled without asking, or may have, in a trader's words."""
+"""Describes the orders that an agent cancelled, or may have cancelled, without an approval."""
 
 from __future__ import annotations
 
@@ -11,11 +11,12 @@ PROTECTIVE: Final = "protective"
 
 
 def protective(event: Event) -> bool:
-    """Whether it may have taken a protection away: a stop, a take-profit, a reduce-only order."""
+    """Whether a protective order may be gone: a stop, a take-profit, a reduce-only order."""
     return event.kind in CANCELS and event.data.get(PROTECTIVE) is True
 
 
 def sentence(event: Event) -> str:
+    """One sentence, such as "agent bot cancelled 2 orders on BTCUSDT spot"."""
     place = f"{event.data.get('symbol', '?')} {event.data.get('market', '')}".rstrip()
     return event.fill(FACTS[event.kind].notice, orders=f"{_orders(event)} on {place}")
 
@@ -26,4 +27,4 @@ def _orders(event: Event) -> str:
         return "1 order" if count == 1 else f"{count} orders"
     if count == 1:
         return "1 order, perhaps a protective one," if unread else "a protective order"
-    return f"{count or 'all'} orders, {'perhaps ' if unread else ''}protective ones among them,"
+    return f"{count or 'all'} orders, {'perhaps ' if unread else ''}including protective ones,"

@@ -1,4 +1,4 @@
-"""Cancelling: MEDIUM risk, passes straight through, audited with the agent and the orders."""
+"""Cancelling orders: MEDIUM risk, runs at once, audited with the agent and the orders."""
 
 from __future__ import annotations
 
@@ -28,24 +28,25 @@ CANCEL_ONE: Final = "binance_cancel_order"
 CANCEL_ALL: Final = "binance_cancel_all_orders"
 
 UNLESS_CONFIRMED: Final = (
-    "Where the operator wants to be asked first, a cancel that takes a protection away (a stop, a "
-    "take-profit, a reduce-only order) waits for a trader instead: then the answer says status=pending and "
-    "nothing was cancelled yet. A request that waits for a trader is no order: withdraw it with "
-    "intent_cancel."
+    "If the operator has turned it on, cancelling a protective order (a stop, a take-profit, a "
+    "reduce-only order) needs a trader's approval: then the answer says status=pending and nothing was "
+    "cancelled yet. A request that waits for a trader is not an order: withdraw it with intent_cancel."
 )
 
 PERHAPS_DONE: Final = frozenset({Code.BINANCE_TIMEOUT, Code.BINANCE_UNAVAILABLE, Code.BINANCE_REFUSED})
-"""Errors after which an order may be gone all the same; "no such order" answers a DELETE sent anew."""
+"""Errors after which an order may be gone anyway: a DELETE that is sent again gets "no such order"."""
 
-_UNDER_WAY: set[asyncio.Task[Any]] = set()
+_RUNNING: set[asyncio.Task[Any]] = set()
 
 
 class CancelOrderInput(Input):
     symbol: Symbol
-    orderId: Annotated[str, Field(pattern=r"^[0-9]{1,20}$", description="Its id in binance_get_open_orders.")]
+    orderId: Annotated[
+        str, Field(pattern=r"^[0-9]{1,20}$", description="Its id from binance_get_open_orders.")
+    ]
     market: MarketName = "spot"
     conditional: Annotated[
-        bool, Field(description="As binance_get_open_orders told; only on futures it can be true.")
+        bool, Field(description="From binance_get_open_orders; it is true only for futures.")
     ] = False
 
     @model_validator(mode="after")
@@ -62,8 +63,10 @@ class CancelAllInput(Input):
 
 @dataclass(frozen=True, kw_only=True)
 class Cancelling:
-    """What is about to go; for the record. `known` are those of `orders` that were seen to rest before it,
-    None where that could not be read: then each may be a protection.
+    """Records a cancel in the audit log.
+
+    `orders`: the ids to cancel. `known`: those that were open before; None if that could not be read, and
+    then each may be protective.
     """
 
     call: Call
@@ -74,7 +77,7 @@ class Cancelling:
     known: Sequence[RestingOrder] | None
 
     async def asked(self) -> None:
-        """Before the request: what cannot be recorded is not sent, nor what its agent may no longer do.
+        """Record the cancel before it is sent, and check again that the agent may do it.
 
         Raises STORE_UNAVAILABLE, UNAUTHORIZED, TOOL_NOT_ALLOWED, SYMBOL_NOT_ALLOWED.
         """
@@ -87,21 +90,21 @@ class Cancelling:
         await store.database.write(transaction)
 
     async def answered(self, cancelled: Sequence[str]) -> Sequence[str]:
-        """What is gone: what Binance named, and what rested before and no longer does.
+        """Record the result and return the cancelled ids: those in Binance's answer and those no longer open.
 
-        A DELETE that goes out anew over a broken connection finds nothing any more, and names nothing.
+        A DELETE that was sent again after a lost connection finds no orders, so its answer names none.
         """
-        silent = [order for order in self.orders if order not in cancelled]
-        gone, unread = await self._gone(silent) if silent else ([], False)
+        unnamed = [order for order in self.orders if order not in cancelled]
+        gone, unread = await self._gone(unnamed) if unnamed else ([], False)
         await self._record(EventKind.ORDERS_CANCELLED, [*cancelled, *gone])
-        if still := [order for order in silent if order not in gone]:
+        if still := [order for order in unnamed if order not in gone]:
             await self._record(
                 EventKind.ORDERS_CANCEL_UNCLEAR if unread else EventKind.ORDERS_CANCEL_FAILED, still
             )
         return [*cancelled, *gone]
 
     async def failed(self, error: BrokerError) -> BrokerError:
-        """What the agent is told: where nobody knows what became of it, how to find out."""
+        """Record the failure. Returns the error for the agent, with a next step if the result is unknown."""
         if error.code not in PERHAPS_DONE:
             await self._record(EventKind.ORDERS_CANCEL_FAILED, self.orders, error)
             return error
@@ -116,30 +119,31 @@ class Cancelling:
             )
         arguments = {"symbol": self.symbol, "market": self.market}
         error.next_step = {
-            "say": "It may be cancelled all the same. See what is still open before you cancel again.",
+            "say": "It may be cancelled anyway. Check what is still open before you cancel again.",
             "tool": "binance_get_open_orders",
             "arguments": arguments,
         }
         return error
 
     async def _gone(self, orders: Sequence[str]) -> tuple[list[str], bool]:
-        """Those that rested before and no longer do, and whether that could not be read."""
+        """The orders that were open before and no longer are, and whether that could not be read."""
         open_orders = self.call.exchange.on(self.market).open_orders(self.symbol)
         now = await attempt(open_orders, seconds=SOON_SECONDS)
         if self.known is None or isinstance(now, BrokerError):
             return [], True
-        rest = {_key(order) for order in now}
-        return [one.id for one in self.known if one.id in orders and _key(one) not in rest], False
+        open_keys = {_key(order) for order in now}
+        gone = [order.id for order in self.known if order.id in orders and _key(order) not in open_keys]
+        return gone, False
 
     async def _record(self, kind: EventKind, orders: Sequence[str], error: BrokerError | None = None) -> None:
-        """The agent is told what Binance said, also when the database fails just now."""
+        """Record it. If the database fails, log it instead: the agent still gets Binance's answer."""
         data = self._data(orders)
         if error is not None:
             data["error"] = str(error.code)
         try:
             await self.call.store.audit(kind, self._actor, **data)
-        except BrokerError as trouble:
-            log.error("cancel: its outcome is not recorded", kind=kind, error=trouble.message, **data)
+        except BrokerError as store_error:
+            log.error("cancel: its outcome is not recorded", kind=kind, error=store_error.message, **data)
 
     @property
     def _actor(self) -> str:
@@ -154,25 +158,25 @@ class Cancelling:
 
 
 async def _cancel_order(call: Call, arguments: CancelOrderInput) -> CancelResult:
-    return await _to_the_end(_cancel_one(call, arguments))
+    return await _run_to_end(_cancel_one(call, arguments))
 
 
 async def _cancel_all(call: Call, arguments: CancelAllInput) -> CancelAllResult:
-    return await _to_the_end(_cancel_each(call, arguments))
+    return await _run_to_end(_cancel_each(call, arguments))
 
 
-async def _to_the_end(work: Coroutine[Any, Any, T]) -> T:
-    """Its outcome is recorded, also when the client that asked is gone by then."""
+async def _run_to_end(work: Coroutine[Any, Any, T]) -> T:
+    """Run to the end even if the client disconnects, so that the outcome is recorded."""
     task = asyncio.create_task(work)
-    _UNDER_WAY.add(task)
-    task.add_done_callback(_ended_alone)
+    _RUNNING.add(task)
+    task.add_done_callback(_discard)
     return await asyncio.shield(task)
 
 
-def _ended_alone(task: asyncio.Task[Any]) -> None:
-    _UNDER_WAY.discard(task)
+def _discard(task: asyncio.Task[Any]) -> None:
+    _RUNNING.discard(task)
     if not task.cancelled():
-        task.exception()  # nobody may be left to hear of it
+        task.exception()  # mark it as retrieved: the caller may be gone
 
 
 async def _cancel_one(call: Call, arguments: CancelOrderInput) -> CancelResult:
@@ -189,7 +193,7 @@ async def _cancel_one(call: Call, arguments: CancelOrderInput) -> CancelResult:
         known=None if resting is None else [order for order in resting if _key(order) == wanted],
     )
     if arguments.conditional and not cancelling.known:
-        await _require_of(call, symbol, order_id)
+        await _require_symbol(call, symbol, order_id)
     await cancelling.asked()
     try:
         await venue.cancel(symbol, order_id, conditional=arguments.conditional)
@@ -201,15 +205,15 @@ async def _cancel_one(call: Call, arguments: CancelOrderInput) -> CancelResult:
     )
 
 
-async def _require_of(call: Call, symbol: str, order_id: str) -> None:
-    """Binance cancels a conditional order by its id alone, whatever symbol the agent named and may trade.
+async def _require_symbol(call: Call, symbol: str, order_id: str) -> None:
+    """Check that the conditional order belongs to the symbol: Binance cancels it by its id alone.
 
-    Raises NOTHING_TO_CANCEL, and as a read does.
+    Raises NOTHING_TO_CANCEL, and the errors of reads.
     """
     if await call.exchange.futures.find(symbol, order_id, conditional=True) is None:
         raise BrokerError(
             Code.NOTHING_TO_CANCEL,
-            f"{symbol} has no conditional order of that id. Nothing was cancelled.",
+            f"{symbol} has no conditional order with this id. Nothing was cancelled.",
             details={"symbol": symbol, "orderId": order_id},
         )
 
@@ -235,12 +239,12 @@ async def _cancel_each(call: Call, arguments: CancelAllInput) -> CancelAllResult
 
 
 def _key(order: RestingOrder) -> tuple[str, bool]:
-    """Conditional orders have ids of their own."""
+    """Conditional orders have their own ids, which may equal those of other orders."""
     return order.id, order.conditional
 
 
 async def _resting(call: Call, market: str, symbol: str) -> Sequence[RestingOrder] | None:
-    """Read for the record alone: where it cannot be, cancelling goes on."""
+    """The open orders, for the audit log. If they cannot be read, the cancel goes on: returns None."""
     try:
         return await call.exchange.on(market).open_orders(symbol)
     except BrokerError as error:
@@ -252,8 +256,8 @@ TOOLS = (
     Tool(
         name=CANCEL_ONE,
         title="Cancel an order",
-        description="Cancels one order that rests at Binance AT ONCE, without a trader's approval. orderId, "
-        "market and conditional are those that binance_get_open_orders told. It is recorded. "
+        description="Cancels one open order AT ONCE, without a trader's approval. Take orderId, market and "
+        "conditional from binance_get_open_orders. The cancel is recorded. "
         f"{UNLESS_CONFIRMED}",
         risk=Risk.MEDIUM,
         input=CancelOrderInput,
@@ -264,8 +268,8 @@ TOOLS = (
     Tool(
         name=CANCEL_ALL,
         title="Cancel all orders of a symbol",
-        description="Cancels ALL orders that rest in one symbol on one market AT ONCE, stops that protect a "
-        f"position among them, without a trader's approval. It is recorded. {UNLESS_CONFIRMED}",
+        description="Cancels ALL open orders of one symbol on one market AT ONCE, including stops that "
+        f"protect a position, without a trader's approval. The cancel is recorded. {UNLESS_CONFIRMED}",
         risk=Risk.MEDIUM,
         input=CancelAllInput,
         output=CancelAllResult,

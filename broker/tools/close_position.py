@@ -1,4 +1,4 @@
-"""binance_close_position: HIGH risk, parked until a trader decides."""
+"""binance_close_position: HIGH risk, waits for a trader's approval."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from .order_tool import OrderTool
 from .results import ClosedPosition, CloseResult, RoundedOrder
 
 NOT_REDUCING: Final = -2022
-"""Binance: "ReduceOnly Order is rejected"."""
+"""Binance futures error code: "ReduceOnly Order is rejected"."""
 
 
 class ClosePositionInput(HighInput):
@@ -39,8 +39,8 @@ class ClosePosition(OrderTool):
     title = "Ask to close a position"
     description = (
         "Asks a trader to close the WHOLE futures position in one symbol at market; it never opens the other "
-        "side. To close a part, ask binance_create_order with market=futures and reduceOnly=true. Spot "
-        f"holdings are sold with binance_create_order. {NEVER_BY_ITSELF}"
+        "side. To close a part, use binance_create_order with market=futures and reduceOnly=true. To sell "
+        f"spot holdings, use binance_create_order. {NEVER_BY_ITSELF}"
     )
     input = ClosePositionInput
     output = CloseAnswer
@@ -82,15 +82,15 @@ class ClosePosition(OrderTool):
         )
 
     async def explain(self, context: Context, intent: Intent, sent: Sent) -> str | None:
-        """Resting reduce-only orders may stand for the whole position already: they are named."""
+        """Name the open reduce-only orders: they may already cover the whole position."""
         if sent.code != NOT_REDUCING:
             return None
         orders = await context.exchange.futures.open_orders(intent.arguments.symbol)
         reducing = [order for order in orders if order.reduce_only]
         if not reducing:
             return None
-        said = (sent.message or sent.reason).removesuffix(".")
-        return f"{said}: resting reduce-only orders stand against it: {_listed(reducing, with_ids=True)}"
+        message = (sent.message or sent.reason).removesuffix(".")
+        return f"{message}: open reduce-only orders are in the way: {_listed(reducing, with_ids=True)}"
 
     def result(self, intent: Intent) -> CloseResult | None:
         order = intent.order
@@ -99,7 +99,7 @@ class ClosePosition(OrderTool):
         closed = {
             "symbol": intent.arguments.symbol,
             "closedSize": order.filled,
-            "closedSide": _side_closed_by(intent.arguments),
+            "closedSide": _closed_side(intent.arguments),
             "entryPrice": intent.terms.previous,
             "exitPrice": order.average,
             "realizedPnL": net_profit(order),
@@ -115,7 +115,7 @@ class ClosePosition(OrderTool):
         price = book.walk(order.side, order.amount).average or best_of(book, order.side)
         asked_at = intent.terms.reference_price
         position = positions[0] if positions else None
-        shown = [
+        figures = [
             card.now("Book average now", price, asked_at, rules.quote),
             Figure(
                 label="Position now",
@@ -124,12 +124,12 @@ class ClosePosition(OrderTool):
             ),
         ]
         if position is not None:
-            shown.append(_profit(position, min(order.amount, position.size), price))
-        return shown
+            figures.append(_profit(position, min(order.amount, position.size), price))
+        return figures
 
 
 async def _whole(context: Context, symbol: str) -> OrderArguments:
-    """The order that closes all of the position. Raises NO_POSITION, HEDGE_MODE_UNSUPPORTED."""
+    """The order that closes the whole position. Raises NO_POSITION, HEDGE_MODE_UNSUPPORTED."""
     venue = context.exchange.futures
     await venue.require_one_way()
     positions = await venue.positions(symbol)
@@ -147,15 +147,15 @@ async def _whole(context: Context, symbol: str) -> OrderArguments:
 
 def _card(quote: FuturesQuote, position: Position, checks: Sequence[Check], *, worst: Decimal | None) -> Card:
     price = quote.average or quote.best
-    shown = card.figures(quote)
+    figures = card.figures(quote)
     if price is not None:
-        shown.append(_profit(position, min(quote.order.amount, position.size), price))
+        figures.append(_profit(position, min(quote.order.amount, position.size), price))
     act = f"CLOSE {position.side} {grouped(quote.order.amount)} {quote.rules.base}"
     return Card(
         act=act,
         sentence=_sentence(act, quote, position, price, worst),
         symbol=quote.rules.symbol,
-        figures=shown,
+        figures=figures,
         checks=list(checks),
         warnings=_warnings(quote),
         second_tap=card.second_tap(checks),
@@ -174,9 +174,9 @@ def _sentence(
         parts.append(f"≈ {_signed(gain)} USDT before fees")
     parts.append(price_bound(worst))
     if quote.resting is None:
-        parts.append("open orders not read")
-    elif stays := [order for order in quote.resting if order.conditional or not order.reduce_only]:
-        parts.append(f"stays open: {_listed(stays)}")
+        parts.append("open orders not known")
+    elif staying := [order for order in quote.resting if order.conditional or not order.reduce_only]:
+        parts.append(f"stays open: {_listed(staying)}")
     return ", ".join(parts)
 
 
@@ -184,7 +184,7 @@ def _warnings(quote: FuturesQuote) -> list[str]:
     reducing = [order for order in quote.resting or () if order.reduce_only and not order.conditional]
     if not reducing:
         return []
-    return [f"Resting reduce-only orders may make Binance refuse it: {_listed(reducing)}"]
+    return [f"Binance may refuse this because of open reduce-only orders: {_listed(reducing)}"]
 
 
 def _gain(position: Position, amount: Decimal, price: Decimal) -> Decimal:
@@ -195,7 +195,7 @@ def _gain(position: Position, amount: Decimal, price: Decimal) -> Decimal:
 def _profit(position: Position, amount: Decimal, price: Decimal) -> Figure:
     gain = _gain(position, amount, price)
     return Figure(
-        label="Profit before fees",
+        label="P&L before fees",
         value=f"{_signed(gain)} USDT",
         tone=Tone.GOOD if gain >= 0 else Tone.BAD,
     )
@@ -207,13 +207,13 @@ def _signed(value: Decimal) -> str:
 
 
 def _listed(orders: Sequence[RestingOrder], *, with_ids: bool = False) -> str:
-    shown = [
+    listed = [
         f"{resting_words(order)} (id {order.id})" if with_ids else resting_words(order)
         for order in orders[:3]
     ]
     more = [f"{len(orders) - 3} more"] if len(orders) > 3 else []
-    return ", ".join([*shown, *more])
+    return ", ".join([*listed, *more])
 
 
-def _side_closed_by(arguments: Arguments) -> str:
+def _closed_side(arguments: Arguments) -> str:
     return "LONG" if OrderArguments.of(arguments).side == "sell" else "SHORT"

@@ -1,6 +1,6 @@
-"""Cancels that take a protection away, where a trader wants to be asked first (CONFIRM_PROTECTIVE_CANCELS).
+"""Cancels of protective orders that need an approval (CONFIRM_PROTECTIVE_CANCELS).
 
-What is approved are the orders that the card lists: each is cancelled by its id, once, and nothing else is.
+An approval covers the orders on the card: each is cancelled once, by its id, and no others.
 """
 
 from __future__ import annotations
@@ -43,13 +43,13 @@ class ConfirmedCancel(StandIn):
 
     @abstractmethod
     def picked(self, arguments: CancelArguments, resting: Sequence[RestingOrder]) -> Sequence[RestingOrder]:
-        """Of a symbol's resting orders those that are to go."""
+        """The orders to cancel, among the symbol's resting orders."""
 
     def wanted(self, settings: Settings) -> bool:
         return settings.confirm_protective_cancels
 
     async def asks(self, call: Call, given: Any) -> bool:
-        """Also when the orders cannot be read: any may be a protection."""
+        """True also if the orders cannot be read: any of them may be protective."""
         arguments = CancelArguments.of(self.rounded(call, given))
         try:
             resting = await call.exchange.on(arguments.venue).open_orders(arguments.symbol)
@@ -65,13 +65,15 @@ class ConfirmedCancel(StandIn):
         resting, position = await asyncio.gather(
             context.exchange.on(market).open_orders(symbol), _position(context, market, symbol)
         )
-        going = self.picked(asked, resting)
-        if not going:
-            raise BrokerError(Code.NOTHING_TO_CANCEL, "Nothing of it is open any more.")
-        staying = [order for order in resting if order.protective and order not in going]
+        to_cancel = self.picked(asked, resting)
+        if not to_cancel:
+            raise BrokerError(Code.NOTHING_TO_CANCEL, "The orders to cancel are no longer open.")
+        protection_left = [order for order in resting if order.protective and order not in to_cancel]
         base = context.exchange.on(market).rules(symbol).base
         return Assessment(
-            arguments=asked.model_copy(update={"orders": tuple(_told(order) for order in going)}),
+            arguments=asked.model_copy(
+                update={"orders": tuple(_resting_arguments(order) for order in to_cancel)}
+            ),
             market=market,
             side=None,
             price=None,
@@ -79,20 +81,20 @@ class ConfirmedCancel(StandIn):
             tolerance_pct=None,
             worst_price=None,
             value_usdt=Decimal(0),
-            is_exit=True,  # what rests may be what keeps a position from being closed
-            card=_card(market, base, going, staying, position),
+            is_exit=True,  # a resting order may prevent the closing of a position
+            card=_card(market, base, to_cancel, protection_left, position),
         )
 
     def changed(self, terms: Terms, now: Assessment) -> Why | None:
         if CancelArguments.of(terms.arguments).orders == CancelArguments.of(now.arguments).orders:
             return None
-        return Why(Reason.ORDERS_CHANGED, "What rests is no longer what was shown")
+        return Why(Reason.ORDERS_CHANGED, "The open orders differ from those on the card")
 
     def namespace(self, terms: Terms) -> str:
         return NAMESPACE
 
     async def submit(self, exchange: Exchange, terms: Terms, client_order_id: str, timestamp_ms: int) -> Sent:
-        """One DELETE for each order, in turn; once one is not clearly done, no other is sent."""
+        """Send one DELETE per order, in turn. Stop at the first one without a clear success."""
         arguments = CancelArguments.of(terms.arguments)
         first, *others = arguments.orders
         sent = await _cancel(exchange, arguments, first, timestamp_ms)
@@ -101,46 +103,46 @@ class ConfirmedCancel(StandIn):
                 break
             sent = await _cancel(exchange, arguments, order, timestamp_ms)
             if sent.verdict is not Verdict.PLACED:
-                return replace(sent, verdict=Verdict.UNKNOWN)  # an earlier one is gone for certain
+                return replace(sent, verdict=Verdict.UNKNOWN)  # at least one order is certainly cancelled
         return sent
 
     async def look_up(self, exchange: Exchange, terms: Terms, client_order_id: str) -> Found | None:
-        became = await _became(exchange, terms.arguments)
-        return None if _OPEN in became else _found(became)
+        statuses = await _statuses(exchange, terms.arguments)
+        return None if _OPEN in statuses else _found(statuses)
 
     async def not_found(self, exchange: Exchange, terms: Terms) -> Found:
-        return _found(await _became(exchange, terms.arguments))
+        return _found(await _statuses(exchange, terms.arguments))
 
     async def figures_now(self, context: Context, intent: Intent) -> list[Figure]:
         asked = CancelArguments.of(intent.arguments)
         market, symbol = asked.venue, asked.symbol
         venue = context.exchange.on(market)
-        price, position, became = await asyncio.gather(
+        price, position, statuses = await asyncio.gather(
             venue.last_price(symbol),
             _position(context, market, symbol),
-            _became(context.exchange, intent.arguments),
+            _statuses(context.exchange, intent.arguments),
         )
         rules = venue.rules(symbol)
-        rest = became.count(_OPEN)
-        tone = Tone.PLAIN if rest == len(became) else Tone.WARN
-        shown = [
+        rest = statuses.count(_OPEN)
+        tone = Tone.PLAIN if rest == len(statuses) else Tone.WARN
+        figures = [
             Figure(label="Last price now", value=f"{grouped(price)} {rules.quote}"),
-            Figure(label="Still open", value=f"{rest} of {len(became)}", tone=tone),
+            Figure(label="Still open", value=f"{rest} of {len(statuses)}", tone=tone),
         ]
         if market == "futures":
             words = card.position_words(position, rules.base)
-            shown.append(Figure(label="Position now", value=words))
-        return shown
+            figures.append(Figure(label="Position now", value=words))
+        return figures
 
 
 class ConfirmedCancelOrderInput(CancelOrderInput, HighInput):
-    """Agents give what `binance_cancel_order` takes; a key may come beside it."""
+    """The arguments of `binance_cancel_order`, and those of every HIGH tool."""
 
 
 class ConfirmedCancelOrder(ConfirmedCancel):
     name = CANCEL_ONE
     title = "Ask to cancel a protective order"
-    description = "Asks a trader to cancel an order that protects."
+    description = "Asks a trader to cancel a protective order."
     input = ConfirmedCancelOrderInput
     output = CancelAnswer
 
@@ -163,13 +165,13 @@ class ConfirmedCancelOrder(ConfirmedCancel):
 
 
 class ConfirmedCancelAllInput(CancelAllInput, HighInput):
-    """As above."""
+    """The arguments of `binance_cancel_all_orders`, and those of every HIGH tool."""
 
 
 class ConfirmedCancelAll(ConfirmedCancel):
     name = CANCEL_ALL
-    title = "Ask to cancel orders that protect"
-    description = "Asks a trader to cancel all orders of a symbol, protective ones among them."
+    title = "Ask to cancel protective orders"
+    description = "Asks a trader to cancel all orders of a symbol, including protective ones."
     input = ConfirmedCancelAllInput
     output = CancelAllAnswer
 
@@ -181,7 +183,7 @@ class ConfirmedCancelAll(ConfirmedCancel):
         return sorted(resting, key=lambda order: (order.conditional, int(order.id)))
 
     def result(self, intent: Intent) -> CancelAllResult | None:
-        """None where only some were cancelled: how many, the outcome says."""
+        """None if only some orders were cancelled; the outcome then says how many."""
         if intent.reason_code is Reason.PARTLY_DONE:
             return None
         return CancelAllResult(success=True, cancelledCount=len(CancelArguments.of(intent.arguments).orders))
@@ -202,7 +204,7 @@ async def _position(context: Context, market: str, symbol: str) -> Position | No
     return positions[0] if positions else None
 
 
-def _told(order: RestingOrder) -> RestingArguments:
+def _resting_arguments(order: RestingOrder) -> RestingArguments:
     return RestingArguments(
         id=order.id,
         conditional=order.conditional,
@@ -215,20 +217,20 @@ def _told(order: RestingOrder) -> RestingArguments:
     )
 
 
-# What became of the orders
+# The outcome
 
 
-async def _became(exchange: Exchange, arguments: Arguments) -> list[str]:
+async def _statuses(exchange: Exchange, arguments: Arguments) -> list[str]:
     asked = CancelArguments.of(arguments)
     venue = exchange.on(asked.venue)
     states = [
         await venue.find(asked.symbol, order.id, conditional=order.conditional) for order in asked.orders
     ]
-    return [_became_of(state) for state in states]
+    return [_status(state) for state in states]
 
 
-def _became_of(order: OrderState | None) -> str:
-    """It rested when it was sent for. Binance forgets old orders as soon as they end without a fill."""
+def _status(order: OrderState | None) -> str:
+    """The order was open when the cancel was sent. Binance deletes old orders that end without a fill."""
     if order is None:
         return "cancelled"
     if order.executed_as is not None and order.status != "filled":
@@ -236,18 +238,20 @@ def _became_of(order: OrderState | None) -> str:
     return _OPEN if order.status in ("open", "partly_filled") else order.status
 
 
-def _found(became: Sequence[str]) -> Found:
-    """What is still open is no longer reached by what was sent."""
-    others = [word for word in became if word != "cancelled"]
+def _found(statuses: Sequence[str]) -> Found:
+    """The outcome, once the DELETEs that were sent can no longer take effect."""
+    others = [word for word in statuses if word != "cancelled"]
     if not others:
         return Found()
-    if len(became) == 1:
+    if len(statuses) == 1:
         note = f"the order {_VERBS.get(others[0], 'was')} {others[0]}"
         return Found(done=False, why=Why(Reason.NOTHING_TO_CANCEL, note))
-    told = [f"{others.count(word)} {word}" for word in dict.fromkeys(others)]
-    gone = len(became) - len(others)
-    note = f"{gone} of {len(became)} orders are cancelled, {', '.join(told)}"
-    return Found(done=gone > 0, why=Why(Reason.PARTLY_DONE if gone else Reason.NOTHING_TO_CANCEL, note))
+    counts = [f"{others.count(word)} {word}" for word in dict.fromkeys(others)]
+    cancelled = len(statuses) - len(others)
+    note = f"{cancelled} of {len(statuses)} orders are cancelled, {', '.join(counts)}"
+    return Found(
+        done=cancelled > 0, why=Why(Reason.PARTLY_DONE if cancelled else Reason.NOTHING_TO_CANCEL, note)
+    )
 
 
 # The card
@@ -256,46 +260,51 @@ def _found(became: Sequence[str]) -> Found:
 def _card(
     market: str,
     base: str,
-    going: Sequence[RestingOrder],
-    staying: Sequence[RestingOrder],
+    to_cancel: Sequence[RestingOrder],
+    protection_left: Sequence[RestingOrder],
     position: Position | None,
 ) -> Card:
-    one = len(going) == 1
-    act = f"CANCEL {_words(going[0], base)}" if one else f"CANCEL {len(going)} orders"
-    listed = "" if one else f" ({_listed(going, base)})"
-    shown = [
-        *(Figure(label=f"Order {order.id}", value=_words(order, base)) for order in going[:MOST_NAMED]),
+    one = len(to_cancel) == 1
+    act = f"CANCEL {_describe(to_cancel[0], base)}" if one else f"CANCEL {len(to_cancel)} orders"
+    listed = "" if one else f" ({_listed(to_cancel, base)})"
+    figures = [
+        *(
+            Figure(label=f"Order {order.id}", value=_describe(order, base))
+            for order in to_cancel[:MOST_NAMED]
+        ),
         Figure(
-            label="Protection that stays",
-            value=_listed(staying, base) if staying else "none",
-            tone=Tone.PLAIN if staying else Tone.WARN,
+            label="Protection left",
+            value=_listed(protection_left, base) if protection_left else "none",
+            tone=Tone.PLAIN if protection_left else Tone.WARN,
         ),
     ]
     if market == "futures":
-        shown.append(Figure(label="Position", value=card.position_words(position, base)))
+        figures.append(Figure(label="Position", value=card.position_words(position, base)))
     return Card(
         act=act,
-        sentence=f"{act}{listed}: {_loses(market, base, staying, position)}",
-        symbol=going[0].symbol,
-        figures=shown,
+        sentence=f"{act}{listed}: {_effect(market, base, protection_left, position)}",
+        symbol=to_cancel[0].symbol,
+        figures=figures,
         checks=[],
     )
 
 
-def _loses(market: str, base: str, staying: Sequence[RestingOrder], position: Position | None) -> str:
+def _effect(
+    market: str, base: str, protection_left: Sequence[RestingOrder], position: Position | None
+) -> str:
     if market == "futures" and position is None:
         return "there is no position"
     held = f"your {base}" if position is None else f"your {position.side.lower()}"
-    return f"{held} loses {'some of ' if staying else ''}its protection"
+    return f"{held} loses {'some of ' if protection_left else ''}its protection"
 
 
 def _listed(orders: Sequence[RestingOrder], base: str) -> str:
-    named = [_words(order, base) for order in orders[:MOST_NAMED]]
+    named = [_describe(order, base) for order in orders[:MOST_NAMED]]
     more = [f"{len(orders) - MOST_NAMED} more"] if len(orders) > MOST_NAMED else []
     return ", ".join([*named, *more])
 
 
-def _words(order: RestingOrder, base: str) -> str:
+def _describe(order: RestingOrder, base: str) -> str:
     if order.stop_price is None:
         return resting_words(order)
     what = f"{grouped(order.remaining)} {base}" if order.remaining else "the whole position"

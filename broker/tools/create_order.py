@@ -1,4 +1,4 @@
-"""binance_create_order: HIGH risk, parked until a trader decides."""
+"""binance_create_order: HIGH risk, waits for a trader's approval."""
 
 from __future__ import annotations
 
@@ -34,47 +34,47 @@ class CreateOrderInput(HighInput):
     type: Annotated[
         Literal["market", "limit", "stop_loss", "take_profit"],
         Field(
-            description="market: at once, at the best prices there are. limit: at price or better, else it "
-            "rests. stop_loss and take_profit: wait for stopPrice, then trade at market, or, with price, as "
-            "a limit order."
+            description="market: at once, at the best available prices. limit: at price or better; what is "
+            "not filled stays open. stop_loss and take_profit: wait for stopPrice, then trade at market, or "
+            "as a limit order if price is given."
         ),
     ] = "market"
     amount: Annotated[Positive, Field(description=f"In the base asset, never in USDT. {A_NUMBER}")]
     price: Annotated[
         Positive | None,
         Field(
-            description="The limit, in the quote asset: needed for type limit, refused for type market, and "
-            f"for the others what makes them limit orders. {A_NUMBER}"
+            description="The limit price, in the quote asset. Required for limit, refused for market. It "
+            f"makes a stop_loss or take_profit a limit order. {A_NUMBER}"
         ),
     ] = None
     stopPrice: Annotated[
         Positive | None,
         Field(
-            description="At which last price (on futures as well) a stop_loss or take_profit triggers, in "
-            f"the quote asset; only for these two. {A_NUMBER}"
+            description="The last price (also on futures) at which a stop_loss or take_profit triggers, in "
+            f"the quote asset. Only for these two types. {A_NUMBER}"
         ),
     ] = None
     market: MarketName = "spot"
     reduceOnly: Annotated[
         bool | None,
         Field(
-            description="Futures only: true can only close a position, never open or turn one. Left out: "
-            "true for stop_loss and take_profit, false for market and limit."
+            description="Futures only. true: can only reduce or close a position, never open or reverse one. "
+            "Default: true for stop_loss and take_profit, false for market and limit."
         ),
     ] = None
 
     @model_validator(mode="after")
     def _prices_go_with_the_type(self) -> CreateOrderInput:
-        waits = self.type in ("stop_loss", "take_profit")
+        conditional = self.type in ("stop_loss", "take_profit")
         if self.type == "limit" and self.price is None:
             raise invalid("price", "a limit order needs a price")
         if self.type == "market" and self.price is not None:
-            raise invalid("price", "a market order carries no price; leave it out, or ask for type limit")
-        if waits and self.stopPrice is None:
-            raise invalid("stopPrice", f"a {self.type} order needs the price at which it triggers")
-        if not waits and self.stopPrice is not None:
+            raise invalid("price", "a market order has no price; leave it out, or use type limit")
+        if conditional and self.stopPrice is None:
+            raise invalid("stopPrice", f"a {self.type} order needs a trigger price")
+        if not conditional and self.stopPrice is not None:
             raise invalid(
-                "stopPrice", f"a {self.type} order has no trigger; ask for stop_loss or take_profit"
+                "stopPrice", f"a {self.type} order has no trigger; use type stop_loss or take_profit"
             )
         if self.reduceOnly is not None and self.market == "spot":
             raise invalid("reduceOnly", "is for market futures only")
@@ -91,7 +91,7 @@ class CreateOrder(OrderTool):
     description = (
         "Asks a trader to place ONE order, on spot (the default) or on USDT-margined perpetuals "
         "(market=futures). amount is in the base asset (BTC of BTCUSDT), never in USDT: divide by the price "
-        "first. amount is rounded down to the symbol's step, prices to its tick; rounded tells what would be "
+        "first. amount is rounded down to the symbol's step, prices to its tick; rounded is what would be "
         f"sent. {NEVER_BY_ITSELF}"
     )
     input = CreateOrderInput
@@ -105,20 +105,20 @@ class CreateOrder(OrderTool):
         amount = floor_to(arguments.amount, rules.step)
         if not amount:
             step = plain(rules.step)
-            raise invalid("amount", f"rounds down to nothing at the step {step}", step=step)
-        more: dict[str, Any] = {}
+            raise invalid("amount", f"is less than one step ({step})", step=step)
+        optional: dict[str, Any] = {}
         for name, price in (("price", arguments.price), ("stop_price", arguments.stopPrice)):
             if price is not None:
-                more[name] = round_price(price, rules.tick, arguments.side)
+                optional[name] = round_price(price, rules.tick, arguments.side)
         if arguments.market == "futures":
-            more["reduce_only"] = arguments.reduces
+            optional["reduce_only"] = arguments.reduces
         return OrderArguments(
             symbol=symbol,
             side=arguments.side,
             type=arguments.type,
             amount=amount,
             market=Market(arguments.market),
-            **more,
+            **optional,
         )
 
     def may_leave(self, context: Context, rounded: Arguments) -> bool:
@@ -159,7 +159,7 @@ class CreateOrder(OrderTool):
         )
 
     def changed(self, terms: Terms, now: Assessment) -> Why | None:
-        """Also when the leverage that its card showed is no longer set."""
+        """Adds the leverage to the checks of the base class."""
         return leverage_changed(terms, now) or super().changed(terms, now)
 
     def result(self, intent: Intent) -> OrderResult | None:
@@ -176,14 +176,14 @@ class CreateOrder(OrderTool):
             away = signed_percent(percent(order.stop_price - last, last))
             return [
                 card.now("Last price now", last, asked_at, unit),
-                Figure(label="Trigger beside it", value=away),
+                Figure(label="Trigger vs last price", value=away),
             ]
         book = await venue.book(order.symbol)
         best = best_of(book, order.side)
         if order.price is not None:
             return [
                 card.now("Market now", best, asked_at, unit),
-                Figure(label="Limit beside it", value=signed_percent(percent(order.price - best, best))),
+                Figure(label="Limit vs market", value=signed_percent(percent(order.price - best, best))),
             ]
         average = book.walk(order.side, order.amount).average
         return [card.now("Book average now", average or best, asked_at, unit)]
@@ -200,14 +200,14 @@ async def _read(context: AgentContext, arguments: Arguments, itself: Intent | No
 
 
 def _leverage(quote: Quote) -> str | None:
-    """What a futures entry is asked for with."""
+    """The leverage set now, for a futures entry; None for other orders."""
     if not isinstance(quote, FuturesQuote) or quote.is_exit or quote.leverage is None:
         return None
     return str(quote.leverage)
 
 
 def _tolerance(quote: Quote, settings: Settings) -> Decimal | None:
-    """Only a market order has one. An exit's is off unless it is set."""
+    """The price tolerance in percent; None for any price. Only market orders have one."""
     if quote.order.type != "market":
         return None
     return settings.exit_price_tolerance_pct if quote.is_exit else settings.price_tolerance_pct

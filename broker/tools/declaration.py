@@ -1,4 +1,4 @@
-"""How a tool is declared: once, and everything else is drawn from it."""
+"""How a tool is declared. MCP, HTTP and the tool reference are built from the declaration."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ from ..orders.context import AgentContext
 NUMBER_SCHEMA = {"type": ["number", "string"]}
 
 Number = Annotated[Decimal, PlainSerializer(to_json, when_used="json"), WithJsonSchema(NUMBER_SCHEMA)]
-"""In an answer: a JSON number where a double carries it exactly as written, else a string."""
+"""A decimal in an answer: a JSON number if a double holds it exactly, else a string."""
 
-A_NUMBER = "Positive, of up to 15 significant digits; a string may hold it."
+A_NUMBER = "Positive, up to 15 significant digits, as a number or a string."
 
 Positive = Annotated[Decimal, BeforeValidator(parse), Field(gt=0), WithJsonSchema(NUMBER_SCHEMA)]
-"""In an argument; its description ends with A_NUMBER."""
+"""A decimal argument. End its description with A_NUMBER."""
 
 
 def _no_boolean(value: object) -> object:
@@ -43,8 +43,9 @@ def _no_boolean(value: object) -> object:
 
 
 WHOLE = BeforeValidator(_no_boolean)
-"""On an int: a whole number, or a string that holds one; `true` is none. It stands behind the int's limits,
-or the schema would not show them.
+"""Validator for int arguments: accepts a whole number or its string, refuses booleans.
+
+Put it after the limits of the int: pydantic leaves them out of the schema otherwise.
 """
 
 Symbol = Annotated[
@@ -52,14 +53,14 @@ Symbol = Annotated[
     Field(
         min_length=1,
         max_length=30,
-        description="As Binance writes it: BTCUSDT (BTC/USDT is taken too). Prices are in its quote asset "
-        "(USDT), amounts in its base asset (BTC).",
+        description="As on Binance: BTCUSDT (BTC/USDT works too). Prices are in the quote asset (USDT), "
+        "amounts in the base asset (BTC).",
     ),
 ]
 
 MarketName = Annotated[
     Literal["spot", "futures"],
-    Field(description="spot is the default; futures are perpetuals that are margined in USDT."),
+    Field(description="spot is the default; futures are USDT-margined perpetuals."),
 ]
 
 
@@ -70,7 +71,7 @@ class Risk(StrEnum):
 
 
 class Input(BaseModel):
-    """Arguments. What is not declared is refused."""
+    """Base class of tool arguments. Unknown arguments are refused."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -81,7 +82,7 @@ class Output(BaseModel):
 
 @dataclass(frozen=True, kw_only=True)
 class Look:
-    """A market tool that an agent read on a symbol, and when it last did."""
+    """A market tool that an agent called for a symbol, and the time of the last call."""
 
     tool: str
     at: datetime
@@ -89,7 +90,10 @@ class Look:
 
 @dataclass(frozen=True, kw_only=True)
 class Call(AgentContext):
-    """One tool call, and what this agent read of a market's symbol before."""
+    """The context of one tool call.
+
+    `looked_at(market, symbol)`: the market data that the agent read before, latest first.
+    """
 
     hub: Hub
     looked_at: Callable[[str, str], Sequence[Look]]
@@ -98,10 +102,10 @@ class Call(AgentContext):
 
 @dataclass(frozen=True, kw_only=True)
 class Tool:
-    """A tool that passes straight through. `market` is what it reads when it has no argument of that name.
+    """A tool that runs at once, without a trader's approval.
 
-    `harmless` says that it reaches nothing at Binance and may be called twice, so that hosts need not ask
-    before it.
+    `market`: the market that it reads if it has no `market` argument. `harmless`: it changes nothing at
+    Binance and may be called twice, so MCP hosts need not ask before they call it.
     """
 
     name: str
@@ -117,7 +121,7 @@ class Tool:
 
 
 def validated(model: type[Input], arguments: Mapping[str, Any]) -> Input:
-    """Raises INVALID_ARGUMENTS that names each field and what it may be."""
+    """The arguments as `model`. Raises INVALID_ARGUMENTS, which names each wrong field and what it allows."""
     try:
         return model.model_validate(dict(arguments))
     except ValidationError as error:

@@ -1,4 +1,4 @@
-"""Funding of a perpetual: LOW risk, passes straight through."""
+"""Funding rates of perpetuals: LOW risk, runs at once."""
 
 from __future__ import annotations
 
@@ -18,9 +18,7 @@ class FundingInput(Input):
 
 class FundingRate(Output):
     symbol: str
-    fundingRate: Annotated[
-        Number, Field(description="A fraction, for each interval; longs pay when positive.")
-    ]
+    fundingRate: Annotated[Number, Field(description="A fraction per interval; longs pay when positive.")]
     fundingTimestamp: Annotated[int, Field(description="When funding was last settled.")]
     nextFundingTime: int
     intervalHours: int
@@ -44,7 +42,7 @@ TOOLS = (
         name="binance_get_funding_rate",
         title="Funding rate",
         description="What longs pay shorts on one USDT-margined perpetual, and when. fundingRate is a "
-        "fraction for each interval (0.0001 is 0.01 %); below zero, shorts pay longs. annualized is in "
+        "fraction per interval (0.0001 is 0.01 %); if negative, shorts pay longs. annualized is in "
         "percent.",
         risk=Risk.LOW,
         input=FundingInput,

@@ -1,4 +1,4 @@
-"""A tool whose call waits for a trader: what each of them declares, and what all have in common."""
+"""The base class of HIGH tools, whose calls wait for a trader's approval."""
 
 from __future__ import annotations
 
@@ -23,18 +23,18 @@ from ..risk import refuse_failed
 from ..settings import Settings
 from .declaration import WHOLE, Call, Input, Risk
 from .intent_answer import IntentAnswer
-from .market_reads import looked_at
+from .market_reads import agent_checked
 from .results import Result, Rounded
 
 
 @dataclass(frozen=True, kw_only=True)
 class Assessment:
-    """What a request would do now: the figures read, the checks run, the card drawn.
+    """What a request would do now: the result of its checks, and its card.
 
-    `arguments` are what is sent, rounded, decimals as plain strings. `price` is what it would trade at by the
-    book, None where no market price is paid now or the book is too thin to tell; it is no older than
-    `priced_at_ms`, by our clock. `previous` is what a setting (a leverage) or the entry price of what is
-    closed is now.
+    `arguments`: what is sent, rounded, decimals as plain strings. `price`: the average book price; None if
+    the order does not trade at the market now, or the book is too thin. `priced_at_ms`: when the book was
+    requested, by the broker's clock. `previous`: the leverage set now, or the entry price of the position to
+    close.
     """
 
     arguments: Arguments
@@ -53,10 +53,10 @@ class Assessment:
 
 @dataclass(frozen=True, kw_only=True)
 class Found:
-    """What a look-up found at the exchange; a setting that was changed (a leverage) has no order.
+    """What a look-up found at Binance. `order` is None for a setting (a leverage) or a cancel.
 
-    Not `done`: it did not come about, and no longer can. `why` then says why, and else what is different
-    from what was asked for.
+    If `done` is false, the request was not carried out and no longer can be; `why` gives the reason. If it is
+    true, `why` says what differs from the request.
     """
 
     order: OrderState | None = None
@@ -65,7 +65,7 @@ class Found:
 
 
 class HighTool(ABC):
-    """A tool whose call waits for a trader. `terms` is the canonical text that he approved, read."""
+    """A tool whose call waits for a trader. `terms`: the canonical text that the trader approved, parsed."""
 
     name: ClassVar[str]
     title: ClassVar[str]
@@ -77,20 +77,22 @@ class HighTool(ABC):
     reads_only: ClassVar[bool] = False
     harmless: ClassVar[bool] = False
     market: ClassVar[Market] = Market.FUTURES
-    """What it is about where it has no argument of that name."""
+    """The market of a tool that has no `market` argument."""
 
     has_own_id: ClassVar[bool] = True
-    """Whether a look-up finds what this very request sent, and not merely the state that it asked for."""
+    """Whether a look-up finds this request itself, not merely the state that it asked for."""
 
     found_is_final: ClassVar[bool] = True
-    """Whether what a look-up finds stays so: a setting may be another's doing, and ours still to come."""
+    """Whether a look-up result is final. For a setting it is not: someone else may have made the change, and
+    ours may still arrive.
+    """
 
     adds: ClassVar[frozenset[str]] = frozenset()
-    """Arguments that it reads for itself: nobody asks for them, so they tell no two requests apart."""
+    """Arguments that the tool fills in itself. They do not count when two requests are compared."""
 
     @abstractmethod
     def rounded(self, context: Context, arguments: Any) -> Arguments:
-        """The trading arguments as they would be sent. Reads nothing.
+        """The trading arguments as they would be sent. Does no I/O.
 
         Raises BrokerError for what can be refused without asking Binance.
         """
@@ -99,50 +101,50 @@ class HighTool(ABC):
     async def assess(
         self, context: AgentContext, arguments: Arguments, *, itself: Intent | None
     ) -> Assessment:
-        """Read the figures and run all checks on rounded arguments; the card holds them, also failed ones.
+        """Read the figures and run all checks on rounded arguments. The card lists them, also failed ones.
 
-        Before parking, also the exchange's own rules for the symbol. Just before submission `itself` is the
-        approved intent: it is left out of what is counted. Raises BrokerError for what can't be asked for at
-        all, and where a figure cannot be read.
+        Before parking, `itself` is None and Binance's rules for the symbol apply too. Just before submission,
+        `itself` is the approved intent, which is left out of all sums. Raises BrokerError if the request is
+        not possible at all or a figure cannot be read.
         """
 
     def may_leave(self, context: Context, rounded: Arguments) -> bool:
-        """Whether it can be an exit, as far as rounded arguments and the symbol's rules tell."""
+        """Whether it can be an exit, judging by the rounded arguments and the symbol's rules alone."""
         return False
 
     @abstractmethod
     def namespace(self, terms: Terms) -> str:
-        """Where a client order id of it is looked up: spot, futures, futures_algo, leverage."""
+        """Where its client order id is looked up: spot, futures, futures_algo, leverage or cancel."""
 
     @abstractmethod
     async def submit(self, exchange: Exchange, terms: Terms, client_order_id: str, timestamp_ms: int) -> Sent:
-        """The one POST, built from the canonical text alone."""
+        """Send it to Binance, built from the canonical text alone. Called once."""
 
     @abstractmethod
     async def look_up(self, exchange: Exchange, terms: Terms, client_order_id: str) -> Found | None:
-        """What became of it; None when Binance knows nothing of it now. Raises BrokerError."""
+        """What became of it at Binance; None if Binance does not know it now. Raises BrokerError."""
 
     async def not_found(self, exchange: Exchange, terms: Terms) -> Found:
-        """What it came to, once a look-up finds nothing for good. Raises BrokerError."""
+        """The outcome once it is certain that a look-up finds nothing. Raises BrokerError."""
         note = "Binance has no such order, and by its clock can no longer accept it"
         return Found(done=False, why=Why(Reason.NEVER_EXECUTED, note))
 
     @abstractmethod
     def result(self, intent: Intent) -> Result | None:
-        """The contract's result of a placed intent."""
+        """The `result` of a placed intent's answer; None if there is none."""
 
     @abstractmethod
     async def figures_now(self, context: Context, intent: Intent) -> list[Figure]:
-        """The figures that move while the trader reads. Raises BrokerError."""
+        """The figures that the page keeps up to date while the trader reads. Raises BrokerError."""
 
     async def explain(self, context: Context, intent: Intent, sent: Sent) -> str | None:
-        """What Binance's refusal comes from, where more can be told than its own words; else None."""
+        """A better explanation of Binance's refusal than its own message; None if there is none."""
         return None
 
     async def prepare(self, call: Call, given: HighInput, rounded: Arguments) -> Request:
-        """A request ready to be parked. Raises BrokerError; then nothing is parked."""
+        """Check the call and return the request to park. Raises BrokerError; then nothing is parked."""
         try:
-            looked = self._looked(call, rounded)
+            market_reads = self._market_reads(call, rounded)
             assessment = await self.assess(call, rounded, itself=None)
             refuse_failed(assessment.card.checks)
         except BrokerError as error:
@@ -152,7 +154,7 @@ class HighTool(ABC):
         ttl = settings.intent_exit_ttl_seconds if assessment.is_exit else settings.intent_ttl_seconds
         return self.request(
             call,
-            replace(assessment, card=assessment.card.beside(looked)),
+            replace(assessment, card=assessment.card.beside(market_reads)),
             agent=call.agent.name,
             asked=given.asked(),
             reason=given.reason or None,
@@ -160,14 +162,16 @@ class HighTool(ABC):
             ttl_seconds=given.ttlSeconds or ttl,
         )
 
-    def _looked(self, call: Call, rounded: Arguments) -> Figure:
-        """Told when it is asked; when the same request waits anew, nobody has looked again."""
+    def _market_reads(self, call: Call, rounded: Arguments) -> Figure:
+        """What the agent read of the market. Only at parking: a request that waits again does not show it."""
         market, symbol = rounded.market or self.market, rounded.symbol
-        return looked_at(call.looked_at(market, symbol), market, symbol, call.clock())
+        return agent_checked(call.looked_at(market, symbol), call.clock())
 
     async def reassess(self, context: AgentContext, intent: Intent) -> Assessment:
-        """All checks again, just before submission. Raises RISK_CHECK_FAILED, BINANCE_UNAVAILABLE where the
-        price is old by the time that all is read, and as `assess` does.
+        """Run all checks again just before submission.
+
+        Raises RISK_CHECK_FAILED, BINANCE_UNAVAILABLE if the price is too old once everything is read, and the
+        errors of `assess`.
         """
         assessment = await self.assess(context, intent.terms.arguments, itself=intent)
         refuse_failed(assessment.card.checks)
@@ -176,7 +180,7 @@ class HighTool(ABC):
         return assessment
 
     def anew(self, context: Context, intent: Intent, assessment: Assessment) -> Request:
-        """The same request with the figures of now."""
+        """The same request with current figures."""
         return self.request(
             context,
             assessment,
@@ -188,16 +192,16 @@ class HighTool(ABC):
         )
 
     def changed(self, terms: Terms, now: Assessment) -> Why | None:
-        """Why it would now do something else, or cost more, than the card said; None when it would not."""
+        """Why the request now differs from its card, or costs more; None if it does not."""
         worst, reference = terms.worst_price, terms.reference_price
         if worst is None or reference is None:
             return None
         if now.price is None:
-            return Why(Reason.BOOK_TOO_THIN, "The order book is too thin now to know its price")
+            return Why(Reason.BOOK_TOO_THIN, "The order book is now too thin to know the price")
         if now.price <= worst if now.side == "buy" else now.price >= worst:
             return None
         moved = signed_percent(percent(now.price - reference, reference))
-        note = f"Price moved {moved}: now {about(now.price)}, shown was {grouped(worst)} or better"
+        note = f"Price moved {moved}: now {about(now.price)}, the card said {grouped(worst)} or better"
         return Why(Reason.PRICE_MOVED, note)
 
     def request(self, context: Context, now: Assessment, **asked: Any) -> Request:
@@ -220,25 +224,23 @@ class HighTool(ABC):
 
 
 class StandIn(HighTool):
-    """In the place of the tool of the same name that passes straight through, where a trader wants to be
-    asked first.
-    """
+    """Replaces the tool of the same name, which runs at once, for calls that need an approval."""
 
     @abstractmethod
     def wanted(self, settings: Settings) -> bool:
-        """Whether there are calls at all that it stands in for."""
+        """Whether the settings ask for it at all."""
 
     @abstractmethod
     async def asks(self, call: Call, given: Any) -> bool:
-        """Whether this call, of validated arguments, has to wait for a trader."""
+        """Whether this call, with validated arguments, must wait for a trader."""
 
 
 def leverage_changed(terms: Terms, now: Assessment) -> Why | None:
-    """For tools whose `previous` is a leverage."""
+    """Why the request differs from its card, if the leverage changed. `previous` must be a leverage."""
     was = terms.previous
     if was is None or now.previous == was:
         return None
-    return Why(Reason.LEVERAGE_CHANGED, f"Leverage is {now.previous}× now, shown was {was}×")
+    return Why(Reason.LEVERAGE_CHANGED, f"Leverage is {now.previous}× now, the card said {was}×")
 
 
 def _require_fresh(assessment: Assessment, now_ms: int) -> None:
@@ -246,33 +248,33 @@ def _require_fresh(assessment: Assessment, now_ms: int) -> None:
     if asked_at_ms is None or not 0 <= now_ms - asked_at_ms <= PRICE_MAX_AGE_MS:
         raise BrokerError(
             Code.BINANCE_UNAVAILABLE,
-            f"Binance took more than {PRICE_MAX_AGE_MS} ms to answer: its price may have moved meanwhile.",
+            f"Binance took more than {PRICE_MAX_AGE_MS} ms to answer: the price may have moved.",
         )
 
 
 NEVER_BY_ITSELF: Final = (
-    "It NEVER executes by itself: the answer says status=pending, with an intentId and an approvalUrl. "
+    "It NEVER executes by itself: the answer has status=pending, an intentId and an approvalUrl. "
     "Tell the user to decide there, then call intent_wait with the intentId. Do not call this tool again "
-    "for the same action: another call may become another order."
+    "for the same action: another call may place another order."
 )
 """How the description of every HIGH tool ends."""
 
 
 class HighInput(Input):
-    """What every HIGH tool also takes."""
+    """The arguments that every HIGH tool takes."""
 
     reason: Annotated[
         str,
         Field(
             max_length=500,
-            description="Why, in your words; the trader reads it beside the figures before he decides.",
+            description="Why, in your own words. The trader reads it before they decide.",
         ),
     ] = ""
     ttlSeconds: Annotated[
         Annotated[int, Field(ge=30, le=86400), WHOLE] | None,
         Field(
-            description="For how many seconds the request waits for the trader before it expires. Left out: "
-            "as the operator set it, which is told as expiresAt.",
+            description="How many seconds the request waits for the trader before it expires. Default: the "
+            "operator's setting. The answer gives the time as expiresAt.",
         ),
     ] = None
     idempotencyKey: Annotated[
@@ -286,9 +288,9 @@ class HighInput(Input):
     ] = None
 
     def asked(self) -> dict[str, Any]:
-        """The trading arguments as they were asked for, before rounding."""
-        own = set(HighInput.model_fields)
+        """The trading arguments as requested, before rounding."""
+        common = set(HighInput.model_fields)
         return {
             name: value if isinstance(value, bool | int) else str(value)
-            for name, value in self.model_dump(exclude=own, exclude_none=True).items()
+            for name, value in self.model_dump(exclude=common, exclude_none=True).items()
         }

@@ -1,4 +1,4 @@
-"""What an agent is told of an intent: the same over MCP and HTTP, in words that a model can act on."""
+"""The answer that an agent gets about an intent, the same over MCP and HTTP, written for a model."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ from .results import (
 )
 
 WILL_BE_SENT: Final = Field(description="What will be sent, after rounding.")
-ONCE_PLACED: Final = Field(description="Once placed.")
+ONCE_PLACED: Final = Field(description="Set once the request is placed.")
 
 
 class SuggestionAnswer(Output):
-    """What the trader would rather see; you may ask for it as a new request."""
+    """What the trader suggests instead; you may ask for it as a new request."""
 
     amount: Number | None = None
     price: Number | None = None
@@ -52,7 +52,7 @@ class SameAs(Output):
 
 
 class NextStep(Output):
-    """What the agent may do now."""
+    """What the agent should do now."""
 
     say: str
     tool: str | None = None
@@ -60,16 +60,16 @@ class NextStep(Output):
 
 
 class IntentAnswer(Output):
-    """Of any HIGH tool; the answer of each says which `rounded` and `result` are its own."""
+    """The answer of any HIGH tool. Each tool narrows the types of `rounded` and `result`."""
 
     status: Annotated[State, Field(description="pending means NOT EXECUTED YET.")]
     intentId: str
     tool: str
     summary: str
-    approvalUrl: Annotated[str, Field(description="The page on which a person decides: show it to the user.")]
+    approvalUrl: Annotated[str, Field(description="The page where a person decides: show it to the user.")]
     createdAt: int
-    updatedAt: Annotated[int, Field(description="When something last changed about it.")]
-    expiresAt: Annotated[int, Field(description="Undecided by then, it ends and nothing is sent.")]
+    updatedAt: Annotated[int, Field(description="When the request last changed.")]
+    expiresAt: Annotated[int, Field(description="If undecided by then, it expires and nothing is sent.")]
     digest: Annotated[str, Field(description="A fingerprint of exactly what would be sent.")]
     rounded: Annotated[Rounded, WILL_BE_SENT]
     outcome: Annotated[str, Field(description="The state in words.")]
@@ -77,21 +77,21 @@ class IntentAnswer(Output):
     reason: str | None = None
     reasonCode: Annotated[
         Reason | None,
-        Field(description="Why it stands where it does, as a stable code; docs/reasons.md lists them."),
+        Field(description="Why it has this status, as a stable code; docs/reasons.md lists them."),
     ] = None
     decision: DecisionAnswer | None = None
     result: Annotated[Result | None, ONCE_PLACED] = None
     diverged: Annotated[
-        str | None, Field(description="In what the exchange has something else than was approved.")
+        str | None, Field(description="How what Binance has differs from what was approved.")
     ] = None
     deduplicated: Annotated[
-        bool | None, Field(description="true: about an earlier request of yours; nothing new was parked.")
+        bool | None, Field(description="true: this is an earlier request of yours; nothing new was parked.")
     ] = None
     sameAs: Annotated[
         SameAs | None,
         Field(
-            description="An equal request of yours, or one whose amount and prices differ by at most 1 %, "
-            "that was sent less than ten minutes ago, or is not settled yet: is this a repeat?"
+            description="Another request of yours, with amount and prices equal or within 1 %, that was sent "
+            "less than ten minutes ago or is not settled yet. Is this one a repeat?"
         ),
     ] = None
 
@@ -122,7 +122,7 @@ class CancelAllAnswer(IntentAnswer):
 
 
 class Failure(Output):
-    """What every tool answers to a call that failed."""
+    """The answer of every tool to a failed call."""
 
     success: Literal[False]
     error: Annotated[str, Field(description="A stable code.")]
@@ -136,7 +136,7 @@ class IntentList(Output):
     count: int
 
 
-def told(
+def build_answer(
     shape: type[IntentAnswer],
     intent: Intent,
     *,
@@ -147,6 +147,7 @@ def told(
     deduplicated: bool = False,
     same_as: Intent | None = None,
 ) -> IntentAnswer:
+    """The answer, as `shape`. `url` is the base URL of the page."""
     return shape(
         status=intent.state,
         intentId=intent.id,
@@ -171,7 +172,7 @@ def told(
 
 
 def text(answer: IntentAnswer) -> str:
-    """The sentence that stands before the JSON, for clients that show a model only text."""
+    """The text before the JSON, for clients that show a model only text."""
     if answer.status is State.PENDING:
         return (
             f"NOT EXECUTED YET. A person must approve this at {answer.approvalUrl} before "
@@ -191,16 +192,17 @@ def _repeat(same: SameAs | None) -> str:
 
 
 def outcome(intent: Intent, now: datetime) -> str:
-    """The state in words."""
+    """The intent's state in one or two sentences, for the agent."""
     means = meaning(intent, now)
-    said = SAID[means.kind](intent)
+    sentence = SAID[means.kind](intent)
     if means.certainty is Certainty.MAY_BE_LIVE:
         by = certain_by(intent, now)
-        return f"{said} {'Binance is being asked.' if by is None else f'Certain by {iso(by)}.'}"
-    return f"{said} {_CERTAIN[means.certainty]}" if means.certainty in _CERTAIN else said
+        return f"{sentence} {'Binance is being asked.' if by is None else f'Certain by {iso(by)}.'}"
+    return f"{sentence} {_CERTAIN[means.certainty]}" if means.certainty in _CERTAIN else sentence
 
 
 def next_step(intent: Intent, now: datetime) -> NextStep:
+    """What the agent should do now, with the call of `intent_wait` if it should wait."""
     step = meaning(intent, now).next
     if step.until is None:
         return NextStep(say=step.say)
@@ -209,9 +211,9 @@ def next_step(intent: Intent, now: datetime) -> NextStep:
 
 
 def _waiting(intent: Intent) -> str:
-    moved = f"{intent.note}. " if intent.note else ""
+    note = f"{intent.note}. " if intent.note else ""
     unseen = ", and nobody has seen this yet" if intent.overlooked else ""
-    return f"{moved}Not executed: waiting for a trader{unseen}."
+    return f"{note}Not executed: waiting for a trader{unseen}."
 
 
 def _placed(intent: Intent) -> str:
@@ -239,10 +241,10 @@ def _not_sent(intent: Intent) -> str:
     return f"Approved by {_by(intent)}, but not sent: {_why(intent)}."
 
 
-def _word(intent: Intent, checked: str) -> str:
-    """Of an outcome that a trader recorded."""
-    said = f"Binance could not be asked in time; {intent.word_by} recorded that {RECORDABLE[intent.state]}"
-    return f"{said}. {checked}"
+def _manual_resolution(intent: Intent, checked: str) -> str:
+    """An outcome that a trader recorded. `checked`: whether Binance confirms it."""
+    recorded = f"{intent.word_by} recorded that {RECORDABLE[intent.state]}"
+    return f"Binance could not be asked in time; {recorded}. {checked}"
 
 
 SAID: Final[Mapping[OutcomeKind, Callable[[Intent], str]]] = {
@@ -258,12 +260,14 @@ SAID: Final[Mapping[OutcomeKind, Callable[[Intent], str]]] = {
     OutcomeKind.NO_ANSWER: lambda _: "Sent, but Binance's answer is not known: it MAY BE LIVE.",
     OutcomeKind.RECORD_LOST: lambda _: "The broker's record of it is lost: it MAY BE LIVE.",
     OutcomeKind.REJECTED: lambda intent: f"Rejected by {_by(intent)}.",
-    OutcomeKind.EXPIRED: lambda _: "Nobody decided in time.",
+    OutcomeKind.EXPIRED: lambda _: "Expired: no decision in time.",
     OutcomeKind.WITHDRAWN: lambda _: "Withdrawn by you.",
     OutcomeKind.REVOKED: lambda intent: f"Withdrawn: {_why(intent)}.",
-    OutcomeKind.RECORDED: lambda intent: _word(intent, "Binance is still being asked."),
-    OutcomeKind.CONFIRMED: lambda intent: _word(intent, "Binance says so too."),
-    OutcomeKind.CONTRADICTED: lambda intent: _word(intent, f"BINANCE SAYS OTHERWISE: {intent.diverged}."),
+    OutcomeKind.RECORDED: lambda intent: _manual_resolution(intent, "Binance is still being asked."),
+    OutcomeKind.CONFIRMED: lambda intent: _manual_resolution(intent, "Binance says so too."),
+    OutcomeKind.CONTRADICTED: lambda intent: _manual_resolution(
+        intent, f"BINANCE SAYS OTHERWISE: {intent.diverged}."
+    ),
 }
 
 _CERTAIN: Final[Mapping[Certainty, str]] = {

@@ -1,4 +1,4 @@
-"""The broker's own tools: an agent reads, waits for and withdraws its own intents."""
+"""The broker's own tools: agents read, wait for and withdraw their own requests."""
 
 from __future__ import annotations
 
@@ -14,20 +14,25 @@ from ..intents import Intent, State
 from ..store import queries
 from .declaration import WHOLE, Call, Input, Risk, Tool
 from .intent_answer import IntentAnswer, IntentList
-from .registry import answer, earlier
+from .registry import answer, earlier_equal
 
 PROGRESS_SECONDS = 5.0
 
 MOST_WAITS: Final = 2_000
-"""How many waits one agent may have open: each holds a connection, and others need some too."""
+"""How many waits one agent may have open. Each uses a connection, which others need too."""
 
 IntentId = Annotated[
-    str, Field(min_length=1, max_length=64, description="As the HIGH tool answered it; else see intent_list.")
+    str,
+    Field(
+        min_length=1,
+        max_length=64,
+        description="From the answer of the HIGH tool; if you lost it, see intent_list.",
+    ),
 ]
 
 
 Read = tuple[Intent, Intent | None]
-"""A request, and the earlier one that it repeats."""
+"""A request, and the earlier one that it repeats, if any."""
 
 
 class IntentInput(Input):
@@ -37,47 +42,48 @@ class IntentInput(Input):
 class WaitInput(Input):
     intentId: IntentId
     timeoutSeconds: Annotated[
-        float, Field(ge=1, le=50, description="Keep it below your own client's time-out.")
+        float, Field(ge=1, le=50, description="Keep it below your client's time-out.")
     ] = 25
     until: Annotated[
         Literal["decided", "placed", "filled"],
         Field(
-            description="decided: a trader has said yes or no. placed: and Binance has answered. filled: and "
-            "nothing more becomes of the order. Whatever ends it otherwise is answered at once."
+            description="decided: a trader approved or rejected it. placed: Binance has also answered. "
+            "filled: the order has also ended. If the request ends in another way, the call returns at once."
         ),
     ] = "placed"
 
 
 class ListInput(Input):
-    status: Annotated[State | None, Field(description="Left out: whatever their status.")] = None
-    limit: Annotated[int, Field(ge=1, le=100, description="How many, the latest ones."), WHOLE] = 50
+    status: Annotated[State | None, Field(description="Default: any status.")] = None
+    limit: Annotated[int, Field(ge=1, le=100, description="How many, latest first."), WHOLE] = 50
 
 
 async def _get(call: Call, arguments: IntentInput) -> IntentAnswer:
     def transaction(connection: Connection) -> Read:
         intent = queries.find_own(connection, arguments.intentId, call.agent.name)
-        return intent, earlier(call, connection, intent)
+        return intent, earlier_equal(call, connection, intent)
 
     intent, first = await call.store.read(transaction)
     return answer(call, intent, same_as=first)
 
 
 async def _wait(call: Call, arguments: WaitInput) -> IntentAnswer:
-    """Its timeout is no error: the answer says how it stands. Raises RATE_LIMITED, and UNAUTHORIZED as soon
-    as its agent is revoked.
+    """Wait for the request. A time-out is not an error: the answer gives the current status.
+
+    Raises RATE_LIMITED, and UNAUTHORIZED as soon as the agent is revoked.
     """
     if call.hub.waits_of(call.agent.name) >= MOST_WAITS:
         raise BrokerError(
             Code.RATE_LIMITED,
-            f"{MOST_WAITS} of your waits are open already, and no more may be. Let some of them end first.",
+            f"You have {MOST_WAITS} open waits, which is the maximum. Let some of them end first.",
             details={"retryAfterSeconds": 5, "openWaits": MOST_WAITS},
         )
 
     def transaction(connection: Connection) -> Read:
         intent = queries.find_own(connection, arguments.intentId, call.agent.name)
-        if not _reached(intent, arguments.until):  # what a revocation itself ended is still told
+        if not _reached(intent, arguments.until):  # a revoked agent still gets the final status
             call.store.agents.named(connection, call.agent.name)
-        return intent, earlier(call, connection, intent)
+        return intent, earlier_equal(call, connection, intent)
 
     deadline = asyncio.get_running_loop().time() + arguments.timeoutSeconds
     with call.hub.waiting(arguments.intentId, agent=call.agent.name) as changed:
@@ -87,13 +93,13 @@ async def _wait(call: Call, arguments: WaitInput) -> IntentAnswer:
             if (
                 _reached(intent, arguments.until)
                 or call.hub.closed
-                or not await _heard(call, changed, deadline)
+                or not await _changed_in_time(call, changed, deadline)
             ):
                 return answer(call, intent, same_as=first)
 
 
-async def _heard(call: Call, changed: asyncio.Event, deadline: float) -> bool:
-    """Whether something changed before the deadline. Progress is told meanwhile; nothing is read."""
+async def _changed_in_time(call: Call, changed: asyncio.Event, deadline: float) -> bool:
+    """Whether something changed before the deadline. Reports progress while waiting; reads nothing."""
     loop = asyncio.get_running_loop()
     started = loop.time()
     while not changed.is_set() and (left := deadline - loop.time()) > 0:
@@ -132,10 +138,10 @@ async def _cancel(call: Call, arguments: IntentInput) -> IntentAnswer:
 TOOLS = (
     Tool(
         name="intent_get",
-        title="How a request stands",
-        description="How one of your requests stands, at once. status pending: a trader has not decided, "
-        "NOTHING was executed. approved, submitting: being sent. placed: Binance took it, and result says "
-        "how much was filled. rejected, expired, withdrawn, refused, not_sent: nothing was executed, and "
+        title="Status of a request",
+        description="The status of one of your requests, without waiting. pending: a trader has not decided, "
+        "NOTHING was executed. approved, submitting: being sent. placed: Binance accepted it; result says "
+        "how much was filled. rejected, expired, withdrawn, refused, not_sent: nothing was executed; "
         "outcome says why. unknown: it MAY BE LIVE, never repeat it. next says what to do. No status is an "
         "error.",
         risk=Risk.LOW,
@@ -146,9 +152,9 @@ TOOLS = (
     Tool(
         name="intent_wait",
         title="Wait for a decision",
-        description="Waits for one of your requests to be decided and sent, then answers like intent_get. "
-        "After timeoutSeconds it answers how it stands, which is no error: call it again while status is "
-        "pending. Waiting, or giving up, changes nothing about the request.",
+        description="Waits until one of your requests is decided and sent, then answers like intent_get. "
+        "After timeoutSeconds it answers with the current status, which is not an error: call it again "
+        "while status is pending. Waiting, or giving up, does not change the request.",
         risk=Risk.LOW,
         input=WaitInput,
         output=IntentAnswer,
@@ -157,8 +163,8 @@ TOOLS = (
     Tool(
         name="intent_list",
         title="Your requests",
-        description="Your own requests, newest first: all, or those of one status. Look here when you lost "
-        "an intentId, or an answer.",
+        description="Your own requests, newest first: all, or those with one status. Use it when you have "
+        "lost an intentId or an answer.",
         risk=Risk.LOW,
         input=ListInput,
         output=IntentList,
@@ -167,8 +173,8 @@ TOOLS = (
     Tool(
         name="intent_cancel",
         title="Withdraw a request",
-        description="Withdraws one of your requests while it is still pending. What is approved already "
-        "goes on; an order that rests at Binance is cancelled with binance_cancel_order.",
+        description="Withdraws one of your requests while it is still pending. It cannot stop a request that "
+        "is already approved. To cancel an order that rests at Binance, use binance_cancel_order.",
         risk=Risk.LOW,
         input=IntentInput,
         output=IntentAnswer,

@@ -1,4 +1,4 @@
-"""Market data: LOW risk, passes straight through."""
+"""Market data: LOW risk, runs at once."""
 
 from __future__ import annotations
 
@@ -53,9 +53,10 @@ class OrderBook(Output):
 class KlinesInput(Input):
     symbol: Symbol
     interval: Annotated[
-        Literal["1m", "5m", "15m", "30m", "1h", "4h", "1d", "1w"], Field(description="What a candle covers.")
+        Literal["1m", "5m", "15m", "30m", "1h", "4h", "1d", "1w"],
+        Field(description="The length of a candle."),
     ] = "5m"
-    limit: Annotated[int, Field(ge=1, le=500, description="How many, the latest ones."), WHOLE] = 100
+    limit: Annotated[int, Field(ge=1, le=500, description="How many, the latest."), WHOLE] = 100
 
 
 class Candle(Output):
@@ -76,7 +77,7 @@ class Klines(Output):
 
 class TradesInput(Input):
     symbol: Symbol
-    limit: Annotated[int, Field(ge=1, le=100, description="How many, the latest ones."), WHOLE] = 50
+    limit: Annotated[int, Field(ge=1, le=100, description="How many, the latest."), WHOLE] = 50
 
 
 class PublicTrade(Output):
@@ -94,7 +95,7 @@ class Trades(Output):
 
 
 class ExchangeInfoInput(Input):
-    symbol: Annotated[Symbol | None, Field(description="Left out: the largest ones.")] = None
+    symbol: Annotated[Symbol | None, Field(description="Default: the largest markets.")] = None
 
 
 class Precision(Output):
@@ -120,7 +121,7 @@ class TopMarket(Output):
 
 
 class ExchangeInfo(Output):
-    """With a symbol: that market's rules. Without: how many markets there are, and the largest."""
+    """With a symbol: its rules. Without: the number of markets, and the largest ones."""
 
     symbol: str | None = None
     base: str | None = None
@@ -237,7 +238,7 @@ TOOLS = (
         title="Price and 24 h statistics",
         description="The last price, best bid and ask, and the last 24 hours of one spot symbol. Prices "
         "are in the quote asset (USDT of BTCUSDT), volume24h in the base asset, change24h in percent. "
-        "Futures trade at prices of their own.",
+        "Futures prices differ.",
         risk=Risk.LOW,
         input=SymbolInput,
         output=Ticker,
@@ -268,7 +269,7 @@ TOOLS = (
         name="binance_get_trades",
         title="Recent public trades",
         description="The latest public trades of one spot symbol, oldest first; side is what the taker "
-        "did. They are everybody's: the account's own are in binance_get_trade_history.",
+        "did. For the account's own trades use binance_get_trade_history.",
         risk=Risk.LOW,
         input=TradesInput,
         output=Trades,
@@ -277,9 +278,9 @@ TOOLS = (
     Tool(
         name="binance_get_exchange_info",
         title="Markets and their rules",
-        description="The rules of one spot symbol: precision tells the steps of amount and price, "
-        "limits.cost the value of an order in the quote asset. Without a symbol: how many spot symbols "
-        "there are, and the 20 largest against USDT.",
+        description="The rules of one spot symbol: precision gives the steps of amount and price, "
+        "limits.cost the value of an order in the quote asset. Without a symbol: the number of spot "
+        "symbols, and the 20 largest against USDT.",
         risk=Risk.LOW,
         input=ExchangeInfoInput,
         output=ExchangeInfo,

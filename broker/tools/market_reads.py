@@ -1,4 +1,4 @@
-"""What each agent read of the market, and when: the broker's own record, not the agent's word."""
+"""Records which market data each agent read, and when, so that the card need not rely on the agent."""
 
 from __future__ import annotations
 
@@ -8,44 +8,43 @@ from datetime import datetime
 from typing import Final
 
 from ..cards import Figure, Tone
-from ..exchange import Market
 from .declaration import Input, Look, Output, Risk, Tool
 
-MOST: Final = 2_000
-"""Agents with a symbol of a market that are remembered, the latest ones. A restart forgets them."""
+MAX_ENTRIES: Final = 2_000
+"""How many (agent, market, symbol) entries are kept, latest first. A restart clears them."""
 
 
 class Looks:
+    """The market data that agents read, in memory."""
+
     def __init__(self) -> None:
         self._last: OrderedDict[tuple[str, str, str], dict[str, datetime]] = OrderedDict()
 
     def note(self, agent: str, tool: Tool, asked: Input, answer: Output, at: datetime) -> None:
-        """A call that was answered. Only market tools, which are LOW and answer about one symbol, count."""
+        """Record a successful call. Only market tools count: LOW risk, with one symbol in the answer."""
         symbol = getattr(answer, "symbol", None)
         if tool.risk is not Risk.LOW or not isinstance(symbol, str):
             return
-        place = (agent, getattr(asked, "market", tool.market), symbol)
-        read = self._last.setdefault(place, {})
+        key = (agent, getattr(asked, "market", tool.market), symbol)
+        read = self._last.setdefault(key, {})
         read[tool.title] = at
-        self._last.move_to_end(place)
-        if len(self._last) > MOST:
+        self._last.move_to_end(key)
+        if len(self._last) > MAX_ENTRIES:
             self._last.popitem(last=False)
 
     def of(self, agent: str, market: str, symbol: str) -> Sequence[Look]:
-        """The latest first."""
+        """What the agent read of the symbol, latest first."""
         read = self._last.get((agent, market, symbol), {})
         looks = [Look(tool=tool, at=at) for tool, at in read.items()]
         return sorted(looks, key=lambda look: look.at, reverse=True)
 
 
-def looked_at(looks: Sequence[Look], market: str, symbol: str, now: datetime) -> Figure:
-    """What the agent read of the market before it asked, as its card tells it."""
+def agent_checked(looks: Sequence[Look], now: datetime) -> Figure:
+    """The figure on the card that says what the agent read before its request."""
     if not looks:
-        of = "" if market == Market.SPOT else f" {market}"
-        return Figure(label="Looked at", value=f"nothing on {symbol}{of}", tone=Tone.WARN)
-    return Figure(
-        label="Looked at", value=", ".join(f"{look.tool} {_ago(look.at, now)} ago" for look in looks)
-    )
+        return Figure(label="Agent checked", value="nothing", tone=Tone.WARN)
+    reads = ", ".join(f"{look.tool} {_ago(look.at, now)} ago" for look in looks)
+    return Figure(label="Agent checked", value=reads)
 
 
 def _ago(at: datetime, now: datetime) -> str:

@@ -1,4 +1,4 @@
-"""Orders that rest at the exchange: MEDIUM risk, passes straight through."""
+"""Open orders at Binance: MEDIUM risk, runs at once."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from .declaration import Call, Input, MarketName, Number, Output, Risk, Symbol, 
 
 
 class OpenOrdersInput(Input):
-    symbol: Annotated[Symbol | None, Field(description="Left out: of all symbols.")] = None
+    symbol: Annotated[Symbol | None, Field(description="Default: all symbols.")] = None
     market: MarketName = "spot"
 
 
@@ -65,9 +65,9 @@ TOOLS = (
     Tool(
         name="binance_get_open_orders",
         title="Open orders",
-        description="Orders that rest at Binance, on spot (the default) or futures, of one symbol or of "
-        "all; on futures also the conditional ones, which wait for their trigger. To cancel one, pass its "
-        "id, symbol and conditional on, and the same market. Requests that wait for a trader are not at "
+        description="The open orders at Binance, on spot (the default) or futures, of one symbol or all. On "
+        "futures this includes conditional orders, which wait for their trigger. To cancel one, pass on "
+        "its id, symbol and conditional, and the same market. Requests that wait for a trader are not at "
         "Binance: see intent_list.",
         risk=Risk.MEDIUM,
         input=OpenOrdersInput,

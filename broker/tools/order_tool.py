@@ -1,4 +1,4 @@
-"""What the tools have in common that send an order."""
+"""The base class of HIGH tools that send an order."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Open futures positions: MEDIUM risk, passes straight through."""
+"""Open futures positions: MEDIUM risk, runs at once."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from .declaration import Call, Input, Number, Output, Risk, Symbol, Tool
 
 
 class PositionsInput(Input):
-    symbol: Annotated[Symbol | None, Field(description="Left out: of all symbols.")] = None
+    symbol: Annotated[Symbol | None, Field(description="Default: all symbols.")] = None
 
 
 class OpenPosition(Output):
@@ -56,8 +56,8 @@ TOOLS = (
     Tool(
         name="binance_get_futures_positions",
         title="Futures positions",
-        description="Open futures positions, of one symbol or of all. size is in the base asset and never "
-        "below zero: side says LONG or SHORT. unrealizedPnL is in USDT. What is held on spot is in "
+        description="Open futures positions, of one symbol or all. size is in the base asset and never "
+        "negative: side says LONG or SHORT. unrealizedPnL is in USDT. For spot holdings use "
         "binance_get_account.",
         risk=Risk.MEDIUM,
         input=PositionsInput,

@@ -1,4 +1,4 @@
-"""Realised profit of a list of trades, at average cost."""
+"""Realised P&L of a list of trades, at average cost."""
 
 from __future__ import annotations
 
@@ -10,8 +10,10 @@ from typing import Literal
 
 @dataclass(frozen=True, kw_only=True)
 class Fill:
-    """`fee_quote` is what the fee was worth in the quote asset, `fee_base` what was taken in base. `opens` is
-    whether it opened a position, as futures tell; None: a buy does, a sell never.
+    """One trade. `fee_quote`: the fee's value in the quote asset. `fee_base`: the fee in the base asset.
+
+    `opens`: whether it opened a position, as Binance reports for futures. None (spot): a buy opens, a sell
+    closes.
     """
 
     side: Literal["buy", "sell"]
@@ -32,15 +34,18 @@ class Fill:
 
 @dataclass(frozen=True)
 class Profit:
+    """`realized` in the quote asset; `unmatched` in the base asset."""
+
     realized: Decimal
     unmatched: Decimal
 
 
 def realized(fills: Iterable[Fill]) -> Profit:
-    """Net of fees, in the quote asset, over the fills given (oldest first).
+    """The realised P&L of the fills (oldest first), net of fees, in the quote asset.
 
-    What was closed without its opening among them (sold without a buy) has no known cost: it is left out,
-    and counted as unmatched. A short is a holding below zero, whose cost is what came in for it.
+    An amount that was closed without its opening among the fills (sold without a buy) has no known cost. It
+    is left out of the P&L and counted as unmatched. A short is a negative holding; its cost is the proceeds
+    of its sale, also negative.
     """
     held = cost = gain = unmatched = Decimal(0)
     for fill in fills:
@@ -53,8 +58,8 @@ def realized(fills: Iterable[Fill]) -> Profit:
             continue
         matched = min(fill.amount, abs(held))
         unmatched += fill.amount - matched
-        share = matched / fill.amount
+        fraction = matched / fill.amount
         spent = cost * matched / abs(held)
-        gain -= fill.sign * fill.price * matched + fill.fee_quote * share + spent
+        gain -= fill.sign * fill.price * matched + fill.fee_quote * fraction + spent
         held, cost = held + fill.sign * matched, cost - spent
     return Profit(gain, unmatched)

@@ -1,4 +1,4 @@
-"""What HIGH tools send, and what came of it once placed: figures are kept as text, and told as numbers."""
+"""The `rounded` and `result` objects in the answers of HIGH tools. Stored as text, returned as numbers."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class RoundedLeverage(Output):
 
 
 class RestingTold(Output):
-    """An order that is to be cancelled, as it rests."""
+    """An open order that the request would cancel."""
 
     id: str
     conditional: bool
@@ -62,8 +62,8 @@ class PlacedOrder(Output):
     price: Number | None
     average: Number | None
     amount: Number
-    filled: Annotated[Number, Field(description="How much was executed, in the base asset; 0: it rests.")]
-    cost: Annotated[Number, Field(description="Of what was executed, in the quote asset.")]
+    filled: Annotated[Number, Field(description="The executed amount, in the base asset; 0: nothing yet.")]
+    cost: Annotated[Number, Field(description="Value of the executed amount, in the quote asset.")]
     fee: Fee | None
     status: OrderStatus
     timestamp: int

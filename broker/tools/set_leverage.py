@@ -1,4 +1,4 @@
-"""binance_set_leverage: HIGH risk, parked until a trader decides."""
+"""binance_set_leverage: HIGH risk, waits for a trader's approval."""
 
 from __future__ import annotations
 
@@ -29,15 +29,15 @@ NAMESPACE = "leverage"
 class SetLeverageInput(HighInput):
     symbol: Symbol
     leverage: Annotated[
-        int, Field(ge=1, le=125, description="Times: 5 means 5×. The operator's limit may be lower."), WHOLE
+        int, Field(ge=1, le=125, description="5 means 5×. The operator's limit may be lower."), WHOLE
     ]
 
 
 class SetLeverage(HighTool):
     name = "binance_set_leverage"
-    title = "Ask for another leverage"
+    title = "Ask to change the leverage"
     description = (
-        "Asks a trader to set the leverage of one futures symbol, also for a position that is open in it. It "
+        "Asks a trader to set the leverage of one futures symbol. This also applies to an open position. It "
         f"places no order. {NEVER_BY_ITSELF}"
     )
     input = SetLeverageInput
@@ -53,20 +53,20 @@ class SetLeverage(HighTool):
     async def assess(
         self, context: AgentContext, arguments: Arguments, *, itself: Intent | None
     ) -> Assessment:
-        symbol, target = _asked(arguments)
+        symbol, target = _symbol_and_leverage(arguments)
         limits = context.limits
         _require_within(target, limits)
-        ours = await open_intents.read(context, "futures", itself)
-        if ours.entering(symbol):
+        other_intents = await open_intents.read(context, "futures", itself)
+        if other_intents.entering(symbol):
             raise BrokerError(
                 Code.BINANCE_UNAVAILABLE,
-                f"An order of {symbol} is being sent, or its outcome is not known yet: its card told the "
-                "leverage that is set now",
+                f"An order in {symbol} is being sent, or its outcome is not known yet. Its card showed the "
+                "current leverage",
             )
         change = await leverage.read(context, symbol, target)
         if change.now.leverage == target:
-            raise invalid("leverage", f"is {target}× already")
-        checks = leverage.checks(change, ours.changing(symbol), limits)
+            raise invalid("leverage", f"is already {target}×")
+        checks = leverage.checks(change, other_intents.changing(symbol), limits)
         return Assessment(
             arguments=arguments,
             market="futures",
@@ -88,24 +88,24 @@ class SetLeverage(HighTool):
         return NAMESPACE
 
     async def submit(self, exchange: Exchange, terms: Terms, client_order_id: str, timestamp_ms: int) -> Sent:
-        """It has no client order id: Binance knows only what is set."""
-        symbol, target = _asked(terms.arguments)
+        """Set the leverage. There is no client order id: Binance only knows the current setting."""
+        symbol, target = _symbol_and_leverage(terms.arguments)
         return await exchange.futures.set_leverage(symbol, target, timestamp_ms=timestamp_ms)
 
     async def look_up(self, exchange: Exchange, terms: Terms, client_order_id: str) -> Found | None:
-        symbol, target = _asked(terms.arguments)
+        symbol, target = _symbol_and_leverage(terms.arguments)
         now = await exchange.futures.leverage(symbol)
         return Found(order=None) if now.leverage == target else None
 
     async def not_found(self, exchange: Exchange, terms: Terms) -> Found:
-        """It may have been set, and then changed by somebody else."""
-        symbol, target = _asked(terms.arguments)
+        """Uncertain: it may have been set and then changed by someone else."""
+        symbol, target = _symbol_and_leverage(terms.arguments)
         now = await exchange.futures.leverage(symbol)
-        because = f"the leverage is {now.leverage}× now, not the {target}× asked for"
-        return Found(done=False, why=uncertain(because))
+        note = f"the leverage is {now.leverage}× now, not the {target}× asked for"
+        return Found(done=False, why=uncertain(note))
 
     def result(self, intent: Intent) -> LeverageResult:
-        symbol, target = _asked(intent.arguments)
+        symbol, target = _symbol_and_leverage(intent.arguments)
         previous = int(intent.terms.previous or 0)
         return LeverageResult(
             success=True,
@@ -118,10 +118,10 @@ class SetLeverage(HighTool):
     async def figures_now(self, context: Context, intent: Intent) -> list[Figure]:
         venue, symbol = context.exchange.futures, intent.arguments.symbol
         now, price = await asyncio.gather(venue.leverage(symbol), venue.last_price(symbol))
-        as_asked = str(now.leverage) == intent.terms.previous
+        unchanged = str(now.leverage) == intent.terms.previous
         return [
             Figure(
-                label="Leverage now", value=f"{now.leverage}×", tone=Tone.PLAIN if as_asked else Tone.WARN
+                label="Leverage now", value=f"{now.leverage}×", tone=Tone.PLAIN if unchanged else Tone.WARN
             ),
             Figure(label="Last price now", value=f"{grouped(price)} {venue.rules(symbol).quote}"),
         ]
@@ -129,14 +129,14 @@ class SetLeverage(HighTool):
 
 def _require_within(target: int, limits: Limits) -> None:
     if target > limits.leverage:
-        whose = "your own" if limits.own_leverage else "MAX_LEVERAGE"
+        limit_name = "your own" if limits.own_leverage else "MAX_LEVERAGE"
         raise BrokerError(
             Code.LEVERAGE_TOO_HIGH,
-            f"leverage: {target}× is above the limit of {limits.leverage}× ({whose})",
+            f"leverage: {target}× is above the limit of {limits.leverage}× ({limit_name})",
             details={"field": "leverage", "leverage": target, "limit": limits.leverage},
         )
 
 
-def _asked(arguments: Arguments) -> tuple[str, int]:
+def _symbol_and_leverage(arguments: Arguments) -> tuple[str, int]:
     asked = LeverageArguments.of(arguments)
     return asked.symbol, asked.leverage

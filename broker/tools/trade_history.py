@@ -1,4 +1,4 @@
-"""The account's own trades: MEDIUM risk, passes straight through."""
+"""The account's own trades: MEDIUM risk, runs at once."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from .profit import Fill, realized
 
 class TradeHistoryInput(Input):
     symbol: Symbol
-    limit: Annotated[int, Field(ge=1, le=100, description="How many, the latest ones."), WHOLE] = 50
+    limit: Annotated[int, Field(ge=1, le=100, description="How many, the latest."), WHOLE] = 50
     market: MarketName = "spot"
 
 
@@ -46,8 +46,8 @@ class TradeHistory(Output):
     unmatchedAmount: Annotated[
         Number,
         Field(
-            description="Sold without a buy among these trades (on futures: closed without its opening); "
-            "not in the profit."
+            description="Sold without a buy among these trades (on futures: closed without its opening). "
+            "Not included in the P&L."
         ),
     ]
     count: int
@@ -84,7 +84,7 @@ def _own_trade(raw: Mapping[str, Any]) -> OwnTrade:
 
 
 async def _fee_rates(call: Call, raws: list[dict[str, Any]], base: str, quote: str) -> Mapping[str, Decimal]:
-    """In the quote asset, for fees taken in a third asset (BNB)."""
+    """By fee asset, its price in the quote asset. Base fees are handled apart; the rest is usually BNB."""
     assets = {raw["fee"]["currency"] for raw in raws} - {base, quote}
     if not assets:
         return {quote: Decimal(1)}
@@ -111,7 +111,7 @@ TOOLS = (
         name="binance_get_trade_history",
         title="Own trades",
         description="The account's own latest trades in one symbol, on spot (the default) or futures, oldest "
-        "first, and the profit that they realised: of these trades alone, net of fees, in the quote asset. "
+        "first, and the realised P&L of these trades alone, net of fees, in the quote asset. "
         "cost is price times amount.",
         risk=Risk.MEDIUM,
         input=TradeHistoryInput,

@@ -125,7 +125,7 @@ class BrokerProcess(ModuleProcess):
         )
         self.page = self.wait_for(r"Page\s+(\S+)").group(1)
         self.url = self.wait_for(r"Agents\s+(\S+)/mcp").group(1)
-        self.wait_for(r"Ctrl-C stops it")
+        self.wait_for(r"Press Ctrl-C to stop")
         self.invitation = next(
             (match.group(0) for line in self.output if (match := re.search(r"http\S+/welcome\S+", line))),
             None,

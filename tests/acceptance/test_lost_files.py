@@ -233,7 +233,7 @@ def test_another_key_in_the_audit_keys_place_is_told_and_not_overwritten(
     key = tmp_path / "data" / "paper.db.audit-key"
     own = key.read_bytes()
     key.write_bytes(bytes(32))
-    serving.wait_for("was replaced: put this database's own audit key back")
+    serving.wait_for("was replaced: put the audit key of this database back")
     with httpx2.Client(base_url=serving.url) as http:
         assert http.get("/health").status_code == 503
         assert key.read_bytes() == bytes(32)

@@ -102,7 +102,7 @@ async def test_a_task_is_what_became_of_its_request(broker: Wired, http: httpx2.
     told = await status(http, expired)
     assert (told["status"], told["statusMessage"]) == (
         "completed",
-        "Nobody decided in time. Nothing was sent.",
+        "Expired: no decision in time. Nothing was sent.",
     )
     assert told["lastUpdatedAt"] > told["createdAt"]
 

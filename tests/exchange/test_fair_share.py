@@ -12,7 +12,7 @@ import pytest
 from broker.agents import Agent
 from broker.errors import BrokerError, Code
 from broker.exchange import AGENTS_PCT, READS_PCT, Asker, leaving_room
-from broker.exchange.fair_share import OverPart, Shares
+from broker.exchange.fair_share import FairShare, OverQuota
 
 from ..support import BTC, Wired
 
@@ -30,24 +30,24 @@ def now() -> Now:
 
 
 @pytest.fixture
-def shares(now: Now) -> Shares:
-    return Shares(now, 1000)
+def shares(now: Now) -> FairShare:
+    return FairShare(now, 1000)
 
 
-def take(shares: Shares, name: str, cost: float = 1, **more: Any) -> bool:
+def take(shares: FairShare, name: str, cost: float = 1, **more: Any) -> bool:
     """Whether it was let."""
     leaves = more.get("leaves", False)
     with leaving_room(READS_PCT if leaves else AGENTS_PCT, Asker(name, **more)):
         try:
             shares.take(cost)
-        except OverPart as refused:
+        except OverQuota as refused:
             assert refused.code is Code.RATE_LIMITED
             assert 1 <= refused.details["retryAfterSeconds"] <= 60
             return False
     return True
 
 
-def grab(shares: Shares, name: str, **more: Any) -> int:
+def grab(shares: FairShare, name: str, **more: Any) -> int:
     """As much as it gets."""
     count = 0
     while take(shares, name, **more):
@@ -55,12 +55,12 @@ def grab(shares: Shares, name: str, **more: Any) -> int:
     return count
 
 
-def test_each_who_grabs_all_it_gets_leaves_as_much_to_the_next(shares: Shares) -> None:
+def test_each_who_grabs_all_it_gets_leaves_as_much_to_the_next(shares: FairShare) -> None:
     grabbed = [grab(shares, name) for name in ("one", "two", "three", "four")]
     assert grabbed == [400, 200, 100, 50]
 
 
-def test_two_who_ask_in_turn_come_to_the_same(shares: Shares) -> None:
+def test_two_who_ask_in_turn_come_to_the_same(shares: FairShare) -> None:
     used = {"one": 0, "two": 0}
     for _ in range(1000):
         for name in used:
@@ -69,7 +69,7 @@ def test_two_who_ask_in_turn_come_to_the_same(shares: Shares) -> None:
 
 
 def test_however_greedy_another_is_a_quarter_of_the_room_is_there_in_each_minute(
-    shares: Shares, now: Now
+    shares: FairShare, now: Now
 ) -> None:
     for _ in range(20):
         grab(shares, "greedy")
@@ -77,7 +77,7 @@ def test_however_greedy_another_is_a_quarter_of_the_room_is_there_in_each_minute
         now.ms += 10_000
 
 
-def test_what_is_a_minute_old_is_free_again(shares: Shares, now: Now) -> None:
+def test_what_is_a_minute_old_is_free_again(shares: FairShare, now: Now) -> None:
     grab(shares, "one")
     now.ms += 59_999
     assert not take(shares, "one")
@@ -85,33 +85,33 @@ def test_what_is_a_minute_old_is_free_again(shares: Shares, now: Now) -> None:
     assert take(shares, "one", 400)
 
 
-def test_an_agent_that_is_alone_may_use_it_all_and_still_counts(shares: Shares) -> None:
+def test_an_agent_that_is_alone_may_use_it_all_and_still_counts(shares: FairShare) -> None:
     for _ in range(2000):
         assert take(shares, "one", alone=True)
     assert not take(shares, "two"), "what is used is used"
 
 
-def test_what_is_long_past_takes_no_memory(shares: Shares, now: Now) -> None:
+def test_what_is_long_past_takes_no_memory(shares: FairShare, now: Now) -> None:
     for _ in range(1000):
         assert take(shares, "one", alone=True)
         now.ms += 6_000
     assert len(shares._all["one"]._costs) <= 10
 
 
-def test_whoever_is_no_agent_is_not_counted(shares: Shares) -> None:
+def test_whoever_is_no_agent_is_not_counted(shares: FairShare) -> None:
     for _ in range(2000):
         shares.take(1)
     assert take(shares, "one", 400)
 
 
-def test_no_reading_holds_an_exit_up_and_no_ones_exits_take_all(shares: Shares) -> None:
+def test_no_reading_holds_an_exit_up_and_no_ones_exits_take_all(shares: FairShare) -> None:
     grab(shares, "reader")
     grab(shares, "leaver")
     assert grab(shares, "leaver", leaves=True) == 490, "half of 98 %"
     assert grab(shares, "reader", leaves=True) == 245
 
 
-def test_a_clock_that_went_back_locks_nobody_out(shares: Shares, now: Now) -> None:
+def test_a_clock_that_went_back_locks_nobody_out(shares: FairShare, now: Now) -> None:
     grab(shares, "one")
     now.ms -= 3_600_000
     assert take(shares, "one", 400)

@@ -105,7 +105,7 @@ async def test_a_key_without_futures_is_a_warning(exchange: Exchange, control: C
     await control.do("permissions", withdraw=False, futures=False)
     findings = await found(exchange)
     assert findings["futures"].level is Level.WARN
-    assert "does not let this API key use futures" in findings["futures"].text
+    assert "This API key may not use Binance futures" in findings["futures"].text
     assert findings["API key"].level is Level.OK
 
 

@@ -7,7 +7,7 @@ import pytest
 from broker.errors import BrokerError, Code
 from broker.exchange import Market
 from broker.exchange.guarded_call import Calls
-from broker.exchange.weight import READS_PCT, Weight, leaving_room, share
+from broker.exchange.weight import READS_PCT, Weight, leaving_room, weight_ceiling_pct
 
 
 class Now:
@@ -97,9 +97,9 @@ async def test_a_read_is_shared_among_those_who_leave_the_same_room(weight: Weig
     calls, made, goes_on = Calls(Market.SPOT, weight, 8.0, distrust=lambda: None), [], asyncio.Event()
 
     async def read() -> int:
-        made.append(share())
+        made.append(weight_ceiling_pct())
         await goes_on.wait()
-        return share()
+        return weight_ceiling_pct()
 
     async def agent() -> int:
         with leaving_room(80):

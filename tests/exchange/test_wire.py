@@ -29,10 +29,10 @@ def test_what_was_asked_for_may_go() -> None:
 @pytest.mark.parametrize(
     ("changes", "told"),
     [
-        ({"quantity": "0.0150"}, "quantity would have been 0.0150, asked for was 0.015"),
+        ({"quantity": "0.0150"}, "quantity would have been 0.0150 instead of 0.015"),
         ({"side": "SELL"}, "side would have been SELL"),
         ({"timestamp": None}, "timestamp would have been None"),
-        ({"quoteOrderQty": "900"}, "quoteOrderQty would have been 900, asked for was None"),
+        ({"quoteOrderQty": "900"}, "quoteOrderQty would have been 900 instead of None"),
         ({"reduceOnly": ""}, "reduceOnly would have been"),
     ],
 )

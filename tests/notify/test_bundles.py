@@ -137,7 +137,7 @@ async def test_what_waits_no_longer_is_not_told_in_a_bundle(told: Telling, there
     told.advance(FIRST_SPACING.total_seconds())
     [late] = await told.until(Progress.OBSOLETE)
     assert late.note == (
-        "in place of 7 messages that agent default caused; 0 still waited, so nothing was told"
+        "in place of 7 messages that agent default caused; 0 still waited, so no message was sent"
     )
     assert len(there.received) == WAITING + 1
     assert len(await bundled(told)) == 1
@@ -173,7 +173,7 @@ async def test_a_bundles_links_open_the_inbox_and_reject_nothing(told: Telling, 
     [bundle] = [one for one in await told.deliveries() if one.bundle is not None]
     assert (bundle.intent_id, bundle.digest, bundle.event.intent_id) == (None, None, parked[-1].id)
     token = told.links.reject(bundle, "Ana").rpartition("/")[2]
-    with pytest.raises(Refused, match="about no request"):
+    with pytest.raises(Refused, match="not about a request"):
         await told.rejections.held(bundle.id, token)
 
 
@@ -250,7 +250,7 @@ async def test_many_cancelled_protections_are_told_as_one(told: Telling, there: 
     await there.count(singles + 1)
     await quiet(told)
     said = [one.json["title"] for one in there.received]
-    assert said.count("PAPER default cancelled protections once more") == 1
+    assert said.count("PAPER default cancelled protective orders once more") == 1
     [record] = await bundled(told)
     assert (record["bundle"], record["messages"]) == ("cancelled", 1)
 

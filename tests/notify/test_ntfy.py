@@ -33,7 +33,7 @@ async def test_a_request_has_the_buttons_open_and_reject(told: Telling, there: E
                 "Market when asked: 64,213 USDT",
                 "Book average, slippage: 64,220.15, 0.12 %",
                 "Value, share of equity: 963.20 USDT, 0.5 %",
-                "BTC after it: 0.515",
+                "BTC after: 0.515",
                 "Agent default says: “The dip looks overdone.”",
                 "Waits until 12:05:00 UTC.",
             )
@@ -57,7 +57,7 @@ async def test_nothing_approves_and_what_is_over_cannot_be_rejected(told: Tellin
     await told.until(Progress.ACCEPTED)
     late = there.received[-1].json
     assert late["title"] == "PAPER Expired: BUY 0.015 BTC"
-    assert "Nobody decided, nothing was sent." in late["message"]
+    assert "Expired: no decision, not sent." in late["message"]
     assert [action["label"] for action in late["actions"]] == ["Open"]
     assert late["priority"] == 3
     assert "pprove" not in there.received[0].body.decode()

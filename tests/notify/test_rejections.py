@@ -34,7 +34,7 @@ async def test_pages_and_taps_together_record_no_more_than_ten_an_hour(tmp_path:
                 assert (await stranger.post(f"/reject/{number}/guessed")).status_code == 410
             for number in range(1, 6):
                 telegram.tap("buy-everything")
-                assert (await telegram.said(number))[-1].startswith("This button does not hold")
+                assert (await telegram.said(number))[-1].startswith("This button has expired")
             assert (await stranger.post("/reject/one-more/guessed")).status_code == 429
         counted = await broker.store.read(
             lambda c: c.exec_driver_sql("SELECT count(*) FROM audit WHERE kind = 'link:refused'").scalar()

@@ -194,7 +194,7 @@ async def test_a_message_follows_what_is_decided_elsewhere(told: Telling, telegr
     assert "Waits until" in anew["text"]
     told.advance(301)
     await told.store.intents.expire_due()
-    await telegram.until_it_says("Nobody decided, nothing was sent.", 101)
+    await telegram.until_it_says("Expired: no decision, not sent.", 101)
     await telegram.until_it_says("Approved by Ben")
 
 
@@ -209,8 +209,8 @@ async def test_what_was_decided_before_it_could_be_told_needs_no_message(
     told.advance(1)
     notes = {one.event.kind: one.note for one in await told.until(Progress.OBSOLETE, 2)}
     assert notes == {
-        "intent:parked": "Ben rejected it meanwhile",
-        "intent:rejected": "nothing was told that this could bring up to date",
+        "intent:parked": "Ben had already rejected it",
+        "intent:rejected": "there is no earlier message to update",
     }
     assert telegram.messages == {}
 
@@ -225,10 +225,10 @@ async def test_only_the_traders_own_account_may_tap_whoever_else_is_in_the_chat(
     assert message["chat_id"] == group
     for number, user in enumerate((BEN, group, 0, -ANA), start=1):
         telegram.tap(data_of(message), user)
-        assert (await telegram.said(number))[-1].startswith("This button does not hold")
+        assert (await telegram.said(number))[-1].startswith("This button has expired")
     assert (await told.intent(intent)).state is State.PENDING
     assert await refusals(told) == [
-        f"it was tapped by another account, {user}" for user in (BEN, group, 0, -ANA)
+        f"the button was tapped by another account, {user}" for user in (BEN, group, 0, -ANA)
     ]
     telegram.tap(data_of(message))
     await telegram.said(5)
@@ -244,13 +244,13 @@ async def test_a_second_tap_and_one_that_comes_too_late_say_what_happened(
     telegram.tap(data)
     await telegram.said()
     telegram.tap(data)
-    assert (await telegram.said(2))[-1].startswith("This button does not hold")
+    assert (await telegram.said(2))[-1].startswith("This button has expired")
     late = await told.park(key="late")
     data = data_of(await telegram.message(101))
     await told.store.intents.approve(late.id, late.digest, "Ben", LIMIT, standing=trusted, confirmed=True)
     telegram.tap(data)
     assert (await telegram.said(3))[-1] == "Too late to reject. Approved by Ben at 12:00:00 UTC."
-    assert await refusals(told) == ["it was used before", "the request no longer waits"]
+    assert await refusals(told) == ["the link was used before", "the request no longer waits"]
 
 
 FORGED: dict[str, Callable[[str, str], str]] = {
@@ -279,7 +279,7 @@ async def test_a_forged_or_foreign_button_does_nothing_and_is_recorded(
     await telegram.message(101)
     by_chat = {one["chat_id"]: data_of(one) for one in telegram.messages.values()}
     telegram.tap(forged(by_chat[ANA], by_chat[BEN]))
-    assert (await telegram.said())[0].startswith("This button does not hold")
+    assert (await telegram.said())[0].startswith("This button has expired")
     assert (await told.intent(intent)).state is State.PENDING
     assert len(await refusals(told)) == 1
 
@@ -368,7 +368,7 @@ async def test_a_listening_that_ended_all_the_same_is_begun_again(told: Telling,
     data = data_of(await telegram.message())
 
     async def listening() -> list[asyncio.Task[None]]:
-        return [*told.taps._listening.values()]
+        return [*told.taps._polls.values()]
 
     [task] = await eventually(listening)
     task.cancel()

@@ -94,7 +94,7 @@ async def test_seen_after_it_was_told_again_it_is_overlooked_no_longer(
     assert not (await told.intent(intent)).overlooked
     told.advance(1)
     [late] = await told.until(Progress.OBSOLETE)
-    assert late.note == "somebody has seen it meanwhile"
+    assert late.note == "a trader had already seen it"
 
 
 async def test_what_waits_again_with_other_figures_has_to_be_seen_again(told: Telling) -> None:
@@ -297,7 +297,7 @@ async def test_that_it_expired_is_told_once_though_it_was_to_be_told_twice(
 
     await eventually(all_done)
     [_, again] = await told.deliveries()
-    assert (again.progress, again.note) == (Progress.OBSOLETE, "that it expired was told before")
+    assert (again.progress, again.note) == (Progress.OBSOLETE, "a message after its expiry was sent before")
 
 
 async def test_who_was_told_that_it_waits_is_told_that_it_expired(told: Telling, there: Endpoint) -> None:

@@ -45,8 +45,8 @@ TROUBLES: list[tuple[Any, str]] = [
     (404, "answered 404"),
     ((302, {"Location": "http://127.0.0.1:1/"}), "answered 302, and redirects are not followed"),
     ("hang", f"no answer within {PATIENCE} s"),
-    ("reset", "no HTTP answer came"),
-    ("garbage", "no HTTP answer came"),
+    ("reset", "the answer is not valid HTTP"),
+    ("garbage", "the answer is not valid HTTP"),
 ]
 
 
@@ -177,8 +177,8 @@ async def test_an_endpoint_that_comes_back_after_an_hour_hears_what_is_still_tru
     assert 3 <= tries <= 80  # it was not hammered
     obsolete = {one.event.intent_id: one.note for one in await told.until(Progress.OBSOLETE, 2)}
     assert obsolete == {
-        decided.id: "Ben rejected it meanwhile",
-        refused.id: "Ben approved it meanwhile",
+        decided.id: "Ben had already rejected it",
+        refused.id: "Ben had already approved it",
     }
 
 
@@ -296,7 +296,7 @@ async def test_a_message_that_cannot_be_drawn_keeps_no_other_waiting(told: Telli
     [dropped] = await told.until(Progress.OBSOLETE)
     assert (dropped.event.intent_id, dropped.note) == (
         broken.id,
-        "an error of the broker's own, now in its log",
+        "internal error; see the broker's log",
     )
 
 
@@ -344,7 +344,7 @@ async def test_a_channel_whose_secrets_cannot_be_read_keeps_no_other_waiting(
     await told.park()
     await told.until(Progress.ACCEPTED, 1, "Ben")
     [dropped] = await told.until(Progress.OBSOLETE)
-    assert dropped.note == "an error of the broker's own, now in its log"
+    assert dropped.note == "internal error; see the broker's log"
 
 
 async def test_what_is_still_being_recorded_is_not_sent_again_when_its_lease_ends(

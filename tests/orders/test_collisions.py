@@ -57,5 +57,5 @@ async def test_own_resting_orders_that_it_would_trade_with_stand_on_the_card(bro
     await trade_spot(broker, "sell", "0.01", type="limit", price=Decimal(61_000))
     crossing = await broker.park(**{**REST, "price": "61000"})
     short_of_it = await broker.park(**{**REST, "price": "60999.99"})
-    assert figures_of(crossing)["Trades with your own"] == "limit SELL 0.01 at 61,000"
-    assert "Trades with your own" not in figures_of(short_of_it)
+    assert figures_of(crossing)["Trades against your own order"] == "limit SELL 0.01 at 61,000"
+    assert "Trades against your own order" not in figures_of(short_of_it)

@@ -245,12 +245,10 @@ async def test_the_card_tells_what_all_waiting_requests_would_take(broker: Wired
     await broker.park(**REST)
     second = await broker.park(**{**REST, "price": "57000"})
     total = Decimal("0.015") * (58_000 + 57_000) * (1 + FEE)
-    assert figures_of(second)["Total waiting against free"] == f"{cents(total)} of 100,000.00 USDT"
+    assert figures_of(second)["All pending vs free"] == f"{cents(total)} of 100,000.00 USDT"
     await broker.control.do("balance", asset="USDT", free="2000")
     third = await broker.park(**{**REST, "price": "56000", "amount": "0.001"})
-    (figure,) = [
-        one for one in third.card.stored()["figures"] if one["label"] == "Total waiting against free"
-    ]
+    (figure,) = [one for one in third.card.stored()["figures"] if one["label"] == "All pending vs free"]
     assert figure["tone"] == "plain"
     assert checks_of(third)["balance"]["limit"] == "2000"
 

@@ -127,7 +127,7 @@ def test_what_changes_is_recorded_by_whom_and_without_a_key(store: Store) -> Non
 @pytest.mark.parametrize("name", ["bot", "BOT", "Bot"])
 def test_a_name_is_one_agents_in_either_case_also_once_it_was_revoked(store: Store, name: str) -> None:
     add(store)
-    with pytest.raises(BrokerError, match=r"^name: bot is another agent's$") as refused:
+    with pytest.raises(BrokerError, match=r"^name: bot is taken by another agent$") as refused:
         add(store, Agent(name=name))
     assert refused.value.code is Code.INVALID_ARGUMENTS
     revoke(store)
@@ -164,7 +164,7 @@ def test_a_revoked_agent_has_no_key_until_it_is_given_a_new_one(store: Store) ->
     keys = [add(store), rotate(store, hours=24)]
     revoke(store)
     assert [who(store, key) for key in keys] == [None, None]
-    with pytest.raises(BrokerError, match="bot is revoked already"):
+    with pytest.raises(BrokerError, match="bot is already revoked"):
         revoke(store)
     again = rotate(store)
     assert [who(store, key) for key in (*keys, again)] == [None, None, "bot"]
@@ -254,7 +254,7 @@ def test_default_stays_revoked_whatever_key_the_settings_have(store: Store, then
 
 def test_another_agents_key_is_refused_in_the_settings(store: Store) -> None:
     key = add(store)
-    with pytest.raises(StartError, match="MCP_API_KEY is the key of the agent bot"):
+    with pytest.raises(StartError, match="MCP_API_KEY is already the key of agent bot"):
         give(store, key)
     assert who(store, key) == "bot"
 
@@ -343,7 +343,7 @@ async def test_repeats_are_answered_when_no_more_may_wait_and_room_comes_back(
     add(store, replace(BOT, max_pending=2))
     keyed = await park(store, 1, idempotency_key="an-intended-action")
     plain = await park(store, 2, ttl_seconds=60)
-    with pytest.raises(BrokerError, match="2 of your requests wait already, and at most 2 may"):
+    with pytest.raises(BrokerError, match="2 of your requests are already pending; the limit is 2"):
         await park(store, 3)
     assert (await park(store, 1, idempotency_key="an-intended-action")).id == keyed.id
     assert (await park(store, 2)).id == plain.id
@@ -409,5 +409,5 @@ async def test_an_exit_passes_the_agents_own_volume(store: Store) -> None:
 
 def test_default_is_made_once_for_all(store: Store) -> None:
     give_key(store, "default", GIVEN)
-    with pytest.raises(BrokerError, match="name: default is another agent's"):
+    with pytest.raises(BrokerError, match="name: default is taken by another agent"):
         add(store, Agent(name="Default"))

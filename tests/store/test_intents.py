@@ -98,7 +98,7 @@ async def test_what_waits_for_a_decision_is_never_settled(store: Store) -> None:
     """Only a restored backup leaves the fate of what nobody decided unknown."""
     intent = await parked(store)
     for to in State:
-        with pytest.raises(ValueError, match="nobody has approved"):
+        with pytest.raises(ValueError, match="is not approved"):
             await store.submissions.settle(intent, to, actor="test")
     assert (await found(store, intent)).state is State.PENDING
 

@@ -141,14 +141,14 @@ async def test_after_a_time_out_the_agent_is_told_how_to_find_out(futures: Wired
     error = await refused(futures, ONE, symbol=BTC, orderId=order_id, market="futures")
     assert error.code is Code.BINANCE_UNAVAILABLE
     assert error.next_step == {
-        "say": "It may be cancelled all the same. See what is still open before you cancel again.",
+        "say": "It may be cancelled anyway. Check what is still open before you cancel again.",
         "tool": "binance_get_open_orders",
         "arguments": {"symbol": BTC, "market": "futures"},
     }
 
 
 LOOK: dict[str, Any] = {
-    "say": "It may be cancelled all the same. See what is still open before you cancel again.",
+    "say": "It may be cancelled anyway. Check what is still open before you cancel again.",
     "tool": "binance_get_open_orders",
     "arguments": {"symbol": BTC, "market": "futures"},
 }

@@ -25,31 +25,31 @@ SENTENCES: list[tuple[dict[str, Any], str]] = [
         "BUY 0.015 BTC at market ≈ 900.00 USDT, sent only at 60,300.01 or better, "
         "checked just before sending",
     ),
-    (REST, "LIMIT BUY 0.015 BTC at 58,000, 3.3 % below market, rests until cancelled, holds 870.00 USDT"),
+    (REST, "LIMIT BUY 0.015 BTC at 58,000, 3.3 % below market, rests until cancelled, locks 870.00 USDT"),
     (
         {**SELL, "type": "limit", "price": "63000"},
-        "LIMIT SELL 0.015 BTC at 63,000, 5.0 % above market, rests until cancelled, holds 0.015 BTC",
+        "LIMIT SELL 0.015 BTC at 63,000, 5.0 % above market, rests until cancelled, locks 0.015 BTC",
     ),
     (
         {**SELL, "type": "limit", "price": "58000"},
         "LIMIT SELL 0.015 BTC at 58,000, 3.3 % BELOW market: fills now",
     ),
-    (STOP, "SELL 0.015 BTC at market if last falls to 58,000 (−3.3 %), holds 0.015 BTC"),
+    (STOP, "SELL 0.015 BTC at market if last falls to 58,000 (−3.3 %), locks 0.015 BTC"),
     (
         {**STOP, "price": "57900"},
-        "SELL 0.015 BTC at 57,900 or better if last falls to 58,000 (−3.3 %), holds 0.015 BTC",
+        "SELL 0.015 BTC at 57,900 or better if last falls to 58,000 (−3.3 %), locks 0.015 BTC",
     ),
     (
         {**BUY, "type": "stop_loss", "stopPrice": "62000"},
-        "BUY 0.015 BTC at market if last rises to 62,000 (+3.3 %), holds 930.00 USDT",
+        "BUY 0.015 BTC at market if last rises to 62,000 (+3.3 %), locks 930.00 USDT",
     ),
     (
         {**SELL, "type": "take_profit", "stopPrice": "66000"},
-        "SELL 0.015 BTC at market if last rises to 66,000 (+10.0 %), holds 0.015 BTC",
+        "SELL 0.015 BTC at market if last rises to 66,000 (+10.0 %), locks 0.015 BTC",
     ),
     (
         {**STOP, "amount": "0.05"},
-        "SELL 0.05 BTC at market if last falls to 58,000 (−3.3 %), holds 0.05 BTC, ALL your free BTC",
+        "SELL 0.05 BTC at market if last falls to 58,000 (−3.3 %), locks 0.05 BTC, ALL your free BTC",
     ),
 ]
 
@@ -68,10 +68,10 @@ async def test_the_figures_are_those_of_the_market_and_the_account(broker: Wired
         "Book average, slippage": "60,000.01, 0.00 %",
         "Value, share of equity": "900.00 USDT, 0.9 %",
         "BTC now": "0.05",
-        "BTC after it": "0.065",
+        "BTC after": "0.065",
         "Free USDT": "100,000.00",
-        "Total waiting against free": "900.90 of 100,000.00 USDT",
-        "Looked at": "nothing on BTCUSDT",
+        "All pending vs free": "900.90 of 100,000.00 USDT",
+        "Agent checked": "nothing",
     }
 
 
@@ -80,9 +80,9 @@ async def test_what_the_agent_read_of_the_market_stands_on_the_card(broker: Wire
     broker.clock.advance(28)
     await broker.call("binance_get_orderbook", symbol=BTC)
     broker.clock.advance(12)
-    assert figures_of(await broker.park(**BUY))["Looked at"] == "Order book 12 s ago, Candles 40 s ago"
+    assert figures_of(await broker.park(**BUY))["Agent checked"] == "Order book 12 s ago, Candles 40 s ago"
     (figure,) = [
-        one for one in (await broker.park(**REST)).card.stored()["figures"] if one["label"] == "Looked at"
+        one for one in (await broker.park(**REST)).card.stored()["figures"] if one["label"] == "Agent checked"
     ]
     assert figure["tone"] == "plain"
 
@@ -90,16 +90,16 @@ async def test_what_the_agent_read_of_the_market_stands_on_the_card(broker: Wire
 async def test_an_agent_that_read_nothing_stands_out(broker: Wired) -> None:
     await broker.call("binance_get_ticker", symbol="ETHUSDT")
     (figure,) = [
-        one for one in (await broker.park(**BUY)).card.stored()["figures"] if one["label"] == "Looked at"
+        one for one in (await broker.park(**BUY)).card.stored()["figures"] if one["label"] == "Agent checked"
     ]
-    assert (figure["value"], figure["tone"]) == ("nothing on BTCUSDT", "warn")
+    assert (figure["value"], figure["tone"]) == ("nothing", "warn")
 
 
 async def test_what_was_read_of_spot_was_not_read_of_futures(futures: Wired) -> None:
     """Nor the other way round: of futures it is the funding rate that agents can read."""
     await futures.call("binance_get_orderbook", symbol=BTC)
     intent = await parked(futures, CREATE, **FUTURES_BUY)
-    assert figures_of(intent)["Looked at"] == "nothing on BTCUSDT futures"
+    assert figures_of(intent)["Agent checked"] == "nothing"
     await futures.call("binance_get_funding_rate", symbol=BTC)
     futures.clock.advance(1)
     for tool, arguments in (
@@ -107,8 +107,8 @@ async def test_what_was_read_of_spot_was_not_read_of_futures(futures: Wired) -> 
         (LEVERAGE, {"symbol": BTC, "leverage": 5}),
     ):
         intent = await parked(futures, tool, **arguments)
-        assert figures_of(intent)["Looked at"] == "Funding rate 1 s ago"
-    assert figures_of(await parked(futures, CREATE, **BUY))["Looked at"] == "Order book 1 s ago"
+        assert figures_of(intent)["Agent checked"] == "Funding rate 1 s ago"
+    assert figures_of(await parked(futures, CREATE, **BUY))["Agent checked"] == "Order book 1 s ago"
 
 
 async def test_a_request_shown_anew_does_not_say_that_nobody_looked(broker: Wired) -> None:
@@ -117,7 +117,7 @@ async def test_a_request_shown_anew_does_not_say_that_nobody_looked(broker: Wire
     await broker.control.do("price", symbol=BTC, price="61000")
     broker.executor.take(intent)
     moved = await broker.until(intent, "pending")  # type: ignore[arg-type]
-    assert "Looked at" not in figures_of(moved)
+    assert "Agent checked" not in figures_of(moved)
 
 
 async def test_an_exit_is_never_refused_by_value_or_volume_however_it_was_bought(tmp_path: Path) -> None:
@@ -178,8 +178,8 @@ async def test_figures_now_fit_the_kind_of_order(futures: Wired, subtests: pytes
     await futures.control.do("balance", asset="BTC", free="0.05")
     rows: list[tuple[dict[str, Any], dict[str, str]]] = [
         (BUY, {"Book average now": "60,000.01 USDT (0.0 %)"}),
-        (REST, {"Market now": "60,000.01 USDT (0.0 %)", "Limit beside it": "−3.3 %"}),
-        (STOP, {"Last price now": "60,000 USDT (0.0 %)", "Trigger beside it": "−3.3 %"}),
+        (REST, {"Market now": "60,000.01 USDT (0.0 %)", "Limit vs market": "−3.3 %"}),
+        (STOP, {"Last price now": "60,000 USDT (0.0 %)", "Trigger vs last price": "−3.3 %"}),
         (FUTURES_BUY, {"Book average now": "60,000.1 USDT (0.0 %)"}),
     ]
     context = Context(

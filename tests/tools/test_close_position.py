@@ -117,7 +117,7 @@ async def test_the_card_says_entry_price_profit_and_what_stays_open(futures: Wir
         "CLOSE LONG 0.02 BTC (all), entry 60,000.1, now 60,999.9, ≈ +20.00 USDT before fees, at any price, "
         "stays open: limit BUY 0.01 at 57,500, stop 58,000"
     )
-    assert figures_of(intent)["Profit before fees"] == "+20.00 USDT"
+    assert figures_of(intent)["P&L before fees"] == "+20.00 USDT"
     assert intent.card.stored()["suggestible"] == []
 
 
@@ -178,5 +178,5 @@ async def test_figures_now_tell_the_price_and_the_position(futures: Wired) -> No
     assert shown == {
         "Book average now": "60,999.9 USDT (+1.7 %)",
         "Position now": "LONG 0.02 BTC, entry 60,000.1",
-        "Profit before fees": "+20.00 USDT",
+        "P&L before fees": "+20.00 USDT",
     }

@@ -174,14 +174,14 @@ async def test_the_card_tells_what_stays(asked_first: Wired) -> None:
     intent = await parked(asked_first, ONE, **first)
     assert intent.summary == "CANCEL stop 58,000 of 0.02 BTC: your long loses some of its protection"
     figures = figures_of(intent)
-    assert figures["Protection that stays"] == "stop 57,000 of 0.02 BTC"
+    assert figures["Protection left"] == "stop 57,000 of 0.02 BTC"
     assert figures["Position"].startswith("LONG 0.02 BTC")
     assert figures[f"Order {first['orderId']}"] == "stop 58,000 of 0.02 BTC"
     both = await parked(asked_first, ALL, symbol=BTC, market="futures")
     assert both.summary == (
         "CANCEL 2 orders (stop 58,000 of 0.02 BTC, stop 57,000 of 0.02 BTC): your long loses its protection"
     )
-    assert figures_of(both)["Protection that stays"] == "none"
+    assert figures_of(both)["Protection left"] == "none"
     assert second["orderId"] in both.canonical
 
 
@@ -227,7 +227,7 @@ async def test_an_order_that_came_after_the_card_is_shown_before_it_goes(asked_f
     late = await stop_on_futures(asked_first, 57_000)
     asked_first.executor.take(intent)
     again = await asked_first.until(intent, State.PENDING)
-    assert again.note == "What rests is no longer what was shown"
+    assert again.note == "The open orders differ from those on the card"
     assert (late["orderId"] in again.canonical, again.digest != intent.digest) == (True, True)
     assert await deleted(asked_first) == []
 
@@ -236,7 +236,7 @@ async def test_what_was_filled_before_it_was_sent_is_not_sent(asked_first: Wired
     intent = await asked_first.approve(await parked(asked_first, ONE, **await reducing(asked_first)))
     await hold_futures_price(asked_first, "62000")
     done = await asked_first.submitted(intent)
-    assert (done.state, done.note) == (State.NOT_SENT, "Nothing of it is open any more")
+    assert (done.state, done.note) == (State.NOT_SENT, "The orders to cancel are no longer open")
     assert await deleted(asked_first) == []
 
 

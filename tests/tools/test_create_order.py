@@ -101,7 +101,7 @@ async def test_selling_everything_is_said_and_needs_no_further_word_on_paper(bro
 @pytest.mark.parametrize(
     ("price", "words"),
     [
-        ("58000", "3.3 % below market, rests until cancelled, holds 870.00 USDT"),
+        ("58000", "3.3 % below market, rests until cancelled, locks 870.00 USDT"),
         ("62000", "3.3 % ABOVE market: fills now"),
     ],
 )

@@ -282,19 +282,21 @@ async def test_the_card_tells_the_position_before_and_after(futures: Wired) -> N
     intent = await parked(futures, CREATE, **FUTURES_BUY)
     figures = figures_of(intent)
     assert figures["Position now"] == "SHORT 0.005 BTC, entry 59,999.9"
-    assert figures["Position after it"] == "LONG 0.01 BTC"
+    assert figures["Position after"] == "LONG 0.01 BTC"
     assert figures["Leverage"] == "20×"
-    assert any("Turns the position around" in warning for warning in intent.card.stored()["warnings"])
+    assert any("Reverses the position" in warning for warning in intent.card.stored()["warnings"])
 
 
 async def test_a_stop_says_how_much_of_the_position_it_covers(futures: Wired) -> None:
     await trade(futures, "buy", "0.02")
     half = await parked(futures, CREATE, **{**FUTURES_STOP, "amount": "0.010"})
     more = await parked(futures, CREATE, **{**FUTURES_STOP, "amount": "0.030"})
-    sentence = "SELL 0.01 BTC at market if last falls to 58,000 (−3.3 %), covers 50 % of your long"
+    sentence = "SELL 0.01 BTC at market if last falls to 58,000 (−3.3 %), closes 50 % of your long"
     assert half.summary == sentence
-    assert more.summary.endswith("covers 100 % of your long")
-    assert more.card.stored()["warnings"] == ["Larger than the position: only the position is closed"]
+    assert more.summary.endswith("closes 100 % of your long")
+    assert more.card.stored()["warnings"] == [
+        "Larger than the position: closes the position and nothing more"
+    ]
 
 
 async def test_a_market_entry_into_a_book_too_thin_for_it_is_refused_on_either_side(futures: Wired) -> None:
@@ -310,7 +312,7 @@ async def test_an_entry_whose_leverage_was_changed_meanwhile_comes_back(futures:
     await futures.exchange.futures.set_leverage(BTC, 5, timestamp_ms=now)
     futures.executor.take(intent)
     back = await futures.until(intent, State.PENDING, State.PLACED, State.NOT_SENT)
-    assert (back.state, back.note) == (State.PENDING, "Leverage is 5× now, shown was 20×")
+    assert (back.state, back.note) == (State.PENDING, "Leverage is 5× now, the card said 20×")
 
 
 @pytest.mark.parametrize("executed", [True, False])
@@ -327,7 +329,7 @@ async def test_an_entry_is_not_sent_while_its_leverage_is_being_changed(
 
     entry = await futures.approve(entry)
     futures.executor.take(entry)
-    await asyncio.wait(futures.executor._under_way.values())
+    await asyncio.wait(futures.executor._running.values())
     assert (await futures.intent(entry.id)).state is State.APPROVED, "for now"
     assert await futures.control.requests("POST", FAPI_ORDER) == []
     if executed:
@@ -335,7 +337,7 @@ async def test_an_entry_is_not_sent_while_its_leverage_is_being_changed(
         await futures.reconciler.settle_unknown()
         futures.executor.take(entry)
         back = await futures.until(entry, State.PENDING, State.PLACED, State.NOT_SENT)
-        assert (back.state, back.note) == (State.PENDING, "Leverage is 5× now, shown was 20×")
+        assert (back.state, back.note) == (State.PENDING, "Leverage is 5× now, the card said 20×")
     else:
         futures.clock.advance(31)
         late = await futures.submitted(entry)

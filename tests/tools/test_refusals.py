@@ -246,7 +246,7 @@ async def test_a_limit_of_ours_below_binances_minimum_is_named_as_such(tmp_path:
     async with wired(tmp_path, max_order_value_usdt=4) as broker:
         error = await refused(broker, "binance_create_order", **{**BUY, "amount": "0.00005"})
         assert error.code is Code.ORDER_FILTER
-        assert "MAX_ORDER_VALUE_USDT (4) lies below Binance's minimum" in error.message
+        assert "MAX_ORDER_VALUE_USDT (4) is below Binance's minimum" in error.message
         assert await broker.parked_count() == 0
 
 

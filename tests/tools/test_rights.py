@@ -159,7 +159,7 @@ async def test_a_limit_below_binances_minimum_is_told_as_the_agents_own(broker: 
     agent = replace(BOT, max_order_value_usdt=Decimal(1))
     error = await refusal_after_reading(broker, agent, CREATE, **BUY)
     assert error.code is Code.ORDER_FILTER
-    assert "your own limit on an order's value (1) lies below Binance's minimum" in error.message
+    assert "your own limit on an order's value (1) is below Binance's minimum" in error.message
 
 
 async def test_the_agents_own_volume_of_the_day_counts_its_own_orders_alone(broker: Wired) -> None:

@@ -50,14 +50,14 @@ async def test_a_sale_for_a_coin_is_an_entry_whose_bought_coin_is_checked(pairs:
     await trade_spot(pairs, "sell", "0.1", symbol="ETHBTC", type="limit", price=Decimal("0.06"))
     intent = await parked(pairs, CREATE, **ETH_FOR_BTC)
     check = checks_of(intent)["position"]
-    assert check["label"] == "BTC held after it, open orders included"
+    assert check["label"] == "BTC held after, open orders included"
     sold = Decimal("0.2") * Decimal("0.04999")  # at the best bid
     assert Decimal(check["figure"]) == (Decimal("0.01") + Decimal("0.02") + Decimal("0.006") + sold) * 60_000
     assert (intent.is_exit, intent.ttl_seconds) == (False, 300)
     assert terms_of(intent)["worstPrice"] is not None
-    assert intent.card.stored()["warnings"] == ["Buys BTC: an entry, not an exit"]
+    assert intent.card.stored()["warnings"] == ["Buys BTC: this is an entry, not an exit"]
     assert figures_of(intent)["BTC now"] == "0.01"
-    assert figures_of(intent)["BTC after it"] == "0.019998"
+    assert figures_of(intent)["BTC after"] == "0.019998"
 
 
 async def test_a_sale_for_a_coin_is_refused_above_the_position_limit(tmp_path: Path) -> None:

@@ -84,7 +84,7 @@ async def test_what_is_no_leverage_is_refused_by_name(futures: Wired, leverage: 
 async def test_what_is_set_already_is_not_asked_for(futures: Wired) -> None:
     error = await refused(futures, LEVERAGE, symbol=BTC, leverage=20)
     assert error.code is Code.INVALID_ARGUMENTS
-    assert "is 20× already" in error.message
+    assert "is already 20×" in error.message
 
 
 async def test_a_lost_answer_is_settled_by_what_is_set(futures: Wired) -> None:
@@ -106,7 +106,7 @@ async def test_what_somebody_else_has_set_meanwhile_is_not_told_as_set_by_this(f
     async with running(futures.executor.run()):
         settled = await futures.until(intent, State.NOT_SENT, State.PLACED, State.UNKNOWN)
     assert settled.state is State.NOT_SENT
-    assert settled.note == "leverage: is 10× already"
+    assert settled.note == "leverage: is already 10×"
 
 
 async def test_a_change_that_was_never_executed_is_not_found(futures: Wired) -> None:
@@ -236,7 +236,7 @@ async def test_two_that_are_approved_at_once_are_not_on_their_way_together(futur
         await futures.control.do("fault", when="received", do="drop", method="POST", path=path)
     for intent in intents:
         futures.executor.take(intent)
-    await asyncio.wait(futures.executor._under_way.values())
+    await asyncio.wait(futures.executor._running.values())
     states = sorted([(await futures.intent(intent.id)).state for intent in intents])
     assert states == [State.APPROVED, State.UNKNOWN]
 
@@ -263,7 +263,7 @@ async def test_what_changed_meanwhile_is_shown_anew(futures: Wired) -> None:
     assert other.verdict == "placed"
     futures.executor.take(await futures.approve(intent))
     anew = await futures.until(intent, State.PENDING, State.PLACED)
-    assert (anew.state, anew.note) == (State.PENDING, "Leverage is 10× now, shown was 20×")
+    assert (anew.state, anew.note) == (State.PENDING, "Leverage is 10× now, the card said 20×")
     assert (terms_of(anew)["previous"], anew.card.stored()["act"]) == ("10", "LEVERAGE 10× → 5×")
 
 
@@ -296,7 +296,7 @@ async def test_of_an_isolated_position_it_may_rise_alone(futures: Wired) -> None
     intent = await parked(futures, LEVERAGE, symbol=BTC, leverage=20)
     assert position.liquidation_price is not None
     before = f"{round(position.liquidation_price, 3):,f}"
-    assert intent.summary.startswith(f"LEVERAGE 5× → 20×, isolated, liquidation {before} → at worst 57,")
+    assert intent.summary.startswith(f"LEVERAGE 5× → 20×, isolated, liquidation {before} → 57,")
     assert intent.card.stored()["figures"][0]["value"] == "LONG 0.05 BTC, entry 60,000.1"
 
 

@@ -61,7 +61,7 @@ async def test_a_price_that_is_old_once_more_is_not_sent_by(broker: Wired) -> No
         assert await broker.control.held() == 1
         broker.clock.advance(2)
         await broker.control.do("release")
-    await asyncio.wait(broker.executor._under_way.values())
+    await asyncio.wait(broker.executor._running.values())
     assert (await broker.intent(intent.id)).state is State.APPROVED
     assert await broker.control.requests() == []
 

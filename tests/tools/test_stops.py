@@ -214,7 +214,7 @@ async def test_a_type_that_the_symbol_does_not_take_is_refused(
             if not named:
                 filters.obey(order, rules, Decimal(60_000))
                 continue
-            with pytest.raises(BrokerError, match=f"takes no {named} orders") as refusal:
+            with pytest.raises(BrokerError, match=f"does not accept {named} orders") as refusal:
                 filters.obey(order, rules, Decimal(60_000))
             assert refusal.value.code is Code.ORDER_FILTER
             assert refusal.value.details == {"field": "type", "allowed": sorted(listed)}

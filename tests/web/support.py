@@ -36,7 +36,7 @@ from ..support import LONG_AGO, MANY_PENDING, NO_ANSWER, order, trusted
 
 NOON = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 PASSWORD = "correct horse battery staple"
-MOVED = "Price moved +2.0 %: now 61,260, shown was 60,300 or better"
+MOVED = "Price moved +2.0 %: now 61,260, the card said 60,300 or better"
 
 
 @dataclass
@@ -269,7 +269,7 @@ def card(amount: str = "0.015", *, side: str = "BUY", **changes: Any) -> Card:
             Figure(label="Market when asked", value="64,213 USDT"),
             Figure(label="Book average, slippage", value="64,220.15, 0.12 %", tone=Tone.WARN),
             Figure(label="Value, share of equity", value="963.20 USDT, 0.5 %"),
-            Figure(label="BTC after it", value="0.515"),
+            Figure(label="BTC after", value="0.515"),
         ],
         "checks": [
             check("balance", "Free USDT", "964.16", "100000"),

@@ -162,7 +162,7 @@ async def test_revoking_withdraws_what_waits_and_says_so(desk: World, ana: httpx
     )
     assert late.status_code == 409
     again = await ana.post("/agents/bot/revocation")
-    assert (again.status_code, "Name: bot is revoked already" in again.text) == (422, True)
+    assert (again.status_code, "Name: bot is already revoked" in again.text) == (422, True)
     key = key_in(await ana.post("/agents/bot/key", data={"overlap": "0"}))
     assert who(desk, key) == "bot"
     assert "Agent bot may call again, by a new key from Ana" in (await ana.get("/")).text

@@ -107,7 +107,7 @@ async def test_it_is_used_once(desk: World, stranger: httpx2.AsyncClient) -> Non
     await stranger.post(told.link)
     for again in (stranger.post, stranger.get):
         assert (await again(told.link)).status_code == 410
-    assert await refusals(desk) == ["it was used before"] * 2
+    assert await refusals(desk) == ["the link was used before"] * 2
 
 
 async def test_what_its_trader_rejected_elsewhere_was_not_rejected_from_it(
@@ -323,7 +323,7 @@ async def test_a_test_message_rejects_nothing(desk: World, stranger: httpx2.Asyn
     [delivery] = await deliveries(desk)
     link = links(desk).reject(delivery, "Ana").removeprefix(desk.settings.url)
     assert (await stranger.post(link)).status_code == 410
-    assert await refusals(desk) == ["it is about no request"]
+    assert await refusals(desk) == ["the notification is not about a request"]
 
 
 async def test_another_site_cannot_post_it(desk: World, stranger: httpx2.AsyncClient) -> None:

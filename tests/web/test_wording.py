@@ -262,7 +262,7 @@ def test_a_record_line_says_what_happened_and_by_whom(happening: Event, words: s
         ),
         (
             event("orders:cancelled", "agent:default", symbol="BTCUSDT", orders=["1", "2"], protective=True),
-            "agent default cancelled 2 orders, protective ones among them, on BTCUSDT",
+            "agent default cancelled 2 orders, including protective ones, on BTCUSDT",
         ),
         (
             event("orders:cancelled", "agent:default", symbol="BTCUSDT", orders=["1"], **UNREAD),
@@ -274,7 +274,7 @@ def test_a_record_line_says_what_happened_and_by_whom(happening: Event, words: s
         ),
         (
             event("orders:cancel-unclear", "agent:default", symbol="BTCUSDT", orders=[], **UNREAD),
-            "agent default may have cancelled all orders, perhaps protective ones among them, on BTCUSDT: "
+            "agent default may have cancelled all orders, perhaps including protective ones, on BTCUSDT: "
             "Binance gave no clear answer",
         ),
     ],

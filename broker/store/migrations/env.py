@@ -1,4 +1,4 @@
-"""What Alembic runs: the connection is handed in by `broker.store.migrate`."""
+"""Alembic's environment. `broker.store.migrate` passes the connection."""
 
 from alembic import context
 

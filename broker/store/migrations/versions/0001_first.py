@@ -1,4 +1,4 @@
-"""The first schema: the tables as they were, written out, since tables.py goes on changing."""
+"""The first schema, written out because tables.py keeps changing."""
 
 import sqlalchemy as sa
 from alembic import op

@@ -1,4 +1,4 @@
-"""An intent keeps how long it may wait: one that is shown anew waits as long again."""
+"""Store the lifetime of an intent: one that is shown again waits as long again."""
 
 import sqlalchemy as sa
 from alembic import op

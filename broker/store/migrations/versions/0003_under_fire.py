@@ -1,4 +1,4 @@
-"""A trader's word on an unknown outcome, divergences; the log's rows by kind, and none of them replaced."""
+"""Manual resolutions, divergences, an index on the kind of audit rows, and triggers that protect them."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -19,7 +19,7 @@ def upgrade() -> None:
         postgresql_where=sa.text("word_by IS NOT NULL"),
     )
     op.create_index("audit_by_kind", "audit", ["kind", "seq"])
-    # INSERT OR REPLACE deletes the row that stands there, without asking the trigger that forbids it.
+    # INSERT OR REPLACE deletes the existing row without firing its DELETE trigger.
     op.execute(
         "CREATE TRIGGER audit_no_replace BEFORE INSERT ON audit "
         "WHEN EXISTS (SELECT 1 FROM audit WHERE seq = NEW.seq) "

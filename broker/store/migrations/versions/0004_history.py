@@ -1,4 +1,4 @@
-"""What is read every second does not grow with the history."""
+"""Indexes that keep frequent queries fast with a long history."""
 
 import sqlalchemy as sa
 from alembic import op

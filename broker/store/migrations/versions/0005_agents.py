@@ -1,4 +1,4 @@
-"""Many agents: what each may do, and keys of their own, of which one may end while the next holds already."""
+"""Several agents with rights and keys of their own. Keys may overlap during a rotation."""
 
 import sqlalchemy as sa
 from alembic import op

@@ -1,4 +1,4 @@
-"""Channels on which traders are told, and what is told on them; whether anybody saw a request."""
+"""Notification channels and deliveries; when a request was first seen."""
 
 import sqlalchemy as sa
 from alembic import op

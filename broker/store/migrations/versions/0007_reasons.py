@@ -1,4 +1,4 @@
-"""Why a request stands where it does is a code of its own. What was recorded before is told by its note."""
+"""Reason codes. Codes of older rows are derived from their notes."""
 
 import sqlalchemy as sa
 from alembic import op
