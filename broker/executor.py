@@ -70,7 +70,7 @@ class Executor:
         self._permit = permit
         self._context = Context(settings=settings, store=store, exchange=exchange, clock=clock)
         self._locks: defaultdict[str, AccountLock] = defaultdict(AccountLock)
-        self._under_way: dict[str, asyncio.Task[None]] = {}
+        self._running: dict[str, asyncio.Task[None]] = {}
         self._last_errors: dict[str, str] = {}
         self._validity = timedelta(seconds=settings.approval_validity_seconds)
         self._started_at = from_ms(to_ms(clock()))
@@ -116,23 +116,23 @@ class Executor:
             self._start(intent, look_first=True)
 
     def _start(self, intent: Intent, *, look_first: bool) -> None:
-        if intent.id in self._under_way:
+        if intent.id in self._running:
             return
         task = asyncio.create_task(self._execute(intent, look_first))
-        self._under_way[intent.id] = task
+        self._running[intent.id] = task
         task.add_done_callback(partial(self._ended, intent.id))
 
     def _ended(self, intent_id: str, task: asyncio.Task[None]) -> None:
-        del self._under_way[intent_id]
+        del self._running[intent_id]
         if not task.cancelled() and (error := task.exception()) is not None:
             log.error("executor: submission failed, state unchanged", intent=intent_id, exc_info=error)
 
     def submitting(self, intent_id: str) -> bool:
         """Whether this process is still submitting it. Until then, the reconciler must not settle it."""
-        return intent_id in self._under_way
+        return intent_id in self._running
 
     async def _finish(self) -> None:
-        tasks = list(self._under_way.values())
+        tasks = list(self._running.values())
         if tasks:
             _, late = await asyncio.wait(tasks, timeout=GRACE_SECONDS)
             for task in late:
