@@ -238,8 +238,7 @@ def width(channel: Channel) -> int:
 WELL: Final[Mapping[str, Any]] = {
     "failures": 0,
     "failing_since": None,
-    # Not the time of the success: if the clock is set back, the channel would pause.
-    "open_until": from_ms(0),
+    "open_until": from_ms(0),  # not the current time: if the clock is set back, the channel would pause
     "alerted": False,
 }
 """The breaker's fields of a channel that works."""

@@ -1,6 +1,4 @@
-"""Rules for new passwords: long enough, and hard to guess (NIST SP 800-63B). Existing ones are not
-checked.
-"""
+"""Rules for new passwords: long enough and hard to guess (NIST SP 800-63B)."""
 
 from __future__ import annotations
 

@@ -192,9 +192,7 @@ class Bridge:
                 raise self._refused(response.status_code, body)
 
     def _deliver(self, asked: Asked, text: str) -> bool:
-        """Writes the message to the client. Returns whether it was the answer; before it, progress may
-        come.
-        """
+        """Writes the message to the client. Returns whether it was the answer; progress comes before it."""
         message = _json_object(text)
         if "jsonrpc" not in message:
             return False
@@ -230,9 +228,9 @@ class Bridge:
         self._tell("The connection was lost before the broker answered a call.")
         return BrokerError(
             Code.ANSWER_LOST,
-            "The connection to the confirmation broker was lost before it answered. If this call was a "
-            "request for an order, it may now wait for a trader. Check with intent_list before you call "
-            "again, or repeat the call with the same idempotencyKey.",
+            "The connection to the confirmation broker was lost before it answered. If you called a HIGH "
+            "tool, its request may now wait for a trader. Check with intent_list before you call again, or "
+            "repeat the call with the same idempotencyKey.",
         )
 
     def _refused(self, status: int, body: str) -> BrokerError:

@@ -133,7 +133,7 @@ async def test_a_lost_change_that_somebody_else_changed_is_told_in_words_of_the_
         "Approved by Ana. It is not certain whether it was carried out: "
         "the leverage is 7× now, not the 5× asked for."
     )
-    assert answer["next"]["say"].startswith("Tell the user, who has to look at Binance.")
+    assert answer["next"]["say"].startswith("Tell the user to check at Binance.")
 
 
 async def restored(futures: Wired) -> Intent:
@@ -148,7 +148,7 @@ async def restored(futures: Wired) -> Intent:
 @pytest.mark.parametrize(
     ("now", "why"),
     [
-        (5, "a backup was restored, and it was not approved by then"),
+        (5, "a backup from before its approval was restored"),
         (20, "the leverage is 20× now, not the 5× asked for"),
     ],
 )

@@ -94,11 +94,11 @@ async def test_tools_are_those_that_are_ticked(desk: World, ana: httpx2.AsyncCli
 @pytest.mark.parametrize(
     ("form", "told"),
     [
-        ({"name": "two words"}, "Name: must be 1 to 40"),
-        ({"name": "<b>"}, "Name: must be 1 to 40"),
+        ({"name": "two words"}, "Name: must have 1 to 40"),
+        ({"name": "<b>"}, "Name: must have 1 to 40"),
         (
             {"max_leverage": "21"},
-            "Largest leverage: is above the broker&#39;s own limit of 20 (MAX_LEVERAGE)",
+            "Largest leverage: is above the broker&#39;s limit of 20 (MAX_LEVERAGE)",
         ),
         ({"max_order_value_usdt": "much"}, "Largest order, USDT: "),
         ({"tools": []}, "Tools: tick one at least"),
@@ -127,7 +127,7 @@ async def test_limits_are_set_as_the_form_says(desk: World, ana: httpx2.AsyncCli
     assert refused.status_code == 422
     assert "Requests that wait at a time: is above" in refused.text
     assert known(desk)["bot"].agent.max_pending == 8
-    assert "Agent bot has other limits, set by Ana" in (await ana.get("/")).text
+    assert "Limits of agent bot changed by Ana" in (await ana.get("/")).text
 
 
 async def test_a_new_key_ends_the_old_one_now_or_later(

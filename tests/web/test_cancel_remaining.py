@@ -109,7 +109,7 @@ async def test_an_unknown_request_cannot_be_cancelled(desk: World, ana: httpx2.A
 
 @pytest.mark.parametrize(
     ("kind", "words"),
-    [("failed", "Not cancelled"), ("unclear", "Not confirmed that it is cancelled")],
+    [("failed", "Not cancelled"), ("unclear", "Cancel not confirmed by Binance")],
 )
 async def test_other_pages_record_what_did_not_come_about_or_may_have(
     desk: World, kind: str, words: str
@@ -129,10 +129,10 @@ async def test_other_pages_see_it_cancelled_and_only_the_record_tells_of_the_att
         await page.message()
         await desk.store.audit(EventKind.ORDER_CANCEL_ASKED, "trader:Ana", intent_id=intent.id, **told)
         asked = await page.message()
-        assert "Ana cancels what is left" in asked and "<article" not in asked
+        assert "Cancel requested by Ana" in asked and "<article" not in asked
         await desk.store.audit(EventKind.ORDER_CANCELLED, "trader:Ana", intent_id=intent.id, **told)
         done = await page.message()
-        assert "What was left is cancelled, by Ana" in done
+        assert "Cancelled by Ana" in done
         assert "<article" in done and "Cancel the rest" not in done
         assert intent.order is not None
         order = changed(intent.order, status="cancelled", filled="0.006")

@@ -123,7 +123,7 @@ async def test_a_reason_that_is_no_text_is_shown_as_far_as_it_can_be(
         ({"suggested_amount": "0"}, "Another amount: must be above zero"),
         ({"suggested_amount": "-1"}, "Another amount: must be above zero"),
         ({"suggested_amount": "NaN"}, "Another amount: must be a finite number"),
-        ({"suggested_amount": "1e400"}, "Another amount: must be a number of ordinary size"),
+        ({"suggested_amount": "1e400"}, "Another amount: is too large or too small"),
         ({"suggested_price": "61000"}, "Another price: cannot be suggested for this request"),
         ({"reason_preset": "Because"}, "Reason: must be one of those offered"),
         ({"reason": "x" * 301}, "In your words: must have at most 300 characters, not 301"),

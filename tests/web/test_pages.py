@@ -215,7 +215,7 @@ async def test_a_requests_own_page_is_small_and_holds_its_record_and_fingerprint
     )
     answer = await ana.get(f"/intents/{intent.id}")
     assert len(answer.content) < 30_000
-    assert "Asked by agent default" in answer.text
+    assert "Requested by agent default" in answer.text
     assert f">{intent.digest}</code>" in answer.text
     assert '<details class="fingerprint"><summary>Fingerprint' in answer.text
 
@@ -230,7 +230,7 @@ async def test_an_order_filled_in_very_many_parts_keeps_its_page_small(
         intent = await desk.store.submissions.follow(intent, order)
     answer = await ana.get(f"/intents/{intent.id}")
     assert len(answer.content) < 30_000
-    assert "Asked by agent default" in answer.text
+    assert "Requested by agent default" in answer.text
     assert "Order changed at Binance, filled 0.01 of 0.015" in answer.text
 
 

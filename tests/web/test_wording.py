@@ -220,14 +220,14 @@ def event(kind: str, actor: str, **data: Any) -> Event:
 @pytest.mark.parametrize(
     ("happening", "words"),
     [
-        (event("intent:parked", "agent:default"), "Asked by agent default"),
+        (event("intent:parked", "agent:default"), "Requested by agent default"),
         (event("intent:approved", "trader:Ana"), "Approved by Ana"),
         (event("intent:refused", "binance", note="no"), "Refused by Binance: no"),
         (event("intent:placed", "binance", order=order("open", "0")), "Placed at Binance, filled 0 of 0.015"),
         (event("intent:not_sent", "reconciler", note="too late"), "Not sent: too late"),
         (event("intent:not_sent", "reconciler", note="unsure", reasonCode="UNCERTAIN"), "Settled: unsure"),
         (event("order:cancel-failed", "trader:Ana"), "Not cancelled"),
-        (event("order:cancel-unclear", "trader:Ana"), "Not confirmed that it is cancelled"),
+        (event("order:cancel-unclear", "trader:Ana"), "Cancel not confirmed by Binance"),
         (event("something:new", "broker"), "something:new"),
     ],
 )
@@ -250,7 +250,7 @@ def test_a_record_line_says_what_happened_and_by_whom(happening: Event, words: s
             event("agent:key-rotated", "trader:Ana", name="bot", overlapHours=0.0, wasRevoked=True),
             "Agent bot may call again, by a new key from Ana",
         ),
-        (event("agent:limits-set", "trader:Ana", name="bot"), "Agent bot has other limits, set by Ana"),
+        (event("agent:limits-set", "trader:Ana", name="bot"), "Limits of agent bot changed by Ana"),
         (event("agent:revoked", "trader:Ana", name="bot", requests=2), "Agent bot was revoked by Ana"),
         (
             event("orders:cancelled", "agent:default", symbol="BTCUSDT", orders=["1"]),
