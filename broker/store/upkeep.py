@@ -111,8 +111,9 @@ class Upkeep:
             self.trouble = None
         except OSError as error:
             self.trouble = (
-                f"The data folder {self.head.path.parent} cannot be written ({error.strerror}), so a "
-                "cut audit log would not be detected. Make the folder writable; then the broker continues by itself."
+                f"The data folder {self.head.path.parent} cannot be written ({error.strerror}), so a cut "
+                "audit log would not be detected. Make the folder writable; then the broker continues by "
+                "itself."
             )
         except BrokerError as error:
             self.trouble = error.message
