@@ -342,7 +342,7 @@ def test_a_database_is_copied_and_put_back(run: Run, tmp_path: Path) -> None:
     code, said, _ = run("db", "backup", "copy.db")
     assert code == 0
     assert said.startswith("Copied to copy.db. Without ")
-    assert run("db", "backup", "copy.db")[2].startswith("broker: copy.db exists")
+    assert run("db", "backup", "copy.db")[2].startswith("broker: copy.db already exists;")
     code, said, _ = run("db", "restore", "copy.db")
     assert code == 0
     assert said.startswith("Restored from copy.db. What it replaced lies in ")
