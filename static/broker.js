@@ -1,13 +1,13 @@
-// What a page needs beyond htmx: times, the state of the stream, and care about taps. Without it the page
-// still works, one reload at a time.
+// Local times, the connection state and protection against accidental taps. Without it the page still works,
+// but has to be reloaded.
 (() => {
   "use strict";
 
-  const SILENCE_MS = 11_000; // the server is heard every 4 s
-  const REST_MS = 400; // a card that just appeared or moved can't be tapped by accident
-  const IDLE_MS = 10_000; // decided cards leave once nobody has touched the page for so long
-  const ASK_AGAIN_MS = 2_000;
-  const SEEN_AT_ONCE = 100; // the server takes no more than 200
+  const SILENCE_MS = 11_000; // the server sends a heartbeat every 4 s
+  const LOCK_MS = 400; // buttons of a card that just appeared or moved are disabled this long
+  const IDLE_MS = 10_000; // decided cards are removed when the page was idle this long
+  const RETRY_MS = 2_000;
+  const MAX_SEEN_REPORT = 100; // the server accepts at most 200
 
   const stream = document.getElementById("stream");
   const state = document.getElementById("connection");
@@ -15,9 +15,9 @@
   const title = document.title.replace(/^\(\d+\) /, "");
 
   let connection = null;
-  let heard = Date.now();
-  let touched = Date.now();
-  let ahead = Number(state.dataset.now) - Date.now(); // of this machine's clock
+  let lastHeartbeat = Date.now();
+  let lastInput = Date.now();
+  let offset = Number(state.dataset.now) - Date.now(); // server clock minus local clock
   let superseded = false;
 
   // -- the stream
@@ -30,18 +30,18 @@
   }
 
   function disconnected() {
-    show("lost", "NOT CONNECTED", "NOT CONNECTED. What stands here may be old. A decision still counts only for what the server has waiting.");
+    show("lost", "NOT CONNECTED", "NOT CONNECTED. This page may be out of date. A decision is valid only if the server still has the same request waiting.");
   }
 
   document.addEventListener("htmx:sse:after:connection", (event) => {
     connection = event.detail.connection;
-    heard = Date.now();
+    lastHeartbeat = Date.now();
   });
 
   stream.addEventListener("heartbeat", (event) => {
     const { now, problem } = JSON.parse(event.detail.data);
-    heard = Date.now();
-    ahead = now - heard;
+    lastHeartbeat = Date.now();
+    offset = now - lastHeartbeat;
     show("live", "Connected");
     const exchange = document.getElementById("exchange");
     exchange.hidden = !problem;
@@ -50,8 +50,8 @@
 
   stream.addEventListener("superseded", () => {
     superseded = true;
-    show("superseded", "Not followed here", "This tab no longer updates; its buttons still work. Reload to follow here again.");
-    stream.remove(); // or htmx would connect again
+    show("superseded", "Not updating", "This tab no longer updates; its buttons still work. Reload it to get updates again.");
+    stream.remove(); // otherwise htmx would connect again
   });
 
   document.addEventListener("htmx:sse:error", (event) => {
@@ -65,9 +65,9 @@
   });
 
   function checkSilence() {
-    if (superseded || Date.now() - heard < SILENCE_MS) return;
+    if (superseded || Date.now() - lastHeartbeat < SILENCE_MS) return;
     disconnected();
-    connection?.reader?.cancel(); // htmx does not notice a peer that is frozen; now it connects again
+    connection?.reader?.cancel(); // htmx does not notice a frozen server; this makes it reconnect
   }
 
   // -- times
@@ -84,8 +84,8 @@
     }
   }
 
-  function left(seconds) {
-    if (seconds <= 0) return "time is up";
+  function timeLeft(seconds) {
+    if (seconds <= 0) return "expired";
     const [h, m, s] = [Math.floor(seconds / 3600), Math.floor(seconds / 60) % 60, seconds % 60];
     const two = (number) => String(number).padStart(2, "0");
     return h ? `${h}:${two(m)}:${two(s)}` : `${m}:${two(s)}`;
@@ -93,41 +93,41 @@
 
   function countDown() {
     for (const time of document.querySelectorAll("time.countdown")) {
-      const seconds = Math.ceil((Number(time.dataset.expiresAt) - Date.now() - ahead) / 1000);
-      time.textContent = left(seconds);
+      const seconds = Math.ceil((Number(time.dataset.expiresAt) - Date.now() - offset) / 1000);
+      time.textContent = timeLeft(seconds);
       time.classList.toggle("soon", seconds < 60);
     }
   }
 
   // -- cards
 
-  function rest(card) {
+  function lock(card) {
     const focused = document.activeElement;
     const buttons = [...card.querySelectorAll(".buttons button:enabled")];
     for (const button of buttons) button.disabled = true;
     setTimeout(() => {
       for (const button of buttons) button.disabled = false;
       if (buttons.includes(focused) && document.activeElement === document.body) focused.focus();
-    }, REST_MS);
+    }, LOCK_MS);
   }
 
-  function restAll() {
-    document.querySelectorAll(".card.waiting").forEach(rest);
+  function lockAll() {
+    document.querySelectorAll(".card.waiting").forEach(lock);
   }
 
-  function sweep() {
+  function removeDecided() {
     const since = Date.now() - IDLE_MS;
-    if (touched > since) return;
+    if (lastInput > since) return;
     const decided = [...document.querySelectorAll("#pending .settled")].filter((card) => card.dataset.since < since);
     for (const card of decided) card.remove();
-    if (decided.length) restAll();
+    if (decided.length) lockAll();
   }
 
   for (const kind of ["pointerdown", "pointermove", "keydown", "scroll", "focusin"]) {
-    addEventListener(kind, () => { touched = Date.now(); }, { passive: true, capture: true });
+    addEventListener(kind, () => { lastInput = Date.now(); }, { passive: true, capture: true });
   }
 
-  // What replaces a card is as high as the card was, so that nothing moves under a finger.
+  // A replaced card keeps its height, so that nothing moves under a finger.
   document.addEventListener("htmx:before:swap", (event) => {
     for (const { fragment, swapSpec } of event.detail.tasks) {
       const card = fragment.querySelector(".card");
@@ -144,8 +144,8 @@
     for (const added of event.detail.newContent) {
       if (!(added instanceof Element)) continue;
       localise(added.parentElement ?? added);
-      if (added.matches(".card")) rest(added);
-      if (added.matches(".against, .halt, .halted")) restAll(); // it may have grown
+      if (added.matches(".card")) lock(added);
+      if (added.matches(".against, .halt, .halted")) lockAll(); // its height may have changed
       if ("focus" in added.dataset) added.focus({ preventScroll: true });
     }
     countDown();
@@ -153,64 +153,64 @@
     document.title = (count ? `(${count}) ` : "") + title;
   });
 
-  // A click without an answer: nobody knows whether it counted until the server says.
+  // A click without a response: ask the server whether it was recorded.
   document.addEventListener("htmx:error", (event) => {
     const source = event.detail.ctx?.sourceElement;
     const card = source?.closest?.(".card");
-    if (card) askUntilAnswered(card);
+    if (card) reloadCard(card);
     const problem = source?.closest?.("#trading") && source.querySelector(".problem");
     if (problem) problem.textContent = "Not confirmed: the broker did not answer. Try again, or use `broker halt` on its machine.";
   });
 
-  async function askUntilAnswered(card) {
+  async function reloadCard(card) {
     card.querySelector(".problem").textContent = "Not confirmed, checking …";
     await new Promise((done) => setTimeout(done)); // htmx enables the buttons first
-    const answer = await ask(`/intents/${card.id.slice("intent-".length)}`, () => {
+    const response = await fetchUntilOk(`/intents/${card.id.slice("intent-".length)}`, () => {
       for (const button of card.querySelectorAll(".buttons button")) button.disabled = true;
     });
-    if (answer.redirected) return location.reload();
-    if (!card.isConnected) return; // the stream said it first
-    const text = await answer.text();
+    if (response.redirected) return location.reload();
+    if (!card.isConnected) return; // the stream replaced it first
+    const text = await response.text();
     await htmx.swap({ text, sourceElement: card, target: card, swap: "outerHTML", select: ".card" });
     const problem = document.querySelector(`#${card.id} .stub .problem`);
-    if (problem) problem.textContent = "Not recorded so far. Deciding again is safe: only the first decision counts.";
+    if (problem) problem.textContent = "Not recorded so far. You can safely decide again: only the first decision counts.";
   }
 
-  async function ask(address, eachTime) {
+  async function fetchUntilOk(address, beforeEach) {
     for (;;) {
-      eachTime();
+      beforeEach();
       try {
-        const answer = await fetch(address, { signal: AbortSignal.timeout(5_000) });
-        if (answer.ok) return answer;
-      } catch { /* asked again */ }
-      await new Promise((done) => setTimeout(done, ASK_AGAIN_MS));
+        const response = await fetch(address, { signal: AbortSignal.timeout(5_000) });
+        if (response.ok) return response;
+      } catch { /* retried below */ }
+      await new Promise((done) => setTimeout(done, RETRY_MS));
     }
   }
 
-  // -- what was seen: only of a page that somebody can look at
+  // -- report seen requests, only while the page is visible
 
-  const seen = new Set();
+  const reported = new Set(); // digests
 
-  async function tellSeen() {
+  async function reportSeen() {
     if (document.visibilityState !== "visible") return;
-    const shown = (card) => card.querySelector("[name=digest]")?.value; // shown anew, it is seen anew
-    const untold = [...document.querySelectorAll(".card.waiting")].filter((card) => !seen.has(shown(card)));
-    const cards = untold.slice(0, SEEN_AT_ONCE); // the others a second later
+    const digestOf = (card) => card.querySelector("[name=digest]")?.value; // new figures are reported again
+    const unreported = [...document.querySelectorAll(".card.waiting")].filter((card) => !reported.has(digestOf(card)));
+    const cards = unreported.slice(0, MAX_SEEN_REPORT); // the others a second later
     if (!cards.length) return;
-    const digests = cards.map(shown);
-    for (const digest of digests) seen.add(digest);
+    const digests = cards.map(digestOf);
+    for (const digest of digests) reported.add(digest);
     const body = new URLSearchParams(cards.map((card) => ["id", card.dataset.intent]));
-    const told = await fetch("/seen", { method: "POST", body }).then((answer) => answer.ok, () => false);
-    if (!told) setTimeout(() => digests.forEach((digest) => seen.delete(digest)), ASK_AGAIN_MS);
+    const ok = await fetch("/seen", { method: "POST", body }).then((response) => response.ok, () => false);
+    if (!ok) setTimeout(() => digests.forEach((digest) => reported.delete(digest)), RETRY_MS);
   }
 
-  document.addEventListener("visibilitychange", tellSeen);
+  document.addEventListener("visibilitychange", reportSeen);
 
   // -- start
 
   show("connecting", "Connecting …");
   localise(document);
   countDown();
-  restAll();
-  setInterval(() => { countDown(); checkSilence(); sweep(); tellSeen(); }, 1_000);
+  lockAll();
+  setInterval(() => { countDown(); checkSilence(); removeDecided(); reportSeen(); }, 1_000);
 })();

@@ -341,7 +341,7 @@ def test_a_database_is_copied_and_put_back(run: Run, tmp_path: Path) -> None:
     make_database(tmp_path)
     code, said, _ = run("db", "backup", "copy.db")
     assert code == 0
-    assert said.startswith("Copied to copy.db. Without ")
+    assert said.startswith("Copied to copy.db. Also keep a copy of ")
     assert run("db", "backup", "copy.db")[2].startswith("broker: copy.db already exists;")
     code, said, _ = run("db", "restore", "copy.db")
     assert code == 0

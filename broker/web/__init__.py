@@ -1,4 +1,4 @@
-"""What traders touch: pages, stream, sign-in."""
+"""The web interface for traders: pages, event stream, sign-in."""
 
 from __future__ import annotations
 
@@ -6,27 +6,27 @@ from starlette.routing import BaseRoute, Mount
 
 from .agents import AgentPages
 from .assets import Static, folder
-from .cancel_remaining import Cancels
+from .cancel_remaining import CancelRemaining
 from .channels import ChannelPages
 from .cross_origin import guarded
 from .decisions import Decisions
 from .deps import Desk, Prices
-from .halt import Trading
+from .halt import HaltForm
 from .live import Live
 from .messages import Messages
-from .notification_links import Told
+from .notification_links import NotificationLinks
 from .pages import Pages
 from .passwords import Passwords
-from .seen import Sightings
+from .seen import SeenReports
 from .sessions import Sessions
-from .settle_unknown import Unknowns
+from .settle_unknown import SettleUnknown
 from .signin import SignIn
 from .stream import Stream
 from .view_builder import Drawing
 
 
 def routes(desk: Desk) -> list[BaseRoute]:
-    """All pages, the stream and the static files."""
+    """Routes of all pages, the event stream and the static files."""
     live = Live(desk)
     drawing = Drawing(desk, live)
     pages = Pages(desk, drawing)
@@ -34,14 +34,14 @@ def routes(desk: Desk) -> list[BaseRoute]:
     return [
         *pages.routes(),
         *Decisions(desk, pages).routes(),
-        *Cancels(desk, pages).routes(),
-        *Unknowns(desk, pages).routes(),
-        *Trading(desk).routes(),
+        *CancelRemaining(desk, pages).routes(),
+        *SettleUnknown(desk, pages).routes(),
+        *HaltForm(desk).routes(),
         *AgentPages(desk, drawing).routes(),
         *Sessions(desk, drawing, passwords).routes(),
-        *Sightings(desk).routes(),
+        *SeenReports(desk).routes(),
         *ChannelPages(desk, drawing).routes(),
-        *Told(desk).routes(),
+        *NotificationLinks(desk).routes(),
         *SignIn(desk, passwords).routes(),
         *Stream(desk, Messages(desk, drawing), live).routes(),
         Mount("/static", Static(directory=folder("static"))),

@@ -1,4 +1,4 @@
-"""Who may ask: agents, their keys and their limits."""
+"""The page of agents: their keys, rights and limits."""
 
 from __future__ import annotations
 
@@ -21,24 +21,24 @@ from ..logs import get_logger
 from ..store import Known, Session, Transaction, standing_first
 from ..tools import TOOLS
 from .assets import html
-from .auth import for_traders, telling, writable
+from .auth import after_commit, for_traders, writable
 from .deps import Desk
 from .posts import post
 from .view_builder import Drawing
 
 OVERLAPS: Final = {0: "ends now", 1: "ends in an hour", 24: "ends in a day", 168: "ends in a week"}
-"""Hours that an old key may hold beside the new one."""
+"""For how many hours the old key stays valid beside the new one."""
 
 LABELS: Final[Mapping[str, str]] = {
     "name": "Name",
-    "overlap": "The old key",
+    "overlap": "Old key",
     "tools": "Tools",
     "symbols": "Symbols",
-    "max_order_value_usdt": "Largest order, USDT",
-    "max_daily_volume_usdt": "Its orders of a day, USDT",
-    "max_leverage": "Largest leverage",
-    "max_pending": "Requests that wait at a time",
-    "max_calls_per_minute": "Calls a minute",
+    "max_order_value_usdt": "Maximum order value, USDT",
+    "max_daily_volume_usdt": "Daily volume limit, USDT",
+    "max_leverage": "Maximum leverage",
+    "max_pending": "Maximum waiting requests",
+    "max_calls_per_minute": "Calls per minute",
 }
 
 OFFERED: Final = tuple(name for name in TOOLS if not name.startswith(OWN_TOOLS))
@@ -50,7 +50,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, kw_only=True)
 class NewKey:
-    """Shown once. `note` is what else has to be done."""
+    """A new key, shown once. `note`: what else the operator must do."""
 
     agent: str
     key: str
@@ -59,7 +59,7 @@ class NewKey:
 
 @dataclass(frozen=True, kw_only=True)
 class Refusal:
-    """Why a form was not taken, in that form: `of` names the agent, nothing the form for a new one."""
+    """Why a form was refused. `of`: the agent's name; empty: the form that adds one. `typed`: the input."""
 
     of: str
     text: str
@@ -68,7 +68,7 @@ class Refusal:
 
 @dataclass(frozen=True, kw_only=True)
 class AgentView:
-    """`typed` is what its form is filled with, `rights` what is said of it."""
+    """`typed`: the values in the agent's form. `rights`: label and value of each own limit."""
 
     known: Known
     last_call: datetime | None
@@ -82,7 +82,7 @@ class AgentView:
 
 @dataclass(frozen=True, kw_only=True)
 class Form:
-    """What was sent, as text."""
+    """The submitted form, as text."""
 
     typed: Mapping[str, str]
     tools: Sequence[str] = field(default_factory=tuple)
@@ -96,15 +96,16 @@ class Form:
         )
 
     def agent(self, name: str) -> Agent:
-        """Raises INVALID_ARGUMENTS."""
+        """The agent that the form describes. Raises INVALID_ARGUMENTS."""
         if not self.tools:
-            raise invalid("tools", "tick one at least")
+            raise invalid("tools", "select at least one")
         tools = "all" if set(self.tools) >= set(OFFERED) else ",".join(self.tools)
         limits = {name: text for name, text in self.typed.items() if name != "name"}
         return Agent(name=name).typed({**limits, "tools": tools})
 
     @property
-    def shown(self) -> Mapping[str, str]:
+    def submitted(self) -> Mapping[str, str]:
+        """The input, to fill the form again."""
         return {**self.typed, "tools": ",".join(self.tools)}
 
 
@@ -130,15 +131,15 @@ class AgentPages:
         return await self._page(session)
 
     async def add(self, request: Request, session: Session) -> Response:
-        form, actor = await _sent(request), f"trader:{session.trader}"
+        form, actor = await _read_form(request), f"trader:{session.trader}"
         try:
             agent = self._checked(form.agent(form.typed["name"]))
             key = await self._record(
                 session, lambda connection: self._agents.add(connection, agent, actor=actor)
             )
         except BrokerError as error:
-            return await self._refused(session, "", form.shown, error)
-        with telling(_lost_key(agent.name)):
+            return await self._refused(session, "", form.submitted, error)
+        with after_commit(_lost_key(agent.name)):
             return await self._page(session, new=NewKey(agent=agent.name, key=key))
 
     async def rotate(self, request: Request, session: Session) -> Response:
@@ -147,7 +148,7 @@ class AgentPages:
             overlap = str(sent.get("overlap", ""))
         try:
             if overlap not in map(str, OVERLAPS):
-                raise invalid("overlap", "must be one of those offered", allowed=list(OVERLAPS))
+                raise invalid("overlap", "must be one of the options", allowed=list(OVERLAPS))
             hours = timedelta(hours=int(overlap))
             key = await self._record(
                 session, lambda connection: self._agents.rotate(connection, name, hours, actor=actor)
@@ -155,11 +156,11 @@ class AgentPages:
         except BrokerError as error:
             return await self._refused(session, name, {}, error)
         note = await self._keep(key) if name == DEFAULT else None
-        with telling(_lost_key(name)):
+        with after_commit(_lost_key(name)):
             return await self._page(session, new=NewKey(agent=name, key=key, note=note))
 
     async def limit(self, request: Request, session: Session) -> Response:
-        name, form = request.path_params["name"], await _sent(request)
+        name, form = request.path_params["name"], await _read_form(request)
         try:
             agent = self._checked(form.agent(name))
             await self._record(
@@ -167,7 +168,7 @@ class AgentPages:
                 lambda connection: self._agents.limit(connection, agent, actor=f"trader:{session.trader}"),
             )
         except BrokerError as error:
-            return await self._refused(session, name, form.shown, error)
+            return await self._refused(session, name, form.submitted, error)
         return RedirectResponse("/agents", 303)
 
     async def revoke(self, request: Request, session: Session) -> Response:
@@ -183,7 +184,7 @@ class AgentPages:
         return RedirectResponse("/agents", 303)
 
     async def _record(self, session: Session, transaction: Transaction[T]) -> T:
-        """While the session holds. Raises NotSignedIn, and as the transaction does."""
+        """Run the transaction if the session is still valid. Raises NotSignedIn."""
         store = self._desk.store
         return await store.database.write(standing_first(store.people.standing(session), transaction))
 
@@ -191,22 +192,23 @@ class AgentPages:
         return agent.checked(self._desk.settings, TOOLS)
 
     async def _keep(self, key: str) -> str | None:
-        """Of the agent default. What its operator has to do, if anything."""
+        """Store the key of the agent `default`. Returns what the operator must do, if anything."""
         try:
-            kept = await asyncio.to_thread(keep_api_key, self._desk.settings, key)
+            stored = await asyncio.to_thread(keep_api_key, self._desk.settings, key)
         except OSError as error:
-            log.error("the new key of the agent default is not kept", error=str(error))
-            return "It could not be kept in the data folder: `broker call` knows only the old one."
-        return None if kept else "MCP_API_KEY still is the old one: put this one there."
+            log.error("the new key of agent default could not be saved", error=str(error))
+            return "It could not be saved in the data folder: `broker call` still uses the old key."
+        return None if stored else "MCP_API_KEY still holds the old key: set it to this one."
 
     async def _refused(
         self, session: Session, of: str, typed: Mapping[str, str], error: BrokerError
     ) -> Response:
-        """The form again, as it was filled in. Raises what is no fault of it."""
+        """The page with the filled form and the error. Raises errors that the form did not cause."""
         if error.code is not Code.INVALID_ARGUMENTS:
             raise error
-        [fault] = error.details["fields"]
-        text = f"{LABELS.get(fault['field'], fault['field'])}: {fault['problem']}"
+        [invalid_field] = error.details["fields"]
+        name = invalid_field["field"]
+        text = f"{LABELS.get(name, name)}: {invalid_field['problem']}"
         return await self._page(session, refusal=Refusal(of=of, text=text, typed=typed), status=422)
 
     async def _page(
@@ -222,16 +224,16 @@ class AgentPages:
             "agents.html",
             status,
             frame=await self._drawing.frame(session.trader),
-            agents=[self._view(one) for one in known if one.revoked_at is None],
-            revoked=[one for one in known if one.revoked_at is not None],
+            agents=[self._view(agent) for agent in known if agent.revoked_at is None],
+            revoked=[agent for agent in known if agent.revoked_at is not None],
             new=new,
             refusal=refusal,
-            named={"", *(one.agent.name for one in known)},
+            named={"", *(agent.agent.name for agent in known)},
             unlimited=_typed(Agent(name="")),
             offered=OFFERED,
             overlaps=OVERLAPS,
             labels=LABELS,
-            ceilings={own: getattr(self._desk.settings, setting) for own, setting in CEILINGS.items()},
+            ceilings={name: getattr(self._desk.settings, setting) for name, setting in CEILINGS.items()},
         )
 
     def _view(self, known: Known) -> AgentView:
@@ -240,29 +242,29 @@ class AgentPages:
             known=known,
             last_call=self._desk.last_call(name),
             typed=_typed(known.agent),
-            rights=[(LABELS[right], _words(value)) for right, value in known.agent.rights().items()],
+            rights=[(LABELS[right], _as_text(value)) for right, value in known.agent.rights().items()],
         )
 
 
 def _lost_key(agent: str) -> str:
-    return f"{agent} has a new key, which nobody has seen: give it another one."
+    return f"{agent} has a new key that was not shown: make another one."
 
 
-async def _sent(request: Request) -> Form:
+async def _read_form(request: Request) -> Form:
     async with request.form(max_files=0, max_fields=50) as sent:
         return Form.of(sent)
 
 
 def _typed(agent: Agent) -> Mapping[str, str]:
-    """As a person would type it."""
+    """The agent's rights as the input of its form."""
     rights = agent.rights()
     tools = rights.get("tools", OFFERED)
     return {
         "name": agent.name,
         "tools": ",".join(tools),
-        **{name: _words(rights.get(name, "")) for name in ("symbols", *CEILINGS)},
+        **{name: _as_text(rights.get(name, "")) for name in ("symbols", *CEILINGS)},
     }
 
 
-def _words(value: object) -> str:
+def _as_text(value: object) -> str:
     return ", ".join(value) if isinstance(value, list) else str(value)

@@ -1,4 +1,4 @@
-"""Templates and static files: where they lie, and how they are drawn and served."""
+"""Templates and static files: their folders, rendering and serving."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ PACKAGE = Path(__file__).parent.parent
 
 
 def folder(name: str) -> Path:
-    """Inside the package, as a wheel carries it, else beside it, as in the project's own folder."""
+    """The folder inside the package (in a wheel), else beside it (in a checkout)."""
     inside = PACKAGE / name
     return inside if inside.is_dir() else PACKAGE.parent / name
 
 
 @cache
 def static_url(name: str) -> str:
-    """The address changes with the content, so that a browser may keep the file for good."""
+    """The file's URL. It contains a hash of the content, so browsers may cache the file forever."""
     version = sha256((folder("static") / name).read_bytes()).hexdigest()[:12]
     return f"/static/{name}?v={version}"
 
@@ -37,8 +37,8 @@ def static_url(name: str) -> str:
 class Static(StaticFiles):
     async def get_response(self, path: str, scope: Scope) -> Response:
         response = await super().get_response(path, scope)
-        lasting = b"v=" in scope.get("query_string", b"")
-        response.headers["Cache-Control"] = "public, max-age=31536000, immutable" if lasting else "no-cache"
+        versioned = b"v=" in scope.get("query_string", b"")
+        response.headers["Cache-Control"] = "public, max-age=31536000, immutable" if versioned else "no-cache"
         return response
 
 
@@ -47,8 +47,9 @@ def _unbroken(text: str) -> Markup:
 
 
 def _scrub(value: Any) -> Any:
-    """Each text that a template draws. What others wrote stands in a box besides: in an element of the class
-    `untrusted`.
+    """Applied to every value that a template prints: makes text harmless for display.
+
+    Templates also put text that others wrote into an element with the class `untrusted`, which confines it.
     """
     return scrubbed(value) if isinstance(value, str) and not isinstance(value, Markup) else value
 
@@ -76,7 +77,7 @@ def _environment() -> Environment:
         happened=wording.happened,
         notice=notices.notice,
         alarming=notices.alarming,
-        told=notices.told,
+        subject=notices.subject,
         channel_state=notices.channel_state,
         channel_tone=notices.channel_tone,
     )

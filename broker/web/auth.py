@@ -1,4 +1,4 @@
-"""Who is at the door: a trader with a session, or somebody who has to sign in first."""
+"""Authentication of page requests: sessions, cookies, redirects to the sign-in page, error pages."""
 
 from __future__ import annotations
 
@@ -27,26 +27,27 @@ TraderEndpoint = Callable[[Request, Session], Awaitable[Response]]
 
 
 def local_path(path: str | None) -> str:
-    """The path if it lies on this site for certain, else the inbox."""
+    """The path if it is certainly on this site, else the inbox."""
     return path if path and LOCAL_PATH.fullmatch(path) else "/"
 
 
 def writable(typed: str) -> str:
-    """A form can be sent with half a surrogate pair, which a page cannot show."""
+    """Replaces lone surrogates, which a form can contain and a page cannot encode."""
     return typed.encode(errors="replace").decode()
 
 
 def cookie_name(settings: Settings) -> str:
-    """With the port, which alone tells brokers on one host apart: cookies know no ports."""
+    """Contains the port: cookies ignore ports, so brokers on one host would share the name."""
     return f"broker_session_{settings.port}"
 
 
 def browser_cookie_name(settings: Settings) -> str:
-    """The cookie by which a browser that signed in before is known; it lets nobody in."""
+    """The device cookie (`allowances.Browsers`). It is not a credential."""
     return f"broker_browser_{settings.port}"
 
 
 async def session_of(request: Request, desk: Desk) -> Session | None:
+    """The request's valid session. Its connection then counts as a trader's (`http_server`)."""
     token = request.cookies.get(cookie_name(desk.settings))
     session = await desk.store.people.session(token) if token else None
     if session is not None:
@@ -55,28 +56,28 @@ async def session_of(request: Request, desk: Desk) -> Session | None:
 
 
 def wants_fragment(request: Request) -> bool:
-    """Whether the page's script asks, which puts a piece of a page in place by itself."""
+    """Whether htmx sent the request and will insert a fragment of the page."""
     return request.headers.get("hx-request") == "true"
 
 
 class NotShown(Exception):
-    """Something came about, and the page that says so could not be drawn; the text says it in its place."""
+    """The action succeeded but its page could not be rendered. The text says what was done."""
 
 
 @contextmanager
-def telling(what: str) -> Iterator[None]:
-    """From here on a failure undoes nothing: it must not say that nothing was recorded."""
+def after_commit(done: str) -> Iterator[None]:
+    """For rendering after a commit: an error must not say that nothing was recorded. Raises NotShown."""
     try:
         yield
     except BrokerError as error:
-        raise NotShown(f"{what} The page that shows it could not be drawn: load it again.") from error
+        raise NotShown(f"{done} The page could not be shown. Reload it.") from error
 
 
 def for_traders(desk: Desk, endpoint: TraderEndpoint) -> Endpoint:
-    """Only with a session; others are shown the way in, and come back afterwards.
+    """Require a session; without one, redirect to the sign-in page, which leads back here.
 
-    The session is looked up once the request is whole, since its sender decides how long that takes. What
-    changes something asks for it again where it is recorded.
+    The session is checked after the whole body has arrived, because the sender controls how long that takes.
+    Every write checks it again in its transaction.
     """
 
     async def answer(request: Request) -> Response:
@@ -94,20 +95,22 @@ def for_traders(desk: Desk, endpoint: TraderEndpoint) -> Endpoint:
 
 
 def with_errors(endpoint: Endpoint) -> Endpoint:
+    """Turn errors into pages, or into plain text for htmx."""
+
     async def answer(request: Request) -> Response:
         try:
             return await endpoint(request)
         except NotShown as done:
-            return _message(request, 503, "Look again", str(done))
+            return _message(request, 503, "Reload the page", str(done))
         except BrokerError as error:
             return _failure(request, error)
-        except ClientDisconnect:  # left before the request was whole: nothing was done, nobody reads this
+        except ClientDisconnect:  # before the whole body arrived: nothing was done
             return Response(status_code=400)
 
     return answer
 
 
-def let_in(response: Response, token: str, settings: Settings) -> None:
+def set_session_cookie(response: Response, token: str, settings: Settings) -> None:
     response.set_cookie(
         cookie_name(settings),
         token,
@@ -119,7 +122,7 @@ def let_in(response: Response, token: str, settings: Settings) -> None:
 
 
 def remember_browser(response: Response, cookie: str, settings: Settings) -> None:
-    """Browsers keep a cookie for 400 days at most."""
+    """Set the device cookie. Browsers limit a cookie's age to 400 days (RFC 6265bis)."""
     response.set_cookie(
         browser_cookie_name(settings),
         cookie,
@@ -131,14 +134,14 @@ def remember_browser(response: Response, cookie: str, settings: Settings) -> Non
     )
 
 
-def let_out(response: Response, settings: Settings) -> None:
+def delete_session_cookie(response: Response, settings: Settings) -> None:
     response.delete_cookie(cookie_name(settings))
 
 
 def _sign_in_first(request: Request) -> Response:
     if wants_fragment(request):
-        seen = urlsplit(request.headers.get("hx-current-url", "")).path
-        return Response(status_code=401, headers={"HX-Redirect": _sign_in(seen)})
+        page = urlsplit(request.headers.get("hx-current-url", "")).path
+        return Response(status_code=401, headers={"HX-Redirect": _sign_in(page)})
     return RedirectResponse(_sign_in(request.url.path if request.method == "GET" else "/"), 303)
 
 
@@ -148,9 +151,9 @@ def _sign_in(then: str) -> str:
 
 def _failure(request: Request, error: BrokerError) -> Response:
     status, title = {
-        Code.UNKNOWN_INTENT: (404, "There is no such request"),
+        Code.UNKNOWN_INTENT: (404, "No such request"),
         Code.STORE_UNAVAILABLE: (503, "The database is not available"),
-    }.get(error.code, (error.http_status, "That did not work"))
+    }.get(error.code, (error.http_status, "Request failed"))
     message = "Nothing was recorded. " if request.method == "POST" else ""
     return _message(request, status, title, message + error.message)
 

@@ -1,4 +1,4 @@
-"""On which channels a trader is told, and how far each notification came."""
+"""The page of a trader's notification channels and recent deliveries."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ TOKEN: Final = re.compile(r"[\x21-\x7e]{0,200}", re.ASCII)
 
 @dataclass(frozen=True, kw_only=True)
 class Form:
-    """What was typed to add a channel, as text."""
+    """The submitted form that adds a channel, as text."""
 
     kind: str
     topics: Sequence[str]
@@ -57,28 +57,28 @@ class Form:
         )
 
     def chosen(self) -> set[Topic]:
-        """Raises INVALID_ARGUMENTS."""
+        """The selected topics. Raises INVALID_ARGUMENTS."""
         if any(topic not in list(Topic) for topic in self.topics):
-            raise invalid("events", "must be among those offered", allowed=list(Topic))
+            raise invalid("events", "must be among the options", allowed=list(Topic))
         return {Topic(topic) for topic in self.topics}
 
     def minimum(self) -> Decimal | None:
-        """In USDT. Raises INVALID_ARGUMENTS."""
+        """Minimum value of a request in USDT; None for no minimum. Raises INVALID_ARGUMENTS."""
         text = self.typed["minimum"]
         if not text:
             return None
         try:
             value = parse(text)
         except ValueError as error:
-            raise invalid("minimum", f"{error} (a dot for decimals)") from None
+            raise invalid("minimum", f"{error} (use a dot for decimals)") from None
         if not 0 < value <= 10**9:
-            raise invalid("minimum", "must be above zero, and at most a billion USDT")
+            raise invalid("minimum", "must be above zero and at most 1,000,000,000 USDT")
         return value
 
 
 @dataclass(frozen=True, kw_only=True)
 class ChannelsView:
-    """`secret` is shown this once, of the channel `secret_of`."""
+    """`secret`: the new secret of the channel named `secret_of`, shown once."""
 
     channels: Sequence[Channel]
     deliveries: Sequence[Delivery]
@@ -115,7 +115,7 @@ class ChannelPages:
         return await self._page(session)
 
     async def deliveries(self, request: Request, session: Session) -> Response:
-        """The list alone, for the page's script."""
+        """Only the list of deliveries, for htmx."""
         return html("deliveries.html", page=await self._view(session))
 
     async def add(self, request: Request, session: Session) -> Response:
@@ -158,7 +158,7 @@ class ChannelPages:
         return _done(await act(request.path_params["id"], session.trader, standing=self._standing(session)))
 
     async def renew(self, request: Request, session: Session) -> Response:
-        """A new secret of a webhook; the old one holds for a day."""
+        """Make a new webhook secret. The old one stays valid for a day."""
         secret = new_secret(self._channels.random)
         channel = await self._channels.reconfigure(
             request.path_params["id"],
@@ -175,7 +175,7 @@ class ChannelPages:
         return self._desk.store.people.standing(session)
 
     def _config(self, form: Form) -> tuple[Kind, Mapping[str, Any], str]:
-        """Its kind, where it leads and with what, and what of that may be shown. Raises INVALID_ARGUMENTS."""
+        """The channel's kind, its config, and its address as it may be shown. Raises INVALID_ARGUMENTS."""
         private = self._desk.settings.notify_allow_private
         if form.kind == Kind.WEBHOOK:
             url = checked_url(form.typed["address"], allow_private=private)
@@ -183,15 +183,19 @@ class ChannelPages:
         if form.kind == Kind.TELEGRAM:
             return _telegram(form.typed, private)
         if form.kind != Kind.NTFY:
-            raise invalid("kind", "must be one of those offered", allowed=list(Kind))
+            raise invalid("kind", "must be one of the options", allowed=list(Kind))
         server = _server(form.typed["address"] or NTFY, private)
         topic, token = form.typed["topic"], form.typed["token"]
         if not TOPIC.fullmatch(topic):
-            raise invalid("topic", "must have 1 to 64 letters, digits, - and _")
+            raise invalid("topic", "must have 1 to 64 letters, digits, - or _")
         if not TOKEN.fullmatch(token):
-            raise invalid("token", "must be an access token of the server, at most 200 characters")
+            raise invalid("token", "must be an access token of that server, at most 200 characters")
         config = {"url": server, "topic": topic, **({"token": token} if token else {})}
-        return Kind.NTFY, config, f"{shown(server)}/{topic[:3]}…"  # who knows the topic can read along
+        return (
+            Kind.NTFY,
+            config,
+            f"{shown(server)}/{topic[:3]}…",
+        )  # whoever knows the whole topic can read the messages
 
     async def _page(self, session: Session, status: int = 200, **more: Any) -> Response:
         return html(
@@ -199,17 +203,17 @@ class ChannelPages:
             status,
             frame=await self._drawing.frame(session.trader),
             page=await self._view(session, **more),
-            elsewhere=self._desk.settings.opens_elsewhere,
+            reachable=self._desk.settings.opens_elsewhere,
             url=self._desk.settings.url,
         )
 
     async def _view(self, session: Session, **more: Any) -> ChannelsView:
         def read(connection: Connection) -> ChannelsView:
-            mine = self._channels.of_trader(connection, session.trader)
+            channels = self._channels.of_trader(connection, session.trader)
             return ChannelsView(
-                channels=mine,
+                channels=channels,
                 deliveries=self._desk.store.outbox.of_trader(connection, session.trader, MOST_SHOWN),
-                names={channel.id: channel.name for channel in mine},
+                names={channel.id: channel.name for channel in channels},
                 **more,
             )
 
@@ -217,19 +221,19 @@ class ChannelPages:
 
 
 def _server(url: str, allow_private: bool) -> str:
-    """Raises INVALID_ARGUMENTS."""
+    """The checked URL without a slash at its end. Raises INVALID_ARGUMENTS."""
     return checked_url(url, allow_private=allow_private, field="server").rstrip("/")
 
 
 def _telegram(typed: Mapping[str, str], allow_private: bool) -> tuple[Kind, Mapping[str, Any], str]:
-    """Raises INVALID_ARGUMENTS."""
+    """As `_config`. Raises INVALID_ARGUMENTS."""
     server = _server(typed["address"] or SERVER, allow_private)
     if not BOT_TOKEN.fullmatch(typed["token"]):
-        raise invalid("bot token", "must be as @BotFather gives it: a number, a colon, letters")
+        raise invalid("bot token", "must be the token from @BotFather: a number, a colon, letters and digits")
     if not USER.fullmatch(typed["user"]):
-        raise invalid("user id", "must be your account's number, as @userinfobot tells it")
+        raise invalid("user id", "must be your account's number; @userinfobot shows it")
     if typed["chat"] and not CHAT.fullmatch(typed["chat"]):
-        raise invalid("chat id", "must be a number; empty: your own chat with the bot")
+        raise invalid("chat id", "must be a number, or empty for your own chat with the bot")
     user, chat = int(typed["user"]), int(typed["chat"] or typed["user"])
     config = {"url": server, "token": typed["token"], "user": user, "chat": chat}
     return Kind.TELEGRAM, config, f"bot {typed['token'].partition(':')[0]}, chat {chat}"
@@ -237,8 +241,8 @@ def _telegram(typed: Mapping[str, str], allow_private: bool) -> tuple[Kind, Mapp
 
 TOPIC_NAMES: Final[Mapping[Topic, str]] = {
     Topic.REQUESTS: "New requests",
-    Topic.OUTCOMES: "Outcomes that need eyes",
-    Topic.CANCELS: "Cancelled protections",
+    Topic.OUTCOMES: "Outcomes that need attention",
+    Topic.CANCELS: "Cancelled protective orders",
     Topic.ALERTS: "Alerts",
 }
 
@@ -250,4 +254,4 @@ def _back() -> Response:
 def _done(found: bool) -> Response:
     if found:
         return _back()
-    return html("message.html", 404, title="No such channel", message="You have no channel of that id.")
+    return html("message.html", 404, title="No such channel", message="You have no channel with this id.")

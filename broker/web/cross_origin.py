@@ -1,13 +1,12 @@
-"""What stands before every request: the host it names, the site it comes from, and the headers that go back.
+"""Checks of every request against forged requests (CSRF) and DNS rebinding, and security headers.
 
-No token guards against forged requests. A browser says itself where a request comes from, in headers that no
-page can set: `Sec-Fetch-Site` on HTTPS and on localhost, `Origin` on every unsafe request besides. What comes
-from another site is refused; what carries neither header is no browser, holds no trader's cookie, and has to
-show a key. (Go's CrossOriginProtection and Datasette do the same, and say why.) The check of the host keeps a
-name that an attacker points at this machine from being an origin at all.
+There is no CSRF token. Browsers send headers that a page cannot set: `Sec-Fetch-Site` over HTTPS and on
+localhost, `Origin` with every unsafe request. Requests from another site are refused. A request with neither
+header is not from a browser: it carries no trader's cookie and needs an API key. Go's CrossOriginProtection
+and Datasette work the same way. The check of the Host header stops DNS rebinding.
 
-An origin is scheme, host and port. The broker itself speaks plain http; where PUBLIC_URL is https, a proxy
-speaks TLS for it, under that name. So its origins are PUBLIC_URL's, and plain http on its other names.
+An origin is scheme, host and port. The broker serves plain HTTP; if PUBLIC_URL is https, a proxy terminates
+TLS for that name. So the broker's origins are PUBLIC_URL's, and plain HTTP on its other names.
 """
 
 from __future__ import annotations
@@ -46,7 +45,7 @@ SECURITY_HEADERS = {
 
 
 def guarded(app: ASGIApp, settings: Settings) -> ASGIApp:
-    """Wrap the whole application, the agents' side too."""
+    """Wrap the whole application, pages and agent API."""
     public = urlsplit(settings.public_url or "")
     hosts = LOCAL | {settings.host} | ({public.hostname} if public.hostname else set())
 
@@ -62,16 +61,14 @@ def guarded(app: ASGIApp, settings: Settings) -> ASGIApp:
 
 
 def _trimmed(scope: Scope) -> Scope:
-    """Space around a header's value is no part of it (RFC 9110, 5.5); httptools leaves what follows it in."""
+    """Strip spaces around header values (RFC 9110, 5.5); httptools leaves trailing ones in."""
     return {**scope, "headers": [(name, value.strip(b" \t")) for name, value in scope["headers"]]}
 
 
 def _refusal(scope: Scope, hosts: frozenset[str | None], public: SplitResult) -> PlainTextResponse | None:
     headers = Headers(scope=scope)
     if _hostname(headers.get("host", "")) not in hosts:
-        return PlainTextResponse(
-            "This broker does not answer to that host name. Use localhost, or set PUBLIC_URL.\n", 421
-        )
+        return PlainTextResponse("Unknown host name. Use localhost, or set PUBLIC_URL to this name.\n", 421)
     if scope.get("method", "GET") not in SAFE and not _same_site(headers, public):
         return PlainTextResponse("Refused: this request comes from another site.\n", 403)
     return None
@@ -85,7 +82,7 @@ def _hostname(host: str) -> str | None:
 
 
 def _same_site(headers: Headers, public: SplitResult) -> bool:
-    """Sec-Fetch-Site goes first. "same-site" is refused: another port of this host is not the broker."""
+    """Sec-Fetch-Site takes precedence. "same-site" is refused: it may be another port of this host."""
     fetched_from = headers.get("sec-fetch-site")
     if fetched_from is not None:
         return fetched_from in ("same-origin", "none")
@@ -94,14 +91,14 @@ def _same_site(headers: Headers, public: SplitResult) -> bool:
 
 
 def _own_origins(host: str, public: SplitResult) -> set[tuple[str, str | None, int | None]]:
-    """Under PUBLIC_URL's own name a proxy may serve another scheme beside it, whose pages are not ours."""
+    """For PUBLIC_URL's host only that URL's origin: over another scheme, the proxy may serve other pages."""
     behind_proxy = public.hostname not in LOCAL and _hostname(host) == public.hostname
-    own = {_origin(public.geturl())} | (set() if behind_proxy else {_origin(f"http://{host}")})
-    return {origin for origin in own if origin is not None}
+    origins = {_origin(public.geturl())} | (set() if behind_proxy else {_origin(f"http://{host}")})
+    return {origin for origin in origins if origin is not None}
 
 
 def _origin(url: str) -> tuple[str, str | None, int | None] | None:
-    """Scheme, host and port, which is the scheme's own where none is named. None for no http origin."""
+    """Scheme, host and port (the scheme's default if the URL has none). None if it is not http or https."""
     try:
         parts = urlsplit(url)
         port = parts.port

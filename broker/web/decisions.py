@@ -1,4 +1,4 @@
-"""A trader's yes or no to exactly what one card showed."""
+"""A trader approves or rejects a request, as its card shows it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from ..errors import BrokerError, Code, invalid
 from ..intents import Intent, State, Suggestion
 from ..money import cents, parse
 from ..store import NeedsSecondTap, NotDecidable, OverDailyVolume, Session, Standing, queries
-from .auth import for_traders, telling, wants_fragment, writable
+from .auth import after_commit, for_traders, wants_fragment, writable
 from .deps import Desk
 from .pages import Pages
 from .posts import post
@@ -26,7 +26,7 @@ MAX_REASON = 300
 
 @dataclass(frozen=True, kw_only=True)
 class Form:
-    """What the card's form was sent with, as text."""
+    """The card's submitted form, as text."""
 
     digest: str
     decision: str
@@ -45,16 +45,16 @@ class Form:
         )
 
     def reason(self) -> str | None:
-        """Raises INVALID_ARGUMENTS, which names the field as the page does."""
-        preset, words = self.typed["reason_preset"], self.typed["reason"]
+        """Preset and own text, joined. Raises INVALID_ARGUMENTS with the field's label on the page."""
+        preset, text = self.typed["reason_preset"], self.typed["reason"]
         if preset and preset not in PRESETS:
-            raise invalid("Reason", "must be one of those offered", allowed=list(PRESETS))
-        if len(words) > MAX_REASON:
-            raise invalid("In your words", f"must have at most {MAX_REASON} characters, not {len(words)}")
-        return ": ".join(part for part in (preset, as_quoted(words)) if part) or None
+            raise invalid("Reason", "must be one of the options", allowed=list(PRESETS))
+        if len(text) > MAX_REASON:
+            raise invalid("In your words", f"must have at most {MAX_REASON} characters, not {len(text)}")
+        return ": ".join(part for part in (preset, as_quoted(text)) if part) or None
 
     def suggestion(self, suggestible: list[str]) -> Suggestion:
-        """Raises INVALID_ARGUMENTS, likewise."""
+        """Raises INVALID_ARGUMENTS with the field's label on the page."""
         return Suggestion(
             amount=self._number("amount", suggestible), price=self._number("price", suggestible)
         )
@@ -64,7 +64,7 @@ class Form:
         return bool(self.typed["suggested_amount"] or self.typed["suggested_price"])
 
     def _number(self, name: str, suggestible: list[str]) -> Decimal | None:
-        field = f"Another {name}"
+        field = f"Suggested {name}"
         text = self.typed[f"suggested_{name}"]
         if not text:
             return None
@@ -73,7 +73,7 @@ class Form:
         try:
             number = parse(text)
         except ValueError as error:
-            raise invalid(field, f"{error} (a dot for decimals)") from None
+            raise invalid(field, f"{error} (use a dot for decimals)") from None
         if number <= 0:
             raise invalid(field, "must be above zero")
         return number
@@ -92,64 +92,66 @@ class Decisions:
         intent_id = request.path_params["id"]
         async with request.form(max_files=0, max_fields=20) as sent:
             form = Form.of(sent)
-        shown = _Answer(self._pages, request, session, intent_id, form)
+        answer = _Answer(self._pages, request, session, intent_id, form)
         try:
-            return await self._decide(shown, form)
-        except NotDecidable as late:
-            return await shown(409, problem=_too_late(late.intent))
+            return await self._decide(answer, form)
+        except NotDecidable as error:
+            return await answer(409, problem=_too_late(error.intent))
         except NeedsSecondTap:
-            return await shown(200, confirming=True)
-        except OverDailyVolume as over:
-            return await shown(422, problem=_over(over))
+            return await answer(200, confirming=True)
+        except OverDailyVolume as error:
+            return await answer(422, problem=_over_limit(error))
         except BrokerError as error:
             if error.code is not Code.TRADING_HALTED:
                 raise
-            return await shown(409, problem=error.message)
+            return await answer(409, problem=error.message)
 
-    async def _decide(self, shown: _Answer, form: Form) -> Response:
+    async def _decide(self, answer: _Answer, form: Form) -> Response:
         if form.decision == "approve":
-            return await self._approve(shown, form)
+            return await self._approve(answer, form)
         if form.decision == "reject":
-            return await self._reject(shown, form)
-        return await shown(422, problem="decision: must be approve or reject")
+            return await self._reject(answer, form)
+        return await answer(422, problem="decision: must be approve or reject")
 
-    async def _approve(self, shown: _Answer, form: Form) -> Response:
+    async def _approve(self, answer: _Answer, form: Form) -> Response:
         if form.suggests:
-            return await shown(422, problem=_APPROVES_AS_SHOWN)
+            return await answer(422, problem=_APPROVES_AS_SHOWN)
         limit = self._desk.settings.max_daily_volume_usdt
         intent = await self._desk.store.intents.approve(
-            shown.intent_id,
+            answer.intent_id,
             form.digest,
-            shown.trader,
+            answer.trader,
             limit,
             confirmed=form.confirmed,
-            standing=self._standing(shown),
+            standing=self._standing(answer),
         )
         if intent.state is State.APPROVED:
             self._desk.approved(intent)
-        with telling("Your approval is recorded."):
-            return await shown.decided()
+        with after_commit("Your approval is recorded."):
+            return await answer.decided()
 
-    async def _reject(self, shown: _Answer, form: Form) -> Response:
-        intent = await self._desk.store.read(lambda connection: queries.find_any(connection, shown.intent_id))
+    async def _reject(self, answer: _Answer, form: Form) -> Response:
+        intent = await self._desk.store.read(
+            lambda connection: queries.find_any(connection, answer.intent_id)
+        )
         try:
             reason = form.reason()
             suggestion = form.suggestion(intent.card.suggestible)
         except BrokerError as error:
-            return await shown(422, problem=error.message)
+            return await answer(422, problem=error.message)
         await self._desk.store.intents.reject(
-            intent.id, form.digest, shown.trader, reason, suggestion, standing=self._standing(shown)
+            intent.id, form.digest, answer.trader, reason, suggestion, standing=self._standing(answer)
         )
-        with telling("Your rejection is recorded."):
-            return await shown.decided()
+        with after_commit("Your rejection is recorded."):
+            return await answer.decided()
 
-    def _standing(self, shown: _Answer) -> Standing:
-        return self._desk.store.people.standing(shown.session)
+    def _standing(self, answer: _Answer) -> Standing:
+        return self._desk.store.people.standing(answer.session)
 
 
 @dataclass(frozen=True)
 class _Answer:
-    """The request as it is after a decision, or after one that did not count."""
+    """Responds with the current request, after a decision was recorded or refused."""
 
     pages: Pages
     request: Request
@@ -181,29 +183,27 @@ class _Answer:
 
 
 _APPROVES_AS_SHOWN = (
-    "Not approved: approving sends exactly what the card shows, and you typed something else. "
+    "Not approved: an approval sends exactly what the card shows, but you entered a suggestion. "
     "Clear the suggestion, or reject with it."
 )
 
 
 def _too_late(intent: Intent) -> str:
-    """Who decided and when, as far as somebody did."""
+    """Why the decision was not recorded: who decided before and when, or what happened instead."""
     if intent.state is State.PENDING:
-        return "Not recorded: this request has changed since you saw it. Look again before you decide."
+        return "Not recorded: this request has changed. Check it again before you decide."
     if intent.decision is None:
-        return f"Not recorded, too late: {outcome(intent, intent.updated_at).text}."
+        return f"Not recorded, too late. {outcome(intent, intent.updated_at).text}."
     verb = "approved" if intent.decision.approved else "rejected"
     return f"Not recorded: {intent.decision.by} {verb} this at {in_words(intent.decision.at)}."
 
 
-def _over(over: OverDailyVolume) -> str:
+def _over_limit(over: OverDailyVolume) -> str:
     if over.intent.value_usdt is None:
-        return (
-            "Not approved: the value of this request in USDT is not known, so the day's limit cannot be kept."
-        )
-    whose, limit = ("the agent's", "its own limit") if over.own else ("the day's", "the limit")
+        return "Not approved: its value in USDT is unknown, so the daily volume limit cannot be checked."
+    limit = "the agent's daily volume limit" if over.own else "the daily volume limit"
     return (
-        f"Not approved: with these {cents(over.intent.value_usdt)} USDT {whose} volume would be "
-        f"{cents(over.used + over.intent.value_usdt)} USDT, and {limit} is {cents(over.limit)} USDT "
-        f"({cents(over.used)} are used). The request still waits."
+        f"Not approved: {limit} is {cents(over.limit)} USDT. {cents(over.used)} USDT are used; with this "
+        f"request ({cents(over.intent.value_usdt)} USDT) it would be "
+        f"{cents(over.used + over.intent.value_usdt)} USDT. The request still waits."
     )

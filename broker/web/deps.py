@@ -1,4 +1,4 @@
-"""What the pages need of the rest of the broker, passed in whole."""
+"""The dependencies of the pages: everything they use from the rest of the broker."""
 
 from __future__ import annotations
 
@@ -21,29 +21,33 @@ from ..store import Standing, Store
 
 
 class Prices(Protocol):
-    """Live prices, of exactly what somebody wants to see."""
+    """Live prices of the symbols that open pages or waiting requests need."""
 
     def want(self, owner: Hashable, symbols: Iterable[tuple[str, str]]) -> None:
-        """What this owner wants from now on, as (market, Binance id); none of it ends his interest."""
+        """Replace the symbols that the owner needs, as (market, Binance id). Empty: none."""
 
     def last(self, market: str, symbol: str) -> LivePrice | None:
-        """None before the first news of what somebody wants."""
+        """The latest price. None until the first tick."""
 
     def subscribed(self) -> AbstractContextManager[asyncio.Event]:
-        """An event that each new price sets; whoever waits for it clears it."""
+        """An event that each new price sets. The caller clears it."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Desk:
-    """`approved` tells the executor at once. `equity` is in USDT, None when it could not be read.
+    """Dependencies of all pages.
 
-    `check` asks Binance what became of an unknown one. It raises BrokerError when that cannot be asked, and
-    Moved when somebody else was told meanwhile. `offset_ms` is how far Binance's clock is ahead of ours, by
-    market. `figures_now` may raise BrokerError and take its time: the page bounds it. `exchange_problem` is a
-    short text while Binance cannot be reached. `cancel_rest` cancels what is left of a placed order, for the
-    named trader if he still stands; it records that itself, and raises NotSignedIn, BrokerError. `last_call`
-    is when the named agent called last, None where it has not since the start. `rejections` are the broker's
-    only ones: what they record of refusals is bounded for all ways together.
+    - `approved`: notifies the executor of an approved intent.
+    - `cancel_rest`: cancels the unfilled rest of a placed order for the named trader, if their session is
+      still valid, and records it. Raises NotSignedIn, BrokerError.
+    - `check`: asks Binance for the outcome of an unknown intent. Raises BrokerError if Binance cannot be
+      asked, and Moved if the intent has changed in the meantime.
+    - `offset_ms`: by how many milliseconds Binance's clock is ahead of ours, by market.
+    - `figures_now`: the current figures of a card. Has no time limit of its own; may raise BrokerError.
+    - `equity`: in USDT, None if it could not be read.
+    - `exchange_problem`: a short text while Binance is unreachable, else None.
+    - `last_call`: when the named agent last called, None if not since the start.
+    - `rejections`: the one instance of the broker, so that one limit holds for all recorded refusals.
     """
 
     settings: Settings

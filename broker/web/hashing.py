@@ -1,4 +1,4 @@
-"""The queue in front of the password hash, which is slow on purpose. Bounded, fair, off the event loop."""
+"""A bounded, fair queue for password hashing, which is deliberately slow and runs in threads."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from .allowances import Allowance
 T = TypeVar("T")
 
 AT_ONCE: Final = 2
-"""Passwords checked at the same time. Each takes 64 MiB while it lasts."""
+"""Number of threads. Each hash uses 64 MiB while it runs."""
 
 MOST_IN_LINE: Final = 4
-"""Attempts that wait in one line. Strangers who try one name start two a second: the last waits 2 s."""
+"""Attempts that may wait in one line. For one name two start per second, so the last waits 2 s."""
 
 MOST_WAITING: Final = 32
 
@@ -28,15 +28,14 @@ MOST_REMEMBERED: Final = 1000
 
 
 class Crowded(Exception):
-    """Too many wait already: nothing was checked."""
+    """The queue is full. No password was checked."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Attempt:
-    """Who tries a password.
+    """Whose password is tried, and from where.
 
-    Lines take turns, and so do the addresses within a line. `allowances` all have to allow it when its turn
-    comes.
+    Lines take turns, and so do the addresses within a line. It starts when all `allowances` permit it.
     """
 
     line: Hashable
@@ -45,6 +44,7 @@ class Attempt:
 
     @property
     def seconds_left(self) -> float:
+        """Seconds until all allowances permit the attempt; 0 if they do now."""
         return max((allowance.seconds_left for allowance in self.allowances), default=0.0)
 
 
@@ -64,9 +64,9 @@ class HashQueue:
         self._timer: asyncio.TimerHandle | None = None
 
     async def run(self, attempt: Attempt, work: Callable[[], T]) -> T:
-        """Do the work in a thread when its turn comes.
+        """Run the work in a thread when its turn comes. A cancelled caller leaves the queue.
 
-        A caller that is cancelled before its turn costs nothing. Raises Crowded.
+        Raises Crowded if there is no place in the queue, or if a fairer attempt takes this one's place.
         """
         one = _Waiting(attempt)
         self._admit(one)
@@ -78,12 +78,12 @@ class HashQueue:
                 self._release()  # its turn had just come
             self._drop(one)
             raise
-        doing = asyncio.get_running_loop().run_in_executor(self._threads, work)
-        doing.add_done_callback(lambda _: self._release())  # not before the thread is done
-        return await asyncio.shield(doing)
+        future = asyncio.get_running_loop().run_in_executor(self._threads, work)
+        future.add_done_callback(lambda _: self._release())  # when the thread is done, even if cancelled
+        return await asyncio.shield(future)
 
     def _admit(self, one: _Waiting) -> None:
-        """Where there is no room, the newest of whoever waits most goes. Raises Crowded if it is this one."""
+        """If full, drop the newest attempt of the busiest line and address. Raises Crowded if that is it."""
         lines: Counter[Hashable] = Counter(each.attempt.line for each in [*self._waiting, one])
         line = one.attempt.line
         if lines[line] <= MOST_IN_LINE:
@@ -112,10 +112,10 @@ class HashQueue:
             self._remember(one.attempt)
             self._running += 1
             one.turn.set_result(None)
-        self._look_again()
+        self._schedule()
 
     def _next(self) -> _Waiting | None:
-        """Of those that may: the line, and in it the address, whose last turn is longest ago."""
+        """Of the permitted attempts, the one whose line, then address, had its last turn longest ago."""
         allowed = [one for one in self._waiting if one.attempt.seconds_left == 0]
         return min(allowed, key=lambda one: self._order(one.attempt), default=None)
 
@@ -130,8 +130,8 @@ class HashQueue:
             newest = sorted(self._last_turn.items(), key=lambda item: item[1])[-MOST_REMEMBERED // 2 :]
             self._last_turn = dict(newest)
 
-    def _look_again(self) -> None:
-        """Once the first of those that wait for their allowance may."""
+    def _schedule(self) -> None:
+        """Call `_start` again when the first waiting attempt is permitted."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
@@ -148,7 +148,7 @@ class HashQueue:
             self._waiting.remove(one)
 
 
-def _most(counted: Counter[Hashable], rather: Hashable) -> Hashable:
-    """What is counted most; `rather` where it is counted as often as any."""
+def _most(counted: Counter[Hashable], preferred: Hashable) -> Hashable:
+    """The key with the highest count; `preferred` if it ties."""
     most, times = counted.most_common(1)[0]
-    return rather if counted[rather] == times else most
+    return preferred if counted[preferred] == times else most

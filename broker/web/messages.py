@@ -1,4 +1,4 @@
-"""Pieces of pages as the stream carries them: what changed, drawn once for all tabs that look on."""
+"""Messages of the event stream: page fragments, rendered once for all tabs."""
 
 from __future__ import annotations
 
@@ -26,17 +26,17 @@ from .shared import Shared
 from .view_builder import Drawing
 
 DECIDABLE: Final = CLOSING | {EventKind.INTENT_PARKED, EventKind.INTENT_PENDING}
-"""After these another set of requests waits than before."""
+"""Kinds after which the set of waiting requests may differ."""
 
 RECORDED: Final = frozenset(
     {EventKind.ORDER_CANCEL_ASKED, EventKind.ORDER_CANCEL_FAILED, EventKind.ORDER_CANCEL_UNCLEAR}
 )
-"""Of a trader's own act, whose answer redraws the card that he acted on."""
+"""Kinds of a trader's cancel. The response to its form already renders the card again."""
 
 
 @dataclass(frozen=True)
 class Snapshot:
-    """Everything on a page. `seen` is the number of the last audit row that it holds."""
+    """A whole page. `seen`: the number of the last audit row that it includes."""
 
     message: bytes
     seen: int
@@ -49,7 +49,7 @@ class Messages:
         self._changes: Shared[int, bytes | None] = Shared(keep=256)
 
     async def snapshot(self, trader: str, subject: str) -> Snapshot:
-        """Of the inbox, of the request with that id, or of what stands on every page.
+        """The inbox (INBOX), the request with that id, or the frame of any other page (empty).
 
         Raises UNKNOWN_INTENT.
         """
@@ -63,11 +63,11 @@ class Messages:
         return Snapshot(_message(0, "stream/frame.html", frame=frame), 0)
 
     async def change(self, event: Event) -> bytes | None:
-        """What the event changes on the pages; None when that is nothing."""
+        """The fragments that the event changes; None if it changes nothing."""
         return await self._changes.get(event.seq, lambda: self._change(event))
 
     def heartbeat(self) -> ServerSentEvent:
-        """Server time and Binance's state: a page that hears nothing knows that it is alone."""
+        """Server time and Binance's state. A page without heartbeats knows that it is disconnected."""
         problem = self._desk.exchange_problem()
         data = {"now": to_ms(self._desk.clock()), "problem": None if problem is None else one_line(problem)}
         return ServerSentEvent(json.dumps(data), event="heartbeat", sep="\n")
@@ -86,19 +86,24 @@ class Messages:
 
         def read(
             connection: Connection,
-        ) -> tuple[page_queries.Asked, Sequence[page_queries.Asked], page_queries.Tally, Sequence[Event]]:
+        ) -> tuple[
+            page_queries.RequestContext,
+            Sequence[page_queries.RequestContext],
+            page_queries.Tally,
+            Sequence[Event],
+        ]:
             intent: Intent = queries.find_any(connection, intent_id)
             pending = page_queries.waiting(connection, now) if event.kind in DECIDABLE else []
-            others = page_queries.beside(intent, pending, now)
+            others = page_queries.colliding(intent, pending, now)
             news = page_queries.notices(connection, now) if event.kind in ANNOUNCED else []
-            asked = page_queries.asked(connection, intent, pending, now)
-            return asked, others, page_queries.tally(connection, now), news
+            context = page_queries.context_of(connection, intent, pending, now)
+            return context, others, page_queries.tally(connection, now), news
 
-        asked, others, tally, news = await self._desk.store.read(read)
+        context, others, tally, news = await self._desk.store.read(read)
         return _message(
             event.seq,
             "stream/change.html",
-            card=replace(self._drawing.card(asked), cancelled=event.kind is EventKind.ORDER_CANCELLED),
+            card=replace(self._drawing.card(context), cancelled=event.kind is EventKind.ORDER_CANCELLED),
             others=others,
             tally=tally,
             limit=self._desk.settings.max_daily_volume_usdt,
@@ -111,8 +116,8 @@ class Messages:
         events, halt = await self._desk.store.read(
             lambda connection: (page_queries.notices(connection, now), halts.current(connection))
         )
-        changed = halt if event.kind in LEVELS else None
-        return _message(event.seq, "stream/news.html", events=events, halt=changed)
+        changed_halt = halt if event.kind in LEVELS else None
+        return _message(event.seq, "stream/news.html", events=events, halt=changed_halt)
 
 
 SUPERSEDED: Final = ServerSentEvent("", event="superseded", sep="\n").encode()

@@ -1,4 +1,4 @@
-"""What every page announces, and what a channel was told of, in a trader's words."""
+"""Texts for traders: the notices on every page, the subjects of notifications, the state of a channel."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from ..tools.cancel_events import CANCELS, protective, sentence
 from .wording import happened, in_words, with_reason
 
 ANNOUNCED: Final = kinds(lambda facts: facts.announced or facts.alarm)
-"""New people, keys and channels, halts, alarms: on every page for a day."""
+"""Kinds shown on every page for a day: new traders, keys and channels, halts, alarms."""
 
 
 def notice(event: Event) -> str:
-    """What every page announces."""
+    """The event's notice on every page."""
     if event.kind in _PHRASED:
         return _PHRASED[event.kind](event)
     return _notice(event)
 
 
 def alarming(event: Event) -> bool:
-    """What somebody has to look into."""
+    """Whether a trader should look into it: an alarm, or a cancelled protective order."""
     return FACTS[event.kind].alarm or protective(event)
 
 
@@ -34,7 +34,7 @@ def _notice(event: Event) -> str:
 
 def _new_key(event: Event) -> str:
     if event.data.get("wasRevoked"):
-        return event.fill("Agent {name} may call again, by a new key from {by}")
+        return event.fill("Agent {name} may call again: new key from {by}")
     return _notice(event)
 
 
@@ -42,17 +42,17 @@ _PHRASED: Final[Mapping[EventKind, Callable[[Event], str]]] = {
     EventKind.AGENT_KEY_ROTATED: _new_key,
     **dict.fromkeys(CANCELS, sentence),
 }
-"""Whose words need more of the event's data than the table names."""
+"""Kinds whose notice needs more of the event's data than a template of FACTS."""
 
 _BUNDLES: Final = {
-    Bundle.WAITING: "Many requests, in one message",
-    Bundle.UNSEEN: "Many requests that nobody has seen, in one message",
-    Bundle.CANCELLED: "Many cancelled protections, in one message",
+    Bundle.WAITING: "Several requests in one message",
+    Bundle.UNSEEN: "Several unseen requests in one message",
+    Bundle.CANCELLED: "Several cancelled protective orders in one message",
 }
 
 
-def told(delivery: Delivery) -> str:
-    """What a notification is about."""
+def subject(delivery: Delivery) -> str:
+    """What the notification is about."""
     event = delivery.event
     if delivery.bundle is not None:
         return _BUNDLES[delivery.bundle]
@@ -60,12 +60,13 @@ def told(delivery: Delivery) -> str:
 
 
 def channel_state(channel: Channel) -> str:
+    """The state of a channel, for display."""
     if channel.paused_at is not None:
         return f"Paused since {in_words(channel.paused_at)}"
     if channel.failing_since is not None:
-        return f"Nothing has arrived since {in_words(channel.failing_since)}"
+        return f"No notification delivered since {in_words(channel.failing_since)}"
     if channel.proven_at is None:
-        return "Not proven: open the link of its test message" if channel.is_phone else "Not opened yet"
+        return "Not confirmed: open the test message's link" if channel.is_phone else "No link opened yet"
     return "Works"
 
 

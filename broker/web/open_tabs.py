@@ -1,4 +1,4 @@
-"""Open tabs: what each of them follows, and how a price reaches it."""
+"""Open tabs: which page each one shows, and its queue of prices."""
 
 from __future__ import annotations
 
@@ -15,30 +15,31 @@ Place = tuple[str, str]
 PRICES: Final = Event(
     seq=0, at=datetime.min.replace(tzinfo=UTC), kind=EventKind.OTHER, actor="", intent_id=None, data={}
 )
-"""Wakes a follower for prices; no row of the audit log."""
+"""Pushed to a tab when prices wait for it. Not a row of the audit log."""
 
 
 @dataclass(eq=False)
-class Follower:
-    """One open tab. `subject` is the inbox, the id of a request, or nothing in particular."""
+class Tab:
+    """One open tab. `subject`: INBOX, the id of a request, or empty for other pages."""
 
     subscription: Subscription
     subject: str
     superseded: bool = False
     _prices: dict[Place, bytes] = field(default_factory=dict)
 
-    def give_way(self) -> None:
+    def close(self) -> None:
+        """End its stream, because newer tabs of the session take its place."""
         self.superseded = True
         self.subscription.push(None)
 
-    def tell(self, key: Place, message: bytes) -> None:
-        """A price; one that was not read yet gives way to it."""
-        waits_already = bool(self._prices)
-        self._prices[key] = message
-        if not waits_already:
+    def push_price(self, place: Place, message: bytes) -> None:
+        """Queue a price. It replaces an unsent one of the same symbol."""
+        notified = bool(self._prices)
+        self._prices[place] = message
+        if not notified:
             self.subscription.push(PRICES)
 
-    def take(self) -> bytes:
-        """The prices told since the last time."""
-        told, self._prices = self._prices, {}
-        return b"".join(told.values())
+    def take_prices(self) -> bytes:
+        """Removes and returns the queued prices."""
+        prices, self._prices = self._prices, {}
+        return b"".join(prices.values())

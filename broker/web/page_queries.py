@@ -1,4 +1,4 @@
-"""What a page shows, read from the database in one transaction. Functions of a connection."""
+"""Database reads for the pages, as functions of a connection. One page uses one transaction."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from ..tools.cancel_events import CANCELS, PROTECTIVE, protective
 from .notices import ANNOUNCED, alarming
 
 INBOX = "inbox"
-"""A page's subject; others are the id of a request, or empty."""
+"""Subject of the inbox page. Other subjects: a request's id, or empty."""
 
 MOST_WAITING = 100
 MOST_DECIDED = 50
@@ -32,19 +32,19 @@ MOST_STEPS = 40
 
 
 def _groups() -> Sequence[Sequence[EventKind]]:
-    found: dict[str, list[EventKind]] = defaultdict(list)
-    for kind in ANNOUNCED - {EventKind.CHANNEL_FAILING}:  # `failing` tells of it
-        found[kind if FACTS[kind].alarm else kind.partition(":")[0]].append(kind)
-    return list(found.values())
+    groups: dict[str, list[EventKind]] = defaultdict(list)
+    for kind in ANNOUNCED - {EventKind.CHANNEL_FAILING}:  # `failing` adds these
+        groups[kind if FACTS[kind].alarm else kind.partition(":")[0]].append(kind)
+    return list(groups.values())
 
 
 NEWS: Final = _groups()
-"""What is announced, by subject; each alarm alone. Many of one group push none of another off the page."""
+"""Announced kinds, grouped by subject; each alarm alone. Every group has its own limit on the page."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Tally:
-    """The day's volume and what waits, in USDT, and how many wait."""
+    """The day's used volume and the waiting volume, in USDT, and the number of waiting requests."""
 
     used: Decimal
     waiting: Decimal
@@ -53,15 +53,15 @@ class Tally:
 
 @dataclass(frozen=True, kw_only=True)
 class Frame:
-    """What stands on every page."""
+    """Data on every page."""
 
     tally: Tally
     notices: Sequence[Event]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Asked:
-    """An intent, the equal one that went out shortly before it, if any, and what waits against it."""
+class RequestContext:
+    """An intent, an equal one sent shortly before it, and descriptions of opposite waiting requests."""
 
     intent: Intent
     earlier: Intent | None = None
@@ -70,16 +70,18 @@ class Asked:
 
 @dataclass(frozen=True, kw_only=True)
 class Inbox:
-    """`seen` is the number of the last audit row that this picture holds."""
+    """`seen`: the number of the last audit row that this includes."""
 
-    waiting: Sequence[Asked]
+    waiting: Sequence[RequestContext]
     decided: Sequence[Intent]
     seen: int
 
 
 @dataclass(frozen=True, kw_only=True)
 class Record:
-    asked: Asked
+    """A request and its history. `seen` as in Inbox."""
+
+    context: RequestContext
     events: Sequence[Event]
     seen: int
 
@@ -93,13 +95,13 @@ def tally(connection: Connection, now: datetime) -> Tally:
 
 
 def notices(connection: Connection, now: datetime) -> Sequence[Event]:
-    """Newest first, but before all others what somebody has to look into."""
+    """Alarming events first, then the others; newest first within both."""
     day, hour = now - timedelta(days=1), now - timedelta(hours=1)
-    told = [event for group in NEWS for event in recent_events(connection, group, day)]
-    told += failing(connection)
-    told += recent_events(connection, CANCELS, hour, flag=PROTECTIVE)
-    told += [event for event in recent_events(connection, CANCELS, hour) if not protective(event)]
-    return sorted(told, key=lambda event: (not alarming(event), -event.seq))
+    events = [event for group in NEWS for event in recent_events(connection, group, day)]
+    events += failing(connection)
+    events += recent_events(connection, CANCELS, hour, flag=PROTECTIVE)
+    events += [event for event in recent_events(connection, CANCELS, hour) if not protective(event)]
+    return sorted(events, key=lambda event: (not alarming(event), -event.seq))
 
 
 def frame(connection: Connection, now: datetime) -> Frame:
@@ -107,15 +109,17 @@ def frame(connection: Connection, now: datetime) -> Frame:
 
 
 def waiting(connection: Connection, now: datetime) -> Sequence[Intent]:
-    """Oldest first."""
+    """Undecided, unexpired requests, oldest first."""
     pending = queries.pending(connection, MOST_WAITING)
     return [intent for intent in pending if waits(intent, now)]
 
 
-def asked(connection: Connection, intent: Intent, pending: Sequence[Intent], now: datetime) -> Asked:
+def context_of(
+    connection: Connection, intent: Intent, pending: Sequence[Intent], now: datetime
+) -> RequestContext:
     if not waits(intent, now):
-        return Asked(intent=intent)
-    return Asked(
+        return RequestContext(intent=intent)
+    return RequestContext(
         intent=intent,
         earlier=queries.find_earlier_equal(connection, intent, now - EQUAL_WITHIN),
         against=opposite(intent, pending, now),
@@ -125,7 +129,7 @@ def asked(connection: Connection, intent: Intent, pending: Sequence[Intent], now
 def inbox(connection: Connection, now: datetime) -> Inbox:
     pending = waiting(connection, now)
     return Inbox(
-        waiting=[asked(connection, intent, pending, now) for intent in pending],
+        waiting=[context_of(connection, intent, pending, now) for intent in pending],
         decided=queries.decided(connection, MOST_DECIDED),
         seen=head(connection),
     )
@@ -134,21 +138,25 @@ def inbox(connection: Connection, now: datetime) -> Inbox:
 def priced(
     connection: Connection, subjects: Collection[str], now: datetime
 ) -> Mapping[str, Sequence[Intent]]:
-    """By subject, the requests on its page that a price stands on: what waits, and what rests at Binance."""
-    shown: dict[str, Sequence[Intent]] = {}
+    """By subject, the requests on its page with a live price: waiting ones, and open orders at Binance."""
+    priced: dict[str, Sequence[Intent]] = {}
     for subject in subjects:
         if subject == INBOX:
-            shown[subject] = waiting(connection, now)
+            priced[subject] = waiting(connection, now)
         elif subject:
             with suppress(BrokerError):
                 intent = queries.find_any(connection, subject)
-                shown[subject] = [intent] if waits(intent, now) or rests(intent) else []
-    return shown
+                priced[subject] = [intent] if waits(intent, now) or rests(intent) else []
+    return priced
 
 
-def beside(intent: Intent, pending: Sequence[Intent], now: datetime) -> Sequence[Asked]:
-    """What waits against this one, so that what stands against each of them may have changed with it."""
-    return [Asked(intent=one, against=opposite(one, pending, now)) for one in pending if collide(intent, one)]
+def colliding(intent: Intent, pending: Sequence[Intent], now: datetime) -> Sequence[RequestContext]:
+    """The waiting requests that collide with this one. Their own list of collisions may have changed."""
+    return [
+        RequestContext(intent=other, against=opposite(other, pending, now))
+        for other in pending
+        if collide(intent, other)
+    ]
 
 
 def place_of(intent: Intent) -> tuple[str, str]:
@@ -161,7 +169,7 @@ def record(connection: Connection, intent_id: str, now: datetime) -> Record:
     events = events_of(connection, intent_id)
     intent = queries.find_any(connection, intent_id)
     return Record(
-        asked=asked(connection, intent, waiting(connection, now), now),
-        events=[*events[:1], *events[1:][-MOST_STEPS:]],  # an order may be filled in very many parts
+        context=context_of(connection, intent, waiting(connection, now), now),
+        events=[*events[:1], *events[1:][-MOST_STEPS:]],  # an order can have very many partial fills
         seen=head(connection),
     )

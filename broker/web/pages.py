@@ -30,7 +30,7 @@ class Pages:
 
     async def inbox(self, request: Request, session: Session) -> Response:
         page = await self._drawing.inbox(session.trader)
-        await note_seen(self._desk, [card.intent.id for card in page.cards if card.unnoted])
+        await note_seen(self._desk, [card.intent.id for card in page.cards if card.unseen])
         return html("inbox.html", page=page)
 
     async def request(self, request: Request, session: Session) -> Response:
@@ -48,9 +48,9 @@ class Pages:
         cancelled: bool = False,
         typed: Mapping[str, str] | None = None,
     ) -> HTMLResponse:
-        """The request as it is now: its card alone for the page's script, else its whole page."""
+        """The current request: only its card for htmx, else the whole page."""
         page = await self._drawing.request(session.trader, intent_id)
-        if page.card.unnoted:
+        if page.card.unseen:
             await note_seen(self._desk, [intent_id])
         card = replace(
             page.card,

@@ -1,4 +1,4 @@
-"""Checks passwords for the pages: who may try one now, in which line they wait, how refusals are recorded."""
+"""Checks passwords for the pages: rate limits, the hashing queue, records of refused attempts."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ T = TypeVar("T")
 
 
 class Passwords:
-    """One for all pages, since they share the queue."""
+    """One instance for all pages, because they share the queue."""
 
     def __init__(self, desk: Desk) -> None:
         self._store = desk.store
@@ -33,63 +33,65 @@ class Passwords:
         self._allowances = Allowances(desk.clock)
         self.browsers = Browsers(desk.store.vault)
 
-    async def of_stranger(self, request: Request, name: str, password: str) -> str | None:
-        """The trader's hash that the password matches, None for a wrong one, which is recorded.
+    async def check_sign_in(self, request: Request, name: str, password: str) -> str | None:
+        """The trader's password hash if the password matches it, else None. A wrong one is recorded.
 
-        Raises Crowded, and ClientDisconnect as soon as the client hangs up.
+        Raises Crowded, and ClientDisconnect if the client disconnects.
         """
-        hashed = await unless_gone(request, self._people.hash_of(name))
-        about = "" if hashed is None else name
+        hashed = await until_disconnect(request, self._people.hash_of(name))
+        trader = "" if hashed is None else name
         attempt = self._attempt(request, name, hashed)
         try:
-            # Nobody's password is empty: that needs no hash.
-            right = await self._check(request, attempt, name, password) if password else None
+            # No password is empty, so an empty one needs no hashing.
+            matched = await self._check(request, attempt, name, password) if password else None
         except Crowded:
-            await self._refuse(EventKind.SESSION_REFUSED, "browser", about, name, "too many were being tried")
+            await self._refuse(
+                EventKind.SESSION_REFUSED, "browser", trader, name, "too many were being tried"
+            )
             raise
-        if right is None:
-            await self._refuse(EventKind.SESSION_REFUSED, "browser", about, name, "wrong name or password")
-        return right
+        if matched is None:
+            await self._refuse(EventKind.SESSION_REFUSED, "browser", trader, name, "wrong name or password")
+        return matched
 
-    async def of_trader(self, request: Request, session: Session, password: str) -> str | None:
-        """The same for a trader who is signed in already. Raises NotSignedIn besides."""
+    async def check_again(self, request: Request, session: Session, password: str) -> str | None:
+        """Like `check_sign_in`, for a signed-in trader. Also raises NotSignedIn."""
         allowance = self._allowances.of(PER_BROWSER, ("session", session.id))
         attempt = Attempt(line=("session", session.id), address="", allowances=[allowance])
         if attempt.seconds_left:
             raise Crowded
-        right = await self._check(request, attempt, session.trader, password)
-        if right is None:
+        matched = await self._check(request, attempt, session.trader, password)
+        if matched is None:
             await self._store.read(self._people.standing(session))
             actor = f"trader:{session.trader}"
             await self._refuse(
                 EventKind.PASSWORD_REFUSED, actor, session.trader, session.trader, "wrong old password"
             )
-        return right
+        return matched
 
     async def hashing(self, request: Request, line: str, work: Callable[[], T]) -> T:
         """Hash a new password in the same queue."""
         attempt = Attempt(line=("new", line), address="", allowances=[])
-        return await unless_gone(request, self._queue.run(attempt, work))
+        return await until_disconnect(request, self._queue.run(attempt, work))
 
     async def _check(self, request: Request, attempt: Attempt, name: str, password: str) -> str | None:
         check = partial(self._people.right_password, name, password)
-        right = await unless_gone(request, self._queue.run(attempt, check))
-        if right is not None:
+        matched = await until_disconnect(request, self._queue.run(attempt, check))
+        if matched is not None:
             for allowance in attempt.allowances:
                 allowance.give_back()
-        return right
+        return matched
 
     def _attempt(self, request: Request, name: str, hashed: str | None) -> Attempt:
-        """A browser that signed in before has its own line and allowance, while that lasts. All names that no
-        trader has share one line, so that made-up names do not take turns from traders.
+        """A browser in which the trader signed in before has its own line, until its allowance is used up.
+        All unknown names share one line, so that made-up names do not delay traders.
         """
         address = network(request.client.host if request.client else None)
         cookie = request.cookies.get(browser_cookie_name(self._settings))
         browser = self.browsers.known(cookie, name, hashed)
         if browser is not None:
-            own = self._allowances.of(PER_BROWSER, ("browser", browser))
-            if not own.seconds_left:
-                return Attempt(line=("browser", browser), address=address, allowances=[own])
+            allowance = self._allowances.of(PER_BROWSER, ("browser", browser))
+            if not allowance.seconds_left:
+                return Attempt(line=("browser", browser), address=address, allowances=[allowance])
         allowances = [
             self._allowances.of(STRANGERS_PER_NAME, ("name", name.casefold()[:MAX_NAME])),
             self._allowances.of(STRANGERS_PER_ADDRESS, ("address", address)),
@@ -97,26 +99,26 @@ class Passwords:
         line = "nobody" if hashed is None else ("name", name)
         return Attempt(line=line, address=address, allowances=allowances)
 
-    async def _refuse(self, kind: EventKind, actor: str, about: str, name: str, why: str) -> None:
-        await self._refusals.record(kind, actor, about, name=as_quoted(name)[:MAX_NAME], why=why)
+    async def _refuse(self, kind: EventKind, actor: str, trader: str, name: str, why: str) -> None:
+        await self._refusals.record(kind, actor, trader, name=as_quoted(name)[:MAX_NAME], why=why)
 
 
-async def unless_gone(request: Request, work: Coroutine[Any, Any, T]) -> T:
-    """Its result. It is cancelled when the client hangs up. Raises ClientDisconnect."""
-    doing = asyncio.create_task(work)
-    leaving = asyncio.create_task(_left(request))
+async def until_disconnect(request: Request, work: Coroutine[Any, Any, T]) -> T:
+    """The result of `work`. If the client disconnects, cancels it and raises ClientDisconnect."""
+    working = asyncio.create_task(work)
+    disconnect = asyncio.create_task(_disconnected(request))
     try:
-        await asyncio.wait({doing, leaving}, return_when=asyncio.FIRST_COMPLETED)
-        if leaving.done():
+        await asyncio.wait({working, disconnect}, return_when=asyncio.FIRST_COMPLETED)
+        if disconnect.done():
             raise ClientDisconnect
-        return doing.result()
+        return working.result()
     finally:
-        for task in (doing, leaving):
+        for task in (working, disconnect):
             task.cancel()
-        await asyncio.gather(doing, leaving, return_exceptions=True)
+        await asyncio.gather(working, disconnect, return_exceptions=True)
 
 
-async def _left(request: Request) -> None:
-    """Returns when the client hangs up. The request's body has been read by then."""
+async def _disconnected(request: Request) -> None:
+    """Returns when the client disconnects. Call it after the body has been read."""
     while (await request.receive())["type"] != "http.disconnect":
         pass

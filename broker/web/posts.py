@@ -12,5 +12,5 @@ from ..http_server import MAX_BODY
 
 
 def post(path: str, endpoint: Callable[[Request], Awaitable[Response]]) -> Route:
-    """A form that is sent to `path`; no longer than any other body."""
+    """A POST route, with the size limit that holds for every request body."""
     return Route(path, endpoint, methods=["POST"], max_body_size=MAX_BODY)

@@ -1,4 +1,4 @@
-"""A live price in a trader's words."""
+"""Formats live prices."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from ..exchange import LivePrice
 from ..money import grouped, percent, plain, signed_percent
 
 MOVED_PCT: Final = Decimal("0.5")
-"""From there on a price that moved stands out."""
+"""Price change in percent from which a price is highlighted."""
 
 
 def price_now(last: LivePrice | None, reference: Decimal | None, now_ms: int) -> Figure:
-    """A live price beside the one when asked: "64,213.10 (+0.2 %)". An old one tells no way."""
+    """A live price and its change since the request: "64,213.10 (+0.2 %)". Stale prices show no change."""
     if last is None:
         return Figure(label="Now", value="no price yet", tone=Tone.WARN)
     price = quoted(last.price)
@@ -23,13 +23,13 @@ def price_now(last: LivePrice | None, reference: Decimal | None, now_ms: int) ->
         return Figure(label="Now", value=f"{price}, stale, {age} old", tone=Tone.WARN)
     if reference is None:
         return Figure(label="Now", value=price)
-    moved = percent(last.price - reference, reference)
-    tone = Tone.WARN if abs(moved) >= MOVED_PCT else Tone.PLAIN
-    return Figure(label="Now", value=f"{price} ({signed_percent(moved)})", tone=tone)
+    change = percent(last.price - reference, reference)
+    tone = Tone.WARN if abs(change) >= MOVED_PCT else Tone.PLAIN
+    return Figure(label="Now", value=f"{price} ({signed_percent(change)})", tone=tone)
 
 
 def quoted(price: Decimal) -> str:
-    """A price that changes before one's eyes: at least two decimals, so that it keeps its width."""
+    """Formats a price with at least two decimals, so that its width stays stable while it changes."""
     exponent = Decimal(plain(price)).as_tuple().exponent
     return f"{price:,.2f}" if isinstance(exponent, int) and exponent > -2 else grouped(price)
 

@@ -1,4 +1,4 @@
-"""A trader's own sessions and password, and who else may decide."""
+"""The page of a trader's sessions and password, with the list of all traders."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ..credentials import MAX_PASSWORD, MIN_PASSWORD
 from ..errors import BrokerError, Code
 from ..store import Session
 from .assets import html
-from .auth import for_traders, let_out, remember_browser
+from .auth import delete_session_cookie, for_traders, remember_browser
 from .deps import Desk
 from .hashing import RETRY_SECONDS, Crowded
 from .passwords import Passwords
@@ -40,21 +40,21 @@ class Sessions:
         return await self._page(session)
 
     async def change_password(self, request: Request, session: Session) -> Response:
-        """The old password is asked for, so that a browser left open is not enough."""
+        """Requires the current password, so that an unattended browser is not enough."""
         async with request.form(max_files=0, max_fields=10) as sent:
             old, new, again = (str(sent.get(name, "")) for name in ("old", "password", "again"))
         if new != again:
-            return await self._page(session, "again: the two new passwords are not the same")
+            return await self._page(session, "new password again: the two passwords differ")
         people = self._desk.store.people
         try:
-            old_hash = await self._passwords.of_trader(request, session, old)
+            old_hash = await self._passwords.check_again(request, session, old)
             if old_hash is None:
-                return await self._page(session, "current password: it is wrong")
+                return await self._page(session, "current password: wrong")
             hashing = partial(people.hash_new_password, session.trader, new)
             new_hash = await self._passwords.hashing(request, session.id, hashing)
         except Crowded:
-            wait = f"Too many passwords are being tried right now. Try again in {RETRY_SECONDS} seconds."
-            answer = await self._page(session, wait, 429)
+            problem = f"Too many password checks right now. Try again in {RETRY_SECONDS} seconds."
+            answer = await self._page(session, problem, 429)
             answer.headers["Retry-After"] = str(RETRY_SECONDS)
             return answer
         except BrokerError as error:
@@ -63,14 +63,14 @@ class Sessions:
             return await self._page(session, error.message)
         ended = await people.change_password(session, old_hash, new_hash)
         if ended is None:
-            return await self._page(session, "current password: it was changed elsewhere just now")
+            return await self._page(session, "current password: it has just been changed elsewhere")
         return self._changed(session, new_hash, ended)
 
     def _changed(self, session: Session, new_hash: str, ended: int) -> Response:
-        others = {0: "You had no other sessions.", 1: "Your other session has ended."}
-        said = others.get(ended, f"Your {ended} other sessions have ended.")
+        texts = {0: "You had no other sessions.", 1: "Your other session has ended."}
+        text = texts.get(ended, f"Your {ended} other sessions have ended.")
         answer = html(
-            "message.html", title="Your password is changed", message=f"{said} This browser stays signed in."
+            "message.html", title="Password changed", message=f"{text} This browser stays signed in."
         )
         cookie = self._passwords.browsers.cookie(session.id, session.trader, new_hash)
         remember_browser(answer, cookie, self._desk.settings)
@@ -95,10 +95,10 @@ class Sessions:
         ended, people = request.path_params["id"], self._desk.store.people
         if not await people.end_session(ended, session.trader, standing=people.standing(session)):
             return html(
-                "message.html", 404, title="No such session", message="You have no session of that id."
+                "message.html", 404, title="No such session", message="You have no session with this id."
             )
         response = RedirectResponse("/sessions", 303)
         if ended == session.id:
             response = RedirectResponse("/signin", 303)
-            let_out(response, self._desk.settings)
+            delete_session_cookie(response, self._desk.settings)
         return response

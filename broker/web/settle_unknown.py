@@ -1,4 +1,4 @@
-"""A request whose outcome is not known: Binance is asked now, or a trader records what he found out."""
+"""A request with an unknown outcome: a trader has Binance asked now, or resolves it manually."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from starlette.routing import BaseRoute
 from ..errors import BrokerError, Code
 from ..intents import RECORDABLE, Intent, State
 from ..store import Moved, Session, Uncertain, queries
-from .auth import for_traders, telling, wants_fragment
+from .auth import after_commit, for_traders, wants_fragment
 from .deps import Desk
 from .pages import Pages
 from .posts import post
 from .wording import as_quoted, outcome
 
-MAX_WORDS: Final = 300
+MAX_NOTE: Final = 300
 
 
-class Unknowns:
+class SettleUnknown:
     def __init__(self, desk: Desk, pages: Pages) -> None:
         self._desk = desk
         self._pages = pages
@@ -34,12 +34,12 @@ class Unknowns:
         ]
 
     async def check(self, request: Request, session: Session) -> Response:
-        """The request as it is after asking Binance; 409 with why, when it could not be asked."""
+        """Ask Binance, then show the current request; 409 with the error if Binance could not be asked."""
         intent_id = request.path_params["id"]
         intent = await self._desk.store.read(lambda connection: queries.find_any(connection, intent_id))
         if intent.state is State.UNKNOWN:
             try:
-                with suppress(Moved):  # somebody else asked at the same time
+                with suppress(Moved):  # another check settled it at the same time
                     await self._desk.check(intent)
             except BrokerError as error:
                 if error.code is Code.STORE_UNAVAILABLE:
@@ -47,25 +47,25 @@ class Unknowns:
                 return await self._answer(
                     request, session, 409, f"Binance could not be asked: {error.message}"
                 )
-        with telling("Binance was asked."):
+        with after_commit("Binance was asked."):
             return await self._answer(request, session)
 
     async def record(self, request: Request, session: Session) -> Response:
         async with request.form(max_files=0, max_fields=10) as sent:
-            found, words = str(sent.get("found", "")), as_quoted(str(sent.get("words", "")))
+            found, note = str(sent.get("found", "")), as_quoted(str(sent.get("words", "")))
         if found not in RECORDABLE:
-            return await self._answer(request, session, 422, "Not recorded: choose what you found out.")
-        if len(words) > MAX_WORDS:
-            problem = f"Not recorded: your words may have {MAX_WORDS} characters, these are {len(words)}."
+            return await self._answer(request, session, 422, "Not recorded: select the outcome at Binance.")
+        if len(note) > MAX_NOTE:
+            problem = f"Not recorded: how you know must have at most {MAX_NOTE} characters, not {len(note)}."
             return await self._answer(request, session, 422, problem)
         try:
-            await self._record(request.path_params["id"], State(found), session, words or None)
-        except Uncertain as early:
-            return await self._answer(request, session, 409, self._why_not(early.intent))
-        with telling("Your word is recorded."):
+            await self._record(request.path_params["id"], State(found), session, note or None)
+        except Uncertain as error:
+            return await self._answer(request, session, 409, self._why_not(error.intent))
+        with after_commit("The outcome is recorded."):
             return await self._answer(request, session)
 
-    async def _record(self, intent_id: str, found: State, session: Session, words: str | None) -> None:
+    async def _record(self, intent_id: str, found: State, session: Session, note: str | None) -> None:
         store = self._desk.store
         intent = await store.read(lambda connection: queries.find_any(connection, intent_id))
         offset_ms = self._desk.offset_ms(intent.market)
@@ -73,7 +73,7 @@ class Unknowns:
             intent_id,
             found,
             session.trader,
-            words,
+            note,
             offset_ms=offset_ms,
             standing=store.people.standing(session),
         )
@@ -88,5 +88,5 @@ class Unknowns:
 
     def _why_not(self, intent: Intent) -> str:
         if intent.state is State.UNKNOWN:
-            return "Not recorded: the order may still arrive at Binance, so nobody can know yet."
-        return f"Not recorded, it is settled: {outcome(intent, self._desk.clock()).text}."
+            return "Not recorded: the order may still arrive at Binance, so its outcome is not final yet."
+        return f"Not recorded, already settled: {outcome(intent, self._desk.clock()).text}."

@@ -1,4 +1,4 @@
-"""Work that several callers want at once, done once."""
+"""A small cache of async results, so that concurrent callers share one computation."""
 
 from __future__ import annotations
 
@@ -12,13 +12,14 @@ V = TypeVar("V")
 
 
 class Shared(Generic[K, V]):
-    """Keeps the last few results. A caller that is cancelled takes the work from nobody else."""
+    """Keeps the last `keep` results. Cancelling one caller does not cancel the work for the others."""
 
     def __init__(self, *, keep: int) -> None:
         self._keep = keep
         self._results: OrderedDict[K, asyncio.Task[V]] = OrderedDict()
 
     async def get(self, key: K, make: Callable[[], Coroutine[Any, Any, V]]) -> V:
+        """The cached or running result for the key, else that of `make`. Raises as `make` does."""
         if key not in self._results:
             self._results[key] = asyncio.create_task(make())
             if len(self._results) > self._keep:

@@ -1,4 +1,4 @@
-"""Signing in and out, and the first trader's link."""
+"""Sign-in, sign-out, and the first trader's invitation link."""
 
 from __future__ import annotations
 
@@ -13,7 +13,16 @@ from ..credentials import MAX_NAME, MAX_PASSWORD, MIN_PASSWORD
 from ..errors import BrokerError
 from ..store import NotSignedIn, Session
 from .assets import html
-from .auth import for_traders, let_in, let_out, local_path, remember_browser, session_of, telling, with_errors
+from .auth import (
+    after_commit,
+    delete_session_cookie,
+    for_traders,
+    local_path,
+    remember_browser,
+    session_of,
+    set_session_cookie,
+    with_errors,
+)
 from .deps import Desk
 from .hashing import RETRY_SECONDS, Crowded
 from .passwords import Passwords
@@ -28,11 +37,11 @@ class SignIn:
         self._passwords = passwords
 
     def routes(self) -> list[BaseRoute]:
-        leave = for_traders(self._desk, self.leave)
+        sign_out = for_traders(self._desk, self.sign_out)
         return [
             Route("/signin", with_errors(self.form)),
-            post("/signin", with_errors(self.enter)),
-            post("/signout", leave),
+            post("/signin", with_errors(self.sign_in)),
+            post("/signout", sign_out),
             Route("/welcome", with_errors(self.welcome)),
             post("/welcome", with_errors(self.accept)),
         ]
@@ -43,29 +52,29 @@ class SignIn:
             return RedirectResponse(then, 303)
         return await self._form(then)
 
-    async def enter(self, request: Request) -> Response:
+    async def sign_in(self, request: Request) -> Response:
         async with request.form(max_files=0, max_fields=10) as sent:
             name, password = str(sent.get("name", "")).strip(), str(sent.get("password", ""))
             then = local_path(str(sent.get("next", "")))
         try:
-            hashed = await self._passwords.of_stranger(request, name, password)
+            hashed = await self._passwords.check_sign_in(request, name, password)
         except Crowded:
             return await self._too_many(then, name)
         response = await self._open(request, name, hashed, then) if hashed else None
-        return response or await self._form(then, name, "That name and password do not match.", 401)
+        return response or await self._form(then, name, "The name or the password is wrong.", 401)
 
-    async def leave(self, request: Request, session: Session) -> Response:
-        with suppress(NotSignedIn):  # it ended meanwhile
+    async def sign_out(self, request: Request, session: Session) -> Response:
+        with suppress(NotSignedIn):  # it has already ended
             standing = self._people.standing(session)
             await self._people.end_session(session.id, session.trader, standing=standing)
         response = RedirectResponse("/signin", 303)
-        let_out(response, self._desk.settings)
+        delete_session_cookie(response, self._desk.settings)
         return response
 
     async def welcome(self, request: Request) -> Response:
         token = request.query_params.get("token", "")
         if not await self._people.invitation_holds(token):
-            return _dead_link()
+            return _invalid_link()
         return self._welcome(token)
 
     async def accept(self, request: Request) -> Response:
@@ -73,9 +82,9 @@ class SignIn:
             token, name = str(sent.get("token", "")), str(sent.get("name", "")).strip()
             password, again = str(sent.get("password", "")), str(sent.get("again", ""))
         if not await self._people.invitation_holds(token):
-            return _dead_link()
+            return _invalid_link()
         if password != again:
-            return self._welcome(token, name, "password: the two passwords are not the same")
+            return self._welcome(token, name, "password again: the two passwords differ")
         try:
             hashed = await self._people.accept_invitation(token, name, password)
         except BrokerError as error:
@@ -83,9 +92,9 @@ class SignIn:
                 raise
             return self._welcome(token, name, error.message)
         if hashed is None:
-            return _dead_link()
-        with telling("Your name and password are set: sign in with them."):
-            return await self._open(request, name, hashed, "/") or _dead_link()
+            return _invalid_link()
+        with after_commit("Your name and password are set. Sign in with them."):
+            return await self._open(request, name, hashed, "/") or _invalid_link()
 
     async def _open(self, request: Request, name: str, hashed: str, then: str) -> Response | None:
         user_agent = request.headers.get("user-agent", "unknown")
@@ -94,17 +103,17 @@ class SignIn:
             return None
         session, token = opened
         response = RedirectResponse(then, 303)
-        let_in(response, token, self._desk.settings)
-        known = self._passwords.browsers.cookie(session.id, name, hashed)
-        remember_browser(response, known, self._desk.settings)
+        set_session_cookie(response, token, self._desk.settings)
+        cookie = self._passwords.browsers.cookie(session.id, name, hashed)
+        remember_browser(response, cookie, self._desk.settings)
         return response
 
     async def _too_many(self, then: str, name: str) -> Response:
         problem = (
-            "Too many people try to sign in right now, so your password was not checked. "
-            f"Try again in {RETRY_SECONDS} seconds. A browser that you signed in with before gets in at once."
+            "Too many sign-in attempts right now; your password was not checked. "
+            f"Try again in {RETRY_SECONDS} seconds, or use a browser in which you signed in before."
         )
-        response = self._drawn(then, name, problem, 429)  # without asking the database once more
+        response = self._page(then, name, problem, 429)  # without another database read
         response.headers["Retry-After"] = str(RETRY_SECONDS)
         return response
 
@@ -112,9 +121,9 @@ class SignIn:
         self, then: str, name: str = "", problem: str | None = None, status: int = 200
     ) -> Response:
         nobody = not await asyncio.to_thread(self._people.traders)
-        return self._drawn(then, name, problem, status, nobody=nobody)
+        return self._page(then, name, problem, status, nobody=nobody)
 
-    def _drawn(
+    def _page(
         self, then: str, name: str, problem: str | None, status: int, *, nobody: bool = False
     ) -> Response:
         return html(
@@ -141,11 +150,11 @@ class SignIn:
         )
 
 
-def _dead_link() -> Response:
+def _invalid_link() -> Response:
     return html(
         "message.html",
         410,
-        title="This link is dead",
-        message="It was used, it is older than a day, or a trader exists already. "
-        "Sign in, or start the broker again for a new link.",
+        title="This link has expired or was used",
+        message="A link works once, for a day, and only until a trader exists. "
+        "Sign in, or restart the broker for a new link.",
     )

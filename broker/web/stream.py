@@ -1,7 +1,7 @@
-"""What happens, as it happens, to every open page.
+"""Server-sent events for every open page.
 
-Each connection first gets everything, drawn from the database, and then what changes: so a page never has to
-trust that it missed nothing.
+A connection first sends a snapshot of the page from the database, then every change. So a page that was
+disconnected misses nothing.
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ from .auth import cookie_name, session_of, with_errors
 from .deps import Desk
 from .live import Live
 from .messages import SUPERSEDED, Messages
-from .open_tabs import PRICES, Follower
+from .open_tabs import PRICES, Tab
 
 HEARTBEAT_SECONDS = 4
 SEND_TIMEOUT_SECONDS = 10
 MOST_PER_SESSION = 3
-"""A browser has six connections to a site over HTTP/1.1, and deciding needs one."""
+"""Browsers open six connections to a site over HTTP/1.1, and a decision needs one."""
 
 log = get_logger(__name__)
 
@@ -40,13 +40,13 @@ class Stream:
         self._desk = desk
         self._messages = messages
         self._live = live
-        self._followers: defaultdict[str, list[Follower]] = defaultdict(list)
+        self._tabs: defaultdict[str, list[Tab]] = defaultdict(list)
 
     def routes(self) -> list[BaseRoute]:
         return [Route("/events", with_errors(self.follow))]
 
     async def follow(self, request: Request) -> Response:
-        """401 without a session, never a redirect: the page would take the sign-in form for a stream."""
+        """401 without a session, not a redirect: htmx would read the sign-in page as a stream."""
         session = await session_of(request, self._desk)
         if session is None:
             return Response(status_code=401)
@@ -60,29 +60,30 @@ class Stream:
         )
 
     async def _events(self, session: Session, token: str, subject: str) -> AsyncGenerator[bytes]:
-        with self._following(session, subject) as follower:
+        with self._following(session, subject) as tab:
             try:
-                # Again, now that no event can be missed: the session may have ended in between.
+                # Checked again after subscribing: the session may have ended in between.
                 if await self._desk.store.people.session(token):
-                    async with aclosing(self._messages_for(follower, session)) as messages:
+                    async with aclosing(self._messages_for(tab, session)) as messages:
                         async for message in messages:
                             yield message
             except BrokerError as error:
                 log.warning("stream ended", error=error.message)
-            if follower.superseded:
+            if tab.superseded:
                 yield SUPERSEDED
 
-    async def _messages_for(self, follower: Follower, session: Session) -> AsyncGenerator[bytes]:
-        snapshot = await self._messages.snapshot(session.trader, follower.subject)
+    async def _messages_for(self, tab: Tab, session: Session) -> AsyncGenerator[bytes]:
+        snapshot = await self._messages.snapshot(session.trader, tab.subject)
         yield snapshot.message
         yield self._messages.heartbeat().encode()
-        while (event := await follower.subscription.get()) and not self._ends(session, event):
+        while (event := await tab.subscription.get()) and not self._ends(session, event):
             if event is PRICES:
-                yield follower.take()
+                yield tab.take_prices()
             elif event.seq > snapshot.seen and (message := await self._messages.change(event)):
                 yield message
 
     def _ends(self, session: Session, event: Event) -> bool:
+        """Whether the session has expired, or the event ends it."""
         if session.expires_at <= self._desk.clock():
             return True
         if event.kind is EventKind.TRADER_REMOVED:
@@ -90,20 +91,20 @@ class Stream:
         return event.kind is EventKind.SESSION_ENDED and event.data.get("session") == session.id
 
     @contextmanager
-    def _following(self, session: Session, subject: str) -> Iterator[Follower]:
+    def _following(self, session: Session, subject: str) -> Iterator[Tab]:
         with self._desk.hub.subscribed() as subscription:
-            followers = self._followers[session.id]
-            follower = Follower(subscription, subject)
-            followers.append(follower)
-            for old in followers[:-MOST_PER_SESSION]:
-                old.give_way()
+            tabs = self._tabs[session.id]
+            tab = Tab(subscription, subject)
+            tabs.append(tab)
+            for old in tabs[:-MOST_PER_SESSION]:
+                old.close()
             try:
-                with self._live.following(follower):
-                    yield follower
+                with self._live.following(tab):
+                    yield tab
             finally:
-                followers.remove(follower)
-                if not followers:
-                    self._followers.pop(session.id, None)
+                tabs.remove(tab)
+                if not tabs:
+                    self._tabs.pop(session.id, None)
 
 
 class _Response(EventSourceResponse):
@@ -111,4 +112,4 @@ class _Response(EventSourceResponse):
         try:
             await super().__call__(scope, receive, send)
         except SendTimeoutError:
-            log.info("a page that read nothing was let go")
+            log.info("a page stopped reading its stream and was disconnected")

@@ -1,4 +1,4 @@
-"""What the templates draw: a request as a card."""
+"""The data that templates render."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from ..intents import Intent, State
 from ..outcomes import rests, waits
 from ..settings import Settings
 from ..untrusted import is_blank
-from .page_queries import Asked, Tally
+from .page_queries import RequestContext, Tally
 from .price import quoted
 from .wording import Outcome, as_quoted, outcome, repeats
 
@@ -24,7 +24,7 @@ ACTS = ("BUY", "SELL", "CLOSE", "LEVERAGE", "CANCEL")
 
 @dataclass(frozen=True, kw_only=True)
 class FrameView:
-    """What stands on every page. `equity` is in USDT, None when it could not be read."""
+    """The frame of every page. `equity`: in USDT, None if it could not be read."""
 
     mode: str
     trader: str
@@ -39,11 +39,16 @@ class FrameView:
 
 @dataclass(frozen=True, kw_only=True)
 class CardView:
-    """`red` says why one tap is not enough. `now` is None when the figures could not be read.
+    """A request's card.
 
-    `price` is the live one. `recordable`: a trader may record what he found out. `cancelled`: a trader has
-    just cancelled what was left of the order. `typed` holds what the form was sent with, so that nothing is
-    lost when it comes back.
+    - `red`: warnings that an approval must confirm with a second tap.
+    - `against`: descriptions of opposite waiting requests.
+    - `price`: the live price, None if the card shows none.
+    - `cancelled`: a trader has just cancelled the rest of the order.
+    - `recordable`: a trader may resolve it manually.
+    - `asks_now`, `now`: whether the card shows current figures; they are None if they could not be read.
+    - `confirming`: the trader tapped Approve once, and the card now asks for the second tap.
+    - `typed`: input to fill the form with again after an error.
     """
 
     intent: Intent
@@ -65,7 +70,7 @@ class CardView:
 
     @property
     def order(self) -> int:
-        """Sorts cards: oldest first."""
+        """Sort key: oldest first."""
         return to_ms(self.intent.created_at)
 
     @property
@@ -74,7 +79,7 @@ class CardView:
 
     @property
     def priced(self) -> bool:
-        """Whether the price matters still."""
+        """Whether the card shows a live price."""
         return self.waiting or rests(self.intent)
 
     @property
@@ -83,7 +88,7 @@ class CardView:
 
     @property
     def cancelling(self) -> bool:
-        """Cancelled, and Binance has not told yet what became of it."""
+        """A trader cancelled the rest, but the order's final state is not known yet."""
         return rests(self.intent) and self.cancelled
 
     @property
@@ -92,76 +97,77 @@ class CardView:
 
     @property
     def diverged(self) -> str | None:
-        """In what Binance's truth differs from what was approved, or from a trader's word."""
+        """How the order at Binance differs from the approval or from a trader's manual resolution."""
         return as_quoted(self.intent.diverged) if self.intent.diverged else None
 
     @property
     def asked_at(self) -> str | None:
-        """The price when the agent asked."""
+        """The market price when the agent made the request, or when the card was last renewed."""
         reference = self.intent.terms.reference_price
         return None if reference is None else quoted(reference)
 
     @property
     def takes_a_side(self) -> bool:
-        """Whether something else can work against it."""
+        """Whether opposite requests can collide with it: it is an order."""
         return self.intent.ordering is not None
 
     @property
     def moved(self) -> str | None:
-        """Why it waits again after it was approved."""
+        """Why it waits again after an approval."""
         return as_quoted(self.intent.note) if self.waiting and self.intent.note else None
 
     @property
-    def unnoted(self) -> bool:
-        """Waits, and nobody is on record as having seen it."""
+    def unseen(self) -> bool:
+        """Waits, and no trader has seen it according to the records."""
         return self.waiting and self.intent.seen_at is None
 
     @property
     def overlooked(self) -> datetime | None:
-        """When half its time was over and nobody had seen it."""
+        """When half of its time was over and no trader had seen it."""
         return self.intent.unseen_at if self.waiting else None
 
     @property
     def headline(self) -> tuple[str, str, str]:
-        """The sentence: before the act, the act, after it."""
+        """The card's sentence in three parts: before the act, the act, after it."""
         return self.card.sentence.partition(self.card.act)
 
     @property
     def side(self) -> str:
-        """What it does differs in colour too, never in colour alone."""
+        """CSS class of the act, such as "buy"; empty if there is none."""
         return next((word.lower() for word in self.card.act.split() if word in ACTS), "")
 
     @property
     def reason(self) -> str | None:
-        """The agent's own words."""
-        said = as_quoted(self.intent.reason or "")
-        return None if is_blank(said) else said
+        """The agent's reason; None if it is blank."""
+        reason = as_quoted(self.intent.reason or "")
+        return None if is_blank(reason) else reason
 
     @property
     def notable_checks(self) -> Sequence[Check]:
+        """Checks that failed or are close to their limit."""
         return [check for check in self.card.checks if check.near or not check.passed]
 
 
-def card_view(asked: Asked, settings: Settings, at: datetime) -> CardView:
-    intent = asked.intent
+def card_view(context: RequestContext, settings: Settings, at: datetime) -> CardView:
+    intent = context.intent
     card = intent.card
     waiting = waits(intent, at)
-    again = [repeats(intent, asked.earlier, at)] if asked.earlier else []
+    repeated = [repeats(intent, context.earlier, at)] if context.earlier else []
     return CardView(
         intent=intent,
         card=card,
         mode=str(settings.mode),
         outcome=outcome(intent, at),
         waiting=waiting,
-        red=[*again, *card.second_tap] if waiting else [],
-        against=asked.against,
+        red=[*repeated, *card.second_tap] if waiting else [],
+        against=context.against,
         at=at,
     )
 
 
 @dataclass(frozen=True, kw_only=True)
 class InboxView:
-    """`more` counts what waits beside these cards. `seen` is the last audit row that it holds."""
+    """`more`: number of waiting requests without a card. `seen`: number of the last audit row included."""
 
     frame: FrameView
     cards: Sequence[CardView]
@@ -172,7 +178,7 @@ class InboxView:
 
 @dataclass(frozen=True, kw_only=True)
 class RequestView:
-    """`seen` as above."""
+    """`seen` as in InboxView."""
 
     frame: FrameView
     card: CardView

@@ -1,4 +1,4 @@
-"""What became of a request, and what happened, in a trader's words. Always with the actor."""
+"""Texts for traders: outcomes and history of requests. They name the actor."""
 
 from __future__ import annotations
 
@@ -19,16 +19,15 @@ from ..reasons import Reason
 from ..untrusted import is_blank, one_line
 
 MAX_SHOWN = 300
-"""Characters of a text that another system wrote."""
-
+"""Maximum characters shown of a text from another system."""
 
 PRESETS: Final = ("Too large", "Wrong price", "Wrong direction", "Not now", "Reason unclear")
-"""Reasons for a rejection that a trader needs not type."""
+"""Preset reasons for a rejection."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Outcome:
-    """`certain_by`: until then nobody can know."""
+    """`certain_by`: when the outcome is known at the latest; None if that is past or does not apply."""
 
     text: str
     tone: Tone = Tone.PLAIN
@@ -51,12 +50,12 @@ def _sending(intent: Intent) -> str:
 
 def _placed(intent: Intent) -> str:
     ended = {"cancelled": ", then cancelled", "expired": ", then expired", "rejected": ", then rejected"}
-    how = ended.get(intent.order_status or "", "")
-    return f"Placed{how}{_trigger(intent)}{_filled(intent.order)}"
+    end = ended.get(intent.order_status or "", "")
+    return f"Placed{end}{_trigger(intent)}{_filled(intent.order)}"
 
 
 def _trigger(intent: Intent) -> str:
-    """A limit order may rest after its trigger, which its status does not tell."""
+    """After its trigger, a stop-limit order may be open as a limit order; the status does not say which."""
     order = intent.ordering
     if order is None or order.stop_price is None or intent.order_status != "open":
         return ""
@@ -73,24 +72,24 @@ def _filled(order: OrderRecord | None) -> str:
 
 def _unsure(intent: Intent) -> str:
     note = intent.note or ""
-    said = one_line(note[:1].upper() + note[1:], MAX_SHOWN)
-    return said if intent.decision is None else f"Approved. {said}"
+    text = one_line(note[:1].upper() + note[1:], MAX_SHOWN)
+    return text if intent.decision is None else f"Approved. {text}"
 
 
 def _not_sent(intent: Intent) -> str:
     return with_reason("Not sent" if intent.decision is None else "Approved, not sent", intent.note)
 
 
-def _word(intent: Intent, checked: str) -> str:
-    """A trader's word, and what Binance says of it."""
-    said = with_reason(f"{intent.word_by} recorded: {RECORDABLE[intent.state]}", intent.note)
-    return f"{said}. {checked}"
+def _resolved(intent: Intent, checked: str) -> str:
+    """The outcome that a trader recorded, and whether Binance confirms it."""
+    recorded = with_reason(f"{intent.word_by} recorded: {RECORDABLE[intent.state]}", intent.note)
+    return f"{recorded}. {checked}"
 
 
 SAID: Final[Mapping[OutcomeKind, Callable[[Intent], str]]] = {
     OutcomeKind.WAITS: lambda _: "Waiting for you",
-    OutcomeKind.OVERDUE: lambda _: "Nobody decided, nothing sent",
-    OutcomeKind.EXPIRED: lambda _: "Nobody decided, nothing sent",
+    OutcomeKind.OVERDUE: lambda _: "Expired: no decision, not sent",
+    OutcomeKind.EXPIRED: lambda _: "Expired: no decision, not sent",
     OutcomeKind.APPROVED: _sending,
     OutcomeKind.SENDING: _sending,
     OutcomeKind.PLACED: _placed,
@@ -98,49 +97,53 @@ SAID: Final[Mapping[OutcomeKind, Callable[[Intent], str]]] = {
     OutcomeKind.REFUSED: lambda intent: with_reason("Binance refused", intent.note),
     OutcomeKind.NOT_SENT: _not_sent,
     OutcomeKind.UNSURE: _unsure,
-    OutcomeKind.NO_ANSWER: lambda _: "Sent, no answer. May be live. Don't repeat it.",
-    OutcomeKind.RECORD_LOST: lambda _: "Perhaps sent: a backup was restored. May be live. Don't repeat it.",
+    OutcomeKind.NO_ANSWER: lambda _: "No answer from Binance; it may be live. Don't repeat it.",
+    OutcomeKind.RECORD_LOST: lambda _: (
+        "Perhaps sent before a backup was restored; it may be live. Don't repeat it."
+    ),
     OutcomeKind.REJECTED: lambda intent: f"Rejected by {_decider(intent)}",
     OutcomeKind.WITHDRAWN: lambda intent: f"Withdrawn by agent {intent.agent}",
     OutcomeKind.REVOKED: lambda intent: with_reason("Withdrawn", intent.note),
-    OutcomeKind.RECORDED: lambda intent: _word(intent, "Binance is still asked."),
-    OutcomeKind.CONFIRMED: lambda intent: _word(intent, f"Binance says so too{_filled(intent.order)}"),
-    OutcomeKind.CONTRADICTED: lambda intent: _word(intent, f"Binance says otherwise{_filled(intent.order)}"),
+    OutcomeKind.RECORDED: lambda intent: _resolved(intent, "Binance is still being asked."),
+    OutcomeKind.CONFIRMED: lambda intent: _resolved(intent, f"Binance says so too{_filled(intent.order)}"),
+    OutcomeKind.CONTRADICTED: lambda intent: _resolved(
+        intent, f"Binance says otherwise{_filled(intent.order)}"
+    ),
 }
 
 
 def happened(event: Event) -> str:
-    """One line of a request's record."""
+    """One line of a request's history."""
     line = event.fill(FACTS[event.kind].history or event.kind_name)
     if event.data.get("word"):
         return with_reason(f"{event.who} recorded: {line.lower()}", event.data.get("note"))
     if event.data.get("reasonCode") == Reason.UNCERTAIN:
         line = "Settled"
     if event.kind in FILLS:
-        told = event.data.get("order")
-        return line + _filled(OrderRecord.model_validate(told) if told else None)
+        order = event.data.get("order")
+        return line + _filled(OrderRecord.model_validate(order) if order else None)
     return with_reason(line, event.data.get("note"))
 
 
 def in_words(moment: datetime) -> str:
-    """As a page says it when no script puts it into the reader's own time."""
+    """The time in UTC. The page's script replaces it with local time."""
     return f"{moment:%H:%M:%S} UTC"
 
 
 def amount(figure: str | None, unit: str) -> str:
-    """A check's figure, as people write amounts of that unit."""
+    """Formats a check's figure: USDT with two decimals, other units with all."""
     if figure is None:
-        return "not read"
+        return "not available"
     return cents(Decimal(figure)) if unit == "USDT" else grouped(Decimal(figure))
 
 
 def unbroken(text: str) -> str:
-    """No line ends between a number and its unit."""
+    """Replaces the space between a number and its unit with a no-break space."""
     return re.sub(r"(?<=\d) (?=\S)", "\N{NO-BREAK SPACE}", text)
 
 
 def device(user_agent: str) -> str:
-    """The browser and the machine, as far as it says so."""
+    """The browser and device, such as "Safari on iPhone"; else the User-Agent header itself."""
     browsers = {"Edg": "Edge", "OPR": "Opera", "Firefox": "Firefox", "Chrome": "Chrome", "Safari": "Safari"}
     machines = {"iPhone": "iPhone", "iPad": "iPad", "Android": "Android", "Windows": "Windows"}
     machines |= {"Mac OS": "a Mac", "Linux": "Linux"}
@@ -150,7 +153,7 @@ def device(user_agent: str) -> str:
 
 
 def repeats(intent: Intent, earlier: Intent, now: datetime) -> str:
-    """Why a request that equals an earlier one, or nearly does, needs a second tap."""
+    """The warning on a request that repeats an earlier one, exactly or nearly."""
     minutes = int((now - earlier.went_out_at).total_seconds()) // 60
     ago = "less than a minute" if minutes < 1 else "1 minute" if minutes == 1 else f"{minutes} minutes"
     what = "The same request"
@@ -160,7 +163,7 @@ def repeats(intent: Intent, earlier: Intent, now: datetime) -> str:
 
 
 def as_quoted(text: str) -> str:
-    """Another's words on one line, without letters that could turn, hide or widen what stands around them."""
+    """Text from outside on one line, without characters that change, hide or widen the text around it."""
     return one_line(text)
 
 
@@ -168,7 +171,7 @@ def _decider(intent: Intent) -> str:
     return intent.decision.by if intent.decision else "a trader"
 
 
-def with_reason(what: str, why: str | None) -> str:
-    """`why` is another's words: bounded, on the same line."""
-    said = one_line(why, MAX_SHOWN) if why else ""
-    return what if is_blank(said) else f"{what}: {said}"
+def with_reason(text: str, reason: str | None) -> str:
+    """Appends the reason, if any: one line, at most MAX_SHOWN characters."""
+    shown = one_line(reason, MAX_SHOWN) if reason else ""
+    return text if is_blank(shown) else f"{text}: {shown}"

@@ -52,7 +52,7 @@ async def first_trader(browser: Browser, broker: BrokerProcess, name: str = "Ana
     await page.get_by_label("Name").fill(name)
     for field in await page.locator("input[type=password]").all():
         await field.fill(PASSWORD)
-    await page.get_by_role("button", name="Start deciding").click()
+    await page.get_by_role("button", name="Create account").click()
     await page.wait_for_url(f"{broker.page}/")
     return page
 

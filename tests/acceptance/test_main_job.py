@@ -54,7 +54,7 @@ async def test_a_rejection_reaches_the_agent_with_its_reason_and_suggestion(
         await card.get_by_text("Reject", exact=False).first.wait_for()
         await page.goto(f"{broker.page}/intents/{parked['intentId']}")
         await page.locator("details.reject > summary").click()
-        await page.get_by_label("Another amount").fill("0.005")
+        await page.get_by_label("Suggested amount").fill("0.005")
         await page.get_by_label("In your words").fill("Half of it would do.")
         await page.locator("button[value=reject]").click()
         told = await asking.call("intent_wait", intentId=parked["intentId"], until="decided")
@@ -82,7 +82,7 @@ async def test_what_nobody_decides_expires_and_can_no_longer_be_approved(
             told = await waiting
         assert told["status"] == "expired"
         await page.reload()
-        await expect(page.get_by_text("Nobody decided, nothing sent").first).to_be_visible()
+        await expect(page.get_by_text("Expired: no decision, not sent").first).to_be_visible()
         await expect(page.get_by_role("button", name="Approve")).to_have_count(0)
     assert await orders_at(exchange.url) == []
 

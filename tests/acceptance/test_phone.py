@@ -29,7 +29,7 @@ async def add_phone(page: Page, broker: BrokerProcess, there: Endpoint) -> None:
     await form.get_by_label("Topic").fill("orders-of-ana")
     await form.get_by_label("Server", exact=True).fill(there.url)
     await form.get_by_role("button", name="Add").click()
-    await expect(page.get_by_text("Not proven")).to_be_visible()
+    await expect(page.get_by_text("Not confirmed")).to_be_visible()
     [test] = await there.count(1)
     await page.goto(test.json["click"])
     await expect(page.get_by_text("Works", exact=True)).to_be_visible()
@@ -145,7 +145,7 @@ async def test_an_agent_cannot_ring_phones_at_will(
             await form.get_by_label("Server", exact=True).fill(alerts.url)
             for topic in ("New requests", "Outcomes that need eyes", "Cancelled protections"):
                 await form.get_by_label(topic).uncheck()
-            await form.get_by_label("Only from so many USDT on").fill("1000000")
+            await form.get_by_label("Minimum value, USDT").fill("1000000")
             await form.get_by_role("button", name="Add").click()
             await alerts.count(1)
             await desk.context.close()  # nobody looks at a page from here on

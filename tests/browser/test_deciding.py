@@ -33,7 +33,7 @@ async def now(site: Site, intent: Intent) -> Intent:
 
 async def test_a_request_appears_by_itself_and_is_approved(site: Site) -> None:
     page = await site.inbox()
-    await expect(page.get_by_text("Nothing waits for you.")).to_be_visible()
+    await expect(page.get_by_text("No requests are waiting.")).to_be_visible()
     intent = await site.desk.park()
     await page.get_by_role("button", name="Approve BUY 0.015 BTC").click()
     await expect(page.locator(f"#intent-{intent.id}")).to_contain_text("Approved by Ana, sending")
@@ -59,7 +59,7 @@ async def test_a_rejection_carries_reason_and_suggestion(site: Site) -> None:
     await page.get_by_text("Reject with a reason").click()
     await page.get_by_label("Reason").select_option("Too large")
     await page.get_by_label("In your words").fill("Half would do.")
-    await page.get_by_label("Another amount").fill("0.0075")
+    await page.get_by_label("Suggested amount").fill("0.0075")
     await page.get_by_role("button", name="Reject", exact=True).click()
     await expect(page.locator(f"#intent-{intent.id} .outcome")).to_have_text("Rejected by Ana")
     decision = (await now(site, intent)).decision
@@ -71,9 +71,9 @@ async def test_enter_in_a_field_rejects_and_never_approves(site: Site) -> None:
     intent = await site.desk.park()
     page = await site.inbox()
     await page.get_by_text("Reject with a reason").click()
-    await page.get_by_label("Another amount").fill("0.0075")
+    await page.get_by_label("Suggested amount").fill("0.0075")
     await expect(page.get_by_role("button", name="Reject", exact=True)).to_be_enabled()
-    await page.get_by_label("Another amount").press("Enter")
+    await page.get_by_label("Suggested amount").press("Enter")
     await expect(page.locator(f"#intent-{intent.id} .outcome")).to_have_text("Rejected by Ana")
     assert site.desk.approved == []
 
@@ -84,15 +84,15 @@ async def test_what_was_typed_survives_a_mistake_and_a_new_connection(site: Site
     page = await site.inbox()
     await page.get_by_text("Reject with a reason").click()
     await page.get_by_label("In your words").fill("Half would do.")
-    await page.get_by_label("Another amount").fill("much less")
+    await page.get_by_label("Suggested amount").fill("much less")
     await page.get_by_role("button", name="Reject", exact=True).click()
-    await expect(page.get_by_text("Another amount: must be a finite number")).to_be_visible()
-    await expect(page.get_by_label("Another amount")).to_have_value("much less")
-    await page.get_by_label("Another amount").fill("0.001")
+    await expect(page.get_by_text("Suggested amount: must be a finite number")).to_be_visible()
+    await expect(page.get_by_label("Suggested amount")).to_have_value("much less")
+    await page.get_by_label("Suggested amount").fill("0.001")
     await page.evaluate("document.getElementById('stream')._htmx.sse.reader.cancel()")
     other = await site.desk.park("0.02")
     await expect(page.locator(f"#intent-{other.id}")).to_be_visible()
-    await expect(page.get_by_label("Another amount").first).to_have_value("0.001")
+    await expect(page.get_by_label("Suggested amount").first).to_have_value("0.001")
     await expect(page.get_by_label("In your words").first).to_have_value("Half would do.")
 
 
@@ -266,7 +266,7 @@ async def test_the_first_trader_comes_in_by_the_link(site: Site) -> None:
     await page.get_by_label("Name").fill("Eva")
     await page.get_by_label("Password", exact=True).fill(PASSWORD)
     await page.get_by_label("Password again").fill(PASSWORD)
-    await page.get_by_role("button", name="Start deciding").click()
+    await page.get_by_role("button", name="Create account").click()
     await connected(page)
     await page.goto(f"{site.url}/welcome?token={token}")
-    await expect(page.get_by_text("This link is dead")).to_be_visible()
+    await expect(page.get_by_text("This link has expired or was used")).to_be_visible()

@@ -106,7 +106,7 @@ async def test_a_decision_on_figures_of_before_is_answered_with_the_new_card(
     await site.desk.move_price(intent)
     await page.get_by_role("button", name="Approve").click()
     card = page.locator(f"#intent-{intent.id}")
-    await expect(card).to_contain_text("has changed since you saw it")
+    await expect(card).to_contain_text("this request has changed")
     await expect(card).to_contain_text(MOVED)
     assert site.desk.approved == []
 
@@ -127,7 +127,7 @@ async def test_a_collision_shows_at_once_and_rests_the_buttons(site: Site) -> No
     assert await card.evaluate("card => card.offsetHeight") == height
     await expect(card.get_by_label("In your words")).to_have_value("Half")
     await site.desk.store.intents.withdraw(other.id, "agent-b")
-    await expect(card).to_contain_text("No opposite request waits.")
+    await expect(card).to_contain_text("No opposite request is waiting.")
 
 
 async def test_the_rest_of_an_order_is_cancelled_once(site: Site) -> None:
@@ -135,7 +135,7 @@ async def test_the_rest_of_an_order_is_cancelled_once(site: Site) -> None:
     page = await site.open(f"/intents/{intent.id}")
     await connected(page)
     await page.get_by_role("button", name="Cancel the rest").dblclick(delay=20)
-    await expect(page.get_by_text("What was left is cancelled.")).to_be_visible()
+    await expect(page.get_by_text("Cancelled.")).to_be_visible()
     await expect(page.get_by_role("button", name="Cancel the rest")).to_have_count(0)
     assert site.desk.cancelled == [(intent.id, "Ana")]
     assert intent.order is not None
@@ -152,7 +152,7 @@ async def test_a_cancel_that_fails_says_so_on_the_card(site: Site) -> None:
     await connected(page)
     await page.get_by_role("button", name="Cancel the rest").click()
     await expect(page.locator(".card .problem")).to_have_text(
-        "Not confirmed that it is cancelled: Binance did not answer in time."
+        "Cancel not confirmed: Binance did not answer in time."
     )
     await expect(page.get_by_role("button", name="Cancel the rest")).to_be_enabled()
 

@@ -103,10 +103,10 @@ async def test_why_it_could_not_be_asked_stands_also_once_the_stream_draws_all_a
 async def test_a_traders_word_is_recorded_and_binances_contradiction_appears_by_itself(site: Site) -> None:
     lost = await site.desk.lose(await site.desk.park(), seconds_ago=60)
     page = await site.open(f"/intents/{lost.id}")
-    await page.get_by_text("I found out what became of it").click()
+    await page.get_by_text("Record the outcome manually").click()
     await page.get_by_label("At Binance it").select_option("never arrived")
     await page.get_by_label("How you know").fill("the app shows none")
-    await page.get_by_role("button", name="Record my word").click()
+    await page.get_by_role("button", name="Record outcome").click()
     await expect(page.locator(".outcome")).to_contain_text("recorded: it was never sent: the app shows none")
     [word] = await site.desk.store.read(queries.recorded)
     await site.desk.store.submissions.check_word(word, State.PLACED, None, placed(word))

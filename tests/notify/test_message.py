@@ -66,7 +66,7 @@ async def test_what_waited_when_a_backup_was_made_was_perhaps_sent(told: Telling
     await told.park()
     await there.count(1)
     await told.store.database.write(lambda c: told.store.submissions.lose_track(c, RESTORED))
-    said = "Perhaps sent: a backup was restored. May be live. Don't repeat it."
+    said = "Perhaps sent before a backup was restored; it may be live. Don't repeat it."
     assert await outcome(told, there) == ("PAPER UNKNOWN: BUY 0.015 BTC", said)
 
 
@@ -74,5 +74,5 @@ async def test_what_was_being_sent_then_was_sent(told: Telling, there: Endpoint)
     await told.webhook(there.url)
     await sending(told, there)
     await told.store.database.write(lambda c: told.store.submissions.lose_track(c, RESTORED))
-    said = "Sent, no answer. May be live. Don't repeat it: a backup was restored"
+    said = "No answer from Binance; it may be live. Don't repeat it: a backup was restored"
     assert await outcome(told, there) == ("PAPER UNKNOWN: BUY 0.015 BTC", said)

@@ -114,4 +114,4 @@ async def test_an_outcome_warns(told: Telling, there: Endpoint) -> None:
     await eventually(warned)
     message = there.received[-1].json
     assert (message["title"], message["tags"]) == ("PAPER UNKNOWN: BUY 0.015 BTC", ["warning"])
-    assert "May be live. Don't repeat it: no answer" in message["message"]
+    assert "it may be live. Don't repeat it: no answer" in message["message"]

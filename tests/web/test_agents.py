@@ -73,7 +73,7 @@ async def test_the_page_tells_who_may_ask_and_how_each_stands(
     entry = page[page.index('id="agent-bot"') : page.index('id="agent-default"')]
     assert "1 waiting" in entry
     assert re.search(r"last call <time[^>]*>12:00:00 UTC", entry)
-    assert '<dt>Its orders of a day, USDT</dt><dd class="untrusted">2000</dd>' in entry
+    assert '<dt>Daily volume limit, USDT</dt><dd class="untrusted">2000</dd>' in entry
     assert "no call since the broker started" in page[page.index('id="agent-default"') :]
     assert 'href="/agents" aria-current="page"' in page
 
@@ -100,7 +100,7 @@ async def test_tools_are_those_that_are_ticked(desk: World, ana: httpx2.AsyncCli
             {"max_leverage": "21"},
             "Largest leverage: is above the broker&#39;s limit of 20 (MAX_LEVERAGE)",
         ),
-        ({"max_order_value_usdt": "much"}, "Largest order, USDT: "),
+        ({"max_order_value_usdt": "much"}, "Maximum order value, USDT: "),
         ({"tools": []}, "Tools: tick one at least"),
         ({"tools": ["binance_fly"]}, "Tools: there is no tool"),
         ({"symbols": "BTC-USDT"}, "Symbols: "),
@@ -125,7 +125,7 @@ async def test_limits_are_set_as_the_form_says(desk: World, ana: httpx2.AsyncCli
     assert known(desk)["bot"].agent == Agent(name="bot", max_pending=8, max_leverage=2)
     refused = await ana.post("/agents/bot/limits", data={**form, "max_pending": "51"})
     assert refused.status_code == 422
-    assert "Requests that wait at a time: is above" in refused.text
+    assert "Maximum waiting requests: is above" in refused.text
     assert known(desk)["bot"].agent.max_pending == 8
     assert "Limits of agent bot changed by Ana" in (await ana.get("/")).text
 
@@ -136,14 +136,14 @@ async def test_a_new_key_ends_the_old_one_now_or_later(
     keys = [key_in(await add(ana))]
     keys.append(key_in(await ana.post("/agents/bot/key", data={"overlap": "1"})))
     assert [who(desk, key) for key in keys] == ["bot", "bot"]
-    assert "Old key of" in (await ana.get("/agents")).text
+    assert "Old key from" in (await ana.get("/agents")).text
     clock.advance(hours=1)
     assert [who(desk, key) for key in keys] == [None, "bot"]
     keys.append(key_in(await ana.post("/agents/bot/key", data={"overlap": "0"})))
     assert [who(desk, key) for key in keys] == [None, None, "bot"]
     answer = await ana.post("/agents/bot/key", data={"overlap": "9999"})
     assert (answer.status_code, KEY.findall(answer.text)) == (422, [])
-    assert "The old key: must be one of those offered" in answer.text
+    assert "Old key: must be one of the options" in answer.text
 
 
 async def test_revoking_withdraws_what_waits_and_says_so(desk: World, ana: httpx2.AsyncClient) -> None:
@@ -165,7 +165,7 @@ async def test_revoking_withdraws_what_waits_and_says_so(desk: World, ana: httpx
     assert (again.status_code, "Name: bot is already revoked" in again.text) == (422, True)
     key = key_in(await ana.post("/agents/bot/key", data={"overlap": "0"}))
     assert who(desk, key) == "bot"
-    assert "Agent bot may call again, by a new key from Ana" in (await ana.get("/")).text
+    assert "Agent bot may call again: new key from Ana" in (await ana.get("/")).text
 
 
 async def test_an_agents_own_withdrawal_is_told_as_its_own(desk: World, ana: httpx2.AsyncClient) -> None:
@@ -227,4 +227,4 @@ async def test_no_agent_keeps_anothers_requests_out_of_the_traders_sight(
     assert len(shown) == 100
     assert {intent.id for intent in quiet} <= set(shown)
     assert shown[-2:] == [intent.id for intent in quiet], "the oldest first"
-    assert "2 more wait" in page
+    assert "2 more waiting" in page

@@ -57,8 +57,8 @@ def disk(desk: World, monkeypatch: pytest.MonkeyPatch) -> Disk:
     [
         (approve, "Your approval is recorded."),
         (reject, "Your rejection is recorded."),
-        (word, "Your word is recorded."),
-        (cancel, "What was left is cancelled."),
+        (word, "The outcome is recorded."),
+        (cancel, "Cancelled."),
         (add_agent, "bot has a new key, which nobody has seen: give it another one."),
         (rotate_key, "bot has a new key, which nobody has seen: give it another one."),
     ],
@@ -70,7 +70,7 @@ async def test_an_act_that_came_about_says_so_though_its_page_cannot_be_drawn(
     answer = await ana.post(address, data=form, headers=HTMX)
     assert disk.broken
     assert answer.status_code == 503
-    assert answer.text == f"{said} The page that shows it could not be drawn: load it again."
+    assert answer.text == f"{said} The page could not be shown. Reload it."
     assert len(desk.approved) == (act is approve)
 
 
@@ -93,7 +93,7 @@ async def test_a_cancel_that_may_have_come_about_says_so(
     answer = await ana.post(address, data=form)
     assert disk.broken
     assert answer.status_code == 503
-    assert "Not confirmed that it is cancelled: Binance did not answer within 8 s." in answer.text
+    assert "Cancel not confirmed: Binance did not answer within 8 s." in answer.text
     assert "Nothing was recorded" not in answer.text
 
 

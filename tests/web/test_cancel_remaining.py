@@ -51,7 +51,7 @@ async def test_the_pages_script_gets_the_card_without_the_button(
     answer = await ana.post(f"/intents/{intent.id}/cancel", headers=HTMX)
     assert answer.status_code == 200
     assert "<html" not in answer.text and "Cancel the rest" not in answer.text
-    assert "What was left is cancelled. Binance is being asked" in answer.text
+    assert "Cancelled. Asking Binance" in answer.text
 
 
 @pytest.mark.parametrize("headers", [{}, HTMX])
@@ -62,7 +62,7 @@ async def test_a_failure_stands_on_the_card_and_the_button_stays(
     desk.cancel_problem = BrokerError(Code.BINANCE_TIMEOUT, "Binance did not answer within 8 s.")
     answer = await ana.post(f"/intents/{intent.id}/cancel", headers=headers)
     assert answer.status_code == 409
-    assert "Not confirmed that it is cancelled: Binance did not answer within 8 s." in answer.text
+    assert "Cancel not confirmed: Binance did not answer within 8 s." in answer.text
     assert "Cancel the rest" in answer.text
 
 
@@ -81,7 +81,7 @@ async def test_what_is_gone_at_binance_and_not_yet_known_here_says_so(
     intent = await desk.place(await desk.park())
     desk.cancel_problem = GONE
     answer = await ana.post(f"/intents/{intent.id}/cancel", headers=HTMX)
-    assert "Nothing was left to cancel. Binance is being asked what became of it." in answer.text
+    assert "Nothing was left to cancel. Asking Binance for the order&#39;s state." in answer.text
 
 
 async def test_a_lost_database_cancels_nothing(desk: World, ana: httpx2.AsyncClient) -> None:

@@ -31,7 +31,7 @@ async def test_same_side_other_symbol_and_other_market_do_not_collide(
     await desk.park("0.018", side="SELL", market="futures")
     page = (await ana.get("/")).text
     assert "Collides" not in page
-    assert page.count("No opposite request waits.") == 4
+    assert page.count("No opposite request is waiting.") == 4
 
 
 async def test_what_takes_no_side_says_nothing_of_it(desk: World, ana: httpx2.AsyncClient) -> None:
@@ -60,7 +60,7 @@ async def test_open_pages_hear_of_it_when_one_comes_and_when_it_goes(desk: World
         assert line in came and "Collides with: agent-b SELL 0.01 BTC, 5:00 left" in came
         await desk.store.intents.withdraw(other.id, "agent-b")
         went = await page.message()
-        assert line in went and "No opposite request waits." in went
+        assert line in went and "No opposite request is waiting." in went
 
 
 async def test_only_cards_that_it_works_against_are_told(desk: World) -> None:

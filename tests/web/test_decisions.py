@@ -119,13 +119,13 @@ async def test_a_reason_that_is_no_text_is_shown_as_far_as_it_can_be(
 @pytest.mark.parametrize(
     ("fields", "problem"),
     [
-        ({"suggested_amount": "0,0075"}, "Another amount: must be a finite number in plain digits (a dot"),
-        ({"suggested_amount": "0"}, "Another amount: must be above zero"),
-        ({"suggested_amount": "-1"}, "Another amount: must be above zero"),
-        ({"suggested_amount": "NaN"}, "Another amount: must be a finite number"),
-        ({"suggested_amount": "1e400"}, "Another amount: is too large or too small"),
-        ({"suggested_price": "61000"}, "Another price: cannot be suggested for this request"),
-        ({"reason_preset": "Because"}, "Reason: must be one of those offered"),
+        ({"suggested_amount": "0,0075"}, "Suggested amount: must be a finite number in plain digits (a dot"),
+        ({"suggested_amount": "0"}, "Suggested amount: must be above zero"),
+        ({"suggested_amount": "-1"}, "Suggested amount: must be above zero"),
+        ({"suggested_amount": "NaN"}, "Suggested amount: must be a finite number"),
+        ({"suggested_amount": "1e400"}, "Suggested amount: is too large or too small"),
+        ({"suggested_price": "61000"}, "Suggested price: cannot be suggested for this request"),
+        ({"reason_preset": "Because"}, "Reason: must be one of the options"),
         ({"reason": "x" * 301}, "In your words: must have at most 300 characters, not 301"),
     ],
 )
@@ -188,7 +188,7 @@ async def test_an_approval_after_the_time_is_up_is_too_late(
     clock.advance(seconds=300)
     answer = await decide(ana, intent, "approve")
     assert answer.status_code == 409
-    assert "too late: Nobody decided, nothing sent" in answer.text
+    assert "too late. Expired: no decision, not sent" in answer.text
     assert (await now(desk, intent)).state is State.EXPIRED
     assert desk.approved == []
 
@@ -197,7 +197,7 @@ async def test_an_approval_of_another_digest_does_not_count(desk: World, ana: ht
     intent = await desk.park()
     answer = await decide(ana, intent, "approve", digest="0" * 64)
     assert answer.status_code == 409
-    assert "has changed since you saw it" in answer.text
+    assert "this request has changed" in answer.text
     assert (await now(desk, intent)).state is State.PENDING
 
 

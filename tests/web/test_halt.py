@@ -136,8 +136,8 @@ async def test_the_pages_script_gets_the_button_alone(desk: World, ana: httpx2.A
 @pytest.mark.parametrize(
     ("form", "problem"),
     [
-        ({"level": "closed"}, "level: must be one of those offered"),
-        ({}, "level: must be one of those offered"),
+        ({"level": "closed"}, "level: must be one of the options"),
+        ({}, "level: must be one of the options"),
         ({"level": "halted", "reason": "x" * 201}, "reason: must have at most 200 characters, not 201"),
     ],
 )

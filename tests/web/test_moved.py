@@ -23,7 +23,7 @@ async def test_it_comes_back_with_a_banner_new_figures_and_a_new_digest(
     assert moved.digest != intent.digest
     for path in ("/", f"/intents/{intent.id}"):
         page = (await ana.get(path)).text
-        assert f'<p class="moved untrusted" role="alert">{MOVED}. It was not sent. Look again.</p>' in page
+        assert f'<p class="moved untrusted" role="alert">{MOVED}. It was not sent. Check the new figures.</p>' in page
         assert "sent only at 61,566 or better" in page
         assert "When shown</span> 61,260.00" in page
         assert f'name="digest" value="{moved.digest}"' in page
@@ -55,7 +55,7 @@ async def test_a_decision_on_the_old_figures_is_answered_with_the_new_card(
     moved = await desk.move_price(intent)
     answer = await decide(ana, intent, decision, script=True)
     assert answer.status_code == 409
-    assert "has changed since you saw it. Look again" in answer.text
+    assert "this request has changed. Check it again" in answer.text
     assert f'name="digest" value="{moved.digest}"' in answer.text
     assert desk.approved == []
 

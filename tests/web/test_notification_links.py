@@ -154,8 +154,8 @@ Change = Callable[[World, Sent], Awaitable[None]]
 TOO_LATE: list[tuple[Change, str, State]] = [
     (approve, "Approved by Ana, sending.", State.APPROVED),
     (reject, "Rejected by Ben.", State.REJECTED),
-    (expire, "Nobody decided, nothing sent.", State.EXPIRED),
-    (let_time_pass, "Nobody decided, nothing sent.", State.EXPIRED),
+    (expire, "Expired: no decision, not sent.", State.EXPIRED),
+    (let_time_pass, "Expired: no decision, not sent.", State.EXPIRED),
     (withdraw, "Withdrawn by agent default.", State.WITHDRAWN),
     (place, "Placed", State.PLACED),
 ]
@@ -312,7 +312,7 @@ async def test_a_forged_or_a_foreign_link_does_nothing_and_is_recorded(
     for method in (stranger.post, stranger.get):
         answer = await method(link)
         assert answer.status_code == 410, answer.text
-        assert "does not hold" in answer.text
+        assert "is not valid" in answer.text
     assert [await state(desk, one.intent) for one in (mine, other)] == [State.PENDING] * 2
     assert len(await refusals(desk)) == 2
 
@@ -412,7 +412,7 @@ async def test_what_a_forgotten_notification_led_to_is_found_from_the_inbox(
     assert (await ana.get(f"/told/{told.delivery.id}")).headers["location"] == "/"
     assert (await ana.get(f"/intents/{told.intent.id}")).status_code == 200
     for answer in (await stranger.get(told.link), await stranger.post(told.link)):
-        assert (answer.status_code, "This link does not hold" in answer.text) == (410, True)
+        assert (answer.status_code, "This link is not valid" in answer.text) == (410, True)
     assert await state(desk, told.intent) is State.WITHDRAWN
 
 

@@ -30,7 +30,7 @@ def text_of(html: str) -> str:
 
 async def test_an_empty_inbox_says_what_happens_next(ana: httpx2.AsyncClient) -> None:
     page = (await ana.get("/")).text
-    assert "Nothing waits for you." in page
+    assert "No requests are waiting." in page
     assert "broker call binance_create_order symbol=BTCUSDT" in page
     assert "<title>Confirmation broker</title>" in page
 
@@ -67,15 +67,15 @@ async def test_figures_when_asked_stand_beside_figures_now(desk: World, ana: htt
 async def test_figures_that_cannot_be_read_in_time_say_so_and_the_page_does_not_wait(
     desk: World, ana: httpx2.AsyncClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(page_figures, "BOUND_SECONDS", 0.01)
+    monkeypatch.setattr(page_figures, "TIMEOUT_SECONDS", 0.01)
     desk.slow = asyncio.Event()
     desk.equity = None
     await desk.park()
     async with asyncio.timeout(5):
         page = (await ana.get("/")).text
-    assert "Not read: Binance did not answer in time." in page
+    assert "Not available: Binance did not answer in time." in page
     assert "Approve BUY 0.015 BTC" in page
-    assert "<b>not read</b>" in page
+    assert "<b>not available</b>" in page
 
 
 async def test_checks_are_folded_when_all_are_well_within_their_limits(
@@ -183,7 +183,7 @@ async def test_decided_requests_come_latest_change_first_with_their_outcome(
     await intents.withdraw(first.id, "default")
     page = text_of((await ana.get("/")).text)
     assert page.index("Withdrawn by agent default") < page.index("Rejected by Ana")
-    assert "The agent was told: “Too large” amount 0.005" in page
+    assert "Sent to the agent: “Too large” amount 0.005" in page
 
 
 @pytest.mark.parametrize("how", ["expired", "rejected", "unswept"])
@@ -199,7 +199,7 @@ async def test_a_request_that_is_over_has_no_buttons(
         await desk.store.intents.expire_due()
     for path in ("/", f"/intents/{intent.id}"):
         assert "/decision" not in (await ana.get(path)).text
-    words = "Rejected by Ana" if how == "rejected" else "Nobody decided, nothing sent"
+    words = "Rejected by Ana" if how == "rejected" else "Expired: no decision, not sent"
     assert words in (await ana.get(f"/intents/{intent.id}")).text
 
 
@@ -239,13 +239,13 @@ async def test_a_long_queue_is_shown_in_part_and_says_so(desk: World, ana: httpx
         await desk.park(f"0.1{number:03}")
     page = (await ana.get("/")).text
     assert page.count('/decision" hx-target') == 100
-    assert "3 more wait." in page
+    assert "3 more waiting." in page
 
 
 async def test_an_unknown_request_is_not_found(ana: httpx2.AsyncClient) -> None:
     answer = await ana.get("/intents/01k9zzzzzzzzzzzzzzzzzzzzzz")
     assert answer.status_code == 404
-    assert "There is no such request" in answer.text
+    assert "No such request" in answer.text
 
 
 async def test_no_page_holds_a_secret(desk: World, ana: httpx2.AsyncClient) -> None:
@@ -317,8 +317,8 @@ class TestPassword:
     @pytest.mark.parametrize(
         ("fields", "problem"),
         [
-            ({"old": "wrong"}, "current password: it is wrong"),
-            ({"again": "another"}, "again: the two new passwords are not the same"),
+            ({"old": "wrong"}, "current password: wrong"),
+            ({"again": "another"}, "new password again: the two passwords differ"),
             ({"password": "short", "again": "short"}, "password: must have 8 to 200 characters"),
             ({"password": "password1", "again": "password1"}, "password: is too easy to guess"),
             ({"password": "AnaBroker", "again": "AnaBroker"}, "your name or the broker"),

@@ -75,7 +75,7 @@ async def test_a_card_says_that_nobody_had_seen_it(
     clock.advance(seconds=150)
     await Watch(desk.store, clock, lambda: None).look()
     shown = (await ana.get(f"/intents/{other.id}")).text
-    assert "Nobody has seen this yet, and half its time is over." in shown
+    assert "Nobody has seen this request, and half of its time is over." in shown
     again = (await ana.get(f"/intents/{other.id}")).text
-    assert "Nobody had seen this by" in again
+    assert "Nobody had seen this request by" in again
     assert "Nobody has seen this yet, and half its time is over</span>" in again  # its record

@@ -39,15 +39,15 @@ async def test_before_the_horizon_it_can_be_checked_and_nothing_recorded(
 ) -> None:
     lost = await desk.lose(await desk.park())
     page = (await ana.get(f"/intents/{lost.id}")).text
-    assert "Sent, no answer. May be live. Don&#39;t repeat it. Certain by" in page
-    assert ">Check now</button>" in page and "Record my word" not in page
+    assert "No answer from Binance; it may be live. Don&#39;t repeat it. Certain by" in page
+    assert ">Check now</button>" in page and "Record outcome" not in page
     clock.advance(seconds=HORIZON_SECONDS)
     early = await record(ana, lost, "not_sent")
     assert early.status_code == 409
     assert "Not recorded: the order may still arrive at Binance" in early.text
     assert (await now(desk, lost)).state is State.UNKNOWN
     clock.advance(milliseconds=1)
-    assert "Record my word" in (await ana.get(f"/intents/{lost.id}")).text
+    assert "Record outcome" in (await ana.get(f"/intents/{lost.id}")).text
 
 
 @pytest.mark.parametrize("headers", [{}, HTMX])
@@ -77,7 +77,7 @@ async def test_check_now_says_why_it_could_not_ask(desk: World, ana: httpx2.Asyn
         (
             "placed",
             State.PLACED,
-            "Ana recorded: it was placed: seen in the app. Binance is still asked.",
+            "Ana recorded: it was placed: seen in the app. Binance is still being asked.",
         ),
         ("refused", State.REFUSED, "Ana recorded: Binance refused it: seen in the app."),
         ("not_sent", State.NOT_SENT, "Ana recorded: it was never sent: seen in the app."),
@@ -127,9 +127,9 @@ async def test_a_word_that_binance_contradicts_is_a_divergence_and_the_order_sta
 @pytest.mark.parametrize(
     ("form", "problem"),
     [
-        ({"found": "filled"}, "Not recorded: choose what you found out."),
-        ({}, "Not recorded: choose what you found out."),
-        ({"found": "placed", "words": "x" * 301}, "your words may have 300 characters, these are 301"),
+        ({"found": "filled"}, "Not recorded: select the outcome at Binance."),
+        ({}, "Not recorded: select the outcome at Binance."),
+        ({"found": "placed", "words": "x" * 301}, "how you know must have at most 300 characters, not 301"),
     ],
 )
 async def test_a_form_that_is_wrong_records_nothing(
@@ -146,7 +146,7 @@ async def test_what_is_settled_is_not_recorded_over(desk: World, ana: httpx2.Asy
     intent = await desk.place(await desk.park())
     answer = await record(ana, intent, "not_sent")
     assert answer.status_code == 409
-    assert "Not recorded, it is settled: Placed, filled 0 of 0.015." in answer.text
+    assert "Not recorded, already settled: Placed, filled 0 of 0.015." in answer.text
 
 
 async def test_of_a_restored_backup_nobody_knows_whether_it_was_sent(
@@ -157,7 +157,7 @@ async def test_of_a_restored_backup_nobody_knows_whether_it_was_sent(
         lambda connection: desk.store.submissions.lose_track(connection, RESTORED)
     )
     page = (await ana.get(f"/intents/{intent.id}")).text
-    assert "Perhaps sent: a backup was restored. May be live." in page and "Record my word" not in page
+    assert "Perhaps sent before a backup was restored; it may be live." in page and "Record outcome" not in page
     clock.advance(seconds=HORIZON_SECONDS + 1)
     assert (await record(ana, intent, "not_sent")).status_code == 303
 

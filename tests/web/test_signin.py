@@ -61,7 +61,7 @@ async def test_a_wrong_name_or_password_gets_in_nowhere_and_is_recorded(
     answer = await sign_in(stranger, **fields)
     assert answer.status_code == 401
     assert "set-cookie" not in answer.headers
-    assert "do not match" in answer.text
+    assert "The name or the password is wrong." in answer.text
     [refused] = await desk.store.read(lambda c: recent_events(c, (EventKind.SESSION_REFUSED,), NOON))
     assert refused.data["why"] == "wrong name or password"
     assert PASSWORD not in str(refused)
@@ -105,7 +105,7 @@ async def test_a_name_or_password_that_is_no_text_is_a_wrong_one(
     assert (await post_in_utf_7(stranger, "/signin", **fields)).status_code == 303
     answer = await post_in_utf_7(stranger, "/signin", **{**fields, **odd})
     assert answer.status_code == 401
-    assert "do not match" in answer.text
+    assert "The name or the password is wrong." in answer.text
 
 
 async def test_brokers_on_one_host_keep_their_sessions_apart(desk: World, ana: httpx2.AsyncClient) -> None:
@@ -139,7 +139,7 @@ def app_of(browser: httpx2.AsyncClient) -> ASGIApp:
 
 async def spend(browser: httpx2.AsyncClient) -> None:
     """As many wrong passwords for Ana as strangers may try at once; later ones wait for the clock."""
-    for number in range(STRANGERS_PER_NAME.at_once):
+    for number in range(STRANGERS_PER_NAME.burst):
         assert (await sign_in(browser, password=f"wrong {number}")).status_code == 401
 
 
@@ -341,7 +341,7 @@ class TestFirstTrader:
     @pytest.mark.parametrize(
         ("fields", "problem"),
         [
-            ({"again": "something else"}, "the two passwords are not the same"),
+            ({"again": "something else"}, "the two passwords differ"),
             ({"password": "short", "again": "short"}, "password: must have 8 to 200 characters"),
             ({"name": "\x07"}, "name: must have 1 to 40 printable characters"),
         ],
@@ -359,7 +359,7 @@ class TestFirstTrader:
         [
             ("name", 422, "name: must have 1 to 40 printable characters"),
             ("password", 422, "password: must be valid UTF-8 text"),
-            ("token", 410, "This link is dead"),
+            ("token", 410, "This link has expired or was used"),
         ],
     )
     async def test_is_told_so_when_something_is_no_text(

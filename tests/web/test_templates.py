@@ -17,7 +17,7 @@ OURS: Final = re.compile(
     r"""
     .*\|\ (?:in_words|cents|plain|length|upper)              # times, numbers, words of an enum
     | (?:moment|figures|checks|price|against|outcome|rejection|row|step|volume|news)\(.*
-    | (?:act|common|stranded|rights|new_key|fault|put)\(.*   # macros, which are walked by themselves
+    | (?:act|common|unreachable|rights|new_key|fault|put)\(.*   # macros, which are walked by themselves
     | (?:card|page\.card|frame|new)\.\w+\.(?:count|digest)
     | page\.more | frame\.tally\.count | agent\.known\.pending | tally\.count
     | event\.seq | card\.asked_at | delivery\.(?:progress|attempts) | card\.intent\.digest

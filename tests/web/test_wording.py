@@ -15,7 +15,7 @@ from broker.notifications import TOLD, Delivery, Progress
 from broker.order_record import OrderRecord
 from broker.reasons import Reason, uncertain
 from broker.tools.cancel_events import CANCELS
-from broker.web.notices import notice, told
+from broker.web.notices import notice, subject
 from broker.web.price import quoted
 from broker.web.wording import as_quoted, device, happened, outcome, repeats, unbroken
 
@@ -120,7 +120,7 @@ def test_every_state_has_words(state: State) -> None:
             "Not certain whether it was carried out: a backup was restored",
         ),
         (State.REJECTED, {"decided_by": "Ana"}, "Rejected by Ana"),
-        (State.EXPIRED, {}, "Nobody decided, nothing sent"),
+        (State.EXPIRED, {}, "Expired: no decision, not sent"),
         (State.WITHDRAWN, {}, "Withdrawn by agent default"),
     ],
 )
@@ -158,13 +158,13 @@ def test_a_live_price_keeps_its_width_and_loses_nothing(price: str, said: str) -
 
 def test_a_pending_request_whose_time_is_up_was_decided_by_nobody() -> None:
     late = NOON + timedelta(minutes=5)
-    assert outcome(intent(State.PENDING), late).text == "Nobody decided, nothing sent"
+    assert outcome(intent(State.PENDING), late).text == "Expired: no decision, not sent"
 
 
 def test_an_unknown_outcome_says_until_when_nobody_can_know() -> None:
     sent = intent(State.UNKNOWN, wire_timestamp_ms=to_ms(NOON))
     shown = outcome(sent, NOON)
-    assert shown.text == "Sent, no answer. May be live. Don't repeat it."
+    assert shown.text == "No answer from Binance; it may be live. Don't repeat it."
     assert shown.certain_by == NOON + timedelta(seconds=20)
     assert shown.tone is Tone.BAD
 
@@ -173,7 +173,7 @@ def test_an_unknown_outcome_promises_no_time_that_has_passed() -> None:
     sent = intent(State.UNKNOWN, wire_timestamp_ms=to_ms(NOON))
     shown = outcome(sent, NOON + timedelta(minutes=1))
     assert shown.certain_by is None
-    assert "May be live" in shown.text
+    assert "may be live" in shown.text
 
 
 def test_a_long_text_of_another_system_is_cut() -> None:
@@ -248,7 +248,7 @@ def test_a_record_line_says_what_happened_and_by_whom(happening: Event, words: s
         ),
         (
             event("agent:key-rotated", "trader:Ana", name="bot", overlapHours=0.0, wasRevoked=True),
-            "Agent bot may call again, by a new key from Ana",
+            "Agent bot may call again: new key from Ana",
         ),
         (event("agent:limits-set", "trader:Ana", name="bot"), "Limits of agent bot changed by Ana"),
         (event("agent:revoked", "trader:Ana", name="bot", requests=2), "Agent bot was revoked by Ana"),
@@ -298,7 +298,7 @@ def test_the_list_of_deliveries_has_words_for_all_that_is_told(kind: str) -> Non
         created_at=NOON,
         updated_at=NOON,
     )
-    said = told(delivery)
+    said = subject(delivery)
     assert said != kind and "{" not in said
     assert ("cancelled" in said) is (kind in CANCELS)
     assert data.get("note", "") in said
