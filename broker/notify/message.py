@@ -259,6 +259,10 @@ SAID: Final[Mapping[OutcomeKind, Callable[[Intent], str]]] = {
     OutcomeKind.NOT_SENT: lambda intent: _with_note("Nothing was sent", intent),
     OutcomeKind.REFUSED: lambda intent: _with_note("Binance refused", intent),
     OutcomeKind.UNSURE: lambda intent: _capital(intent.note or ""),
-    OutcomeKind.NO_ANSWER: lambda intent: _with_note("No answer from Binance; it may be live. Don't repeat it", intent),
-    OutcomeKind.RECORD_LOST: lambda _: "Perhaps sent before a backup was restored; it may be live. Don't repeat it.",
+    OutcomeKind.NO_ANSWER: lambda intent: _with_note(
+        "No answer from Binance; it may be live. Don't repeat it", intent
+    ),
+    OutcomeKind.RECORD_LOST: lambda _: (
+        "Perhaps sent before a backup was restored; it may be live. Don't repeat it."
+    ),
 }
