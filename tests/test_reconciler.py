@@ -272,7 +272,7 @@ async def test_however_much_news_there_is_resting_orders_are_looked_at_once_a_se
 async def test_news_of_another_programs_orders_is_none(
     broker: Wired, client_order_id: str, heard: bool
 ) -> None:
-    broker.exchange._venues._tell(broker.exchange.spot, client_order_id)
+    broker.exchange._news._tell(broker.exchange.spot, client_order_id)
     assert broker.reconciler._order_updated.is_set() is heard
 
 
