@@ -223,7 +223,7 @@ def verify_audit(data_dir: DataDir = None) -> None:
     with opened(settings_in(data_dir), "audit verify", to_verify=True) as store:
         broken = store.verify()
     if broken is not None:
-        print(f"The audit log is not intact: {one_line(broken.problem)}.")
+        print(f"The audit log is broken: {one_line(broken.problem)}.")
         raise typer.Exit(1)
     print("The audit log is intact.")
 

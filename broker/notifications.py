@@ -1,6 +1,6 @@
-"""Who is told what, when it is tried again, and when that is given up. No I/O.
+"""Notifications: which channel gets which events, bundles, and retries. No I/O.
 
-A channel is one trader's way to be reached; a delivery is one notification on one channel.
+A channel belongs to one trader (a webhook, for example). A delivery is one notification on one channel.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from .intents import Intent
 
 
 class Kind(StrEnum):
-    """What stands at the other end of a channel."""
+    """Where a channel sends its notifications."""
 
     WEBHOOK = "webhook"
     NTFY = "ntfy"
@@ -26,14 +26,14 @@ class Kind(StrEnum):
 
 
 PHONES: Final = frozenset({Kind.NTFY, Kind.TELEGRAM})
-"""Links are opened there, so the broker has to be reachable from there."""
+"""Links are opened on a phone, so the phone must be able to reach the broker."""
 
 EDITED: Final = frozenset({Kind.TELEGRAM})
-"""A message is brought up to date there once its request is decided."""
+"""Messages there are edited after the request was decided."""
 
 
 class Progress(StrEnum):
-    """How far a delivery came. `sent`: on the wire, and not answered yet."""
+    """The state of a delivery. `sent`: sent, but not answered yet."""
 
     QUEUED = "queued"
     SENT = "sent"
@@ -46,22 +46,24 @@ class Progress(StrEnum):
 
 OPEN: Final = frozenset({Progress.QUEUED, Progress.SENT})
 ANSWERED: Final = frozenset({Progress.SEEN, Progress.ACTED})
-"""By a person, on the other end."""
+"""States that show that the trader reacted."""
 
 REQUESTS: Final = kinds(lambda facts: facts.topic is Topic.REQUESTS)
 CLOSING: Final = kinds(lambda facts: facts.closes)
-"""After these a request no longer waits."""
+"""Kinds after which a request no longer waits."""
 
 TOLD: Final = kinds(lambda facts: facts.topic is not None) | CLOSING | {EventKind.CHANNEL_TEST}
-"""Kinds of audit rows that somebody may have to hear of."""
+"""Kinds of audit rows that may cause a notification."""
 
 REACHING: Final = (EventKind.EXCHANGE_UNREACHABLE, EventKind.EXCHANGE_REACHABLE)
-"""The newest says whether the alarm about Binance is on."""
+"""The newest row of these kinds says whether the alarm about Binance is on."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Channel:
-    """`address` is what may be shown of it. It is proven once a link that was sent to it was opened."""
+    """A trader's channel. `address` is the part of its address that may be shown. `proven_at`: when a link
+    that was sent to it was first opened.
+    """
 
     id: str
     trader: str
@@ -83,38 +85,40 @@ class Channel:
         return self.kind in PHONES
 
     def told(self, event: Event, intent: Intent | None) -> bool:
-        """Whether it hears of the event, which is about that intent."""
+        """Whether the channel is notified of the event. `intent`: the intent that the event is about."""
         if event.kind is EventKind.CHANNEL_TEST:
             return bool(event.data["channel"] == self.id)
         if self.paused_at is not None:
             return False
         if event.kind is EventKind.REQUEST_UNSEEN:
-            return self._backs_up(intent)
+            return self._wants_unseen(intent)
         if event.actor == f"trader:{self.trader}":
             return False
         if event.kind is EventKind.CHANNEL_FAILING and event.data["channel"] == self.id:
             return False
-        return FACTS[event.kind].topic in self.topics and self._worth(intent)
+        return FACTS[event.kind].topic in self.topics and self._large_enough(intent)
 
-    def _backs_up(self, intent: Intent | None) -> bool:
-        """Whether it hears of a request that nobody has seen. A channel for alerts alone does, too, but only
-        of one whose own value is enough.
+    def _wants_unseen(self, intent: Intent | None) -> bool:
+        """Whether the channel is notified of a request that nobody has seen. A channel for alerts is, if the
+        request has a value that reaches the channel's minimum.
         """
         if Topic.REQUESTS in self.topics:
-            return self._worth(intent)
+            return self._large_enough(intent)
         if Topic.ALERTS not in self.topics:
             return False
         value = intent.value_usdt if intent else None
         return self.min_value_usdt is None or (value is not None and value >= self.min_value_usdt)
 
-    def _worth(self, intent: Intent | None) -> bool:
-        """What has no value of its own, as a leverage or a cancel, is never too small."""
+    def _large_enough(self, intent: Intent | None) -> bool:
+        """Compares the intent's value with the channel's minimum. True without a value (leverage, cancel)."""
         value = intent.value_usdt if intent else None
         return self.min_value_usdt is None or not value or value >= self.min_value_usdt
 
 
 def concerns(event: Event, intent: Intent | None) -> bool:
-    """Whether anybody has to hear of it, of those kinds."""
+    """Whether an event of a TOLD kind needs a notification. Of fills, only a filled stop or take-profit does;
+    of an agent's cancels, only those of protective orders.
+    """
     if event.kind is EventKind.CHANNEL_TEST:
         return True
     if event.kind in FILLS:
@@ -124,14 +128,14 @@ def concerns(event: Event, intent: Intent | None) -> bool:
 
 
 def matter(event: Event) -> str:
-    """What it is about: a channel hears of one matter once, though more than one row may tell of it."""
+    """A key for deduplication: a channel gets one notification per key, although several rows may have it."""
     return f"filled:{event.intent_id}" if event.kind in FILLS else str(event.seq)
 
 
-# -- many at once
+# -- bundles
 
 SINGLES: Final[Mapping[Bundle, int]] = {Bundle.WAITING: 20, Bundle.UNSEEN: 3, Bundle.CANCELLED: 20}
-"""Messages that an agent may cause on one channel within WINDOW; from then on they are told as bundles."""
+"""Single messages that an agent may cause on one channel within WINDOW. Further ones are bundled."""
 
 WINDOW: Final = timedelta(hours=1)
 FIRST_SPACING: Final = timedelta(minutes=1)
@@ -139,14 +143,16 @@ LONGEST_SPACING: Final = timedelta(minutes=30)
 
 
 def spacing(bundles: int) -> timedelta:
-    """How long the next bundle waits, after so many within WINDOW: the first does not, then it doubles."""
+    """How long to wait before the next bundle, after `bundles` of them within WINDOW. Zero for the first,
+    then it doubles.
+    """
     if bundles == 0:
         return timedelta()
     return min(FIRST_SPACING * (1 << min(bundles - 1, 16)), LONGEST_SPACING)
 
 
 def caused_by(event: Event, intent: Intent | None) -> str | None:
-    """The agent that caused it, if one did; `intent` is the one that the event is about."""
+    """The name of the agent that caused the event, or None. `intent`: the intent that the event is about."""
     if intent is not None:
         return intent.agent
     kind, _, name = event.actor.partition(":")
@@ -155,8 +161,9 @@ def caused_by(event: Event, intent: Intent | None) -> str | None:
 
 @dataclass(frozen=True, kw_only=True)
 class Delivery:
-    """`digest` is the intent's when the event was committed; `note` says why it goes no further, or what it
-    took the place of. One of a `bundle` tells of all of that sort from its event on, and is about no request.
+    """One notification on one channel. `digest`: the intent's digest when the event was committed. `note`:
+    why the delivery ended, or which one it replaces. A delivery with a `bundle` covers all events of that
+    bundle from its event on, and belongs to no single request.
     """
 
     id: str
@@ -173,14 +180,14 @@ class Delivery:
 
     @property
     def intent_id(self) -> str | None:
-        """The request that it is about."""
+        """The request that the delivery is about; None for a bundle."""
         return None if self.bundle is not None else self.event.intent_id
 
 
 @dataclass(frozen=True, kw_only=True)
 class Attempt:
-    """What one attempt came to. A problem that is `final` is not tried again. By `handle` the endpoint knows
-    the message.
+    """The result of one attempt. A `final` problem is not retried. `handle`: the endpoint's id of the
+    message.
     """
 
     problem: str | None = None
@@ -190,53 +197,55 @@ class Attempt:
 
     @property
     def asked_pause(self) -> timedelta:
-        """An hour at most, whatever was asked: what else is told of a request waits behind it."""
+        """The pause that the endpoint asked for, at most an hour: later notifications wait for it too."""
         return min(self.retry_after or timedelta(), LONGEST_ASKED_PAUSE)
 
 
-# -- trying again
+# -- retries
 
 LEASE: Final = timedelta(seconds=30)
-"""From when on a delivery that was sent and never answered is sent once more, with the same id."""
+"""After this time, a delivery that was sent but not answered is sent again, with the same id."""
 
 FIRST_PAUSE: Final = timedelta(seconds=1)
 LONGEST_PAUSE: Final = timedelta(minutes=1)
 LONGEST_ASKED_PAUSE: Final = timedelta(hours=1)
 GIVE_UP: Final = timedelta(hours=24)
 KEPT: Final = timedelta(days=30)
-"""How long a delivery stays on record once nothing becomes of it any more."""
+"""How long a finished delivery is kept in the database."""
 
 AT_ONCE: Final = 4
-"""Deliveries on the way to one channel."""
+"""Concurrent deliveries to one channel."""
 
 TRIPS_AT: Final = 3
-"""Failures in a row after which the channel rests, and then is tried with a single delivery."""
+"""Failures in a row after which the circuit breaker opens. After a pause, it tries a single delivery."""
 
 ALERT_AFTER: Final = timedelta(minutes=15)
 
 
 def pause(failures: int, random: bytes) -> timedelta:
-    """After so many failures in a row (from 1 on): doubled each time, a random half of it taken off."""
+    """How long to wait after `failures` in a row (at least 1): doubles each time, minus up to half at
+    random.
+    """
     whole = min(FIRST_PAUSE * (1 << min(failures - 1, 16)), LONGEST_PAUSE)
     return whole - whole * int.from_bytes(random[:2], "big") / 0xFFFF / 2
 
 
 def width(channel: Channel) -> int:
-    """How many deliveries may be on the way to it."""
+    """How many concurrent deliveries the channel may have."""
     return 1 if channel.failures >= TRIPS_AT else AT_ONCE
 
 
 WELL: Final[Mapping[str, Any]] = {
     "failures": 0,
     "failing_since": None,
-    "open_until": from_ms(0),  # not the time of a success: should the clock be set back, it would rest
+    "open_until": from_ms(0),  # not the current time: if the clock is set back, the channel would pause
     "alerted": False,
 }
-"""What a channel has while nothing is wrong with it."""
+"""The breaker's fields of a channel that works."""
 
 
 def breaker(channel: Channel, attempt: Attempt, now: datetime, random: bytes) -> Mapping[str, Any]:
-    """What an attempt changes of its channel."""
+    """The breaker's fields of the channel after an attempt."""
     if attempt.problem is None:
         return WELL
     failures = channel.failures + 1

@@ -1,6 +1,7 @@
-"""What a state of an intent means: what it came to, how certain that is, its tone, what its agent does next.
+"""The meaning of each state of an intent: outcome, certainty, tone, and the agent's next step.
 
-This is the one place that decides it. Answers to agents, pages and notifications only phrase it. No I/O.
+This is the only place that decides it. Answers to agents, pages and notifications only put it into words. No
+I/O.
 """
 
 from __future__ import annotations
@@ -18,70 +19,72 @@ from .reasons import Reason
 
 
 class OutcomeKind(StrEnum):
-    """What an intent came to. Each has its phrase wherever outcomes are told."""
+    """The outcome of an intent. Pages, notifications and answers have a text for each."""
 
     WAITS = "waits"
     OVERDUE = "overdue"
-    """Nobody decided in time, and it is about to expire."""
+    """Its time is up without a decision; it is about to become expired."""
     APPROVED = "approved"
     SENDING = "sending"
     PLACED = "placed"
     CHANGED = "changed"
-    """Done at Binance without an order: a setting, or a cancel."""
+    """Executed at Binance without an order: a leverage change or a cancel."""
     REFUSED = "refused"
     NOT_SENT = "not_sent"
     UNSURE = "unsure"
-    """Nobody can tell whether a setting was changed."""
+    """It cannot be known whether the leverage was changed."""
     NO_ANSWER = "no_answer"
     RECORD_LOST = "record_lost"
-    """A backup was restored, and whether it was sent is not on record."""
+    """A backup was restored, which does not record whether it was sent."""
     REJECTED = "rejected"
     EXPIRED = "expired"
     WITHDRAWN = "withdrawn"
     REVOKED = "revoked"
-    """Withdrawn, since its agent was revoked."""
+    """Withdrawn because its agent was revoked."""
     RECORDED = "recorded"
-    """By a trader; Binance has not said it yet."""
+    """Resolved manually by a trader; Binance has not confirmed it yet."""
     CONFIRMED = "confirmed"
     CONTRADICTED = "contradicted"
 
 
 class Certainty(StrEnum):
     OPEN = "open"
-    """It goes on by itself, or by a decision."""
+    """Not final: it waits for a decision, or is being sent."""
     NOT_SENT = "not_sent"
     NOT_EXECUTED = "not_executed"
     ACCEPTED = "accepted"
-    """Binance took it; what becomes of an order stands beside the state."""
+    """Binance accepted it; the order's own status says whether it was executed."""
     MAY_BE_LIVE = "may_be_live"
-    """Until `certain_by` nobody can know; Binance is asked."""
+    """The broker asks Binance. Certain at `certain_by`, not before."""
     NEVER_KNOWN = "never_known"
     TRADERS_WORD = "traders_word"
-    """The outcome names the trader who recorded it, and whether Binance confirms it."""
+    """Resolved manually: the outcome names the trader, and says whether Binance confirms it."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Step:
-    """What an agent does next; `until` is what it waits for, where it waits."""
+    """The agent's next step. `until`: what to wait for with intent_wait, if anything."""
 
     say: str
     until: str | None = None
 
 
 WAIT_FOR_DECISION: Final = Step(
-    say="Tell the user to decide at approvalUrl, then wait for it.", until="placed"
+    say="Tell the user to decide at approvalUrl, then wait for the decision.", until="placed"
 )
-WAIT_FOR_ANSWER: Final = Step(say="Wait for the exchange's answer.", until="placed")
-WAIT_FOR_TRUTH: Final = Step(say="Do not repeat it. Wait until it is settled.", until="placed")
-WAIT_FOR_FILL: Final = Step(say="Done: the order rests. Wait for its fill if you need it.", until="filled")
+WAIT_FOR_ANSWER: Final = Step(say="Wait for Binance's answer.", until="placed")
+WAIT_UNTIL_SETTLED: Final = Step(say="Do not repeat it. Wait until it is settled.", until="placed")
+WAIT_FOR_FILL: Final = Step(say="Done: the order is open. Wait for its fill if you need it.", until="filled")
 DONE: Final = Step(say="Done. Do not repeat it.")
 TELL_WHY: Final = Step(say="Tell the user why. A new call makes a new request.")
-ASK_AS_SUGGESTED: Final = Step(say="Do not repeat it as it was; you may ask for what the trader suggested.")
-ASK_WHY: Final = Step(say="Do not repeat it; read the trader's reason and ask the user.")
-ASK_WHETHER_WANTED: Final = Step(say="Ask the user whether it is still wanted before you ask again.")
-ASK_SOMETHING_ELSE: Final = Step(say="You may ask for something else.")
-ASK_BINANCE: Final = Step(say="Tell the user, who has to look at Binance. A new call makes a new request.")
-LOOK_AT_BINANCE: Final = Step(say="Do not repeat it. Tell the user, who has to look at Binance.")
+ASK_AS_SUGGESTED: Final = Step(
+    say="Do not repeat it unchanged. You may make a new request with the trader's suggestion."
+)
+ASK_WHY: Final = Step(say="Do not repeat it. Read the trader's reason, and ask the user.")
+ASK_WHETHER_WANTED: Final = Step(say="Ask the user whether they still want it before you request it again.")
+ASK_SOMETHING_ELSE: Final = Step(say="You may make a different request.")
+CHECK_BINANCE: Final = Step(say="Tell the user to check at Binance. A new call makes a new request.")
+CHECK_BINANCE_FIRST: Final = Step(say="Do not repeat it. Tell the user to check at Binance.")
 
 
 @dataclass(frozen=True)
@@ -93,17 +96,17 @@ class Meaning:
 
 
 def meaning(intent: Intent, now: datetime) -> Meaning:
-    """With what a trader recorded of it, where one did."""
-    stands = meaning_of_state(intent, now)
+    """The meaning of the intent's state; of a manual resolution, if a trader recorded one."""
+    by_state = meaning_of_state(intent, now)
     if intent.word_by is None or intent.state not in RECORDABLE:
-        return stands
-    word = WORDS[intent.word_holds]
-    return replace(word, next=stands.next) if intent.word_holds else word
+        return by_state
+    resolution = WORDS[intent.word_holds]
+    return replace(resolution, next=by_state.next) if intent.word_holds else resolution
 
 
 def meaning_of_state(intent: Intent, now: datetime) -> Meaning:
-    """The same, whoever found it out."""
-    return next(meaning for when, meaning in MEANINGS[intent.state] if when(intent, now))
+    """The meaning of the state alone, without regard to a manual resolution."""
+    return next(meaning for condition, meaning in MEANINGS[intent.state] if condition(intent, now))
 
 
 def waits(intent: Intent, now: datetime) -> bool:
@@ -112,16 +115,16 @@ def waits(intent: Intent, now: datetime) -> bool:
 
 
 def rests(intent: Intent) -> bool:
-    """Whether its order, or what is left of it, can still be cancelled; whatever was recorded of it."""
+    """Whether its order is still open, so that it can be cancelled. A manual resolution does not matter."""
     return intent.order is not None and not intent.order_is_final
 
 
 def certain_by(intent: Intent, now: datetime) -> datetime | None:
-    """When Binance's answer is final, of what may be live, as if Binance's clock went with ours; None once
-    that time is over.
+    """When Binance's answer about an unknown intent becomes final; None if that time is past. Assumes that
+    Binance's clock equals the broker's.
     """
-    at = from_ms(horizon_ms(intent, 0))
-    return at if at > now else None
+    horizon = from_ms(horizon_ms(intent, 0))
+    return horizon if horizon > now else None
 
 
 Condition = Callable[[Intent, datetime], bool]
@@ -181,12 +184,12 @@ MEANINGS: Final[Mapping[State, Sequence[tuple[Condition, Meaning]]]] = {
     ),
     State.REFUSED: ((_always, Meaning(_K.REFUSED, _C.NOT_EXECUTED, TELL_WHY, Tone.WARN)),),
     State.NOT_SENT: (
-        (_unsure, Meaning(_K.UNSURE, _C.NEVER_KNOWN, ASK_BINANCE, Tone.WARN)),
+        (_unsure, Meaning(_K.UNSURE, _C.NEVER_KNOWN, CHECK_BINANCE, Tone.WARN)),
         (_always, Meaning(_K.NOT_SENT, _C.NOT_EXECUTED, TELL_WHY, Tone.WARN)),
     ),
     State.UNKNOWN: (
-        (_record_lost, Meaning(_K.RECORD_LOST, _C.MAY_BE_LIVE, WAIT_FOR_TRUTH, Tone.BAD)),
-        (_always, Meaning(_K.NO_ANSWER, _C.MAY_BE_LIVE, WAIT_FOR_TRUTH, Tone.BAD)),
+        (_record_lost, Meaning(_K.RECORD_LOST, _C.MAY_BE_LIVE, WAIT_UNTIL_SETTLED, Tone.BAD)),
+        (_always, Meaning(_K.NO_ANSWER, _C.MAY_BE_LIVE, WAIT_UNTIL_SETTLED, Tone.BAD)),
     ),
     State.REJECTED: (
         (_suggested, Meaning(_K.REJECTED, _C.NOT_SENT, ASK_AS_SUGGESTED)),
@@ -198,11 +201,13 @@ MEANINGS: Final[Mapping[State, Sequence[tuple[Condition, Meaning]]]] = {
         (_always, Meaning(_K.WITHDRAWN, _C.NOT_SENT, ASK_SOMETHING_ELSE)),
     ),
 }
-"""By state; of several meanings the first whose condition holds."""
+"""The meanings of each state, with their conditions. The first whose condition is true applies."""
 
 WORDS: Final[Mapping[bool | None, Meaning]] = {
-    None: Meaning(_K.RECORDED, _C.TRADERS_WORD, LOOK_AT_BINANCE, Tone.WARN),
+    None: Meaning(_K.RECORDED, _C.TRADERS_WORD, CHECK_BINANCE_FIRST, Tone.WARN),
     True: Meaning(_K.CONFIRMED, _C.TRADERS_WORD, DONE),
-    False: Meaning(_K.CONTRADICTED, _C.TRADERS_WORD, LOOK_AT_BINANCE, Tone.BAD),
+    False: Meaning(_K.CONTRADICTED, _C.TRADERS_WORD, CHECK_BINANCE_FIRST, Tone.BAD),
 }
-"""Of what a trader recorded, by whether Binance confirms it. Once it does, the state says what is next."""
+"""The meaning of a manual resolution, by whether Binance confirms it (None: not yet). Once it is confirmed,
+the next step is that of the state.
+"""

@@ -1,4 +1,4 @@
-"""Which prices are watched for the requests that wait; pages want their own beside these."""
+"""Subscribes to the prices of waiting requests, also while no page is open."""
 
 from __future__ import annotations
 
@@ -11,29 +11,31 @@ from .intents import State
 from .logs import get_logger
 from .store import Store, queries
 
-OWNER = "requests that wait"
+OWNER = "waiting requests"
 MOMENT_SECONDS = 0.2
-"""A burst of events is one look at the database."""
+"""Pause after an event, so that a burst of events causes one read of the database."""
 
 log = get_logger(__name__)
 
 
 async def watch_waiting(store: Store, hub: Hub, exchange: Exchange) -> None:
-    """Keep the symbols of pending intents watched, and no others, until the hub closes or cancelled."""
+    """Keeps the price subscriptions equal to the symbols of pending intents, until cancelled or the hub
+    closes.
+    """
     try:
         while not hub.closed:
             with hub.subscribed(size=1) as change:
-                await _want(store, exchange)
+                await _subscribe(store, exchange)
                 await change.get()
             await asyncio.sleep(MOMENT_SECONDS)
     finally:
         exchange.prices.want(OWNER, ())
 
 
-async def _want(store: Store, exchange: Exchange) -> None:
+async def _subscribe(store: Store, exchange: Exchange) -> None:
     try:
-        waiting = await store.read(lambda connection: queries.in_states(connection, {State.PENDING}))
+        pending = await store.read(lambda connection: queries.in_states(connection, {State.PENDING}))
     except BrokerError as error:  # the store logs it, once
         log.debug("prices: the database cannot be read", error=error.message)
         return
-    exchange.prices.want(OWNER, {(intent.market, intent.arguments.symbol) for intent in waiting})
+    exchange.prices.want(OWNER, {(intent.market, intent.arguments.symbol) for intent in pending})

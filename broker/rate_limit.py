@@ -1,4 +1,4 @@
-"""How often each agent calls: within the last minute, at once, and when last."""
+"""Rate limits of agents: calls per minute, concurrent reads and checks; and the time of the last call."""
 
 from __future__ import annotations
 
@@ -16,29 +16,29 @@ from .errors import BrokerError, Code
 MINUTE: Final = timedelta(minutes=1)
 
 READS_AT_ONCE: Final = 8
-"""Of one agent at Binance: hundreds asked at once would all stand before another's one."""
+"""Concurrent reads of one agent at Binance, so that a burst of one agent does not delay the others."""
 
 CHECKS_AT_ONCE: Final = 4
-"""Of requests of one agent: a burst of hundreds would keep a trader's click waiting for seconds."""
+"""Concurrent checks of one agent's requests, so that a burst does not delay a trader's click."""
 
-TURN_SECONDS: Final = 10.0
-"""How long a call waits for its agent's others."""
+WAIT_SECONDS: Final = 10.0
+"""How long a call waits for the same agent's other calls."""
 
 
 class Pace:
-    """In memory: a restart forgets it."""
+    """Kept in memory; a restart resets it."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._calls: defaultdict[str, deque[datetime]] = defaultdict(deque)
         self._last: dict[str, datetime] = {}
-        self._reading = _turns(READS_AT_ONCE)
-        self._checking = _turns(CHECKS_AT_ONCE)
+        self._reading = _semaphores(READS_AT_ONCE)
+        self._checking = _semaphores(CHECKS_AT_ONCE)
 
     def note(self, agent: str, tool: str, most: int) -> None:
-        """A call; tools about an agent's own requests ask nothing of Binance, and are not counted.
+        """Counts a call, except of intent_* tools, which ask Binance nothing.
 
-        Raises RATE_LIMITED for one more than `most` within a minute.
+        Raises RATE_LIMITED if the agent already made `most` calls within a minute.
         """
         now = self._last[agent] = self._clock()
         if tool.startswith(OWN_TOOLS):
@@ -50,39 +50,39 @@ class Pace:
             seconds = max(1, -(-(calls[-most] + MINUTE - now) // timedelta(seconds=1)))
             raise BrokerError(
                 Code.RATE_LIMITED,
-                f"At most {most} calls a minute, so nothing was done. Try again in {seconds} s. "
+                f"At most {most} calls per minute are allowed. Nothing was done. Try again in {seconds} s. "
                 "intent_* tools are not counted.",
                 details={"retryAfterSeconds": seconds, "callsPerMinute": most},
             )
         calls.append(now)
 
     def reading(self, agent: str) -> AbstractAsyncContextManager[None]:
-        """While the agent reads from Binance. Raises RATE_LIMITED where its other reads take too long."""
-        told = f"{READS_AT_ONCE} of your reads wait for Binance already, so this one was not made."
-        return _turn(self._reading[agent], told)
+        """A slot for a read from Binance. Raises RATE_LIMITED if none becomes free in time."""
+        message = f"{READS_AT_ONCE} of your reads already wait for Binance. This one was not made."
+        return _slot(self._reading[agent], message)
 
     def checking(self, agent: str) -> AbstractAsyncContextManager[None]:
-        """While a request of the agent is checked. Raises RATE_LIMITED where its others take too long."""
-        told = f"{CHECKS_AT_ONCE} of your requests are being checked already, so this one was not parked."
-        return _turn(self._checking[agent], told)
+        """A slot for the checks of a request. Raises RATE_LIMITED if none becomes free in time."""
+        message = f"{CHECKS_AT_ONCE} of your requests are already being checked. This one was not parked."
+        return _slot(self._checking[agent], message)
 
     def last_call(self, agent: str) -> datetime | None:
-        """None where it has not called since the start."""
+        """None if the agent has not called since the start."""
         return self._last.get(agent)
 
 
-def _turns(at_once: int) -> defaultdict[str, asyncio.Semaphore]:
+def _semaphores(at_once: int) -> defaultdict[str, asyncio.Semaphore]:
     return defaultdict(lambda: asyncio.Semaphore(at_once))
 
 
 @asynccontextmanager
-async def _turn(turns: asyncio.Semaphore, told: str) -> AsyncIterator[None]:
+async def _slot(semaphore: asyncio.Semaphore, message: str) -> AsyncIterator[None]:
     try:
-        async with asyncio.timeout(TURN_SECONDS):
-            await turns.acquire()
+        async with asyncio.timeout(WAIT_SECONDS):
+            await semaphore.acquire()
     except TimeoutError:
-        raise BrokerError(Code.RATE_LIMITED, told, details={"retryAfterSeconds": 5}) from None
+        raise BrokerError(Code.RATE_LIMITED, message, details={"retryAfterSeconds": 5}) from None
     try:
         yield
     finally:
-        turns.release()
+        semaphore.release()

@@ -1,4 +1,4 @@
-"""Why a request has its status: stable codes. Logic goes by these, never by the text beside them."""
+"""Stable codes for why a request has its status. Code decides by these, never by the text of a note."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from .errors import Code
 
 
 class Reason(StrEnum):
-    """Agents see it as `reasonCode`. A code never changes its meaning. Those that a check or Binance gives
-    are the codes of failed calls.
+    """Agents get it as `reasonCode`. A code never changes its meaning. For a failed check or a refusal by
+    Binance, the codes are those of failed calls.
     """
 
     # Waits again
@@ -58,7 +58,7 @@ class Reason(StrEnum):
     BACKUP_RESTORED = "BACKUP_RESTORED"
     # Placed
     PARTLY_DONE = "PARTLY_DONE"
-    # Decided, or nobody did
+    # Decided or expired
     REJECTED_BY_TRADER = "REJECTED_BY_TRADER"
     NO_DECISION = "NO_DECISION"
     RECORDED_BY_TRADER = "RECORDED_BY_TRADER"
@@ -107,24 +107,24 @@ MEANING: Final[Mapping[Reason, str]] = {
     Reason.NO_DECISION: "Nobody decided in time.",
     Reason.RECORDED_BY_TRADER: "A trader recorded what they found out at Binance.",
 }
-"""What each code means, as docs/reasons.md lists it."""
+"""The meaning of each code. docs/reasons.md has the same texts."""
 
 
 @dataclass(frozen=True)
 class Why:
-    """A code for logic and agents, and a note for people, who read no codes."""
+    """A code for programs, and a note for people."""
 
     reason: Reason
     note: str | None = None
 
 
 def uncertain(because: str) -> Why:
-    """Nobody can tell whether it was carried out."""
+    """The reason if it cannot be known whether a request was carried out. `because` ends the note."""
     return Why(Reason.UNCERTAIN, f"not certain whether it was carried out: {because}")
 
 
 def of_error(code: Code) -> Reason:
-    """Why a request is not sent after an error of that code."""
+    """The reason for not sending a request, for an error with that code."""
     try:
         return Reason(code)
     except ValueError:

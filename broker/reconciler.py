@@ -1,4 +1,4 @@
-"""unknown → settled; placed → followed. By asking, never by sending again."""
+"""Settles unknown intents and follows placed orders. It asks Binance, and never sends anything again."""
 
 from __future__ import annotations
 
@@ -19,24 +19,26 @@ from .store import Moved, Store, queries
 from .tools import HIGH, Found, order_record
 
 PASS_SECONDS = 1.0
-"""Between two looks at what is unknown; at least so much between two at resting orders, whatever the news."""
+"""Between two passes over unknown intents, and at least between two passes over open orders."""
 
 FOLLOW_SECONDS = 2.0
-"""Between two looks at resting orders when there is no news: one request per symbol, weight 6."""
+"""Between two passes over open orders without order updates: one request per symbol (weight 6)."""
 
 MOMENT_SECONDS = 0.05
-"""A burst of news is one look."""
+"""Pause after an order update, so that a burst of updates causes one pass."""
 
 ENOUGH_NOT_FOUNDS = 2
 MOST_PASSES = 1800
-"""Looks at a lost order are at most an hour apart."""
+"""Passes between two look-ups of a lost order: at most an hour."""
 
 log = get_logger(__name__)
 
 
 class Lost:
-    """What Binance does not know now, as placed orders after a reset of its testnet, or tells no fees of, or
-    cannot prove: asked about ever more rarely, so that it doesn't spend the weight. By client order id."""
+    """Orders for which Binance has no answer now, by client order id: placed orders after a reset of its
+    testnet, orders without fees yet, or what it cannot prove. The reconciler asks for them less and less
+    often, to save request weight.
+    """
 
     def __init__(self) -> None:
         self._misses: dict[str, int] = {}
@@ -47,25 +49,26 @@ class Lost:
         self._passes[order_id] = min(2**misses, MOST_PASSES)
 
     def ask_now(self, order_id: str) -> None:
-        """Binance told of it. Misses stay counted: it may know no more by now."""
+        """Asks in the next pass, after an order update. The count of misses stays."""
         self._passes.pop(order_id, None)
 
     def keep(self, order_ids: Collection[str]) -> None:
-        """Forget all others."""
+        """Forgets all other orders."""
         for kept in (self._misses, self._passes):
             for gone in kept.keys() - order_ids:
                 del kept[gone]
 
     def rests(self, order_id: str) -> bool:
-        left = self._passes.get(order_id, 0)
-        if left:
-            self._passes[order_id] = left - 1
-        return left > 0
+        """Whether to skip the order in this pass. Counts the pass."""
+        remaining = self._passes.get(order_id, 0)
+        if remaining:
+            self._passes[order_id] = remaining - 1
+        return remaining > 0
 
 
 @dataclass(frozen=True)
 class Truth:
-    """What became of a submission, as Binance says."""
+    """The outcome of a submission according to Binance."""
 
     state: State
     why: Why | None = None
@@ -73,26 +76,26 @@ class Truth:
 
     @property
     def proves(self) -> bool:
-        """Whether it confirms what a trader recorded, or contradicts it."""
+        """Whether it can confirm or contradict a trader's manual resolution."""
         return self.why is None or self.why.reason is not Reason.UNCERTAIN
 
 
 class ServerTimes:
-    """Binance's clocks, each read once in a pass and before it is asked for orders: no answer is older."""
+    """Binance's server times. Each market's is read once per pass, before the orders are."""
 
     def __init__(self, exchange: Exchange) -> None:
         self._exchange = exchange
         self._read: dict[str, int] = {}
 
     async def on(self, market: str) -> int:
-        """UTC milliseconds. Raises BrokerError."""
+        """The market's server time in UTC milliseconds. Raises BrokerError."""
         if market not in self._read:
             self._read[market] = await self._exchange.on(market).server_time_ms()
         return self._read[market]
 
 
 class Reconciler:
-    """`submitting` says whether an answer of Binance is still waited for in this process."""
+    """`submitting` tells whether this process still submits an intent."""
 
     def __init__(self, *, store: Store, exchange: Exchange, submitting: Callable[[str], bool]) -> None:
         self._store = store
@@ -100,11 +103,11 @@ class Reconciler:
         self._submitting = submitting
         self._lost = Lost()
         self._unproved = Lost()
-        self._news = asyncio.Event()
-        exchange.order_news(self._hear)
+        self._order_updated = asyncio.Event()
+        exchange.order_news(self._on_order_update)
 
     async def adopt(self) -> None:
-        """What a dead process was sending, or could not write down, is unknown until Binance says."""
+        """Moves to unknown what another process was submitting when it died."""
         for intent in await self._in_state(State.SUBMITTING):
             if not self._submitting(intent.id):
                 why = Why(Reason.BROKER_STOPPED, "the broker stopped before Binance's answer was recorded")
@@ -113,14 +116,14 @@ class Reconciler:
                 )
 
     async def run(self) -> None:
-        """Until cancelled. What it reads leaves room for what an exit needs."""
+        """Runs until cancelled. Leaves request weight for exits."""
         with leaving_room(FOLLOW_PCT):
-            async with asyncio.TaskGroup() as both:
-                both.create_task(self._keep_settling())
-                both.create_task(self._keep_following())
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(self._keep_settling())
+                tasks.create_task(self._keep_following())
 
     async def _keep_settling(self) -> None:
-        """By time alone: two not-founds in a row are a pass apart."""
+        """In fixed intervals: two not-founds in a row must be a pass apart."""
         while True:
             await self._guarded(self.adopt())
             await self._guarded(self.settle_unknown())
@@ -128,21 +131,23 @@ class Reconciler:
             await asyncio.sleep(PASS_SECONDS)
 
     async def _keep_following(self) -> None:
-        """Also after news, however much there is of it: one order may fill in a hundred parts."""
+        """In intervals, and earlier after an order update. Many updates cause one pass: an order may fill in
+        a hundred parts.
+        """
         while True:
-            self._news.clear()
+            self._order_updated.clear()
             await self._guarded(self.follow_placed())
             await asyncio.sleep(PASS_SECONDS)
             with suppress(TimeoutError):
                 async with asyncio.timeout(FOLLOW_SECONDS - PASS_SECONDS):
-                    await self._news.wait()
+                    await self._order_updated.wait()
                     await asyncio.sleep(MOMENT_SECONDS)
 
-    def _hear(self, market: str, client_order_id: str) -> None:
-        """Binance told of a change: what it is, is asked. Orders of other programs are not followed."""
+    def _on_order_update(self, market: str, client_order_id: str) -> None:
+        """Only wakes the follower, which then asks Binance. Ignores orders of other programs."""
         if not client_order_id or client_order_id.startswith(OURS):
             self._lost.ask_now(client_order_id)
-            self._news.set()
+            self._order_updated.set()
 
     async def settle_unknown(self) -> None:
         now = ServerTimes(self._exchange)
@@ -150,46 +155,48 @@ class Reconciler:
             await self._guarded(self._settle(intent, now))
 
     async def settle(self, intent: Intent) -> None:
-        """Ask Binance now what became of an unknown one. Raises BrokerError when it cannot be asked."""
+        """Asks Binance now about one unknown intent. Raises BrokerError if that fails."""
         await self._settle(intent, ServerTimes(self._exchange), alone=True)
 
     async def _settle(self, intent: Intent, now: ServerTimes, *, alone: bool = False) -> None:
         truth = await self._truth(intent, now, alone=alone)
         if truth is not None:
             await self._store.submissions.settle(
-                intent, truth.state, actor="reconciler", why=truth.why, order=_told(truth)
+                intent, truth.state, actor="reconciler", why=truth.why, order=_order_of(truth)
             )
 
     async def check_words(self) -> None:
-        """Whether what traders recorded is so."""
+        """Compares the traders' manual resolutions with Binance."""
         now = ServerTimes(self._exchange)
         recorded = await self._store.read(queries.recorded)
         self._unproved.keep({client_order_id(intent.id) for intent in recorded})
         for intent in recorded:
             if not self._unproved.rests(client_order_id(intent.id)):
-                await self._guarded(self._check_word(intent, now))
+                await self._guarded(self._check_resolution(intent, now))
 
-    async def _check_word(self, intent: Intent, now: ServerTimes) -> None:
+    async def _check_resolution(self, intent: Intent, now: ServerTimes) -> None:
         truth = await self._truth(intent, now)
         if truth is not None and not truth.proves:
             self._unproved.missed(client_order_id(intent.id))
         elif truth is not None:
-            await self._store.submissions.check_word(intent, truth.state, truth.why, _told(truth))
+            await self._store.submissions.check_word(intent, truth.state, truth.why, _order_of(truth))
 
     async def follow_placed(self) -> None:
-        """One request per symbol tells which orders still rest; only the others are asked about."""
-        places: dict[tuple[str, str], list[Intent]] = defaultdict(list)
+        """Updates placed orders. One request per symbol lists the open orders; only orders that are missing
+        or changed there are looked up.
+        """
+        by_symbol: dict[tuple[str, str], list[Intent]] = defaultdict(list)
         followed = await self._store.read(queries.followed)
         for intent in followed:
-            places[intent.market, intent.arguments.symbol].append(intent)
+            by_symbol[intent.market, intent.arguments.symbol].append(intent)
         self._lost.keep({client_order_id(intent.id) for intent in followed})
         self._exchange.watch_orders(any(not intent.order_is_final for intent in followed))
-        for (market, symbol), intents in places.items():
+        for (market, symbol), intents in by_symbol.items():
             await self._guarded(self._follow(market, symbol, intents))
 
     async def _truth(self, intent: Intent, now: ServerTimes, *, alone: bool = False) -> Truth | None:
-        """None while nobody can be certain. A look between two passes counts no not-found: an answer may lag,
-        and two in a row have to be a pass apart.
+        """None while the outcome is not certain. A look-up between two passes (`alone`) counts no not-found:
+        Binance's answers may lag, so two not-founds must be a pass apart.
         """
         now_ms = await now.on(intent.market)
         certain = now_ms > horizon_ms(intent, self._exchange.on(intent.market).clock_offset_ms)
@@ -210,12 +217,12 @@ class Reconciler:
         if not found.done:
             return Truth(State.NOT_SENT, found.why)
         if intent.decision is None and not HIGH[intent.tool].has_own_id:
-            return Truth(State.NOT_SENT, uncertain("a backup was restored, and it was not approved by then"))
+            return Truth(State.NOT_SENT, uncertain("a backup from before its approval was restored"))
         if order is None:
             return Truth(State.PLACED, found.why)
         if order.status == "rejected":
             return Truth(State.REFUSED, Why(Reason.BINANCE_REFUSED, "Binance rejected the order"), order)
-        with suppress(BrokerError):  # the outcome does not wait for its fees
+        with suppress(BrokerError):  # settle it even if its fees cannot be read yet
             order = await self._exchange.on(intent.market).with_trades(order)
         return Truth(State.PLACED, found.why, order)
 
@@ -233,16 +240,16 @@ class Reconciler:
         try:
             found = await self._look_up(intent)
         except BrokerError as error:
-            if error.code is Code.BINANCE_REFUSED:  # as of an order that it has put into its archive
+            if error.code is Code.BINANCE_REFUSED:  # for example, Binance has archived the order
                 self._lost.missed(order_id)
             raise
         if found is None or found.order is None:
             self._lost.missed(order_id)
             return
-        told = order_record(await self._exchange.on(intent.market).with_trades(found.order))
-        if told != intent.order:
-            await self._store.submissions.follow(intent, told)
-        elif intent.order_is_final:  # only its fees are missing, and Binance does not list them yet
+        order = order_record(await self._exchange.on(intent.market).with_trades(found.order))
+        if order != intent.order:
+            await self._store.submissions.follow(intent, order)
+        elif intent.order_is_final:  # only its fees are missing, which Binance does not list yet
             self._lost.missed(order_id)
 
     async def _look_up(self, intent: Intent) -> Found | None:
@@ -252,20 +259,20 @@ class Reconciler:
         return await self._store.read(lambda connection: queries.in_states(connection, {state}))
 
     async def _guarded(self, work: Any) -> None:
-        """One intent's trouble never stops the others."""
+        """Logs errors, so that one intent's error does not stop the others."""
         try:
             await work
         except Moved:
             pass
         except BrokerError as error:
-            told_by_the_store = error.code is Code.STORE_UNAVAILABLE
-            tell = log.debug if told_by_the_store else log.warning
-            tell("reconciler: asking again later", error=error.message)
+            logged_by_store = error.code is Code.STORE_UNAVAILABLE
+            write = log.debug if logged_by_store else log.warning
+            write("reconciler: will ask again later", error=error.message)
         except Exception:
             log.exception("reconciler: failed")
 
 
-def _told(truth: Truth) -> OrderRecord | None:
+def _order_of(truth: Truth) -> OrderRecord | None:
     return None if truth.order is None else order_record(truth.order)
 
 

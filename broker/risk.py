@@ -1,4 +1,4 @@
-"""The checks: figures in, verdict out. No I/O."""
+"""The risk checks: compare figures with limits. No I/O."""
 
 from __future__ import annotations
 
@@ -10,23 +10,23 @@ from .errors import BrokerError, Code
 from .money import Side, in_unit, percent, plain, signed_percent
 
 NEAR = Decimal("0.8")
-"""From this share of its limit on, a figure is shown unfolded."""
+"""A figure above this fraction of its limit is `near`: the card shows it unfolded."""
 
 
 def balance(asset: str, needed: Decimal | None, free: Decimal | None) -> Check:
-    """Check 1: what the order takes from the account is there. Enforced for exits too."""
+    """Check 1, spot: the free balance covers the order. Enforced for exits too."""
     return _check("balance", f"Free {asset}", needed, free, asset, enforced=True)
 
 
 def margin(needed_usdt: Decimal | None, available_usdt: Decimal | None) -> Check:
-    """Check 1 of futures: the margin, with fees, that is added."""
+    """Check 1, futures: the available margin covers the additional margin with fees."""
     return _check("balance", "Available margin", needed_usdt, available_usdt, "USDT", enforced=True)
 
 
 def order_value(
     value_usdt: Decimal | None, limit_usdt: Decimal, *, is_exit: bool, own: bool = False
 ) -> Check:
-    """Check 2: the order's value. `own` says, here and below, that the limit is the agent's own."""
+    """Check 2: the order's value. `own`, here and below: the limit is the agent's own."""
     label = "Order value (agent's limit)" if own else "Order value"
     return _check("order_value", label, value_usdt, limit_usdt, "USDT", enforced=not is_exit)
 
@@ -34,7 +34,7 @@ def order_value(
 def daily_volume(
     used_usdt: Decimal, value_usdt: Decimal | None, limit_usdt: Decimal, *, is_exit: bool, own: bool = False
 ) -> Check:
-    """Check 3: the UTC day's volume with this order, of all agents, or of its agent alone."""
+    """Check 3: the UTC day's volume including this order, of all agents or (`own`) of its agent alone."""
     total = None if value_usdt is None else used_usdt + value_usdt
     name, label = ("agent_daily_volume", "Agent's volume") if own else ("daily_volume", "Volume")
     return _check(name, f"{label} today with this", total, limit_usdt, "USDT", enforced=not is_exit)
@@ -48,50 +48,50 @@ def position(
     *,
     enforced: bool = True,
 ) -> Check:
-    """Check 4: what would be held after the order, against a share of the market's equity. Not enforced
-    where the order makes it smaller.
+    """Check 4: the position after the order, limited to a percentage of the market's equity. The caller does
+    not enforce it if the order reduces the position.
     """
     limit = None if equity_usdt is None else equity_usdt * limit_pct / 100
     return _check("position", label, value_usdt, limit, "USDT", enforced=enforced)
 
 
 def leverage(times: int | None, limit: int, *, own: bool = False) -> Check:
-    """Check 5: what is set for the symbol that an entry trades."""
+    """Check 5: the leverage of the symbol, for entries."""
     figure = None if times is None else Decimal(times)
     label = "Leverage (agent's limit)" if own else "Leverage"
     return _check("leverage", label, figure, Decimal(limit), "×", enforced=True)
 
 
 def in_flight(symbol: str, count: int) -> Check:
-    """Two changes of one setting at a time, and nobody knows which of them holds."""
+    """No second leverage change while one is not settled: it would not be known which one took effect."""
     label = f"Other leverage changes of {symbol} not settled yet"
     return _check("in_flight", label, Decimal(count), Decimal(0), "", enforced=True)
 
 
 def refuse_failed(checks: Iterable[Check]) -> None:
-    """Raise RISK_CHECK_FAILED with every failing figure, if one refuses."""
+    """Raises RISK_CHECK_FAILED, with all failed checks, if an enforced check failed."""
     failed = [check for check in checks if check.refuses]
     if failed:
         raise BrokerError(
             Code.RISK_CHECK_FAILED,
             " ".join(_sentence(check) for check in failed),
-            details={"checks": [_shown(check) for check in failed]},
+            details={"checks": [_details(check) for check in failed]},
         )
 
 
 def collar(side: Side, price: Decimal, market: Decimal, limit_pct: Decimal, *, what: str = "market") -> None:
-    """A limit price far through the market is a slip: raise PRICE_COLLAR.
+    """Raises PRICE_COLLAR for a limit price far beyond the market price: probably a typing error.
 
-    `market` is what the order would trade against: the ask for a buy, the bid for a sell, and the trigger of
-    a stop, which `what` then says.
+    `market` is the price that the order would trade against: the ask for a buy, the bid for a sell, or the
+    trigger of a stop order; `what` names it.
     """
-    through = price / market - 1 if side == "buy" else 1 - price / market
-    through_pct = through * 100
-    if through_pct > limit_pct:
+    beyond = price / market - 1 if side == "buy" else 1 - price / market
+    beyond_pct = beyond * 100
+    if beyond_pct > limit_pct:
         raise BrokerError(
             Code.PRICE_COLLAR,
-            f"price: {plain(price)} is {signed_percent(through_pct)[1:]} through the {what} "
-            f"({plain(market)}); at most {plain(limit_pct)} % is allowed (LIMIT_COLLAR_PCT)",
+            f"price: {plain(price)} is {signed_percent(beyond_pct)[1:]} beyond the {what} "
+            f"({plain(market)}). At most {plain(limit_pct)} % is allowed (LIMIT_COLLAR_PCT)",
             details={
                 "field": "price",
                 "price": plain(price),
@@ -102,7 +102,7 @@ def collar(side: Side, price: Decimal, market: Decimal, limit_pct: Decimal, *, w
 
 
 def above_limits(checks: Sequence[Check]) -> list[Check]:
-    """What an exit is above, and passes all the same after a second tap."""
+    """Failed checks that are not enforced: an exit passes them after a second confirmation."""
     return [check for check in checks if not check.passed and not check.enforced]
 
 
@@ -126,7 +126,8 @@ def _sentence(check: Check) -> str:
     if check.figure is None or check.limit is None:
         return f"{check.label}: could not be read."
     if check.name == "balance":
-        return f"Needs {_amount(check.figure, check.unit)}, free are {_amount(check.limit, check.unit)}."
+        needed, free = _amount(check.figure, check.unit), _amount(check.limit, check.unit)
+        return f"{check.label}: {free}, needed {needed}."
     return f"{check.label}: {_amount(check.figure, check.unit)}, limit {_amount(check.limit, check.unit)}."
 
 
@@ -134,10 +135,10 @@ def _amount(text: str, unit: str) -> str:
     return f"{in_unit(Decimal(text), unit)} {unit}".rstrip()
 
 
-def _shown(check: Check) -> dict[str, object]:
+def _details(check: Check) -> dict[str, object]:
     return check.model_dump(include={"name", "figure", "limit", "unit", "passed"})
 
 
 def share_of(part: Decimal, whole: Decimal) -> str:
-    """For a person: "1.0 % of equity"."""
+    """For display: `part` in percent of `whole`, "1.0 %"."""
     return f"{percent(part, whole):.1f} %"

@@ -1,4 +1,4 @@
-"""The environment, typed. Units stand in the names, as operators write them."""
+"""The settings, read from the environment and `.env`. The unit is part of a setting's name."""
 
 from __future__ import annotations
 
@@ -23,15 +23,15 @@ LATER = {
     "REDIS_URL": "Redis",
     "METRICS_TOKEN": "metrics",
 }
-"""Settings of a later release. They are refused, never ignored: somebody relies on what they set."""
+"""Settings of a later release. They are refused instead of ignored, because the operator relies on them."""
 
 
 OWN_NAME = "broker.localhost"
-"""A name of this machine that only the broker uses. Browsers send its cookies to no server on localhost or
-127.0.0.1. Chromium and Firefox know it without asking anybody (RFC 6761); Safari may not.
+"""A host name of this machine that only the broker uses, so that browsers do not send its cookies to other
+servers on localhost or 127.0.0.1. Chromium and Firefox resolve it themselves (RFC 6761); Safari may not.
 """
 MOST_USDT = 10**15
-"""Whoever wants no limit: with its cents it still fits the decimal context, so that cards can show it."""
+"""Upper bound of limits in USDT. With two decimals it still fits the decimal context."""
 
 
 class Mode(StrEnum):
@@ -49,9 +49,10 @@ def setting(
     example: str | None = None,
     **bounds: Any,
 ) -> Any:
-    """A field and all that docs/settings.md and .env.example say of it (`python -m tests.generate_docs`).
+    """A field, with its texts for docs/settings.md and .env.example (see `python -m tests.generate_docs`).
 
-    `section` starts a new one. `unset` says what None means; `example` is shown where there is no default.
+    `section` starts a new section. `unset` explains the default None. `example` is shown if there is no
+    default.
     """
     shown: dict[str, Any] = {"section": section, "unset": unset, "example": example}
     return Field(default, description=meaning, json_schema_extra=shown, **bounds)
@@ -276,10 +277,10 @@ class Settings(BaseSettings):
     @field_validator("mcp_api_key", "binance_api_key", "binance_futures_api_key")
     @classmethod
     def _fits_a_header(cls, value: SecretStr | None) -> SecretStr | None:
-        """No request can carry another key. A secret may be a PEM text, of many lines."""
+        """A key is sent in an HTTP header. (A secret is not: it may be a PEM text of many lines.)"""
         key = value.get_secret_value() if value else ""
         if not is_plain(key) or key != key.strip():
-            raise ValueError("must be printable ASCII without spaces around it")
+            raise ValueError("must be printable ASCII, without spaces at the start or end")
         return value
 
     @model_validator(mode="after")
@@ -291,13 +292,13 @@ class Settings(BaseSettings):
             key, secret = (getattr(self, f"{pair}_{half}".lower()) for half in ("KEY", "SECRET"))
             if (key is None) != (secret is None):
                 missing = "SECRET" if secret is None else "KEY"
-                raise ValueError(f"{pair}_{missing} is missing: set both halves of the key pair, or neither")
+                raise ValueError(f"{pair}_{missing} is missing: set both key and secret, or neither")
         if self.binance_futures_api_key is not None and self.binance_api_key is None:
             raise ValueError(
-                "BINANCE_FUTURES_API_KEY is set without BINANCE_API_KEY: set both pairs, or the latter alone"
+                "BINANCE_FUTURES_API_KEY is set without BINANCE_API_KEY: set both, or only BINANCE_API_KEY"
             )
         if self.binance_testnet != self.binance_futures_testnet:
-            raise ValueError("BINANCE_TESTNET and BINANCE_FUTURES_TESTNET disagree: set both alike")
+            raise ValueError("BINANCE_TESTNET and BINANCE_FUTURES_TESTNET differ: set both to the same value")
         if self.paper_url is not None:
             if self.mode is not Mode.PAPER:
                 raise ValueError("PAPER_URL is set together with Binance keys or BINANCE_TESTNET=false")
@@ -307,7 +308,9 @@ class Settings(BaseSettings):
 
     @cached_property
     def cash(self) -> frozenset[str]:
-        """Assets that are money: holding one is no position, and to sell a position for one is an exit."""
+        """The assets in CASH_ASSETS: holding one is not a position, and selling a position for one is an
+        exit.
+        """
         return frozenset(self.cash_assets.split(","))
 
     @property
@@ -318,16 +321,16 @@ class Settings(BaseSettings):
 
     @property
     def account(self) -> str:
-        """The account that a database belongs to: a fingerprint of its keys, never the keys."""
+        """The account that a database belongs to: a hash of its API keys, "paper" or "no-keys"."""
         if self.mode is Mode.PAPER:
             return "paper"
         keys = [self.binance_api_key, self.binance_futures_api_key]
-        told = " ".join(key.get_secret_value() for key in keys if key is not None)
-        return sha256(told.encode()).hexdigest()[:16] if told else "no-keys"
+        text = " ".join(key.get_secret_value() for key in keys if key is not None)
+        return sha256(text.encode()).hexdigest()[:16] if text else "no-keys"
 
     @property
     def configured(self) -> bool:
-        """Whether tools that need an account can work at all."""
+        """Whether there is an account: paper mode, or API keys."""
         return self.mode is Mode.PAPER or self.binance_api_key is not None
 
     @property
@@ -339,7 +342,7 @@ class Settings(BaseSettings):
 
     @property
     def database(self) -> Path:
-        """The SQLite file. Its driver is the broker's own choice, so the URL's is not looked at."""
+        """The SQLite file. The driver in the URL is ignored. Raises StartError for another kind of URL."""
         if self.database_url is None:
             return self.folder / f"{self.mode}.db"
         scheme, _, path = self.database_url.partition("://")
@@ -350,32 +353,29 @@ class Settings(BaseSettings):
 
     @property
     def url(self) -> str:
-        """Where a person's browser finds the pages; all links lead there, so that one sign-in is enough."""
+        """The pages' address. All links use it, so that a trader needs to sign in only once."""
         on_own_name = self.host in ("127.0.0.1", "localhost")
         return self.public_url or (f"http://{OWN_NAME}:{self.port}" if on_own_name else self.local_url)
 
     @property
     def agents_url(self) -> str:
-        """Where agents find the broker: most do not know names under localhost."""
+        """The agents' address: most agents cannot resolve names under localhost."""
         return self.public_url or self.local_url
 
     @property
     def opens_elsewhere(self) -> bool:
-        """Whether a link to its pages leads anywhere on another device, as far as that can be seen."""
+        """Whether a link to the pages can work on another device, judged by its host."""
         return opens_elsewhere(self.url)
 
     @property
     def local_url(self) -> str:
-        """Where this machine finds the broker."""
+        """The broker's address on this machine."""
         host = "127.0.0.1" if self.host in ("0.0.0.0", "::", "localhost") else self.host  # noqa: S104
         return f"http://[{host}]:{self.port}" if ":" in host else f"http://{host}:{self.port}"
 
 
 def load(overrides: Mapping[str, Any] | None = None) -> Settings:
-    """Read the environment and `.env`; one clear line when a setting is malformed.
-
-    Raises StartError.
-    """
+    """Reads the environment and `.env`. Raises StartError, with one line that names each wrong setting."""
     try:
         settings = Settings(**(overrides or {}))
         _ = settings.database

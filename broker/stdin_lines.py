@@ -10,12 +10,14 @@ from typing import Final
 
 CHUNK: Final = 64 * 1024
 LONGEST: Final = 16 * 1024 * 1024
-"""Of a longer line nothing is kept."""
+"""Longer lines are dropped."""
 
 
 def standard_input() -> asyncio.StreamReader:
-    """Read in a thread, since a loop cannot watch every kind of it, and without a buffer, whose lock would
-    outlive the loop.
+    """A stream of this process's standard input.
+
+    A thread reads it: an event loop cannot watch every kind of input. It reads unbuffered, because a buffer's
+    lock would outlive the loop.
     """
     loop = asyncio.get_running_loop()
     reader = asyncio.StreamReader()
@@ -25,7 +27,7 @@ def standard_input() -> asyncio.StreamReader:
             while chunk := os.read(0, CHUNK):
                 loop.call_soon_threadsafe(reader.feed_data, chunk)
             loop.call_soon_threadsafe(reader.feed_eof)
-        except RuntimeError:  # the loop has ended before the input did
+        except RuntimeError:  # the loop ended before the input
             pass
 
     threading.Thread(target=read, daemon=True).start()
@@ -33,18 +35,18 @@ def standard_input() -> asyncio.StreamReader:
 
 
 async def each_line(lines: asyncio.StreamReader) -> AsyncIterator[bytes | None]:
-    """Each line whole, without its end; None, once, for one over LONGEST bytes."""
-    begun: bytearray | None = bytearray()
+    """Yields each line without its line end; None for a line over LONGEST bytes."""
+    partial: bytearray | None = bytearray()  # None: the line is too long
     while chunk := await lines.read(CHUNK):
         *ends, rest = chunk.split(b"\n")
         for end in ends:
-            yield None if begun is None else bytes(begun + end)
-            begun = bytearray()
-        if begun is not None:
-            begun += rest
-            if len(begun) > LONGEST:
-                begun = None
-    if begun is None:
+            yield None if partial is None else bytes(partial + end)
+            partial = bytearray()
+        if partial is not None:
+            partial += rest
+            if len(partial) > LONGEST:
+                partial = None
+    if partial is None:
         yield None
-    elif begun:
-        yield bytes(begun)
+    elif partial:
+        yield bytes(partial)

@@ -1,7 +1,7 @@
-"""MCP over standard input and output, passed on message by message to the running broker.
+"""MCP over standard input and output, forwarded to the running broker.
 
-It knows nothing of tools: a request is one POST to /mcp, and whatever answers it becomes a line. The agent's
-process holds its API key and no more: neither Binance keys nor the database.
+It knows no tools: each request is one POST to /mcp, and each answer becomes one line. The agent's process has
+only its API key, neither Binance keys nor the database.
 """
 
 from __future__ import annotations
@@ -22,18 +22,20 @@ from .stdin_lines import each_line, standard_input
 MAX_LINE: Final = 1024 * 1024
 AGAIN_SECONDS: Final = 0.25
 CALL_PATIENCE_SECONDS: Final = 4.0
-"""For a broker that is not there: less than the impatient clients' 5 seconds, so that a model reads why."""
+"""How long a call retries to connect: less than the 5 seconds after which some clients give up, so that the
+model gets the error.
+"""
 
 START_PATIENCE_SECONDS: Final = 20.0
-"""Until the first answer: at sign-in the client often starts before the broker, and asks only once."""
+"""The same for the first request: a client often starts before the broker, and sends it only once."""
 
 LAST_ANSWERS_SECONDS: Final = 1.0
-"""After the client closed standard input: less than the 2 seconds after which clients kill."""
+"""How long to wait for answers after the client closed standard input. Clients kill after 2 seconds."""
 
 TIMEOUT: Final = httpx2.Timeout(10, connect=2, read=60)
 """While a call waits, the broker pings every 15 seconds."""
 
-TOO_LONG: Final = f"A message is over {MAX_LINE} bytes. It was not passed on."
+TOO_LONG: Final = f"The message is over {MAX_LINE} bytes. It was not forwarded."
 VERSION: Final = "io.modelcontextprotocol/protocolVersion"
 CANCELLED: Final = "notifications/cancelled"
 PARSE_ERROR, INVALID_REQUEST, INTERNAL_ERROR = -32700, -32600, -32603
@@ -44,7 +46,7 @@ Write = Callable[[str], None]
 
 @dataclass(frozen=True, kw_only=True)
 class Asked:
-    """A request as its client wrote it: the very line is sent on, so that no figure changes on the way."""
+    """A request of the client. `line` is forwarded unchanged, so that no number changes."""
 
     id: Id
     method: str
@@ -53,7 +55,7 @@ class Asked:
 
     @property
     def modern(self) -> str | None:
-        """The protocol version that each request of the newer era carries."""
+        """The protocol version in the request, which the newer protocol era has; None in the older era."""
         meta = self.params.get("_meta")
         version = meta.get(VERSION) if isinstance(meta, dict) else None
         return version if isinstance(version, str) else None
@@ -63,7 +65,7 @@ class Asked:
         return self.method in ("initialize", "server/discover")
 
     def headers(self, agreed: str | None) -> dict[str, str]:
-        """`agreed` is the version of an older era's handshake."""
+        """The HTTP headers. `agreed`: the version of the older era's handshake."""
         if self.modern is None:
             return {} if agreed is None or self.starts else {"MCP-Protocol-Version": agreed}
         headers = {"MCP-Protocol-Version": self.modern, "Mcp-Method": _header(self.method)}
@@ -72,7 +74,7 @@ class Asked:
 
 
 class Bridge:
-    """`write` takes an answer, without its line end; `tell` a line for the operator."""
+    """`write` gets each answer, without its line end. `tell` gets lines for the operator."""
 
     def __init__(self, url: str, key: str, *, write: Write, tell: Write) -> None:
         self._url = url
@@ -80,12 +82,12 @@ class Bridge:
         self._write = write
         self._tell = tell
         self._agreed: str | None = None
-        self._away = False
+        self._broker_down = False
         self._in_flight: dict[Id, asyncio.Task[None]] = {}
 
     async def run(self, lines: asyncio.StreamReader) -> None:
-        """Until the client closes its end."""
-        # A fresh connection each time: of one that lay idle, nobody knows whether a call on it arrived.
+        """Runs until the client closes standard input."""
+        # A new connection for each call: on an idle one, a failed call may have arrived or not.
         limits = httpx2.Limits(max_connections=None, max_keepalive_connections=0)
         async with httpx2.AsyncClient(
             headers={
@@ -96,7 +98,7 @@ class Bridge:
             timeout=TIMEOUT,
             limits=limits,
             trust_env=False,
-            verify=False,  # plain HTTP on this machine, and certificates take 0.1 s to load
+            verify=False,  # plain HTTP on this machine; loading certificates takes 0.1 s
         ) as http:
             async for line in each_line(lines):
                 if line is None or len(line) > MAX_LINE:
@@ -111,10 +113,10 @@ class Bridge:
         try:
             message = json.loads(line)
         except (ValueError, RecursionError):
-            self._write(_error(None, PARSE_ERROR, "A line is not JSON."))
+            self._write(_error(None, PARSE_ERROR, "The line is not JSON."))
             return
         if not isinstance(message, dict):
-            self._write(_error(None, INVALID_REQUEST, "A line must be one JSON-RPC message."))
+            self._write(_error(None, INVALID_REQUEST, "The line must be one JSON-RPC message."))
             return
         if message.get("method") == CANCELLED:
             self._cancel(_params(message).get("requestId"))
@@ -122,10 +124,10 @@ class Bridge:
             task = asyncio.create_task(self._serve(asked, http))
             self._in_flight[asked.id] = task
             task.add_done_callback(lambda done: self._done(asked.id, done))
-        # Other notifications, and answers: a broker without sessions has nobody who hears them.
+        # Other notifications and answers are dropped: the broker has no sessions.
 
     def _refuse(self, line: bytes | None) -> None:
-        """What is too long to be passed on is answered once, by its id where it has one."""
+        """Answers a message that is too long, with its id if it can be read."""
         asked = None if line is None else _asked(_json_object(line), line)
         if asked is None:
             self._write(_error(None, INVALID_REQUEST, TOO_LONG))
@@ -133,7 +135,7 @@ class Bridge:
             self._write(_failure(asked, BrokerError(Code.PAYLOAD_TOO_LARGE, TOO_LONG)))
 
     def _cancel(self, request_id: object) -> None:
-        """Closes the connection, which is how the broker learns of it in both eras."""
+        """Closes the call's connection, which cancels it at the broker in both protocol eras."""
         if isinstance(request_id, Id) and (task := self._in_flight.get(request_id)):
             task.cancel()
 
@@ -151,7 +153,7 @@ class Bridge:
 
     async def _serve(self, asked: Asked, http: httpx2.AsyncClient) -> None:
         try:
-            await self._patiently(asked, http)
+            await self._ask_with_retries(asked, http)
         except BrokerError as error:
             self._write(_failure(asked, error))
         except Exception as error:
@@ -160,8 +162,8 @@ class Bridge:
                 _failure(asked, BrokerError(Code.INTERNAL, "An error of `broker stdio`; see its log."))
             )
 
-    async def _patiently(self, asked: Asked, http: httpx2.AsyncClient) -> None:
-        """Without a connection nothing was asked yet, so another try does no harm."""
+    async def _ask_with_retries(self, asked: Asked, http: httpx2.AsyncClient) -> None:
+        """Retries only failures to connect: then nothing was sent yet."""
         loop = asyncio.get_running_loop()
         until = loop.time() + (START_PATIENCE_SECONDS if asked.starts else CALL_PATIENCE_SECONDS)
         while True:
@@ -169,7 +171,7 @@ class Bridge:
                 await self._ask(asked, http)
                 return
             except (httpx2.ConnectError, httpx2.ConnectTimeout):
-                self._note_away()
+                self._note_unreachable()
                 if loop.time() > until:
                     raise self._unreachable() from None
                 await asyncio.sleep(AGAIN_SECONDS)
@@ -179,7 +181,7 @@ class Bridge:
     async def _ask(self, asked: Asked, http: httpx2.AsyncClient) -> None:
         headers = asked.headers(self._agreed)
         async with http.stream("POST", f"{self._url}/mcp", content=asked.line, headers=headers) as response:
-            self._note_back()
+            self._note_reachable()
             if response.headers.get("content-type", "").startswith("text/event-stream"):
                 async for event in httpx2.EventSource(response, max_event_size=None):
                     if event.data and self._deliver(asked, event.data):
@@ -190,7 +192,7 @@ class Bridge:
                 raise self._refused(response.status_code, body)
 
     def _deliver(self, asked: Asked, text: str) -> bool:
-        """Whether it was the answer; what comes before it is progress."""
+        """Writes the message to the client. Returns whether it was the answer; progress comes before it."""
         message = _json_object(text)
         if "jsonrpc" not in message:
             return False
@@ -205,14 +207,14 @@ class Bridge:
             self._write(json.dumps({**message, "id": asked.id}))
         return True
 
-    def _note_away(self) -> None:
-        if not self._away:
-            self._away = True
-            self._tell(f"No broker answers at {self._url}. Start one with `broker`. Trying on.")
+    def _note_unreachable(self) -> None:
+        if not self._broker_down:
+            self._broker_down = True
+            self._tell(f"No broker answers at {self._url}. Start one with `broker`. Retrying.")
 
-    def _note_back(self) -> None:
-        if self._away:
-            self._away = False
+    def _note_reachable(self) -> None:
+        if self._broker_down:
+            self._broker_down = False
             self._tell(f"The broker at {self._url} answers again.")
 
     def _unreachable(self) -> BrokerError:
@@ -223,44 +225,44 @@ class Bridge:
         )
 
     def _lost(self) -> BrokerError:
-        self._tell("The broker went away before it answered a call.")
+        self._tell("The connection was lost before the broker answered a call.")
         return BrokerError(
             Code.ANSWER_LOST,
-            "The connection to the confirmation broker broke before it answered. If this call asked for an "
-            "order, the request may wait for a person now. Look with intent_list before you ask again, or "
+            "The connection to the confirmation broker was lost before it answered. If you called a HIGH "
+            "tool, its request may now wait for a trader. Check with intent_list before you call again, or "
             "repeat the call with the same idempotencyKey.",
         )
 
     def _refused(self, status: int, body: str) -> BrokerError:
-        """An answer that is not MCP: the door's."""
+        """The error for an HTTP answer that is not an MCP message."""
         if status == 401:
             text = (
-                f"The broker at {self._url} does not take this API key. Ask the user to give `broker stdio` "
-                "the broker's own MCP_API_KEY, or the DATA_DIR in which its key lies."
+                f"The broker at {self._url} does not accept this API key. Ask the user to start `broker "
+                "stdio` with the broker's MCP_API_KEY, or with its DATA_DIR, which contains the key."
             )
             self._tell(text)
             return BrokerError(Code.UNAUTHORIZED, text)
-        told = _json_object(body)
-        if told.get("error") in set(Code):
+        failure = _json_object(body)
+        if failure.get("error") in set(Code):
             return BrokerError(
-                Code(told["error"]),
-                str(told["message"]),
-                details=told.get("details"),
-                next_step=told.get("next"),
+                Code(failure["error"]),
+                str(failure["message"]),
+                details=failure.get("details"),
+                next_step=failure.get("next"),
             )
         self._tell(f"The broker at {self._url} answered with status {status}: {body[:200]}")
         return BrokerError(Code.INTERNAL, f"{self._url} answered with status {status}. Is it a broker?")
 
 
 async def serve(url: str, key: str) -> None:
-    """Over this process's own standard input and output. Nothing but protocol reaches the latter."""
+    """Serves this process's standard input and output. Only protocol messages go to standard output."""
     out, sys.stdout = sys.stdout, sys.stderr
 
     def write(message: str) -> None:
         try:
             out.write(message + "\n")
             out.flush()
-        except BrokenPipeError:  # the client is gone; the end of standard input says so too
+        except BrokenPipeError:  # the client has ended; standard input will end too
             pass
 
     def tell(line: str) -> None:
@@ -270,7 +272,7 @@ async def serve(url: str, key: str) -> None:
 
 
 def _asked(message: dict[str, Any], line: bytes) -> Asked | None:
-    """None for what is no request."""
+    """None if the message is not a request."""
     method, request_id = message.get("method"), message.get("id")
     if not (isinstance(method, str) and isinstance(request_id, Id)):
         return None
@@ -289,7 +291,9 @@ def _agreed(answer: dict[str, Any]) -> str | None:
 
 
 def _failure(asked: Asked, error: BrokerError) -> str:
-    """As the broker tells a failed call; a model sees a tool's result, not the errors of the protocol."""
+    """A failed call as the broker itself would answer it: a tool's result, because models do not see protocol
+    errors.
+    """
     if asked.method != "tools/call":
         return _error(asked.id, INTERNAL_ERROR, error.message, error.body())
     body = error.body()
@@ -318,12 +322,12 @@ def _json_object(text: str | bytes) -> dict[str, Any]:
 
 
 def _one_line(text: str) -> str:
-    """A line end in JSON can only be space between its parts."""
+    """Replaces line ends. In JSON they can only be white space between tokens."""
     return text.replace("\r", " ").replace("\n", " ")
 
 
 def _header(value: str) -> str:
-    """As the protocol writes what a header cannot hold."""
+    """Encodes a value that a header cannot hold, as the MCP specification requires."""
     plain = value.isascii() and value.isprintable() and value == value.strip()
     return (
         value

@@ -1,4 +1,4 @@
-"""Parts of an intent that rows hold as JSON."""
+"""Base of the parts of an intent that the database stores as JSON."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ PlainDecimal = Annotated[Decimal, PlainSerializer(plain, return_type=str)]
 
 
 class Stored(BaseModel):
-    """Read from JSON with camelCase names, and written back as it was read."""
+    """JSON with camelCase names."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", alias_generator=to_camel, populate_by_name=True)
 
     def stored(self) -> dict[str, Any]:
-        """As rows, digests and agents have it: decimals as plain strings, and only the fields that were set,
-        so that a row of an older release stays as it is.
+        """JSON values for the database, digests and agents. Decimals are plain strings. Only fields that were
+        set are included, so that a row of an older release does not change.
         """
         return self.model_dump(mode="json", by_alias=True, exclude_unset=True)

@@ -1,4 +1,4 @@
-"""The endless parts of one process: whatever one raises, it is told, and the part begins again."""
+"""Restarts the endless tasks of the process after an error, which it logs."""
 
 from __future__ import annotations
 
@@ -11,31 +11,31 @@ from .logs import get_logger
 
 AGAIN_SECONDS: Final = 1.0
 WELL_AFTER_SECONDS: Final = 5.0
-"""What broke off and was begun again is well once it has not broken off for so long."""
+"""A restarted part counts as healthy after this time without another error."""
 
 log = get_logger(__name__)
 
 
 class Parts:
-    """Only for parts that may be begun again at any time: what they have done is in the database."""
+    """Only for parts that can be restarted at any time, because their state is in the database."""
 
     def __init__(self, elapsed: Callable[[], float] = monotonic) -> None:
-        """`elapsed` are seconds that go on evenly, whatever the clock is set to."""
+        """`elapsed` returns monotonic seconds."""
         self._elapsed = elapsed
-        self._broke_off: dict[str, float] = {}
+        self._failed_at: dict[str, float] = {}
 
     async def keep(self, name: str, part: Callable[[], Coroutine[Any, Any, None]]) -> None:
-        """Until it ends by itself, or is cancelled."""
+        """Runs the part until it returns or is cancelled. Restarts it after an error."""
         while True:
             try:
                 await part()
                 return
             except Exception:
-                log.exception("a part of the broker broke off, and is begun again", part=name)
-                self._broke_off[name] = self._elapsed()
+                log.exception("a part of the broker failed and will be restarted", part=name)
+                self._failed_at[name] = self._elapsed()
             await asyncio.sleep(AGAIN_SECONDS)
 
     @property
     def well(self) -> bool:
-        """Whether none of them broke off lately."""
-        return all(self._elapsed() - at > WELL_AFTER_SECONDS for at in self._broke_off.values())
+        """Whether no part failed recently."""
+        return all(self._elapsed() - at > WELL_AFTER_SECONDS for at in self._failed_at.values())

@@ -1,7 +1,7 @@
-"""Text that others wrote, made harmless for display: on pages, in notifications, on the terminal.
+"""Makes text from others safe to display on pages, in notifications and on a terminal.
 
-For display only: what is stored, sealed, sent and exported stays as it was written. The pages also keep each
-such text in a box of its own (`.untrusted` in broker.css), since no rule tells how large a font draws it.
+For display only: stored, sealed, sent and exported text never changes. Pages also put each such text into a
+box of its own (`.untrusted` in broker.css), because its size in a font cannot be predicted.
 """
 
 from __future__ import annotations
@@ -12,25 +12,25 @@ from bisect import bisect
 from typing import Final
 
 MOST: Final = 1000
-"""Characters of one text, where nothing else is said."""
+"""Default limit of characters in one text."""
 
 MOST_READ: Final = 20
-"""Characters that are looked at for each one that may be shown: endless texts cost no time."""
+"""Characters read per character that may be shown, so that an endless text costs no time."""
 
 MOST_MARKS: Final = 4
-"""Marks on one letter (Unicode Technical Standard 39, section 5.4, finds more of them suspicious)."""
+"""Combining marks on one letter (Unicode Technical Standard 39, section 5.4, calls more suspicious)."""
 
 MOST_JOINED: Final = 8
-"""Letters that join the one before, so that no line can end between them."""
+"""Letters that join the previous letter; no line can break between them."""
 
 _IGNORABLE: Final = re.compile(
     "[\xad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e\u2060-\u206f\u3164"
     "\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufff8\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff]"
 )
-"""Default_Ignorable_Code_Point (Unicode 17, DerivedCoreProperties.txt): drawn as nothing."""
+"""Invisible characters: Default_Ignorable_Code_Point (Unicode 17, DerivedCoreProperties.txt)."""
 
 _EMPTY: Final = frozenset("\u2800\U0001d159\U00013441\U00013442\U00016fe4")
-"""Letters, by their properties, that fonts draw as empty space."""
+"""Letters by their Unicode properties, but empty space in fonts."""
 
 _JOINERS: Final = frozenset("\u0e33\u0eb3\uff9e\uff9f") | {chr(code) for code in range(0x1F3FB, 0x1F400)}
 """Thai and Lao am, voiced kana, skin tones (GraphemeBreakProperty.txt: Extend, SpacingMark)."""
@@ -39,37 +39,37 @@ _PREPENDED: Final = frozenset(
     "\u0d4e\U000111c2\U000111c3\U000113d1\U0001193f\U00011941\U00011a84\U00011a85\U00011a86\U00011a87"
     "\U00011a88\U00011a89\U00011d46\U00011f02"
 )
-"""What joins the letter after it (GraphemeBreakProperty.txt, Prepend)."""
+"""Characters that join the next letter (GraphemeBreakProperty.txt, Prepend)."""
 
 _JAMO: Final = (0x1100, 0x1200, 0xA960, 0xA980, 0xD7B0, 0xD800)
-"""Parts of Hangul syllables: where their ranges begin and end."""
+"""Starts and ends of the ranges of Hangul jamo (parts of syllables)."""
 
 _VIRAMA: Final = 9
-"""The combining class of what joins two Indic letters into one."""
+"""The combining class of characters that join two Indic letters."""
 
 
 def scrubbed(text: str) -> str:
-    """The text without letters that turn, hide, widen or paint over what stands around it.
+    """The text without characters that reverse, hide, widen or cover the text around it.
 
-    What is drawn as nothing is dropped or becomes a space, as do line ends and control characters. Marks on
-    one letter and letters joined into one are limited.
+    Invisible characters, line ends and control characters are removed or become spaces. The numbers of marks
+    on one letter and of joined letters are limited.
     """
     if text.isascii() and text.isprintable():
         return text
-    # Marks first: to compose thousands of them on one letter takes seconds.
+    # Limit the marks first: NFC with thousands of marks on one letter takes seconds.
     limited = "".join(_with_few_marks(text))
     return "".join(_with_few_joined(unicodedata.normalize("NFC", limited)))
 
 
 def one_line(text: str, most: int = MOST) -> str:
-    """Scrubbed, on one line, and at most so many characters."""
+    """The scrubbed text on one line, cut to at most `most` characters."""
     read = text[: most * MOST_READ]
     line = " ".join(scrubbed(read).split())
     return line if len(line) <= most and len(read) == len(text) else f"{line[: most - 1].rstrip()}…"
 
 
 def is_blank(text: str) -> bool:
-    """Whether nothing of it can be seen: spaces, invisible letters, marks on no letter."""
+    """Whether the text has nothing visible: only spaces, invisible characters, and marks without a letter."""
     return all(letter == " " or _is_mark(letter) for letter in scrubbed(text))
 
 

@@ -149,7 +149,7 @@ def audit_holds(folder: Path) -> str | None:
     env = environment(DATA_DIR=str(folder / "data"))
     with ModuleProcess("broker", "audit", "verify", cwd=folder, env=env) as process:
         try:
-            process.wait_for("The audit log holds")
+            process.wait_for("The audit log is intact")
         except AssertionError:
             return "".join(process.output)
     return None

@@ -82,15 +82,15 @@ def test_what_a_person_types_is_read() -> None:
         ("bot", {"max_order_value_usdt": "NaN"}, "max_order_value_usdt: "),
         ("bot", {"max_order_value_usdt": "0"}, "max_order_value_usdt: must be above zero"),
         ("bot", {"max_calls_per_minute": "-1"}, "max_calls_per_minute: must be above zero"),
-        ("bot", {"tools": "binance_withdraw"}, "tools: there is no tool 'binance_withdraw' to allow"),
-        ("bot", {"tools": "intent_get"}, "tools: there is no tool 'intent_get' to allow"),
+        ("bot", {"tools": "binance_withdraw"}, "tools: there is no tool 'binance_withdraw'"),
+        ("bot", {"tools": "intent_get"}, "tools: there is no tool 'intent_get'"),
         ("bot", {"symbols": ","}, "symbols: must be 1 to 200"),
-        ("bot", {"symbols": "BTC-USDT"}, "symbols: 'BTC-USDT' is no Binance id"),
-        ("", {}, "name: must be 1 to 40"),
-        ("-bot", {}, "name: must be 1 to 40"),
-        ("b" * 41, {}, "name: must be 1 to 40"),
-        ("b\u043et", {}, "name: must be 1 to 40"),
-        ("bot\n", {}, "name: must be 1 to 40"),
+        ("bot", {"symbols": "BTC-USDT"}, "symbols: 'BTC-USDT' is not a Binance id"),
+        ("", {}, "name: must have 1 to 40"),
+        ("-bot", {}, "name: must have 1 to 40"),
+        ("b" * 41, {}, "name: must have 1 to 40"),
+        ("b\u043et", {}, "name: must have 1 to 40"),
+        ("bot\n", {}, "name: must have 1 to 40"),
     ],
 )
 def test_what_cannot_be_is_named(settings: Settings, name: str, words: dict[str, str], told: str) -> None:
@@ -113,7 +113,7 @@ def test_what_cannot_be_is_named(settings: Settings, name: str, words: dict[str,
 def test_an_own_limit_above_the_brokers_is_refused(
     settings: Settings, field: str, above: str, setting: str
 ) -> None:
-    with pytest.raises(BrokerError, match="is above the broker's own limit of ") as refused:
+    with pytest.raises(BrokerError, match="is above the broker's limit of ") as refused:
         Agent(name="bot").typed({field: above}).checked(settings, TOOLS)
     assert refused.value.message.startswith(f"{field}: ") and setting in refused.value.message
     as_high = {"max_order_value_usdt": "1000", "max_leverage": "20", "max_pending": "50"}

@@ -90,7 +90,7 @@ def test_what_keeps_a_real_process_from_starting_is_one_line_and_exit_code_2(
         stack.enter_context(take_lock(make_database(tmp_path)))
         processes = {
             f"Cannot listen on 127.0.0.1 port {port}: Address already in use": command(tmp_path, PORT=port),
-            "Another broker serves the database ": command(tmp_path, PORT="0"),
+            "Another broker already serves the database ": command(tmp_path, PORT="0"),
         }
         for line, process in processes.items():
             with subtests.test(line):
@@ -162,7 +162,7 @@ def test_a_trader_is_added_listed_and_removed(run: Run) -> None:
     assert said.startswith("Ana\t20")
     assert run("traders", "remove", "Ana") == (0, "Ana can no longer sign in.\n", "")
     assert run("traders", "list") == (0, "", "")
-    assert run("audit", "verify") == (0, "The audit log holds.\n", "")
+    assert run("audit", "verify") == (0, "The audit log is intact.\n", "")
 
 
 def test_a_bad_name_or_password_is_one_line(run: Run) -> None:
@@ -178,7 +178,7 @@ def test_a_log_that_does_not_hold_is_exit_code_1(run: Run, tmp_path: Path) -> No
     code, said, _ = run("audit", "verify")
     assert (code, said) == (
         1,
-        "The audit log does not hold: row 1 was changed, or rows were reordered.\n",
+        "The audit log is broken: row 1 was changed, or rows were reordered.\n",
     )
 
 
@@ -189,7 +189,7 @@ def test_a_row_that_cannot_be_read_any_more_is_one_line(run: Run, tmp_path: Path
     assert (code, complaint.count("\n")) == (2, 1)
     assert "`broker audit verify` names the first" in complaint
     code, said, _ = run("audit", "verify")
-    assert (code, said) == (1, "The audit log does not hold: row 1 was changed, or rows were reordered.\n")
+    assert (code, said) == (1, "The audit log is broken: row 1 was changed, or rows were reordered.\n")
 
 
 def test_a_log_that_is_not_there_is_not_said_to_hold(run: Run, tmp_path: Path) -> None:
@@ -221,7 +221,7 @@ def test_a_command_makes_no_database_and_no_folder(run: Run, tmp_path: Path, wor
         code, said, complaint = run(*words, *option)
         named = tmp_path / ("another" if option else "data") / "paper.db"
         assert (code, said) == (2, "")
-        assert complaint.startswith(f"broker: There is no database {named}, and nothing was done.")
+        assert complaint.startswith(f"broker: There is no database {named}. Nothing was done.")
         assert list(tmp_path.iterdir()) == []
 
 
@@ -272,7 +272,7 @@ def test_a_halt_is_told_and_never_loosened(run: Run, tmp_path: Path) -> None:
         assert run("halt", "--exits-only") == (0, "Only exits are allowed (by command line).\n", "")
         assert run("halt", "--reason", "night") == (0, "Trading is halted (by command line).\n", "")
         assert run("halt", "--exits-only") == (0, "Trading is halted (by command line).\n", "")
-    told = "Trading is halted (by command line).\nRecorded; no broker serves it now.\n"
+    told = "Trading is halted (by command line).\nRecorded. No broker serves this database now.\n"
     assert run("halt", "--exits-only") == (1, told, "")
 
 
@@ -341,12 +341,12 @@ def test_a_database_is_copied_and_put_back(run: Run, tmp_path: Path) -> None:
     make_database(tmp_path)
     code, said, _ = run("db", "backup", "copy.db")
     assert code == 0
-    assert said.startswith("Copied to copy.db. Without ")
-    assert run("db", "backup", "copy.db")[2].startswith("broker: copy.db exists")
+    assert said.startswith("Copied to copy.db. Also keep a copy of ")
+    assert run("db", "backup", "copy.db")[2].startswith("broker: copy.db already exists;")
     code, said, _ = run("db", "restore", "copy.db")
     assert code == 0
-    assert said.startswith("Restored from copy.db. What it replaced lies in ")
-    assert run("audit", "verify") == (0, "The audit log holds.\n", "")
+    assert said.startswith("Restored from copy.db. The old database is ")
+    assert run("audit", "verify") == (0, "The audit log is intact.\n", "")
     assert run("db", "upgrade") == (0, "The database has this release's schema.\n", "")
 
 
@@ -355,7 +355,7 @@ def test_nothing_is_put_back_under_a_broker_that_serves(run: Run, tmp_path: Path
         run("db", "backup", "copy.db")
         code, _, complaint = run("db", "restore", "copy.db")
     assert code == 2
-    assert complaint.startswith("broker: Another broker serves the database ")
+    assert complaint.startswith("broker: Another broker already serves the database ")
 
 
 def test_nothing_is_put_back_under_a_command_that_has_it_open(run: Run, tmp_path: Path) -> None:

@@ -47,7 +47,7 @@ def test_an_agent_is_added_listed_limited_rotated_and_revoked_beside_a_broker(
         _, said, _ = run("agents", "list")
         assert first not in said
         assert re.fullmatch(
-            r"bot\tkey of \d{4}-\d\d-\d\d \d\d:\d\d UTC\t0 waiting\t"
+            r"bot\tkey from \d{4}-\d\d-\d\d \d\d:\d\d UTC\t0 waiting\t"
             r"tools binance_create_order,binance_get_ticker, symbols BTCUSDT,ETHUSDT, "
             r"max_order_value_usdt 250.5, max_leverage 3\n",
             said,
@@ -59,11 +59,11 @@ def test_an_agent_is_added_listed_limited_rotated_and_revoked_beside_a_broker(
         )
         code, said, _ = run("agents", "rotate", "bot")
         second = key_in(said)
-        assert "The old one has ended." in said
+        assert "The old key no longer works." in said
         assert (who(tmp_path, first), who(tmp_path, second)) == (None, "bot")
         code, said, _ = run("agents", "revoke", "bot")
         assert code == 0
-        assert said.startswith("bot can no longer call. Requests withdrawn or not sent: 0.\nIt stays so")
+        assert said.startswith("bot is revoked. Requests withdrawn or not sent: 0.\nIt stays revoked")
         assert who(tmp_path, second) is None
         assert run("agents", "list")[1].startswith("bot\trevoked ")
         assert run("audit", "verify")[0] == 0
@@ -72,8 +72,8 @@ def test_an_agent_is_added_listed_limited_rotated_and_revoked_beside_a_broker(
 def test_an_overlap_is_told_with_its_end(run: Run, tmp_path: Path) -> None:
     run("agents", "add", "bot")
     _, said, _ = run("agents", "rotate", "bot", "--overlap", "24")
-    assert "The old one ends in 24 hours." in said
-    assert run("agents", "list")[1].count("key of ") == 2
+    assert "The old key stops working in 24 hours." in said
+    assert run("agents", "list")[1].count("key from ") == 2
     for hours in ("-1", "721", "soon", "nan"):
         assert run("agents", "rotate", "bot", "--overlap", hours)[0] == 2
 
@@ -81,9 +81,9 @@ def test_an_overlap_is_told_with_its_end(run: Run, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "complaint"),
     [
-        (("add", "two words"), "name: must be 1 to 40"),
-        (("add", "bot", "--max-leverage", "21"), "max_leverage: is above the broker's own limit of 20"),
-        (("add", "bot", "--tools", "binance_fly"), "tools: there is no tool 'binance_fly' to allow"),
+        (("add", "two words"), "name: must have 1 to 40"),
+        (("add", "bot", "--max-leverage", "21"), "max_leverage: is above the broker's limit of 20"),
+        (("add", "bot", "--tools", "binance_fly"), "tools: there is no tool 'binance_fly'"),
         (("add", "BOT2"), "name: bot2 is taken by another agent"),
         (("limit", "nobody", "--tools", "all"), "name: there is no agent 'nobody'"),
         (("rotate", "nobody"), "name: there is no agent 'nobody'"),
@@ -117,5 +117,5 @@ def test_where_the_key_is_a_setting_its_operator_is_told(
     with opened(tmp_path) as store:
         store.database.write_now(lambda connection: store.agents.give(connection, "default", "k" * 20))
     monkeypatch.setenv("MCP_API_KEY", "k" * 20)
-    assert "MCP_API_KEY still is the old one" in run("agents", "rotate", "default")[1]
+    assert "MCP_API_KEY still holds the old key" in run("agents", "rotate", "default")[1]
     assert not (tmp_path / "data" / "mcp-api-key").exists()

@@ -107,7 +107,7 @@ async def test_the_doctor_finds_a_safe_setup_well(broker: Wired) -> None:
         "withdrawals": Level.OK,
         "futures": Level.OK,
         "cancels of protective orders": Level.OK,
-        "links of notifications": Level.WARN,
+        "links in notifications": Level.WARN,
     }
 
 
@@ -121,7 +121,7 @@ async def test_the_doctor_names_what_is_wrong(broker: Wired) -> None:
         "withdrawals": Level.WARN,
         "futures": Level.WARN,
         "cancels of protective orders": Level.OK,
-        "links of notifications": Level.WARN,
+        "links in notifications": Level.WARN,
     }
     assert findings["clock"].text.startswith("7.0 s ahead of Binance's")
 

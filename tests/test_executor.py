@@ -46,7 +46,7 @@ from .support import (
 
 pytestmark = pytest.mark.anyio
 
-NO_APPROVAL = "the audit log holds no approval of this request"
+NO_APPROVAL = "the audit log has no approval of this request"
 VERDICTS = [State.PLACED, State.REFUSED, State.NOT_SENT, State.UNKNOWN]
 LOST: list[dict[str, Any]] = [
     {"when": "received", "do": "drop"},
@@ -169,7 +169,7 @@ async def test_what_was_put_away_cannot_be_sent_by_rewriting_its_row(broker: Wir
     stopped = await broker.submitted(forged)
     assert (stopped.state, stopped.note) == (
         State.NOT_SENT,
-        "the audit log holds no approval of this request",
+        "the audit log has no approval of this request",
     )
     assert await broker.control.requests() == []
 
@@ -181,7 +181,7 @@ async def test_an_old_approval_cannot_be_made_young_by_rewriting_its_row(broker:
     stopped = await broker.submitted(forged)
     assert (stopped.state, stopped.note) == (
         State.NOT_SENT,
-        "the audit log holds no approval of this request",
+        "the audit log has no approval of this request",
     )
     assert await broker.control.requests() == []
 
@@ -243,7 +243,7 @@ async def test_an_approval_that_stands_only_in_the_table_of_intents_is_none(brok
     stopped = await broker.submitted(await rewrite(broker, intent, **forged))
     assert (stopped.state, stopped.note) == (
         State.NOT_SENT,
-        "the audit log holds no approval of this request",
+        "the audit log has no approval of this request",
     )
     assert await broker.control.requests() == []
 
@@ -255,7 +255,7 @@ async def test_terms_that_were_swapped_under_the_card_are_not_sent(broker: Wired
     stopped = await broker.submitted(await broker.approve(swapped))
     assert (stopped.state, stopped.note) == (
         State.NOT_SENT,
-        "the audit log holds no approval of this request",
+        "the audit log has no approval of this request",
     )
     assert await broker.control.requests() == []
 
@@ -278,7 +278,7 @@ async def test_an_approval_of_another_digest_is_none(broker: Wired) -> None:
     stopped = await broker.submitted(forged)
     assert (stopped.state, stopped.note) == (
         State.NOT_SENT,
-        "the audit log holds no approval of this request",
+        "the audit log has no approval of this request",
     )
     assert await broker.control.requests() == []
 
@@ -406,7 +406,7 @@ async def test_a_check_that_fails_by_now_stops_it(broker: Wired) -> None:
     await broker.control.do("balance", asset="USDT", free="100")
     stopped = await broker.submitted(intent)
     assert stopped.state is State.NOT_SENT
-    assert stopped.note is not None and stopped.note.startswith("Needs 900.90 USDT, free are 100.00 USDT")
+    assert stopped.note is not None and stopped.note.startswith("Free USDT: 100.00 USDT, needed 900.90 USDT.")
     assert await broker.control.requests() == []
 
 
@@ -441,7 +441,7 @@ async def test_two_approvals_never_count_on_the_same_money(broker: Wired) -> Non
     second = await broker.until(intents[1], State.NOT_SENT, State.PLACED, State.PENDING)
     await broker.control.do("release")
     assert second.state is State.NOT_SENT
-    assert second.note is not None and second.note.startswith("Needs 900.90 USDT")
+    assert second.note is not None and second.note.endswith("needed 900.90 USDT.")
     assert (await broker.until(intents[0], *VERDICTS)).state is State.PLACED
 
 

@@ -41,7 +41,7 @@ def test_a_folder_that_cannot_be_made_is_refused_in_one_line(tmp_path: Path) -> 
 def test_a_second_lock_is_refused_until_the_first_is_let_go(tmp_path: Path) -> None:
     database = tmp_path / "paper.db"
     first = take_lock(database)
-    with pytest.raises(StartError, match="Another broker serves the database"):
+    with pytest.raises(StartError, match="Another broker already serves the database"):
         take_lock(database)
     first.close()
     take_lock(database).close()
@@ -63,7 +63,7 @@ def test_a_lock_that_cannot_be_written_is_refused_in_one_line(tmp_path: Path) ->
 def test_during_a_restore_nothing_else_is_said_to_serve(tmp_path: Path) -> None:
     database = tmp_path / "paper.db"
     with take_lock(database), hold_alone(database):
-        with pytest.raises(StartError, match="is being replaced by a copy: try again once that is done"):
+        with pytest.raises(StartError, match=r"is being replaced by a copy\. Try again after that"):
             take_lock(database)
     take_lock(database).close()
     hold_alone(database).close()
@@ -200,8 +200,8 @@ def test_a_lock_file_that_was_removed_is_made_again_unless_another_has_it(tmp_pa
         assert not lock.keep()
         lock.path.unlink()
         assert lock.keep() and lock.path.exists()
-        with pytest.raises(StartError, match="Another broker serves"):
+        with pytest.raises(StartError, match="Another broker already serves"):
             take_lock(database)
         lock.path.unlink()
-        with take_lock(database), pytest.raises(StartError, match="Another broker serves"):
+        with take_lock(database), pytest.raises(StartError, match="Another broker already serves"):
             lock.keep()

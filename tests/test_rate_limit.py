@@ -119,7 +119,7 @@ async def test_one_agents_reads_take_turns_and_no_other_waits_for_them(broker: W
 async def test_a_read_that_waits_too_long_for_its_agents_others_is_refused(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(pace_module, "TURN_SECONDS", 0.01)
+    monkeypatch.setattr(pace_module, "WAIT_SECONDS", 0.01)
     pace = Pace(Clock())
     async with AsyncExitStack() as stack:
         for _ in range(READS_AT_ONCE):
@@ -139,7 +139,7 @@ async def test_a_read_that_waits_too_long_for_its_agents_others_is_refused(
 async def test_a_burst_of_entries_keeps_neither_an_exit_nor_another_agent(
     broker: Wired, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(pace_module, "TURN_SECONDS", 0.01)
+    monkeypatch.setattr(pace_module, "WAIT_SECONDS", 0.01)
     await broker.control.do("balance", asset="BTC", free="0.015")
 
     async def asked(agent: str, side: str) -> IntentAnswer:

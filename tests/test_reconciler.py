@@ -272,8 +272,8 @@ async def test_however_much_news_there_is_resting_orders_are_looked_at_once_a_se
 async def test_news_of_another_programs_orders_is_none(
     broker: Wired, client_order_id: str, heard: bool
 ) -> None:
-    broker.exchange._order_updates._tell(broker.exchange.spot, client_order_id)
-    assert broker.reconciler._news.is_set() is heard
+    broker.exchange._news._tell(broker.exchange.spot, client_order_id)
+    assert broker.reconciler._order_updated.is_set() is heard
 
 
 async def test_two_not_founds_are_a_pass_apart_whatever_is_heard_between(broker: Wired) -> None:

@@ -79,7 +79,7 @@ def test_one_change_of_a_setting_at_a_time() -> None:
 
 def test_margin_has_to_be_available() -> None:
     assert not risk.margin(Decimal(50), Decimal(50)).refuses
-    with pytest.raises(BrokerError, match=r"Needs 50\.01 USDT, free are 50\.00 USDT"):
+    with pytest.raises(BrokerError, match=r"Available margin: 50\.00 USDT, needed 50\.01 USDT"):
         risk.refuse_failed([risk.margin(Decimal("50.01"), Decimal(50))])
 
 
@@ -123,7 +123,7 @@ def test_a_price_beyond_the_collar_is_a_slip(side: Side, price: str) -> None:
 
 
 def test_a_stops_limit_is_held_against_its_trigger() -> None:
-    with pytest.raises(BrokerError, match="through the trigger") as refused:
+    with pytest.raises(BrokerError, match="beyond the trigger") as refused:
         risk.collar("buy", Decimal(110), Decimal(100), Decimal(5), what="trigger")
     assert refused.value.details["trigger"] == "100"
 

@@ -224,7 +224,7 @@ async def test_a_broker_that_goes_away_amid_a_call_leaves_it_open_what_was_done(
             result = (await wire.read())["result"]
     assert Failure.model_validate(result["structuredContent"]).error == "ANSWER_LOST"
     assert result["structuredContent"]["next"]["tool"] == "intent_list"
-    assert "may wait for a person now" in result["content"][0]["text"]
+    assert "may now wait for a trader" in result["content"][0]["text"]
 
 
 async def test_a_wrong_key_is_told_to_model_and_operator(broker: Wired) -> None:

@@ -1,4 +1,4 @@
-"""What agents touch: MCP, HTTP tools, health."""
+"""The interfaces for agents: MCP, HTTP tools, health check."""
 
 from .auth import Agents
 from .mcp import McpEndpoint

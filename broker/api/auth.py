@@ -1,4 +1,4 @@
-"""Which agent calls: by its API key."""
+"""Authenticates agents by their API key."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from .http_errors import failed, unauthorized
 
 
 def key_of(connection: HTTPConnection) -> str | None:
-    """From X-MCP-API-Key, or Authorization: Bearer."""
+    """The API key from the header X-MCP-API-Key or Authorization: Bearer; None if there is none."""
     if key := connection.headers.get("x-mcp-api-key"):
         return key
     scheme, _, token = connection.headers.get("authorization", "").partition(" ")
@@ -25,7 +25,7 @@ def key_of(connection: HTTPConnection) -> str | None:
 
 
 class Agents:
-    """Agents by key, remembered until something is committed, by whatever process, or the key ends."""
+    """Agents by key. Cached until any process commits to the database, or the key ends."""
 
     def __init__(self, store: Store, clock: Clock) -> None:
         self._store = store
@@ -34,11 +34,12 @@ class Agents:
         self._admitted: dict[str, Admitted] = {}
 
     async def of(self, connection: HTTPConnection) -> Agent | None:
-        """The agent whose key the request shows. Raises STORE_UNAVAILABLE."""
+        """The agent whose key is in the request; None without a valid key. Raises STORE_UNAVAILABLE."""
         key = key_of(connection)
         return None if key is None else await self.find(key)
 
     async def find(self, key: str) -> Agent | None:
+        """The agent with this key; None if the key is not valid. Raises STORE_UNAVAILABLE."""
         version = self._store.database.version()
         if version != self._version:
             self._version, self._admitted = version, {}
@@ -49,13 +50,15 @@ class Agents:
         found = await self._store.read(partial(self._store.agents.by_key, key=key))
         if found is None:
             return None
-        if self._version == version:  # or what was read may be older than what is remembered
+        if self._version == version:  # otherwise the read may be older than the cache
             self._admitted[hashed] = found
         return found.agent
 
 
 class RequireAgent:
-    """Lets only agents through, with their whole request, and writes the agent into the scope."""
+    """ASGI middleware: rejects requests without a valid key. Reads the whole request, and puts the agent into
+    the scope.
+    """
 
     def __init__(self, app: ASGIApp, agents: Agents) -> None:
         self._app = app
@@ -75,22 +78,22 @@ class RequireAgent:
         while more and len(body) <= http_server.MAX_BODY:
             message = await receive()
             if message["type"] == "http.disconnect":
-                return  # left before its request was whole: nothing is done, and nobody reads an answer
+                return  # the client disconnected before its request was complete
             body += message.get("body", b"")
             more = message.get("more_body", False)
-        # A body may come long after its headers: what its agent may do by then is what counts.
-        called = {**scope, "agent": await self._now(scope)}
-        await self._app(called, _again(bytes(body), more, receive), send)
+        # A body may arrive long after its headers, so look up the agent's rights again.
+        with_agent = {**scope, "agent": await self._current_agent(scope)}
+        await self._app(with_agent, _replayed(bytes(body), more, receive), send)
 
-    async def _now(self, scope: Scope) -> Agent | BrokerError | None:
+    async def _current_agent(self, scope: Scope) -> Agent | BrokerError | None:
         try:
             return await self._agents.of(HTTPConnection(scope))
-        except BrokerError as error:  # for whoever asks who calls, who answers it in their own way
+        except BrokerError as error:  # `caller` raises it, so that each endpoint can answer it
             return error
 
 
-def _again(body: bytes, more: bool, receive: Receive) -> Receive:
-    """What was read of the body, and then what follows."""
+def _replayed(body: bytes, more: bool, receive: Receive) -> Receive:
+    """A `receive` that returns the body that was already read, then the rest."""
     read: list[Message] = [{"type": "http.request", "body": body, "more_body": more}]
 
     async def receive_again() -> Message:
@@ -100,10 +103,10 @@ def _again(body: bytes, more: bool, receive: Receive) -> Receive:
 
 
 def caller(scope: Scope) -> Agent:
-    """The agent whose request it is. Raises UNAUTHORIZED once its key ended, and STORE_UNAVAILABLE."""
+    """The agent that made the request. Raises UNAUTHORIZED if its key has ended, and STORE_UNAVAILABLE."""
     agent: Agent | BrokerError | None = scope["agent"]
     if isinstance(agent, BrokerError):
         raise agent
     if agent is None:
-        raise BrokerError(Code.UNAUTHORIZED, "Your API key ended while you called. Nothing was done.")
+        raise BrokerError(Code.UNAUTHORIZED, "Your API key ended during the call. Nothing was done.")
     return agent

@@ -1,4 +1,4 @@
-"""Answers of the HTTP surface."""
+"""Error responses over HTTP."""
 
 from __future__ import annotations
 
@@ -8,20 +8,22 @@ from ..errors import BrokerError, Code
 
 
 def unforeseen() -> BrokerError:
-    """It may have come after a request was parked, so it says nothing of that."""
-    return BrokerError(Code.INTERNAL, "An error of the broker's own; it is in its log.")
+    """The error for an unexpected exception. It does not say whether a request was parked."""
+    return BrokerError(Code.INTERNAL, "Internal error of the broker; see its log.")
 
 
 def unauthorized() -> Response:
-    """The body is part of the contract."""
+    """401 with a body that is fixed by the API contract."""
     return JSONResponse(
         {"error": "Invalid MCP API key"}, 401, headers={"WWW-Authenticate": 'Bearer realm="broker"'}
     )
 
 
 def failed(error: BrokerError) -> Response:
-    """The failed-call shape with its status; two bodies are exactly as the contract has them."""
-    if error.code is Code.UNAUTHORIZED:  # revoked while it called
+    """A failed call with its HTTP status. The API contract fixes other bodies for two codes: UNAUTHORIZED and
+    BINANCE_NOT_CONFIGURED.
+    """
+    if error.code is Code.UNAUTHORIZED:  # the key was revoked during the call
         return unauthorized()
     headers = {}
     if retry := error.details.get("retryAfterSeconds"):

@@ -1,4 +1,4 @@
-"""The tools over MCP: streamable HTTP, stateless, both protocol eras."""
+"""The tools over MCP: streamable HTTP, stateless, for both protocol eras."""
 
 from __future__ import annotations
 
@@ -25,26 +25,26 @@ from .auth import Agents, RequireAgent
 from .http_errors import unforeseen
 from .intent_tasks import IntentTasks, task_of
 from .mcp_calls import Calls, Context, principal, still_open
-from .mcp_elicitation import Round, awaited, can_open_links, handed_over, opened
+from .mcp_elicitation import Round, can_open_links, link_request, opened, wait_for_outcome
 from .routes import described
 from .tasks import declares_tasks, serve_tasks
-from .tool_results import failed, told
+from .tool_results import failed, succeeded
 
 NAME: Final = "trading-binance-mcp"
 
 STATE_SECONDS: Final = 900
-"""How long a client may take from one try of a call to the next."""
+"""How long a client may take between two rounds of a call."""
 
 INSTRUCTIONS: Final = """\
-1. LOW and MEDIUM risk tools act at once, cancels too. A HIGH risk tool never executes by itself: it answers \
-status=pending with an intentId and an approvalUrl, and a person decides. Cancelling a protective order may \
-wait likewise.
+1. LOW and MEDIUM risk tools act at once; this includes cancels. A HIGH risk tool never executes by itself: \
+it answers status=pending with an intentId and an approvalUrl, and a person decides. A cancel of a \
+protective order may also wait for a decision.
 2. Tell the user to decide at approvalUrl, then call intent_wait with the intentId until status is not \
 pending.
-3. Never call a HIGH tool again for the same action. After a time-out or a lost answer call intent_get or \
-intent_list; a retry has to reuse the idempotencyKey of the first call.
-4. Only status=placed means that Binance took it; read filled to see how much was executed. unknown means \
-that it MAY BE LIVE.
+3. Never call a HIGH tool again for the same action. After a timeout or a lost answer, call intent_get or \
+intent_list. A retry must reuse the idempotencyKey of the first call.
+4. Only status=placed means that Binance accepted the order; read filled to see how much was executed. \
+unknown means that it MAY BE LIVE.
 5. next, in every answer about a request and in every error, says what to do. Amounts are in the base asset, \
 prices in the quote asset, times in UTC milliseconds."""
 
@@ -52,8 +52,8 @@ log = get_logger(__name__)
 
 
 class McpEndpoint:
-    """`app` answers at /mcp while `running` is entered. `state_key` seals what clients carry from one try of
-    a call to the next: at least 32 bytes, the same after a restart.
+    """The ASGI app for /mcp; it works while `running` is entered. `state_key` seals the request state that
+    clients send back: at least 32 bytes, the same after a restart.
     """
 
     def __init__(self, gateway: Gateway, agents: Agents, *, state_key: bytes) -> None:
@@ -65,7 +65,7 @@ class McpEndpoint:
             NAME,
             version=__version__,
             instructions=INSTRUCTIONS,
-            get_tool_input_schema=schemas.get,  # or each call would make the whole list
+            get_tool_input_schema=schemas.get,  # without it, each call builds the whole list
             on_list_tools=self._list,
         )
         server.add_request_handler("tools/call", types.CallToolRequestParams, self._call)
@@ -76,7 +76,7 @@ class McpEndpoint:
             server,
             stateless=True,
             max_request_body_size=MAX_BODY,
-            # Hosts and origins are guarded once, around the whole application.
+            # The whole application is already guarded (`web.guarded`).
             security_settings=TransportSecuritySettings(enable_dns_rebinding_protection=False),
         )
         self.app: ASGIApp = RequireAgent(StreamableHTTPASGIApp(self._manager), agents)
@@ -91,65 +91,65 @@ class McpEndpoint:
 
     async def _call(self, context: Context, params: types.CallToolRequestParams) -> HandlerResult:
         try:
-            tried = Round.of(params)
-            if tried is not None:
-                return await self._once_more(context, params, tried)
+            round = Round.of(params)
+            if round is not None:
+                return await self._next_round(context, params, round)
             answer = await self._calls.make(context, params.name, params.arguments or {})
-            return self._parked(context, params.name, answer) or told(answer)
+            return self._waiting_result(context, params.name, answer) or succeeded(answer)
         except BrokerError as error:
             return failed(error)
         except Exception:
-            # The message of an unforeseen error may hold anything: it stays in the log.
+            # The message of an unexpected error may contain anything, so it stays in the log.
             log.exception("a tool call failed", tool=params.name[:64])
             return failed(unforeseen())
 
-    def _parked(self, context: Context, name: str, answer: Output) -> HandlerResult:
-        """What its client can do with a request that waits; None where the plain answer is what it gets.
+    def _waiting_result(self, context: Context, name: str, answer: Output) -> HandlerResult:
+        """For a request that waits: a link or a task, if the client supports it; None for the plain answer.
 
-        An answer that warns of a repeat is for the model to read, at once. A link is handed over once: the
-        next time, a client that could not show it after all is told in plain words.
+        An answer that warns of a repeat is always plain, so that the model reads it at once. A link is sent
+        only once: if the client could not show it, the repeated call gets the plain answer.
         """
-        waits = still_open(answer) if name in HIGH else None
-        if waits is None or waits.sameAs is not None:
+        waiting = still_open(answer) if name in HIGH else None
+        if waiting is None or waiting.sameAs is not None:
             return None
         links = self._settings.mcp_url_elicitation and can_open_links(context)
-        if links and waits.status is State.PENDING and not waits.deduplicated:
-            return handed_over(waits)
-        return self._as_task(context, waits)
+        if links and waiting.status is State.PENDING and not waiting.deduplicated:
+            return link_request(waiting)
+        return self._as_task(context, waiting)
 
-    async def _once_more(
-        self, context: Context, params: types.CallToolRequestParams, tried: Round
+    async def _next_round(
+        self, context: Context, params: types.CallToolRequestParams, round: Round
     ) -> HandlerResult:
-        """A call whose first try parked its request: nothing is parked again, whatever its client says."""
-        answer = await self._calls.make(context, "intent_get", {"intentId": tried.intent_id})
-        if not opened(tried, params):
-            return told(answer)
+        """Continues a call whose first round parked the request. Never parks anything."""
+        answer = await self._calls.make(context, "intent_get", {"intentId": round.intent_id})
+        if not opened(round, params):
+            return succeeded(answer)
         if task := self._as_task(context, answer):
             return task
-        outcome = await awaited(self._calls, context, tried)
-        return outcome if isinstance(outcome, types.InputRequiredResult) else told(outcome)
+        outcome = await wait_for_outcome(self._calls, context, round)
+        return outcome if isinstance(outcome, types.InputRequiredResult) else succeeded(outcome)
 
     def _as_task(self, context: Context, answer: Output) -> HandlerResult:
-        waits = still_open(answer)
-        if waits is None or not self._settings.mcp_tasks or not declares_tasks(context):
+        waiting = still_open(answer)
+        if waiting is None or not self._settings.mcp_tasks or not declares_tasks(context):
             return None
-        return task_of(waits).handle
+        return task_of(waiting).handle
 
 
 def sealed(key: bytes, name: str) -> RequestStateBoundary:
-    """What a client carries between two tries holds for that call, of that agent, and not for long."""
+    """Seals the request state of clients: it is valid for one call of one agent, for STATE_SECONDS."""
     security = RequestStateSecurity(keys=[key], ttl=STATE_SECONDS, bind_principal=principal)
     return RequestStateBoundary(security, default_audience=name)
 
 
 def _listed(tool: AnyTool) -> types.Tool:
-    drawn = described(tool)
+    description = described(tool)
     return types.Tool(
         name=tool.name,
         title=tool.title,
-        description=drawn["description"],
-        input_schema=drawn["inputSchema"],
-        output_schema=drawn["outputSchema"],
+        description=description["description"],
+        input_schema=description["inputSchema"],
+        output_schema=description["outputSchema"],
         annotations=types.ToolAnnotations(
             title=tool.title,
             read_only_hint=tool.reads_only,

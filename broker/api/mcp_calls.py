@@ -1,4 +1,4 @@
-"""Tool calls of the agent whose MCP request it is, and what its client says that it can do."""
+"""Tool calls in an MCP request: the calling agent, and the client's capabilities."""
 
 from __future__ import annotations
 
@@ -26,52 +26,56 @@ class Calls:
     gateway: Gateway
 
     async def make(self, context: Context, name: str, arguments: dict[str, Any]) -> Output:
-        """Raises BrokerError."""
+        """Calls a tool as the request's agent. Raises BrokerError."""
         return await self.gateway.call(
             agent_of(context),
             name,
             arguments,
-            idempotency_key=_key_beside(context),
+            idempotency_key=_idempotency_key(context),
             progress=lambda seconds: _report(context, seconds),
         )
 
 
 def still_open(answer: Output) -> IntentAnswer | None:
-    """The answer about a request, while something still has to become of it."""
+    """The answer, if it is about a request whose state is not final; else None."""
     return answer if isinstance(answer, IntentAnswer) and answer.status in OPEN else None
 
 
 def agent_of(context: Context) -> Agent:
-    """Raises UNAUTHORIZED once its key ended."""
+    """The calling agent. Raises UNAUTHORIZED if its key has ended."""
     return caller(request_of(context).scope)
 
 
 def principal(context: Context) -> str:
-    """Whom a request's state is bound to: the agent's name."""
+    """The agent's name, which the request state is bound to."""
     return agent_of(context).name
 
 
 def request_of(context: Context) -> Request:
     request = context.request
     if not isinstance(request, Request):
-        raise TypeError("a call did not come over HTTP")
+        raise TypeError("the call did not come over HTTP")
     return request
 
 
 def modern(context: Context) -> bool:
-    """Whether it is of the era in which each request says what its client can do."""
+    """Whether the request uses the newer protocol era, in which each request declares the client's
+    capabilities.
+    """
     return context.protocol_version in MODERN_PROTOCOL_VERSIONS
 
 
 def capabilities(context: Context) -> types.ClientCapabilities:
-    """As this very request declares them; none in the older era, which declares them once in a session."""
+    """The capabilities that this request declares. None of them in the older era, which declares them once
+    per session.
+    """
     declared = context.session.client_capabilities if modern(context) else None
     return declared or types.ClientCapabilities()
 
 
-def _key_beside(context: Context) -> object:
-    """A key from `_meta`, else from the Idempotency-Key header. One that cannot be one is refused with the
-    arguments: who sends it counts on it.
+def _idempotency_key(context: Context) -> object:
+    """The idempotency key from `_meta`, else from the Idempotency-Key header. It is validated with the
+    arguments.
     """
     key: object = (context.meta or {}).get(IDEMPOTENCY_META)
     return request_of(context).headers.get("idempotency-key") if key is None else key

@@ -1,6 +1,7 @@
-"""The page's address, handed to a person through his client: URL elicitation of MCP 2026-07-28.
+"""Shows the approval page to the user through the MCP client: URL elicitation of MCP 2026-07-28.
 
-A client may answer it by itself, so no answer decides anything: "accept" means that the link was opened.
+A client may answer by itself, so its answer never decides anything: "accept" only means that the link was
+opened.
 """
 
 from __future__ import annotations
@@ -15,17 +16,17 @@ from ..tools import IntentAnswer, Output
 from .mcp_calls import Calls, Context, capabilities, still_open
 
 ROUNDS: Final = 6
-"""Clients give up at ten, and by then a person is better asked about it by the model."""
+"""Clients give up after ten rounds. Before that, the model should ask the user."""
 
 ROUND_SECONDS: Final = 20
-"""Well below the minute after which clients give up on a request."""
+"""Well below the minute after which clients time out."""
 
 ASKED: Final = "approval"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Round:
-    """What a client carries from one try of its call to the next, sealed: which request it is about."""
+    """One round of a call that waits for a trader. The client sends it back, sealed, in the next round."""
 
     intent_id: str
     number: int = 1
@@ -36,7 +37,7 @@ class Round:
 
     @classmethod
     def of(cls, params: types.CallToolRequestParams) -> Round | None:
-        """None for a call that is made for the first time. The seal has been checked."""
+        """None for a new call. The seal was checked before."""
         if params.request_state is None:
             return None
         intent_id, number = json.loads(params.request_state)
@@ -44,12 +45,13 @@ class Round:
 
 
 def can_open_links(context: Context) -> bool:
-    """`elicitation: {}` means forms alone."""
+    """Whether the client supports URL elicitation. (`elicitation: {}` means forms only.)"""
     elicitation = capabilities(context).elicitation
     return elicitation is not None and elicitation.url is not None
 
 
-def handed_over(answer: IntentAnswer) -> types.InputRequiredResult:
+def link_request(answer: IntentAnswer) -> types.InputRequiredResult:
+    """Asks the client to open the approval page."""
     message = (
         f"An agent asks for your decision: {answer.summary}. Approve or reject it on this page. "
         "Opening the page decides nothing."
@@ -62,17 +64,20 @@ def handed_over(answer: IntentAnswer) -> types.InputRequiredResult:
 
 
 def opened(round: Round, params: types.CallToolRequestParams) -> bool:
-    """Whether its client says that the link was opened; the first answer is not asked for again."""
+    """Whether the client says that the link was opened. True after the first round, which has asked for
+    it.
+    """
     if round.number > 1:
         return True
     answered = (params.input_responses or {}).get(ASKED)
     return isinstance(answered, types.ElicitResult) and answered.action == "accept"
 
 
-async def awaited(calls: Calls, context: Context, round: Round) -> Output | types.InputRequiredResult:
-    """The outcome, as soon as there is one; else another round, and after the last how it stands.
-
-    Raises BrokerError.
+async def wait_for_outcome(
+    calls: Calls, context: Context, round: Round
+) -> Output | types.InputRequiredResult:
+    """Waits up to ROUND_SECONDS. Returns the outcome, or starts another round; after the last round, returns
+    the current state. Raises BrokerError.
     """
     arguments = {"intentId": round.intent_id, "timeoutSeconds": ROUND_SECONDS}
     answer = await calls.make(context, "intent_wait", arguments)

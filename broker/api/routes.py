@@ -1,4 +1,4 @@
-"""The HTTP tools and the health check."""
+"""The HTTP routes: tools and health check."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def routes(state: ApiState) -> Sequence[BaseRoute]:
 
 @cache
 def described(tool: AnyTool) -> dict[str, Any]:
-    """Made once: drawing the schemas takes a tenth of a second."""
+    """The tool's entry in `GET /tools`. Cached: the schemas take a tenth of a second."""
     return {
         "name": tool.name,
         "title": tool.title,
@@ -108,15 +108,15 @@ async def _arguments(request: Request) -> dict[str, Any]:
 
 
 def _number(text: str) -> Decimal | float:
-    """Exactly as written; beyond a double's range as MCP has it, infinity or zero: a Decimal of a
-    billion digits, made an int, would keep everything else waiting for minutes.
+    """An exact Decimal. Outside the range of a double: infinity or zero, as over MCP, because a Decimal with
+    a billion digits would block the process for minutes when converted to an int.
     """
-    rough = float(text)
-    return Decimal(text) if rough and isfinite(rough) else rough
+    approximate = float(text)
+    return Decimal(text) if approximate and isfinite(approximate) else approximate
 
 
 async def _health(request: Request, state: ApiState) -> Response:
-    """200 while the database and the executor work, whatever Binance does."""
+    """200 while the database and the executor work, 503 otherwise. Says nothing about Binance."""
     settings, clock = state.gateway.settings, state.gateway.clock
     body: dict[str, Any] = {
         "status": "healthy",
@@ -140,7 +140,7 @@ async def _health(request: Request, state: ApiState) -> Response:
             {
                 **body,
                 "status": "unhealthy",
-                "problem": "The executor, or another part of the broker, does not work; its log says why.",
+                "problem": "The executor or another part of the broker does not work; see its log.",
             },
             503,
         )

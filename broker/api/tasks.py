@@ -1,6 +1,6 @@
-"""The Tasks extension of MCP 2026-07-28 (SEP-2663): a call answers with a handle, and its client polls.
+"""The Tasks extension of MCP 2026-07-28 (SEP-2663): a call answers with a handle, and the client polls it.
 
-It knows nothing of requests or traders. Whose tasks they are, and what they come to, `Tasks` tells.
+This module knows nothing about requests or traders; an implementation of `Tasks` provides the tasks.
 https://github.com/modelcontextprotocol/ext-tasks, specification/2026-07-28
 """
 
@@ -22,7 +22,7 @@ Status = Literal["working", "input_required", "completed", "failed", "cancelled"
 
 
 class _Task(types.Result):
-    """Times are ISO 8601. `ttl_ms` counts from creation; the task is there at least so long."""
+    """Times are ISO 8601. `ttl_ms` counts from the creation; the task exists at least that long."""
 
     task_id: str
     status: Status
@@ -34,13 +34,13 @@ class _Task(types.Result):
 
 
 class TaskHandle(_Task):
-    """Answers a call in place of its result. It is not sent before `Tasks.find` finds the task."""
+    """The answer to a call instead of its result. Sent only after `Tasks.find` can find the task."""
 
     result_type: Literal["task"] = "task"
 
 
 class Task(_Task):
-    """As `tasks/get` tells it: completed with its result, failed with a protocol's error."""
+    """The answer of `tasks/get`: with the result if completed, with a protocol error if failed."""
 
     result_type: Literal["complete"] = "complete"
     result: types.CallToolResult | None = None
@@ -53,16 +53,16 @@ class Task(_Task):
 
 
 class Tasks(Protocol):
-    """The tasks of the agent whose request it is. Another's are as unknown as those that never were."""
+    """The tasks of the calling agent. Other agents' tasks are treated as unknown."""
 
     async def find(self, context: Context, task_id: str) -> Task | None: ...
 
     async def cancel(self, context: Context, task_id: str) -> bool:
-        """Whether there is such a task; asking is all that a client can do."""
+        """Returns whether there is such a task. The client can only ask for the cancel."""
         ...
 
     async def update(self, context: Context, task_id: str, responses: Mapping[str, Any]) -> bool:
-        """Whether there is such a task. Answers that nothing asked for are left alone."""
+        """Returns whether there is such a task. Responses that nothing asked for are ignored."""
         ...
 
 
@@ -90,9 +90,9 @@ def serve_tasks(server: Server[Any], tasks: Tasks) -> None:
         return _acknowledged(await tasks.update(context, params.task_id, params.input_responses))
 
     server.extensions[TASKS] = {}
-    server.add_request_handler("tasks/get", TaskParams, _allowed(get))
-    server.add_request_handler("tasks/cancel", TaskParams, _allowed(cancel))
-    server.add_request_handler("tasks/update", UpdateParams, _allowed(update))
+    server.add_request_handler("tasks/get", TaskParams, _checked(get))
+    server.add_request_handler("tasks/cancel", TaskParams, _checked(cancel))
+    server.add_request_handler("tasks/update", UpdateParams, _checked(update))
 
 
 def declares_tasks(context: Context) -> bool:
@@ -100,7 +100,7 @@ def declares_tasks(context: Context) -> bool:
 
 
 def require_declared(context: Context) -> None:
-    """Raises MCPError, which tells the client what it would have to be able to do."""
+    """Raises MCPError, with the required capability, if the client does not declare tasks."""
     if not declares_tasks(context):
         raise MCPError(
             types.MISSING_REQUIRED_CLIENT_CAPABILITY,
@@ -109,7 +109,7 @@ def require_declared(context: Context) -> None:
         )
 
 
-def _allowed(
+def _checked(
     handler: Callable[[Context, Params], Awaitable[types.Result]],
 ) -> Callable[[Context, Params], Awaitable[types.Result]]:
     async def handled(context: Context, params: Params) -> types.Result:
@@ -123,7 +123,7 @@ def _allowed(
 
 
 def _require_header(context: Context, task_id: str) -> None:
-    """The SDK compares the headers of the protocol's own methods alone."""
+    """The SDK checks this header only for the protocol's own methods."""
     if decode_header_value(request_of(context).headers.get(MCP_NAME_HEADER)) != task_id:
         raise MCPError(
             types.HEADER_MISMATCH, f"{MCP_NAME_HEADER} header does not match the request body's 'taskId'"

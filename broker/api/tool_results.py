@@ -1,4 +1,4 @@
-"""What a tool's answer, or its failure, is as a result of MCP: a sentence for a model, and the JSON."""
+"""MCP results of tool calls: a sentence for the model, and the JSON."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from ..errors import BrokerError
 from ..tools import IntentAnswer, Output, text
 
 
-def told(answer: Output) -> types.CallToolResult:
+def succeeded(answer: Output) -> types.CallToolResult:
     body = answer.model_dump(mode="json", exclude_defaults=True)
     return _result(body, text(answer) if isinstance(answer, IntentAnswer) else None)
 

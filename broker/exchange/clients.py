@@ -34,7 +34,7 @@ class Role(StrEnum):
     READER = "reader"
     EXECUTOR = "executor"
     PRICES = "prices"
-    ORDER_UPDATES = "order_updates"
+    NEWS = "news"
 
 
 SECTIONS: Final[Mapping[Market, Mapping[Role, tuple[str, ...]]]] = {
@@ -42,13 +42,13 @@ SECTIONS: Final[Mapping[Market, Mapping[Role, tuple[str, ...]]]] = {
         Role.READER: ("public", "private", "sapi"),
         Role.EXECUTOR: ("private",),
         Role.PRICES: (),
-        Role.ORDER_UPDATES: (),
+        Role.NEWS: (),
     },
     Market.FUTURES: {
         Role.READER: ("fapiPublic", "fapiPrivate", "fapiPrivateV3", "sapi"),
         Role.EXECUTOR: ("fapiPrivate",),
         Role.PRICES: (),
-        Role.ORDER_UPDATES: ("fapiPrivate",),
+        Role.NEWS: ("fapiPrivate",),
     },
 }
 """ccxt refuses sections without an address, so endpoints that move funds cannot be called. Of `sapi`, `Wire`
@@ -145,9 +145,9 @@ def prices(settings: Settings, paper_url: str | None, *, market: Market) -> Any:
     return _stream(settings, paper_url, market, Role.PRICES, apiKey="", secret="")
 
 
-def order_updates(settings: Settings, paper_url: str | None, *, market: Market) -> Any:
+def news(settings: Settings, paper_url: str | None, *, market: Market) -> Any:
     """A WebSocket client for the account's order events."""
-    return _stream(settings, paper_url, market, Role.ORDER_UPDATES)
+    return _stream(settings, paper_url, market, Role.NEWS)
 
 
 def _stream(settings: Settings, paper_url: str | None, market: Market, role: Role, **more: Any) -> Any:
@@ -182,7 +182,7 @@ def _with_addresses(client: Any, mode: Mode, paper_url: str | None, market: Mark
     known = known if mode is Mode.PAPER else client.urls["api"]
     sections = [name for name in SECTIONS[market][role] if name in known]
     streams = {}
-    if role in (Role.PRICES, Role.ORDER_UPDATES):
+    if role in (Role.PRICES, Role.NEWS):
         streams["ws"] = _streams(client, mode, paper_url, market)
     client.urls["api"] = {**{name: known[name] for name in sections}, **streams}
     return client

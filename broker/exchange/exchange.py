@@ -45,7 +45,7 @@ class Exchange:
         )
         self._venues: dict[Market, Spot | Futures] = {Market.SPOT: self.spot, Market.FUTURES: self.futures}
         self.prices = Prices(self._venues, clock)
-        self._order_updates = OrderUpdates(self._venues.values(), configured=settings.configured)
+        self._news = OrderUpdates(self._venues.values(), configured=settings.configured)
 
     def on(self, market: str) -> Spot | Futures:
         """The venue of a market, "spot" or "futures"."""
@@ -57,7 +57,7 @@ class Exchange:
             await venue.start()
 
     async def close(self) -> None:
-        await self._order_updates.close()
+        await self._news.close()
         await self.prices.close()
         for venue in self._venues.values():
             await venue.close()
@@ -71,11 +71,11 @@ class Exchange:
 
         An empty id means that any order of that market may have changed. Needs `watch_orders(True)`.
         """
-        self._order_updates.listen(listener)
+        self._news.listen(listener)
 
     def watch_orders(self, wanted: bool) -> None:
         """Start or stop the order streams. Without API keys nothing runs."""
-        self._order_updates.watch(wanted)
+        self._news.watch(wanted)
 
     @property
     def last_error(self) -> str | None:

@@ -60,7 +60,7 @@ class Venue(Reads, ABC):
         for client in self._clients:
             client.weight, client.shares, client.now_ms = self.weight, self._shares, time.now_ms
         self._make_price_stream = partial(clients.prices, settings, paper_url, market=market)
-        self._make_order_stream = partial(clients.order_updates, settings, paper_url, market=market)
+        self._make_order_stream = partial(clients.news, settings, paper_url, market=market)
         self._markets = Markets(market, self._executor, [self._reader])
         self._calls = Calls(market, self.weight, read_seconds, distrust=time.distrust)
         self._orders: Orders = self._make_orders()

@@ -112,7 +112,8 @@ class Upkeep:
         except OSError as error:
             self.trouble = (
                 f"The data folder {self.head.path.parent} cannot be written ({error.strerror}), so a cut "
-                "audit log would not be detected. Make it writable; then the broker continues by itself."
+                "audit log would not be detected. Make the folder writable; then the broker continues by "
+                "itself."
             )
         except BrokerError as error:
             self.trouble = error.message

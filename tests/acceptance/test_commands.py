@@ -126,7 +126,7 @@ def test_what_no_broker_serves_is_recorded_and_names_the_brokers_that_run(
     with BrokerProcess(tmp_path) as broker:
         code, said, _ = shell("halt", "--data-dir", str(idle))
         assert (code, level(idle)) == (1, Level.HALTED)
-        assert said == "Trading is halted (by command line).\nRecorded; no broker serves it now.\n"
+        assert said == "Trading is halted (by command line).\nRecorded. No broker serves this database now.\n"
         assert f"process {broker.pid}, page {broker.page}\n" in shell.context
         assert f"broker halt --data-dir {tmp_path / 'data'}\n" in shell.context
         assert level(tmp_path / "data") is Level.OPEN
@@ -174,7 +174,7 @@ def test_a_second_broker_is_refused_also_where_the_lock_was_deleted_or_another_p
                 lock.unlink()
             code, _, complaint = shell("serve", "--data-dir", str(folder))
             assert (code, complaint.count("\n")) == (2, 1)
-            assert complaint.startswith("broker: Another broker serves the database ")
+            assert complaint.startswith("broker: Another broker already serves the database ")
         (elsewhere / "hard.db").unlink()
         broker.wait_for("a lock file was removed, and is made again")
         monkeypatch.setenv("DATABASE_URL", "")

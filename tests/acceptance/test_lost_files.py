@@ -152,7 +152,7 @@ def test_a_broker_that_lost_its_database_sends_nothing_and_everybody_is_told(
     if loss in ("deleted", "replaced"):
         halted = run(tmp_path, "halt", DATA_DIR=str(data))
         assert halted.returncode == (2 if loss == "deleted" else 1)
-        recorded = "Recorded; no broker serves it now.\n"
+        recorded = "Recorded. No broker serves this database now.\n"
         assert halted.stdout.endswith(recorded if loss == "replaced" else "")
         assert f"process {serving.pid}" in halted.stderr
 

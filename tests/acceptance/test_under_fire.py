@@ -140,7 +140,7 @@ async def test_on_a_full_disk_nothing_is_parked_or_approved_it_is_said_and_it_re
         assert (await asking.call("intent_wait", intentId=waiting["intentId"]))["status"] == "placed"
     assert len(await orders_at(exchange.url)) == 1
     verified = await asyncio.to_thread(command, broker, "audit", "verify")
-    assert (verified.returncode, verified.stdout) == (0, "The audit log holds.\n")
+    assert (verified.returncode, verified.stdout) == (0, "The audit log is intact.\n")
 
 
 async def test_a_restored_backup_is_settled_by_asking_and_never_sent(
@@ -156,7 +156,7 @@ async def test_a_restored_backup_is_settled_by_asking_and_never_sent(
             told = await asking.call("intent_wait", intentId=sent["intentId"])
             assert told["status"] == "placed"
         served = await asyncio.to_thread(command, broker, "db", "restore", "copy.db")
-        assert (served.returncode, "Another broker serves" in served.stderr) == (2, True)
+        assert (served.returncode, "Another broker already serves" in served.stderr) == (2, True)
         broker.stop()
         restored = await asyncio.to_thread(command, broker, "db", "restore", "copy.db")
         named = f"PAPER mode, database {tmp_path / 'data' / 'paper.db'}, not served\n"

@@ -76,7 +76,7 @@ async def test_a_client_that_polls_gets_the_outcome_as_its_calls_result(
         handle = await asyncio.wait_for(tasks.handles.get(), 10)
         intent = await broker.intent(handle.task_id)
         assert (handle.status, intent.state) == ("working", State.PENDING)
-        assert handle.status_message.startswith("Not executed: waiting for a trader. A person must decide at")
+        assert handle.status_message.startswith("Not executed: waiting for a trader. A trader must decide at")
         assert f"/intents/{intent.id} before 2026-03-04T12:05:00" in handle.status_message
         assert (handle.ttl_ms, handle.poll_interval_ms) == (86_700_000, 2000)
         broker.executor.take(await broker.approve(intent))

@@ -20,7 +20,7 @@ pytestmark = pytest.mark.anyio
 
 @pytest.fixture
 def client() -> Any:
-    return clients.order_updates(Settings(_env_file=None), "http://127.0.0.1:9", market=Market.SPOT)
+    return clients.news(Settings(_env_file=None), "http://127.0.0.1:9", market=Market.SPOT)
 
 
 class Stream:

@@ -165,7 +165,7 @@ async def test_an_exchange_that_does_not_answer_for_long_is_told_once_until_it_d
     assert await for_seconds(1) == ["exchange:unreachable"]
     [alert] = await there.count(1)
     assert alert.json["type"] == "alert.exchange_unreachable"
-    assert alert.json["data"]["sentence"] == "Binance has not been reached for 30 seconds: no answer"
+    assert alert.json["data"]["sentence"] == "Binance has been unreachable for 30 seconds: no answer"
     problem[0] = None
     await for_seconds(20)
     problem[0] = "no answer"

@@ -223,7 +223,7 @@ def test_an_older_copy_whose_head_was_taken_away_is_not_said_to_hold(filled: Pat
     head = tmp_path / "paper.db.audit-head"
     head.unlink()
     with closing(open_store(tmp_path / filled.name, Clock(), to_verify=True)) as store:
-        problem = f"{head} is missing, so that rows after {LAST} may be"
+        problem = f"{head} is missing, so rows after {LAST} may be missing too"
         assert verify(store) == Broken(LAST + 1, problem)
 
 

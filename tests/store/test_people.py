@@ -78,7 +78,7 @@ def test_what_utf_8_cannot_write_is_no_name_and_no_password(store: Store) -> Non
     add(store)
     assert not store.people.right_password(HALF_A_PAIR, PASSWORD)
     assert not store.people.right_password("Ana", HALF_A_PAIR)
-    with pytest.raises(BrokerError, match="password: must be characters that UTF-8 can write"):
+    with pytest.raises(BrokerError, match="password: must be valid UTF-8 text"):
         store.people.add_trader("Ben", HALF_A_PAIR, actor="command line")
 
 

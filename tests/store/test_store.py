@@ -165,7 +165,7 @@ def test_a_lost_database_is_not_silently_begun_anew(tmp_path: Path) -> None:
     for left in tmp_path.glob("paper.db*"):
         if not left.name.endswith("audit-key"):
             left.unlink()
-    with pytest.raises(StartError, match="says that there was a database"):
+    with pytest.raises(StartError, match="shows that there was a database"):
         opened(path)
 
 
@@ -190,7 +190,7 @@ def test_a_lost_database_is_not_taken_for_one_that_was_never_made(tmp_path: Path
     for left in tmp_path.glob("paper.db*"):
         if ".audit-" not in left.name:
             left.unlink()
-    with pytest.raises(StartError, match="says that there was a database"):
+    with pytest.raises(StartError, match="shows that there was a database"):
         opened(path)
 
 

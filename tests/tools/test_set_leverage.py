@@ -133,7 +133,7 @@ async def test_a_lost_change_that_somebody_else_changed_is_told_in_words_of_the_
         "Approved by Ana. It is not certain whether it was carried out: "
         "the leverage is 7× now, not the 5× asked for."
     )
-    assert answer["next"]["say"].startswith("Tell the user, who has to look at Binance.")
+    assert answer["next"]["say"].startswith("Tell the user to check at Binance.")
 
 
 async def restored(futures: Wired) -> Intent:
@@ -148,7 +148,7 @@ async def restored(futures: Wired) -> Intent:
 @pytest.mark.parametrize(
     ("now", "why"),
     [
-        (5, "a backup was restored, and it was not approved by then"),
+        (5, "a backup from before its approval was restored"),
         (20, "the leverage is 20× now, not the 5× asked for"),
     ],
 )
@@ -251,7 +251,7 @@ async def test_while_an_order_is_not_settled_its_leverage_is_not_asked_for(futur
     assert (await placed(futures, CREATE, **FUTURES_BUY)).state is State.UNKNOWN
     error = await refused(futures, LEVERAGE, symbol=BTC, leverage=4)
     assert error.code is Code.BINANCE_UNAVAILABLE
-    assert error.message.startswith("An order of BTCUSDT is being sent")
+    assert error.message.startswith("An order in BTCUSDT is being sent")
     assert (await parked(futures, LEVERAGE, symbol="ETHUSDT", leverage=3)).state is State.PENDING
 
 

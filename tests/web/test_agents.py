@@ -94,11 +94,11 @@ async def test_tools_are_those_that_are_ticked(desk: World, ana: httpx2.AsyncCli
 @pytest.mark.parametrize(
     ("form", "told"),
     [
-        ({"name": "two words"}, "Name: must be 1 to 40"),
-        ({"name": "<b>"}, "Name: must be 1 to 40"),
+        ({"name": "two words"}, "Name: must have 1 to 40"),
+        ({"name": "<b>"}, "Name: must have 1 to 40"),
         (
             {"max_leverage": "21"},
-            "Largest leverage: is above the broker&#39;s own limit of 20 (MAX_LEVERAGE)",
+            "Largest leverage: is above the broker&#39;s limit of 20 (MAX_LEVERAGE)",
         ),
         ({"max_order_value_usdt": "much"}, "Maximum order value, USDT: "),
         ({"tools": []}, "Tools: tick one at least"),

@@ -170,8 +170,9 @@ async def test_nobody_touches_anothers_channel(
         assert (
             (await stranger.post(f"/channels/{channel.id}/{act}")).headers["location"].startswith("/signin")
         )
-    shown = (await ben.get("/channels")).text
-    assert "desk" not in re.sub("New notification channel of Ana: desk", "", shown)
+    assert "desk" not in re.sub(
+        "New notification channel of Ana: desk", "", (await ben.get("/channels")).text
+    )
     assert [one.paused_at for one in await channels(desk.store)] == [None]
 
 
@@ -230,7 +231,7 @@ async def test_a_channel_that_fails_stands_on_every_page_until_it_works(
 ) -> None:
     await ana.post("/channels", data=HOOK)
     await fail(desk.store, clock)
-    alarm = "Nothing has arrived for 15 minutes on Ana&#39;s channel desk: answered 500"
+    alarm = "No notification was delivered for 15 minutes on Ana&#39;s channel desk: answered 500"
     for path in ("/", "/channels", "/sessions"):
         assert alarm in (await ana.get(path)).text
     assert "No notification delivered since 12:00:00 UTC" in (await ana.get("/channels")).text

@@ -198,7 +198,7 @@ async def test_resuming_lifts_only_the_halt_that_the_page_showed(
     shown = await shown_by(ana)
     await put(ana, "open")
     again = await put(ana, "open", shown=shown)
-    assert "Trading goes on (by Ana)." in again.text
+    assert "Trading is open (by Ana)." in again.text
     await put(ben, "halted", "the key leaked")
     told = await put(ana, "open", shown=shown)
     assert told.status_code == 409

@@ -23,8 +23,8 @@ async def test_it_comes_back_with_a_banner_new_figures_and_a_new_digest(
     assert moved.digest != intent.digest
     for path in ("/", f"/intents/{intent.id}"):
         page = (await ana.get(path)).text
-        warning = f"{MOVED}. It was not sent. Check the new figures."
-        assert f'<p class="moved untrusted" role="alert">{warning}</p>' in page
+        said = f"{MOVED}. It was not sent. Check the new figures."
+        assert f'<p class="moved untrusted" role="alert">{said}</p>' in page
         assert "sent only at 61,566 or better" in page
         assert "When shown</span> 61,260.00" in page
         assert f'name="digest" value="{moved.digest}"' in page

@@ -171,5 +171,5 @@ async def test_a_fill_that_is_worse_than_approved_stands_in_red_everywhere(
     await desk.submit(intent, State.PLACED, order=worse)
     page = (await ana.get(f"/intents/{intent.id}")).text
     assert "Not as approved." in page
-    assert "filled at 65,000, approved was 64,534 or better" in page
+    assert "filled at 65,000; approved: 64,534 or better" in page
     assert "An order differs from what was approved" in (await ana.get("/sessions")).text

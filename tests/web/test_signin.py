@@ -358,7 +358,7 @@ class TestFirstTrader:
         ("odd", "status", "problem"),
         [
             ("name", 422, "name: must have 1 to 40 printable characters"),
-            ("password", 422, "password: must be characters that UTF-8 can write"),
+            ("password", 422, "password: must be valid UTF-8 text"),
             ("token", 410, "This link has expired or was used"),
         ],
     )
