@@ -191,11 +191,8 @@ class ChannelPages:
         if not TOKEN.fullmatch(token):
             raise invalid("token", "must be an access token of that server, at most 200 characters")
         config = {"url": server, "topic": topic, **({"token": token} if token else {})}
-        return (
-            Kind.NTFY,
-            config,
-            f"{shown(server)}/{topic[:3]}…",
-        )  # whoever knows the whole topic can read the messages
+        # Whoever knows the whole topic can read the messages.
+        return Kind.NTFY, config, f"{shown(server)}/{topic[:3]}…"
 
     async def _page(self, session: Session, status: int = 200, **more: Any) -> Response:
         return html(

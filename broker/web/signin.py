@@ -120,11 +120,11 @@ class SignIn:
     async def _form(
         self, then: str, name: str = "", problem: str | None = None, status: int = 200
     ) -> Response:
-        nobody = not await asyncio.to_thread(self._people.traders)
-        return self._page(then, name, problem, status, nobody=nobody)
+        no_traders = not await asyncio.to_thread(self._people.traders)
+        return self._page(then, name, problem, status, no_traders=no_traders)
 
     def _page(
-        self, then: str, name: str, problem: str | None, status: int, *, nobody: bool = False
+        self, then: str, name: str, problem: str | None, status: int, *, no_traders: bool = False
     ) -> Response:
         return html(
             "signin.html",
@@ -133,7 +133,7 @@ class SignIn:
             then=then,
             name=as_quoted(name)[:MAX_NAME],
             problem=problem,
-            nobody=nobody,
+            no_traders=no_traders,
         )
 
     def _welcome(self, token: str, name: str = "", problem: str | None = None) -> Response:

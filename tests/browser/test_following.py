@@ -164,7 +164,7 @@ async def test_the_button_for_the_rest_is_never_under_the_finger_that_approved(s
     await card.get_by_role("button", name="Approve").click()
     await expect(card).to_contain_text("Approved by Ana, sending")
     await site.desk.place(await now(site, intent))
-    button = card.get_by_role("button", name="Cancel the rest")
+    button = card.get_by_role("button", name="Cancel order")
     await expect(button).to_be_disabled()
     await expect(button).to_be_enabled()
     assert (await now(site, intent)).state is State.PLACED
@@ -174,7 +174,7 @@ async def test_without_script_the_rest_is_cancelled_too(site: Site) -> None:
     intent = await site.desk.place(await site.desk.park())
     page = await (await site.context(java_script_enabled=False)).new_page()
     await page.goto(f"{site.url}/intents/{intent.id}")
-    await page.get_by_role("button", name="Cancel the rest").click()
+    await page.get_by_role("button", name="Cancel order").click()
     await expect(page).to_have_url(f"{site.url}/intents/{intent.id}")
     assert site.desk.cancelled == [(intent.id, "Ana")]
 

@@ -111,5 +111,5 @@ async def test_a_traders_word_is_recorded_and_binances_contradiction_appears_by_
     [word] = await site.desk.store.read(queries.recorded)
     await site.desk.store.submissions.check_word(word, State.PLACED, None, placed(word))
     await expect(page.locator(".diverged")).to_contain_text("but Binance has it")
-    await expect(page.get_by_role("button", name="Cancel the rest")).to_be_visible()
+    await expect(page.get_by_role("button", name="Cancel order")).to_be_visible()
     site.expect_clean_console()

@@ -117,7 +117,7 @@ async def test_a_word_that_binance_contradicts_is_a_divergence_and_the_order_sta
     text = (await ana.get(f"/intents/{intent.id}")).text
     assert "Ana recorded: it was never sent. Binance says otherwise, filled 0 of 0.015" in text
     assert "Ana recorded that it was never sent, but Binance has it" in text
-    assert "Cancel the rest" in text
+    assert ">Cancel order</button>" in text
     counted = await desk.store.read(lambda connection: queries.daily_volume(connection, desk.clock()))
     assert counted == used == intent.value_usdt, "it counts like an unknown one, until Binance bears it out"
     [followed] = await desk.store.read(queries.followed)
