@@ -193,7 +193,7 @@ async def test_live_without_keys_answers_as_the_contract_says(tmp_path: Path) ->
 
 async def test_an_error_of_our_own_never_shows_its_text(broker: Wired, client: httpx2.AsyncClient) -> None:
     rename = text("ALTER TABLE intents RENAME COLUMN card TO secret_card")
-    await client.post("/tools/binance_create_order", json=BUY)
+    parked = (await client.post("/tools/binance_create_order", json=BUY)).json()
     await broker.store.database.write(lambda connection: connection.execute(rename))
     answer = await client.post("/tools/intent_list")
     assert_failed(answer, 503, "STORE_UNAVAILABLE")
@@ -201,7 +201,7 @@ async def test_an_error_of_our_own_never_shows_its_text(broker: Wired, client: h
     back = text("ALTER TABLE intents RENAME COLUMN secret_card TO card")
     await broker.store.database.write(lambda connection: connection.execute(back))
     await broker.store.database.write(lambda connection: connection.execute(wrong))
-    answer = await client.post("/tools/intent_list")
+    answer = await client.post("/tools/intent_get", json={"intentId": parked["intentId"]})
     body = assert_failed(answer, 500, "INTERNAL")
     assert "meaning" not in json.dumps(body)
 

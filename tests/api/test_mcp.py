@@ -76,10 +76,10 @@ async def test_a_failed_call_is_an_error_in_the_one_shape(client: mcp.Client) ->
 
 
 async def test_an_error_of_our_own_never_shows_its_text(broker: Wired, client: mcp.Client) -> None:
-    await broker.park(**BUY)
+    parked = await broker.park(**BUY)
     wrong = text("UPDATE intents SET state = 'a-state-of-no-meaning'")
     await broker.store.database.write(lambda connection: connection.execute(wrong))
-    result = await client.call_tool("intent_list")
+    result = await client.call_tool("intent_get", {"intentId": parked.id})
     assert (result.is_error, body(result)["error"]) == (True, "INTERNAL")
     assert "meaning" not in "".join(texts(result))
 

@@ -50,7 +50,7 @@ def test_a_private_address_only_where_the_operator_allows_it(address: str) -> No
 @pytest.mark.parametrize("address", NEVER)
 @pytest.mark.parametrize("allow_private", [True, False])
 def test_other_addresses_never(address: str, allow_private: bool) -> None:
-    with pytest.raises(Forbidden, match="nothing is sent to"):
+    with pytest.raises(Forbidden, match="the broker never sends to"):
         checked([address], allow_private=allow_private, allow_public=True)
 
 

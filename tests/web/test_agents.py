@@ -98,10 +98,10 @@ async def test_tools_are_those_that_are_ticked(desk: World, ana: httpx2.AsyncCli
         ({"name": "<b>"}, "Name: must have 1 to 40"),
         (
             {"max_leverage": "21"},
-            "Largest leverage: is above the broker&#39;s limit of 20 (MAX_LEVERAGE)",
+            "Maximum leverage: is above the broker&#39;s limit of 20 (MAX_LEVERAGE)",
         ),
         ({"max_order_value_usdt": "much"}, "Maximum order value, USDT: "),
-        ({"tools": []}, "Tools: tick one at least"),
+        ({"tools": []}, "Tools: select at least one"),
         ({"tools": ["binance_fly"]}, "Tools: there is no tool"),
         ({"symbols": "BTC-USDT"}, "Symbols: "),
     ],
@@ -180,9 +180,8 @@ async def test_an_approval_past_its_agents_own_volume_says_so(desk: World, ana: 
     form = {"digest": waiting.digest, "decision": "approve"}
     answer = await ana.post(f"/intents/{waiting.id}/decision", data=form)
     assert answer.status_code == 422
-    assert "963.20 USDT the agent&#39;s volume would be 963.20 USDT, and its own limit is 900.00 USDT" in (
-        answer.text
-    )
+    assert "the agent&#39;s daily volume limit is 900.00 USDT. 0.00 USDT are used; with this" in answer.text
+    assert "request (963.20 USDT) it would be 963.20 USDT." in answer.text
 
 
 @pytest.mark.parametrize("path", ["key", "limits", "revocation"])

@@ -59,8 +59,8 @@ def disk(desk: World, monkeypatch: pytest.MonkeyPatch) -> Disk:
         (reject, "Your rejection is recorded."),
         (word, "The outcome is recorded."),
         (cancel, "Cancelled."),
-        (add_agent, "bot has a new key, which nobody has seen: give it another one."),
-        (rotate_key, "bot has a new key, which nobody has seen: give it another one."),
+        (add_agent, "bot has a new key that was not shown: make another one."),
+        (rotate_key, "bot has a new key that was not shown: make another one."),
     ],
 )
 async def test_an_act_that_came_about_says_so_though_its_page_cannot_be_drawn(
