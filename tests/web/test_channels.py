@@ -112,7 +112,7 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"address": "javascript:alert(1)"}, "address: must be https"),
     ({"address": "https://hööks.example/"}, "address: must be at most 500 printable"),
     ({"address": ""}, "address: must be https"),
-    ({"events": []}, "events: at least one"),
+    ({"events": []}, "events: choose at least one"),
     ({"events": ["everything"]}, "events: must be among"),
     ({"minimum": "0"}, "minimum: must be above zero"),
     ({"minimum": "-5"}, "minimum: must be above zero"),
@@ -213,7 +213,7 @@ async def public(tmp_path: Path, clock: MovableClock) -> AsyncIterator[str]:
 
 
 async def test_that_links_will_not_open_on_a_phone_is_said(ana: httpx2.AsyncClient, public: str) -> None:
-    warning = "Its links will not open on the phone"
+    warning = "Links will not open on the phone"
     assert warning in (await ana.get("/channels")).text
     assert warning not in public
 

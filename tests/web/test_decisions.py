@@ -119,7 +119,7 @@ async def test_a_reason_that_is_no_text_is_shown_as_far_as_it_can_be(
 @pytest.mark.parametrize(
     ("fields", "problem"),
     [
-        ({"suggested_amount": "0,0075"}, "Suggested amount: must be a finite number in plain digits (a dot"),
+        ({"suggested_amount": "0,0075"}, "Suggested amount: must be a finite number in plain digits (use"),
         ({"suggested_amount": "0"}, "Suggested amount: must be above zero"),
         ({"suggested_amount": "-1"}, "Suggested amount: must be above zero"),
         ({"suggested_amount": "NaN"}, "Suggested amount: must be a finite number"),
@@ -148,7 +148,7 @@ async def test_approving_with_a_suggestion_typed_is_refused(desk: World, ana: ht
     intent = await desk.park()
     answer = await decide(ana, intent, "approve", suggested_amount="0.001")
     assert answer.status_code == 422
-    assert "approving sends exactly what the card shows" in answer.text
+    assert "an approval sends exactly what the card shows" in answer.text
     assert (await now(desk, intent)).state is State.PENDING
 
 
