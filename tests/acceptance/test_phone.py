@@ -143,7 +143,7 @@ async def test_an_agent_cannot_ring_phones_at_will(
             await form.get_by_label("Name").fill("alerts")
             await form.get_by_label("Topic").fill("alerts-of-ana")
             await form.get_by_label("Server", exact=True).fill(alerts.url)
-            for topic in ("New requests", "Outcomes that need eyes", "Cancelled protections"):
+            for topic in ("New requests", "Outcomes that need attention", "Cancelled protective orders"):
                 await form.get_by_label(topic).uncheck()
             await form.get_by_label("Minimum value, USDT").fill("1000000")
             await form.get_by_role("button", name="Add").click()
