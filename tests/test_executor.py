@@ -122,7 +122,7 @@ async def test_an_approval_that_grew_old_is_not_sent(broker: Wired) -> None:
     broker.clock.advance(30.001)
     late = await broker.submitted(intent)
     assert late.state is State.NOT_SENT
-    assert late.note is not None and late.note.startswith("too late to send")
+    assert late.note is not None and late.note.startswith("the approval is too old")
     assert await broker.control.requests() == []
 
 
@@ -136,7 +136,7 @@ async def test_what_kept_an_approval_from_being_sent_is_told(broker: Wired) -> N
         late = await broker.until(intent, *VERDICTS)
     assert late.state is State.NOT_SENT
     assert late.note is not None
-    assert late.note.startswith("too late to send, approved more than 30 s before it could start; ")
+    assert late.note.startswith("the approval is too old: it could not be sent within 30 s; ")
     assert await broker.control.requests() == []
 
 
@@ -211,14 +211,14 @@ async def test_an_approval_that_grew_old_while_binance_was_slow_is_not_sent(brok
     async with running(broker.executor.run()):
         late = await broker.until(intent, *VERDICTS)
     assert late.state is State.NOT_SENT
-    assert late.note is not None and late.note.startswith("too late to send")
+    assert late.note is not None and late.note.startswith("the approval is too old")
     assert await broker.control.requests() == []
 
 
 @pytest.mark.parametrize(
     ("column", "note"),
     [
-        ("canonical", "not the one that was approved"),
+        ("canonical", "differs from the one that was approved"),
         ("approved", "no approval on record"),
         ("decided_by", "no approval on record"),
     ],
@@ -266,7 +266,7 @@ async def test_an_approval_from_the_future_is_not_sent(broker: Wired) -> None:
     stopped = await broker.submitted(intent)
     assert (stopped.state, stopped.note) == (
         State.NOT_SENT,
-        "the clock went back since it was approved",
+        "the broker's clock was set back after the approval",
     )
     assert await broker.control.requests() == []
 
@@ -338,7 +338,7 @@ async def test_what_is_no_exit_any_more_waits_anew_as_an_entry(tmp_path: Path) -
         )
         executor.take(intent)
         waits = await broker.until(intent, State.PENDING, State.PLACED)
-        assert (waits.state, waits.is_exit, waits.note) == (State.PENDING, False, "It is no exit any more")
+        assert (waits.state, waits.is_exit, waits.note) == (State.PENDING, False, "It is no longer an exit")
         assert waits.digest != intent.digest
         assert await broker.control.requests() == []
 
@@ -441,7 +441,8 @@ async def test_two_approvals_never_count_on_the_same_money(broker: Wired) -> Non
     second = await broker.until(intents[1], State.NOT_SENT, State.PLACED, State.PENDING)
     await broker.control.do("release")
     assert second.state is State.NOT_SENT
-    assert second.note is not None and second.note.endswith("needed 900.90 USDT.")
+    assert second.note is not None and second.note.startswith("Free USDT: ")
+    assert ", needed 900.90 USDT." in second.note
     assert (await broker.until(intents[0], *VERDICTS)).state is State.PLACED
 
 

@@ -323,7 +323,7 @@ async def test_a_wait_ends_with_the_decision_and_says_whose_it_was(broker: Wired
         "suggestion": {"amount": 0.01},
     }
     assert "Rejected by Ana" in answer["outcome"]
-    assert "suggested" in answer["next"]["say"]
+    assert "suggestion" in answer["next"]["say"]
 
 
 @pytest.mark.parametrize(("until", "status"), [("decided", "approved"), ("placed", "placed")])

@@ -73,7 +73,7 @@ async def test_a_broker_frozen_between_approval_and_post_sends_nothing_when_it_t
             broker.send(signal.SIGCONT)
             told = await asking.call("intent_wait", intentId=parked["intentId"])
     assert told["status"] == "not_sent"
-    assert "too late to send" in told["outcome"]
+    assert "the approval is too old" in told["outcome"]
     assert await orders_at(exchange.url) == []
 
 

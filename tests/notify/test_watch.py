@@ -265,7 +265,7 @@ async def test_a_channel_that_fails_is_told_though_it_is_not_tried_meanwhile(
         await watch.look()
         assert await kinds(told, EventKind.CHANNEL_FAILING) == ["channel:failing"]
         [alert] = await other.count(1)
-        assert alert.json["message"].endswith(f"phone of Ana: {why}")
+        assert alert.json["message"].endswith(f"Ana's channel phone: {why}")
         assert len(there.received) == 1
         await told.store.channels.test((await told.deliveries())[0].channel, "Ana", standing=trusted)
         told.advance(3600)

@@ -312,7 +312,7 @@ async def test_a_channel_that_fails_for_a_quarter_of_an_hour_is_told_on_another(
         told.advance(901)
         [alert] = await there.count(1)
         assert alert.json["type"] == "alert.channel_failing"
-        assert alert.json["data"]["sentence"].endswith("phone of Ana: answered 500")
+        assert alert.json["data"]["sentence"].endswith("Ana's channel phone: answered 500")
         dead.always = 200
         told.advance(60)
         await told.until(Progress.ACCEPTED)

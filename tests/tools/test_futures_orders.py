@@ -342,7 +342,7 @@ async def test_an_entry_is_not_sent_while_its_leverage_is_being_changed(
         futures.clock.advance(31)
         late = await futures.submitted(entry)
         assert late.note is not None
-        assert late.note.startswith("too late to send")
+        assert late.note.startswith("the approval is too old")
         assert "; The leverage of BTCUSDT is being changed" in late.note
 
 
