@@ -37,8 +37,8 @@ STATE_SECONDS: Final = 900
 
 INSTRUCTIONS: Final = """\
 1. LOW and MEDIUM risk tools act at once; this includes cancels. A HIGH risk tool never executes by itself: \
-it answers status=pending with an intentId and an approvalUrl, and a person decides. A cancel of a \
-protective order may also wait for a decision.
+it answers status=pending with an intentId and an approvalUrl, and a person decides. Cancelling a \
+protective order may also wait.
 2. Tell the user to decide at approvalUrl, then call intent_wait with the intentId until status is not \
 pending.
 3. Never call a HIGH tool again for the same action. After a timeout or a lost answer, call intent_get or \

@@ -113,7 +113,7 @@ def test_a_call_without_a_key_says_where_it_looked(
         monkeypatch.setenv("PORT", str(broker.port))
         code, said, complaint = shell("call", "intent_list")
         assert (code, said) == (2, "")
-        assert "set DATA_DIR or MCP_API_KEY as the broker has them" in complaint
+        assert "Set DATA_DIR or MCP_API_KEY to the broker's value" in complaint
         assert list(elsewhere.iterdir()) == []
 
 
@@ -131,7 +131,7 @@ def test_what_no_broker_serves_is_recorded_and_names_the_brokers_that_run(
         assert f"broker halt --data-dir {tmp_path / 'data'}\n" in shell.context
         assert level(tmp_path / "data") is Level.OPEN
         assert shell("traders", "remove", "Ana", "--data-dir", str(idle))[0] == 0
-        assert f"{idle / 'paper.db'}, not served: no broker runs on it now\n" in shell.context
+        assert f"{idle / 'paper.db'}, not served by any broker\n" in shell.context
         assert f"process {broker.pid}" in shell.context
 
 
@@ -176,7 +176,7 @@ def test_a_second_broker_is_refused_also_where_the_lock_was_deleted_or_another_p
             assert (code, complaint.count("\n")) == (2, 1)
             assert complaint.startswith("broker: Another broker already serves the database ")
         (elsewhere / "hard.db").unlink()
-        broker.wait_for("a lock file was removed, and is made again")
+        broker.wait_for("a lock file was deleted; restored it")
         monkeypatch.setenv("DATABASE_URL", "")
         assert shell("halt", "--data-dir", str(data))[0] == 0, "the first goes on"
 

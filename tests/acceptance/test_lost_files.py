@@ -142,7 +142,7 @@ def test_a_broker_that_lost_its_database_sends_nothing_and_everybody_is_told(
     assert desk.approve(parked) == 503
     refused = desk.park("0.003")
     assert (refused["error"], "Nothing is sent" in refused["message"]) == ("STORE_UNAVAILABLE", True)
-    assert "Do not try again before" in refused["next"]["say"]
+    assert "Do not try again until" in refused["next"]["say"]
     assert "was deleted, moved or replaced" in desk.page()
     serving.wait_for("the database or its folder does not work")
     time.sleep(3)  # longer than anything that would send or log it again waits
@@ -183,7 +183,7 @@ def test_nothing_of_an_unlinked_wal_is_lost_when_the_broker_stops(
     (data / "paper.db-wal").unlink()
     refused = run(tmp_path, "halt", DATA_DIR=str(data))
     assert (refused.returncode, refused.stdout) == (2, "")
-    assert "Stop it, start it again, and repeat this command" in refused.stderr
+    assert "Restart it, then repeat this command" in refused.stderr
     assert serving.stop() == 0
     with opened(data) as store:
         assert store.verify() is None

@@ -12,7 +12,7 @@ from standardwebhooks import Webhook
 
 from ..notify.support import Endpoint, endpoint
 from ..support import eventually
-from .people import PASSWORD, agent, first_trader, orders_at
+from .people import PASSWORD, agent, control, first_trader, orders_at
 from .processes import BrokerProcess, PaperProcess
 
 pytestmark = pytest.mark.anyio
@@ -48,6 +48,7 @@ async def test_a_request_reaches_a_phone_which_opens_it_rejects_it_or_is_told_th
             desk = await first_trader(browser, broker)
             await add_phone(desk, broker, there)
             await desk.context.close()  # nobody looks at a page from here on
+            await control(exchange.url, "price", symbol="BTCUSDT", price="60000")  # no card comes back
             async with agent(broker) as asking:
                 parked = await asking.park(amount="0.011", reason="On the phone.")
                 _, told = await there.count(2)

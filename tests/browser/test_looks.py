@@ -45,9 +45,13 @@ async def fill(site: Site) -> dict[str, str]:
     site.desk.prices.says("64213")
     site.desk.prices.says("65000", market="futures")
     await site.desk.move_price(await site.desk.park("0.04"))
-    for act in ("CLOSE LONG 0.02 BTC", "LEVERAGE 5× → 20×"):
-        arguments = {"symbol": "BTCUSDT", "act": act}
-        await site.desk.park(act=act, sentence=f"{act}, cross", market="futures", arguments=arguments)
+    close = {"symbol": "BTCUSDT", "side": "sell", "type": "market", "amount": "0.02"}
+    for act, tool, arguments in (
+        ("CLOSE LONG 0.02 BTC", "binance_close_position", close),
+        ("LEVERAGE 5× → 20×", "binance_set_leverage", {"symbol": "BTCUSDT", "leverage": "20"}),
+    ):
+        sentence = f"{act}, cross"
+        await site.desk.park(act=act, sentence=sentence, market="futures", tool=tool, arguments=arguments)
     await site.desk.park("0.02", reason=None)
     above = check("order_value", "Order value", "32100", "1000", passed=False, enforced=False)
     near = check("balance", "Free BTC", "0.5", "0.5", unit="BTC", near=True)

@@ -1,25 +1,21 @@
 """What the tests of the paper exchange share."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from decimal import Decimal
 
 from broker.paper.market.orders import OrderType, Side, TimeInForce
 from broker.paper.spot.new_order import NewOrder, Response
 
+from ..support import Clock as FrozenClock
+
 BTC = "BTCUSDT"
 
 
-class Clock:
-    """Stands still until it is moved."""
+class Clock(FrozenClock):
+    """Starts in the middle of a candle and of a funding period."""
 
     def __init__(self) -> None:
-        self.now = datetime(2026, 3, 4, 12, 30, 15, tzinfo=UTC)
-
-    def __call__(self) -> datetime:
-        return self.now
-
-    def advance(self, *, seconds: float) -> None:
-        self.now += timedelta(seconds=seconds)
+        super().__init__(datetime(2026, 3, 4, 12, 30, 15, tzinfo=UTC))
 
 
 def new_order(

@@ -113,7 +113,7 @@ async def test_a_symbol_that_is_not_allowed_asks_nothing_of_binance(broker: Wire
 async def test_an_agent_of_some_symbols_has_to_name_one(broker: Wired, tool: str) -> None:
     error = await refusal(broker, ON_ETH, tool)
     assert (error.code, error.details["symbol"]) == (Code.SYMBOL_NOT_ALLOWED, None)
-    assert "has to be given" in error.message and "ETHUSDT" in error.message
+    assert "symbol: is required" in error.message and "ETHUSDT" in error.message
     assert await ask(broker, ON_BTC, tool, symbol=BTC)
 
 
